@@ -1,0 +1,142 @@
+//! The one shape of an error that reaches a person.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Frame, Span};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    #[default]
+    Error,
+    Warning,
+}
+
+/// What failed, where, why, and what to do. Built with the chained setters:
+///
+/// ```
+/// use rootwright::diagnose::Report;
+/// let report = Report::new("script::unknown_option", "the recipe has no option `relase`")
+///     .help("did you mean `release`?");
+/// assert_eq!(report.to_string(), "the recipe has no option `relase`");
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    pub severity: Severity,
+    /// A stable name of the failure, `area::what_is_wrong`.
+    pub code: String,
+    /// What failed: one line, lower case, no full stop.
+    pub message: String,
+    /// From the recipe's call inwards; the first frame is underlined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<Frame>,
+    /// What to underline inside of the first frame, such as one field of a map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<Span>,
+    /// The words at the underlined place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandReport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub help: Vec<String>,
+    /// What to do next, as commands that can be pasted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
+}
+
+/// A command that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandReport {
+    /// Quoted as one could paste it into a shell.
+    pub command: String,
+    /// `in the root` or `on the host`.
+    pub place: String,
+    /// `exit status 100`, `killed by signal 9 (SIGKILL)`, …
+    pub status: String,
+    /// The lines of the output that matter, in the order of the output.
+    pub lines: Vec<String>,
+    /// How many lines the whole output has.
+    pub total_lines: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
+}
+
+impl Report {
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Report {
+            code: code.into(),
+            message: message.into(),
+            ..Report::default()
+        }
+    }
+
+    pub fn warning(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Report {
+            severity: Severity::Warning,
+            ..Report::new(code, message)
+        }
+    }
+
+    #[must_use]
+    pub fn trace(mut self, trace: Vec<Frame>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    #[must_use]
+    pub fn focus(mut self, span: Option<Span>) -> Self {
+        self.focus = span;
+        self
+    }
+
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    #[must_use]
+    pub fn next(mut self, command: impl Into<String>) -> Self {
+        self.next.push(command.into());
+        self
+    }
+
+    #[must_use]
+    pub fn command(mut self, command: CommandReport) -> Self {
+        self.command = Some(command);
+        self
+    }
+
+    /// The place to show: the focus, else the first frame.
+    pub fn place(&self) -> Option<&Span> {
+        self.focus
+            .as_ref()
+            .or_else(|| self.trace.first().map(|frame| &frame.span))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Report {}

@@ -1,0 +1,209 @@
+//! The plan: what a recipe evaluates to, and all that running needs to know.
+//!
+//! A plan is plain data. Everything that will happen is in it: every command with its
+//! arguments and environment, every file with its contents. Secrets are in it by name
+//! only ([`Text`]).
+
+pub mod capture;
+pub mod command;
+mod key;
+mod op;
+pub mod render;
+mod text;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use capture::{Capture, Captured, CaptureRequest};
+pub use key::{Key, LayerKey, keys};
+pub use op::*;
+pub use text::{Part, Text};
+
+use crate::diagnose::Frame;
+
+/// The version of the plan's JSON; it changes when a reader of the old would misread.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A root's place in [`Plan::roots`].
+pub type RootId = usize;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// See [`SCHEMA_VERSION`].
+    pub schema: u32,
+    /// The version of rootwright that made the plan.
+    pub rootwright: String,
+    pub recipe: Recipe,
+    pub options: Vec<OptionValue>,
+    /// What the evaluation looked at beside the scripts: facts of the host and the site.
+    pub inputs: Vec<Input>,
+    /// What was decided or taken for granted where the recipe does not say.
+    pub assumptions: Vec<Assumption>,
+    pub messages: Vec<Message>,
+    /// What the host must have before the first step runs.
+    pub needs: Vec<Need>,
+    pub roots: Vec<Root>,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Recipe {
+    /// The path as it was given on the command line.
+    pub path: String,
+    /// The first line of the `//!` comment.
+    pub title: String,
+    /// The rest of the `//!` comment.
+    pub description: String,
+}
+
+/// An option that the recipe declares, with the value that this plan has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OptionValue {
+    pub name: String,
+    pub value: serde_json::Value,
+    /// Whether the value was given, or is the default.
+    pub given: bool,
+    pub help: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<serde_json::Value>,
+}
+
+/// Something outside of the scripts that the plan depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// `host file /etc/hostname`, `host architecture`, `site distro.x.mirror`, `file lib/motd`.
+    pub name: String,
+    /// The value, or for a file its blake3 digest (`absent` where there is none).
+    pub value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Assumption {
+    /// What was decided: `mirror`.
+    pub what: String,
+    pub value: String,
+    /// Where it comes from: `the host's package sources`.
+    pub from: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    pub level: MessageLevel,
+    pub text: String,
+    pub site: Vec<Frame>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageLevel {
+    Log,
+    Warn,
+}
+
+/// A host tool or a host file without which the plan cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Need {
+    pub kind: NeedKind,
+    /// A program's name, or a path.
+    pub name: String,
+    /// What it is needed for, in a few words.
+    pub why: String,
+    /// The package that brings it, by family of the host (`debian`, `fedora`, …).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, String>,
+    pub site: Vec<Frame>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NeedKind {
+    Tool,
+    File,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Root {
+    pub id: RootId,
+    pub name: String,
+    pub distro: String,
+    pub release: String,
+    /// The distro's own name of the architecture.
+    pub arch: String,
+    /// The root that this one was forked from, and after which of its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Base {
+    pub root: RootId,
+    /// The number of the last step of the base that belongs to the fork.
+    pub after_step: usize,
+}
+
+/// One call of a built-in in the recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// Counted from 1 over the whole plan.
+    pub number: usize,
+    /// The root that the step belongs to; `fetch` has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootId>,
+    /// The built-in: `install`.
+    pub call: String,
+    /// What the step is, for people: `install openssh-server, locales`.
+    pub label: String,
+    /// The call in the recipe, then the calls from there to the built-in.
+    pub site: Vec<Frame>,
+    pub actions: Vec<Action>,
+}
+
+/// One operation of a step, and where in the scripts it was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Action {
+    pub op: Op,
+    /// Why, in a few words; the author's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// A command that is run in the root first: the operation is left out unless it
+    /// ends with status 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<Vec<String>>,
+    /// From the step's own call inwards; empty where that is the place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub site: Vec<Frame>,
+}
+
+impl Plan {
+    pub fn root(&self, id: RootId) -> Option<&Root> {
+        self.roots.iter().find(|root| root.id == id)
+    }
+
+    /// The steps that make one root, in order, those of its bases included.
+    pub fn steps_of(&self, root: RootId) -> Vec<&Step> {
+        let mut lineage = vec![(root, usize::MAX)];
+        let mut at = root;
+        while let Some(base) = self.root(at).and_then(|root| root.base.as_ref()) {
+            // A base has a smaller number than its forks, so this ends.
+            if base.root >= at {
+                break;
+            }
+            let limit = lineage
+                .last()
+                .map_or(usize::MAX, |(_, limit)| *limit)
+                .min(base.after_step);
+            lineage.push((base.root, limit));
+            at = base.root;
+        }
+        self.steps
+            .iter()
+            .filter(|step| {
+                lineage
+                    .iter()
+                    .any(|(id, limit)| step.root == Some(*id) && step.number <= *limit)
+            })
+            .collect()
+    }
+}
