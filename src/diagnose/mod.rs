@@ -9,4 +9,4 @@ mod source;
 
 pub use hint::{Explanation, Hint, HintSet};
 pub use report::{CommandReport, Report, Severity};
-pub use source::{Frame, Position, SourceMap, Span};
+pub use source::{Frame, Position, SourceMap, Span, byte_offset};

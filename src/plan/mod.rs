@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod command;
+pub mod digest;
 mod key;
 mod op;
 pub mod render;

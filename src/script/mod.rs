@@ -1,1 +1,140 @@
-//! (to come)
+//! Recipes: Rhai scripts that evaluate to a plan.
+//!
+//! Evaluating changes nothing on the machine, needs no privileges, no tools and no
+//! network, and is deterministic: what it reads of the host and the site is noted in the
+//! plan as an input.
+
+mod analysis;
+mod args;
+mod builtins;
+pub mod doc;
+mod engine;
+mod fault;
+mod limits;
+mod loader;
+mod session;
+pub mod site;
+mod spans;
+pub mod stdlib;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+pub use builtins::{Access, Builtin, all as builtins};
+pub use site::Site;
+
+use crate::diagnose::{HintSet, Report, SourceMap};
+use crate::plan::{Capture, CaptureRequest, Plan};
+
+/// What an evaluation is given beside the recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `name=value` pairs of the command line, in their order.
+    pub options: Vec<(String, String)>,
+    /// A folder that stands for the embedded stdlib.
+    pub stdlib: Option<PathBuf>,
+    /// Whether recipes, and not only the stdlib, may run commands on the host.
+    pub allow_host_run: bool,
+    pub host: HostFacts,
+    pub site: Site,
+}
+
+/// The host, as far as evaluations may look at it.
+#[derive(Clone, Debug)]
+pub struct HostFacts {
+    /// As the kernel names it: `x86_64`, `aarch64`.
+    pub arch: String,
+    /// Where the host's files are read from; `/` but in tests.
+    pub root: PathBuf,
+}
+
+impl Default for HostFacts {
+    fn default() -> Self {
+        HostFacts {
+            arch: std::env::consts::ARCH.to_owned(),
+            root: PathBuf::from("/"),
+        }
+    }
+}
+
+/// A recipe that evaluated.
+#[derive(Debug)]
+pub struct Evaluation {
+    pub plan: Plan,
+    pub sources: SourceMap,
+    pub hints: HintSet,
+}
+
+/// A recipe that did not: everything that is known to be wrong, and the scripts to show.
+#[derive(Debug)]
+pub struct Failure {
+    pub reports: Vec<Report>,
+    pub sources: SourceMap,
+    /// The hints that were declared before, for a failure of `capture`.
+    pub hints: HintSet,
+}
+
+/// Evaluates the recipe at `recipe`.
+///
+/// # Errors
+/// Everything that is wrong with the scripts: all that can be found before evaluating,
+/// else the first failure of the evaluation.
+pub fn evaluate(
+    recipe: &Path,
+    settings: &Settings,
+    capture: &mut dyn Capture,
+) -> Result<Evaluation, Failure> {
+    // The interpreter recurses: it gets a thread with a stack that its limits fit in.
+    // `capture` asks back over a channel, and is answered here.
+    let (ask, asked) = mpsc::channel::<builtins::Asked>();
+    let (reply, answer) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new()
+            .name("recipe".to_owned())
+            .stack_size(limits::STACK_BYTES)
+            .spawn_scoped(scope, move || engine::evaluate(recipe, settings, ask, answer));
+        let interpreter = match spawned {
+            Ok(interpreter) => interpreter,
+            Err(error) => {
+                let message = format!("the interpreter's thread did not start: {error}");
+                return Err(Failure::of(Report::new("script::thread", message)));
+            }
+        };
+        for request in asked {
+            let answer = capture.capture(CaptureRequest {
+                plan: &request.plan,
+                root: request.root,
+                run: request.run,
+                preview: request.preview.as_deref(),
+                site: &request.site,
+            });
+            if reply.send(answer).is_err() {
+                break;
+            }
+        }
+        match interpreter.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+impl Failure {
+    pub fn of(report: Report) -> Self {
+        Failure {
+            reports: vec![report],
+            sources: SourceMap::default(),
+            hints: HintSet::default(),
+        }
+    }
+}
+
+/// The nearest of `names`, if it is near enough to be what was meant.
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    names
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len().min(word.len()) / 4)
+        .min()
+        .map(|(_, name)| name)
+}

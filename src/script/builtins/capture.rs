@@ -1,0 +1,121 @@
+//! `capture` and `secret`: values that the plan does not hold.
+
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender};
+
+use rhai::Dynamic;
+
+use super::{Access, Builtin, Secret, run};
+use crate::diagnose::{Frame, Report};
+use crate::plan::{Assumption, Captured, NspawnRun, Plan, RootId, Text};
+use crate::script::args::{Call, Outcome};
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "capture",
+        params: &["root", "command", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Runs a command inside of the root and gives its output to the script.
+
+A build runs what is planned so far, then the command; what it changes is thrown away. A
+preview gives what the last build of the same steps saw, else `preview`, and says which.
+Options: `preview`, `user`, `cwd`, `network`, `env`. The last line break is taken off.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+let version = root.capture(["cat", "/etc/debian_version"], #{ preview: "12.0" });"#,
+        run: capture,
+    },
+    Builtin {
+        name: "secret",
+        params: &["name"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Names a secret, whose value no plan, log, key or error ever holds.
+
+The build takes the value from the variable `ROOTWRIGHT_SECRET_NAME` or from `--secret
+name=FILE`. A secret is joined with `+`, and goes into contents of files, `env`, `stdin`.",
+        example: r#"let line = "password=" + secret("database") + "\n";"#,
+        run: secret,
+    },
+];
+
+/// A question of the script, on its way to the thread that can answer it.
+pub struct Asked {
+    pub plan: Plan,
+    pub root: RootId,
+    pub run: NspawnRun,
+    pub preview: Option<String>,
+    pub site: Vec<Frame>,
+}
+
+/// The interpreter's end of the two channels over which `capture` asks: the caller of the
+/// evaluation, on its own thread, has the [`crate::plan::Capture`] that answers.
+#[derive(Clone)]
+pub struct CaptureSlot {
+    ends: Rc<(Sender<Asked>, Receiver<Outcome<Captured>>)>,
+}
+
+impl CaptureSlot {
+    pub fn new(ask: Sender<Asked>, answer: Receiver<Outcome<Captured>>) -> Self {
+        CaptureSlot {
+            ends: Rc::new((ask, answer)),
+        }
+    }
+
+    fn ask(&self, asked: Asked) -> Outcome<Captured> {
+        let gone = || {
+            Box::new(Report::new(
+                "script::capture",
+                "nothing is there to run the command of `capture`",
+            ))
+        };
+        self.ends.0.send(asked).map_err(|_| gone())?;
+        self.ends.1.recv().map_err(|_| gone())?
+    }
+}
+
+fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(2)?;
+    let preview = fields.text("preview")?;
+    let run = NspawnRun {
+        env: fields.texts("env")?,
+        ..run::nspawn(call, &fields)?
+    };
+    fields.finish()?;
+    if call.session.step_is_open() {
+        return Err(call.report("capture_in_step", "`capture` cannot run inside of another built-in"));
+    }
+    let argv = run.argv.join(" ");
+    let asked = Asked {
+        plan: call.session.plan.borrow().clone(),
+        root,
+        run,
+        preview,
+        site: call.chain(),
+    };
+    let captured = call.session.budget.pause(|| call.captures.ask(asked))?;
+    let from = match &captured {
+        Captured::Real(_) => "captured in this build",
+        Captured::Remembered(_) => "remembered from the last build of the same steps",
+        Captured::Preview(_) => "the recipe's stand-in for a preview",
+    };
+    let output = captured.output();
+    let output = output.strip_suffix('\n').unwrap_or(output).to_owned();
+    call.session.plan.borrow_mut().assumptions.push(Assumption {
+        what: format!("output of `{argv}`"),
+        value: output.clone(),
+        from: from.to_owned(),
+    });
+    Ok(output.into())
+}
+
+fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
+    let name = call.text(0)?;
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || !name.chars().all(word) {
+        let report = call.report("secret_name", format!("`{name}` is no name for a secret"));
+        return Err(Box::new(report.help("letters, digits, `_` and `-`")));
+    }
+    Ok(Dynamic::from(Secret(Text::secret(name))))
+}

@@ -1,0 +1,120 @@
+//! The built-ins: one registry, from which calls, checks before evaluation, "did you
+//! mean" and the reference all come.
+
+mod capture;
+mod facts;
+mod files;
+mod options;
+mod packages;
+mod run;
+mod say;
+mod values;
+
+use std::any::TypeId;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine};
+
+use super::args::{Call, Outcome};
+use super::fault::Fault;
+use super::session::Session;
+
+pub use capture::{Asked, CaptureSlot};
+pub use options::check_given as check_given_options;
+pub use values::{Fetched, RootRef, Secret};
+
+/// Who may call a built-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Everyone,
+    /// Modules of the stdlib only: it looks at the host, or decides for every recipe.
+    Stdlib,
+}
+
+/// A function that recipes call.
+#[derive(Debug)]
+pub struct Builtin {
+    pub name: &'static str,
+    pub params: &'static [&'static str],
+    /// How many of the last parameters may be left out.
+    pub optional: usize,
+    pub access: Access,
+    /// What it does; the first line is a sentence on its own.
+    pub doc: &'static str,
+    /// A script that runs as it is.
+    pub example: &'static str,
+    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+}
+
+impl Builtin {
+    pub fn takes(&self, arguments: usize) -> bool {
+        (self.params.len() - self.optional..=self.params.len()).contains(&arguments)
+    }
+
+    /// `install(root, packages, [opts])`
+    pub fn signature(&self) -> String {
+        let required = self.params.len() - self.optional;
+        let words: Vec<String> = self
+            .params
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                if index < required {
+                    (*name).to_owned()
+                } else {
+                    format!("[{name}]")
+                }
+            })
+            .collect();
+        format!("{}({})", self.name, words.join(", "))
+    }
+}
+
+/// Every built-in, family by family.
+pub fn all() -> &'static [&'static Builtin] {
+    use std::sync::LazyLock;
+    static ALL: LazyLock<Vec<&'static Builtin>> = LazyLock::new(|| {
+        [
+            options::BUILTINS,
+            packages::BUILTINS,
+            run::BUILTINS,
+            files::BUILTINS,
+            capture::BUILTINS,
+            say::BUILTINS,
+            facts::BUILTINS,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    });
+    &ALL
+}
+
+/// Makes every built-in, and the types they give, known to the engine.
+pub fn register(engine: &mut Engine, session: &Rc<Session>, captures: &CaptureSlot) {
+    values::register(engine, session);
+    for &builtin in all() {
+        for arguments in builtin.params.len() - builtin.optional..=builtin.params.len() {
+            let session = Rc::clone(session);
+            let captures = captures.clone();
+            let types = vec![TypeId::of::<Dynamic>(); arguments];
+            engine.register_raw_fn(builtin.name, types, move |context, args| {
+                // An array or a map may be the script's own variable: take a copy.
+                let args = args.iter().map(|arg| arg.flatten_clone()).collect();
+                let call = Call::new(&session, &context, builtin, &captures, args);
+                let outcome = if builtin.access == Access::Stdlib && !call.from_stdlib() {
+                    Err(Box::new(
+                        call.report(
+                            "stdlib_only",
+                            format!("`{}` is for modules of the stdlib", builtin.name),
+                        )
+                        .help("what a recipe needs of the host is an option of the recipe"),
+                    ))
+                } else {
+                    (builtin.run)(&call)
+                };
+                outcome.map_err(|report| Fault::raise(*report))
+            });
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Built-ins that a distro's module or another module of the stdlib carries out.
+
+use rhai::{CallFnOptions, Dynamic, Scope};
+
+use super::{Access, Builtin, RootRef};
+use crate::diagnose::Report;
+use crate::plan::{Action, Compression, Export, Format, Op, Root, RootId};
+use crate::script::args::{Call, Outcome};
+use crate::script::session::STDLIB;
+use crate::script::stdlib::Stdlib;
+use crate::script::{fault, loader, nearest};
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "bootstrap",
+        params: &["spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Makes a new root with the distro's own tool.
+
+The spec's fields: `distro`, `name` (of the root, the distro's by default), and what the
+distro's module takes, such as `release` and `mirror`.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });"#,
+        run: bootstrap,
+    },
+    Builtin {
+        name: "install",
+        params: &["root", "packages", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Installs packages with the root's package manager.
+
+The options depend on the distro's module; all know `recommends` (a boolean).",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.install(["openssh-server"]);"#,
+        run: |call| with_packages(call, "install"),
+    },
+    Builtin {
+        name: "remove",
+        params: &["root", "packages", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Removes packages with the root's package manager.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.remove(["nano"]);"#,
+        run: |call| with_packages(call, "remove"),
+    },
+    Builtin {
+        name: "upgrade",
+        params: &["root", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Brings every package of the root up to date.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.upgrade();"#,
+        run: upgrade,
+    },
+    Builtin {
+        name: "dracut",
+        params: &["root", "spec"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Makes an initramfs with dracut for the kernel that is installed in the root.
+
+The spec's fields: `add`, `omit` (dracut modules), `add_drivers`, `force_drivers`,
+`install` (files), `overlay` (`true`, or a map with `size`: `/` is a tmpfs overlay),
+`nfs` (an array of mount options), `kver` (the newest kernel by default), `compress`,
+`config` (lines of dracut.conf), `cmdline` (more words for the kernel command line).",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.install(["linux-image-amd64", "dracut"]);
+root.dracut(#{ add: ["bash"] });"#,
+        run: dracut,
+    },
+    Builtin {
+        name: "export",
+        params: &["root", "spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Writes an artifact below the output folder, complete or not at all.
+
+The spec's fields: `format` (`\"dir\"` or `\"tar\"`), `name` (the folder's), `compress`
+(of a tar: `\"zstd\"`, `\"gzip\"` or `\"none\"`), `exclude` (patterns of paths, relative to
+the root). Beside the root go `vmlinuz`, `initramfs.img`, `cmdline` and `manifest.json`.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.export(#{ format: "tar", name: "base", compress: "zstd" });"#,
+        run: export,
+    },
+    Builtin {
+        name: "distro_call",
+        params: &["root", "function", "arguments"],
+        optional: 1,
+        access: Access::Stdlib,
+        doc: "Calls a function of the root's distro module, with the root and the arguments.",
+        example: "",
+        run: distro_call,
+    },
+    Builtin {
+        name: "describe_root",
+        params: &["root", "facts"],
+        optional: 0,
+        access: Access::Stdlib,
+        doc: "Says what a root is: `release` and `arch`, for the plan and for recipes.",
+        example: "",
+        run: describe_root,
+    },
+];
+
+fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
+    let fields = call.fields(0)?;
+    let distro = fields.required_text("distro")?;
+    let name = fields.text("name")?;
+    let name = name.unwrap_or_else(|| unused_name(call, &distro));
+    let file = module_of(call, &distro).map_err(|report| {
+        if report.code != "script::unknown_distro" {
+            return report;
+        }
+        let mut report = *report;
+        report.trace = call.chain();
+        let focused = fields.refuse("distro", &report.code, report.message.clone());
+        Box::new(Report { focus: focused.focus, label: focused.label, ..report })
+    })?;
+    let mut spec = call.map(0)?;
+    spec.remove("distro");
+    spec.remove("name");
+    let id = {
+        let mut plan = call.session.plan.borrow_mut();
+        let id = plan.roots.len();
+        plan.roots.push(Root {
+            id,
+            name,
+            distro: distro.clone(),
+            release: String::new(),
+            arch: call.session.settings.host.arch.clone(),
+            base: None,
+        });
+        id
+    };
+    let root = Dynamic::from(RootRef { id });
+    let label = || format!("bootstrap {distro}");
+    call.session.step(Some(id), "bootstrap", label, &call.chain(), || {
+        call_module(call, &file, "bootstrap", vec![root.clone(), spec.into()]).map(drop)
+    })?;
+    relabel(call, id);
+    Ok(root)
+}
+
+/// The release is known only after the distro's module has read the spec.
+fn relabel(call: &Call<'_>, id: RootId) {
+    let mut plan = call.session.plan.borrow_mut();
+    let Some(root) = plan.root(id).cloned() else { return };
+    if let Some(step) = plan.steps.last_mut().filter(|step| step.call == "bootstrap") {
+        step.label = format!("bootstrap {} {}, {}", root.distro, root.release, root.arch);
+    }
+}
+
+fn unused_name(call: &Call<'_>, distro: &str) -> String {
+    let plan = call.session.plan.borrow();
+    let same = plan.roots.iter().filter(|root| root.distro == distro).count();
+    if same == 0 {
+        distro.to_owned()
+    } else {
+        format!("{distro}-{}", same + 1)
+    }
+}
+
+fn with_packages(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let packages = call.strings(1)?;
+    let opts = call.map(2)?;
+    if packages.is_empty() {
+        let report = call.report("no_packages", format!("`{function}` has no packages to {function}"));
+        return Err(Box::new(report.help("name one, or leave the call out with `if`")));
+    }
+    for package in &packages {
+        let bad = package.is_empty()
+            || package.starts_with('-')
+            || package.chars().any(|c| c.is_whitespace() || c.is_control());
+        if bad {
+            let report = call.report("package_name", format!("`{package}` is no package's name"));
+            return Err(Box::new(report.help(
+                "a name does not start with `-` and holds no blanks; options of the package manager are fields of the last argument",
+            )));
+        }
+    }
+    let label = || format!("{function} {}", packages.join(", "));
+    let names: rhai::Array = packages.iter().map(|p| p.clone().into()).collect();
+    call.session.step(Some(root), function, label, &call.chain(), || {
+        call_distro(call, root, function, vec![names.into(), opts.into()])
+    })
+}
+
+fn upgrade(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let opts = call.map(1)?;
+    let label = || "upgrade all packages".to_owned();
+    call.session.step(Some(root), "upgrade", label, &call.chain(), || {
+        call_distro(call, root, "upgrade", vec![opts.into()])
+    })
+}
+
+fn dracut(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let spec = call.map(1)?;
+    let label = || "initramfs with dracut".to_owned();
+    call.session.step(Some(root), "dracut", label, &call.chain(), || {
+        let found = loader::find(call.session, STDLIB, "dracut/dracut")?;
+        load(call, &found.file, &found.text)?;
+        let arguments = vec![Dynamic::from(RootRef { id: root }), spec.into()];
+        call_module(call, &found.file, "dracut", arguments)
+    })
+}
+
+fn export(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(1)?;
+    let format = fields.required_text("format")?;
+    let name = fields.required_text("name")?;
+    let exclude = fields.strings("exclude")?.unwrap_or_default();
+    let compress = fields.text("compress")?;
+    if !is_plain_name(&name) {
+        return Err(Box::new(fields
+            .refuse("name", "export_name", format!("`{name}` is no name for an export"))
+            .help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`")));
+    }
+    let format = match (format.as_str(), compress.as_deref()) {
+        ("dir", None) => Format::Dir,
+        ("dir", Some(_)) => {
+            return Err(fields.refuse("compress", "export_format", "a `dir` export is not compressed"));
+        }
+        ("tar", None | Some("zstd")) => Format::Tar { compression: Compression::Zstd },
+        ("tar", Some("gzip")) => Format::Tar { compression: Compression::Gzip },
+        ("tar", Some("none")) => Format::Tar { compression: Compression::None },
+        ("tar", Some(other)) => {
+            return Err(Box::new(fields
+                .refuse("compress", "export_format", format!("`{other}` is no compression of a tar"))
+                .help("`zstd`, `gzip` or `none`")));
+        }
+        (other, _) => {
+            let report = fields.refuse("format", "export_format", format!("there is no export format `{other}`"));
+            let report = match nearest(other, ["dir", "tar"].into_iter()) {
+                Some(near) => report.help(format!("did you mean `{near}`?")),
+                None => report.help("the formats are `dir` and `tar`"),
+            };
+            return Err(Box::new(report));
+        }
+    };
+    fields.finish()?;
+    let facts = call_distro(call, root, "boot_files", vec![])?;
+    let facts = facts.try_cast::<rhai::Map>().unwrap_or_default();
+    let list = |key: &str| {
+        facts
+            .get(key)
+            .and_then(crate::script::args::as_strings)
+            .unwrap_or_default()
+    };
+    let cmdline = call
+        .session
+        .facts
+        .borrow()
+        .get(&(root, "cmdline".to_owned()))
+        .and_then(|value| value.clone().into_string().ok());
+    let kind = match &format {
+        Format::Dir => "dir",
+        Format::Tar { .. } => "tar",
+    };
+    let export = Export {
+        name: name.clone(),
+        format,
+        exclude,
+        kernel: list("kernel"),
+        initramfs: list("initramfs"),
+        cmdline,
+        packages: list("packages"),
+    };
+    let label = || format!("export {name} ({kind})");
+    let chain = call.chain();
+    call.session.step::<_, Box<Report>>(Some(root), "export", label, &chain, || {
+        let action = Action { op: Op::Export(export), about: None, only_if: None, site: Vec::new() };
+        call.session.act(action, &chain);
+        Ok(())
+    })?;
+    Ok(Dynamic::UNIT)
+}
+
+fn is_plain_name(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    !name.is_empty() && name.len() <= 200 && !name.starts_with(['.', '-']) && name.chars().all(word)
+}
+
+fn distro_call(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let function = call.text(1)?;
+    let arguments = if call.has(2) { call.array(2)? } else { Vec::new() };
+    call_distro(call, root, &function, arguments)
+}
+
+fn describe_root(call: &Call<'_>) -> Outcome<Dynamic> {
+    let id = call.root(0)?;
+    let fields = call.fields(1)?;
+    let release = fields.text("release")?;
+    let arch = fields.text("arch")?;
+    fields.finish()?;
+    let mut plan = call.session.plan.borrow_mut();
+    if let Some(root) = plan.roots.get_mut(id) {
+        root.release = release.unwrap_or_default();
+        root.arch = arch.unwrap_or_else(|| root.arch.clone());
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn call_distro(
+    call: &Call<'_>,
+    root: RootId,
+    function: &str,
+    arguments: Vec<Dynamic>,
+) -> Outcome<Dynamic> {
+    let distro = call
+        .session
+        .plan
+        .borrow()
+        .root(root)
+        .map(|root| root.distro.clone())
+        .unwrap_or_default();
+    let file = module_of(call, &distro)?;
+    let mut all = vec![Dynamic::from(RootRef { id: root })];
+    all.extend(arguments);
+    call_module(call, &file, function, all)
+}
+
+/// The file of a distro's module, compiled: of the recipe's repository before the stdlib's.
+fn module_of(call: &Call<'_>, distro: &str) -> Outcome<String> {
+    let importer = call.session.plan.borrow().recipe.path.clone();
+    let found = loader::find(call.session, &importer, &format!("distro/{distro}")).map_err(|_| {
+        let known: Vec<String> = Stdlib::new(call.session.settings.stdlib.clone())
+            .list("distro")
+            .iter()
+            .filter_map(|path| path.strip_prefix("distro/")?.strip_suffix(".rhai").map(str::to_owned))
+            .collect();
+        let report = call.report("unknown_distro", format!("there is no distro `{distro}`"));
+        Box::new(match nearest(distro, known.iter().map(String::as_str)) {
+            Some(near) => report.help(format!("did you mean `{near}`?")),
+            None => report.help(format!(
+                "there is {}; a recipe repository can bring its own `distro/{distro}.rhai`",
+                known.join(", ")
+            )),
+        })
+    })?;
+    load(call, &found.file, &found.text)?;
+    Ok(found.file)
+}
+
+fn load(call: &Call<'_>, file: &str, text: &str) -> Outcome<()> {
+    if call.session.compiled.borrow().contains_key(file) {
+        return Ok(());
+    }
+    call.session.add_source(file, text);
+    loader::compile(call.context.engine(), call.session, file, text)
+        .map(|_| ())
+        .map_err(|mut reports| Box::new(reports.swap_remove(0)))
+}
+
+/// Calls a function of a compiled module, in an engine call of its own.
+fn call_module(
+    call: &Call<'_>,
+    file: &str,
+    function: &str,
+    mut arguments: Vec<Dynamic>,
+) -> Outcome<Dynamic> {
+    let compiled = call.session.compiled.borrow().get(file).cloned();
+    let Some(ast) = compiled else {
+        return Err(call.report("unknown_module", format!("`{file}` is not loaded")));
+    };
+    let arities: Vec<usize> = ast
+        .iter_functions()
+        .filter(|found| found.name == function)
+        .map(|found| found.params.len())
+        .collect();
+    if !arities.contains(&arguments.len()) {
+        let report = call.report("distro_lacks", format!("`{file}` has no function `{function}` with {} parameters", arguments.len()));
+        return Err(Box::new(report.help("docs/distros.md says what a distro module brings")));
+    }
+    let chain = call.chain();
+    // The module's own top level runs again: its constants and imports belong to the call.
+    let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
+    let mut scope = Scope::new();
+    call.session.below(chain.clone(), file, || {
+        call.context
+            .engine()
+            .call_fn_with_options::<Dynamic>(options, &mut scope, &ast, function, std::mem::take(&mut arguments))
+            .map_err(|error| {
+                // What the module's function was called as is the engine's own frame.
+                let error = match *error {
+                    rhai::EvalAltResult::ErrorInFunctionCall(_, _, inner, position) if position.is_none() => *inner,
+                    other => other,
+                };
+                fault::report(call.session, error, file, chain)
+            })
+    })
+}

@@ -1,0 +1,279 @@
+//! Commands, inside of a root and on the host.
+
+use std::collections::BTreeMap;
+
+use rhai::{Dynamic, Map};
+
+use super::{Access, Builtin};
+use crate::plan::{Action, Bind, HostRun, NspawnRun, Op, OutputScan, RequirePaths, RequiredPath, command};
+use crate::script::args::{Call, Fields, Outcome, as_strings};
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "nspawn_run",
+        params: &["root", "command", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Runs a command inside of the root, in systemd-nspawn.
+
+The command is an array of words, or a string: a script for `/bin/sh -eu`. Options: `env`
+(a map), `user`, `cwd`, `network` (true by default: the host's network and its name
+resolution), `binds` (maps of `host`, `path`, `read_only`), `stdin`, `only_if` (a command:
+the step runs if it ends with 0), `fail_on` and `ignore` (patterns over the output's lines,
+for a command whose exit status does not tell), `allow_failure` (why it may fail),
+`about` (a word on it for the preview).",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
+        run: nspawn_run,
+    },
+    Builtin {
+        name: "host_run",
+        params: &["root", "argv", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Runs a command of the host; `$ROOT` in an argument stands for the root's mount point.
+
+Where a recipe, and not the stdlib, says it, the build asks for `--allow-host-run`.
+Options: `env`, `stdin`, `only_if`, `fail_on`, `ignore`, `allow_failure`, `about`, as for
+`nspawn_run`; `env` may name `$ROOT` too.",
+        example: "",
+        run: host_run,
+    },
+    Builtin {
+        name: "require_paths",
+        params: &["root", "purpose", "paths"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Fails, naming all that is missing, unless the root has these files.
+
+`paths` is an array of maps: `path` (one, or several of which one has to be there; `*` is
+a wildcard), `package` (that brings it), `why`.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openssh-server", why: "the server" }]);"#,
+        run: require_paths,
+    },
+    Builtin {
+        name: "quote",
+        params: &["words"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Quotes a string, or an array of strings, for a POSIX shell.",
+        example: r#"let line = "echo " + quote("it's");"#,
+        run: quote,
+    },
+    Builtin {
+        name: "join",
+        params: &["array", "separator"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Joins an array of strings.",
+        example: r#"let line = ["a", "b"].join(", ");"#,
+        run: join,
+    },
+];
+
+/// Options that every command has.
+struct Common {
+    env: BTreeMap<String, crate::plan::Text>,
+    stdin: Option<crate::plan::Text>,
+    scan: OutputScan,
+    allow_failure: Option<String>,
+    only_if: Option<Vec<String>>,
+    about: Option<String>,
+}
+
+fn common(fields: &Fields<'_>) -> Outcome<Common> {
+    let env = fields.texts("env")?;
+    let bad = |name: &&String| {
+        name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if let Some(name) = env.keys().find(bad) {
+        return Err(fields.refuse("env", "env_name", format!("`{name}` is no name of a variable")));
+    }
+    let scan = OutputScan {
+        fail_on: fields.strings("fail_on")?.unwrap_or_default(),
+        ignore: fields.strings("ignore")?.unwrap_or_default(),
+    };
+    for (field, patterns) in [("fail_on", &scan.fail_on), ("ignore", &scan.ignore)] {
+        for pattern in patterns {
+            if let Err(error) = regex::Regex::new(pattern) {
+                let message = format!("`{pattern}` is no regular expression: {error}");
+                return Err(fields.refuse(field, "bad_pattern", message));
+            }
+        }
+    }
+    Ok(Common {
+        env,
+        stdin: fields.secret_text("stdin")?,
+        scan,
+        allow_failure: fields.text("allow_failure")?,
+        only_if: fields.command("only_if")?,
+        about: fields.text("about")?,
+    })
+}
+
+fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(2)?;
+    let run = nspawn(call, &fields)?;
+    let common = common(&fields)?;
+    fields.finish()?;
+    let run = NspawnRun {
+        env: common.env,
+        stdin: common.stdin,
+        scan: common.scan,
+        allow_failure: common.allow_failure,
+        ..run
+    };
+    let label = label("run", &run.argv);
+    let action = Action {
+        op: Op::NspawnRun(run),
+        about: common.about,
+        only_if: common.only_if,
+        site: Vec::new(),
+    };
+    step(call, root, "nspawn_run", label, action)
+}
+
+/// The command of argument 1, and how it is to run.
+pub fn nspawn(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<NspawnRun> {
+    let cwd = fields.text("cwd")?;
+    if let Some(cwd) = &cwd {
+        call.check_path(cwd)?;
+    }
+    Ok(NspawnRun {
+        argv: call.command(1)?,
+        user: fields.text("user")?,
+        cwd,
+        network: fields.bool("network")?.unwrap_or(true),
+        binds: binds(call, fields)?,
+        ..NspawnRun::default()
+    })
+}
+
+fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
+    let mut binds = Vec::new();
+    for item in fields.array("binds")?.unwrap_or_default() {
+        let given = item.clone();
+        let Some(map) = item.try_cast::<Map>() else {
+            return Err(fields.wrong("binds", "an array of maps, `#{ host, path }`", &given));
+        };
+        let bind = Fields::of(call, "binds", map);
+        let host = bind.required_text("host")?;
+        if !host.starts_with('/') {
+            return Err(bind.refuse("host", "relative_path", format!("`{host}` does not start with `/`")));
+        }
+        let path = bind.text("path")?.unwrap_or_else(|| host.clone());
+        call.check_path(&path)?;
+        let read_only = bind.bool("read_only")?.unwrap_or(false);
+        bind.finish()?;
+        binds.push(Bind { host, path, read_only });
+    }
+    if !binds.is_empty() && !call.from_stdlib() && !call.session.settings.allow_host_run {
+        let report = fields.refuse("binds", "host_access", "the recipe wants paths of the host inside of the root");
+        return Err(Box::new(report.help("look at the recipe; if that is right, say `--allow-host-run`")));
+    }
+    Ok(binds)
+}
+
+fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let argv = call.strings(1)?;
+    call.check_argv(&argv)?;
+    if !call.from_stdlib() && !call.session.settings.allow_host_run {
+        let report = call.report("host_access", "the recipe wants to run a command of the host");
+        return Err(Box::new(report
+            .label("this would run outside of the root, with your privileges")
+            .help("look at the recipe; if that is right, say `--allow-host-run`")));
+    }
+    let fields = call.fields(2)?;
+    let common = common(&fields)?;
+    fields.finish()?;
+    let label = label("run on the host:", &argv);
+    let action = Action {
+        op: Op::HostRun(HostRun {
+            argv,
+            env: common.env,
+            stdin: common.stdin,
+            scan: common.scan,
+            allow_failure: common.allow_failure,
+        }),
+        about: common.about,
+        only_if: common.only_if,
+        site: Vec::new(),
+    };
+    step(call, root, "host_run", label, action)
+}
+
+fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let purpose = call.text(1)?;
+    let mut paths = Vec::new();
+    for item in call.array(2)? {
+        let map = item.try_cast::<Map>().unwrap_or_default();
+        let fields = Fields::of(call, "require_paths", map);
+        let any_of = match fields.strings("path")? {
+            Some(any_of) => any_of,
+            None => return Err(fields.missing("path")),
+        };
+        for path in &any_of {
+            call.check_path(path)?;
+        }
+        let package = fields.required_text("package")?;
+        let why = fields.text("why")?.unwrap_or_default();
+        fields.finish()?;
+        paths.push(RequiredPath { any_of, package, why });
+    }
+    let label = format!("check for {purpose}");
+    let action = Action {
+        op: Op::RequirePaths(RequirePaths { purpose, paths }),
+        about: None,
+        only_if: None,
+        site: Vec::new(),
+    };
+    step(call, root, "require_paths", label, action)
+}
+
+/// One operation as a step, or as a part of the open one.
+pub fn step(
+    call: &Call<'_>,
+    root: usize,
+    name: &str,
+    label: String,
+    action: Action,
+) -> Outcome<Dynamic> {
+    let chain = call.chain();
+    call.session.step(Some(root), name, || label, &chain, || {
+        call.session.act(action, &chain);
+        Ok(Dynamic::UNIT)
+    })
+}
+
+fn label(verb: &str, argv: &[String]) -> String {
+    let line = match argv {
+        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => script
+            .lines()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or_default()
+            .to_owned(),
+        argv => command::quote_all(argv),
+    };
+    format!("{verb} {line}")
+}
+
+fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
+    let words = call.strings(0)?;
+    if words.iter().any(|word| word.contains('\0')) {
+        return Err(call.report("nul", "a shell's word cannot hold a NUL character"));
+    }
+    Ok(command::quote_all(&words).into())
+}
+
+fn join(call: &Call<'_>) -> Outcome<Dynamic> {
+    let array = call.array(0)?;
+    let words = as_strings(&array.into()).ok_or_else(|| {
+        call.report("wrong_type", "`join` wants an array of strings")
+    })?;
+    Ok(words.join(&call.text(1)?).into())
+}

@@ -1,0 +1,170 @@
+//! Messages, failures, known causes, and checks of named arguments for scripts.
+
+use rhai::{Dynamic, Map};
+
+use super::{Access, Builtin};
+use crate::diagnose::Hint;
+use crate::plan::{Message, MessageLevel};
+use crate::script::args::{Call, Fields, Outcome};
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "log",
+        params: &["message"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Says something, with the recipe's line, in the preview and in the build.",
+        example: r#"log("two roots follow");"#,
+        run: |call| message(call, MessageLevel::Log),
+    },
+    Builtin {
+        name: "warn",
+        params: &["message"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Warns, with the recipe's line, in the preview and in the build.",
+        example: r#"warn("this release gets no updates any more");"#,
+        run: |call| message(call, MessageLevel::Warn),
+    },
+    Builtin {
+        name: "fail",
+        params: &["message", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Ends the evaluation with an error. Options: `cause`, `help`, and `field`: the
+field of the caller's map that is to blame.",
+        example: r#"if false { fail("no such node", #{ help: "nodes are n1 to n9" }); }"#,
+        run: fail,
+    },
+    Builtin {
+        name: "hint",
+        params: &["spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Declares a known cause: when a tool fails and its output matches, the report says it.
+
+The spec's fields: `tool` (a program's name, `\"*\"` for any) or `tools`, `pattern` (a
+regular expression with named groups), `cause`, `help`; both may name groups: `{package}`.",
+        example: r#"hint(#{ tool: "frobnicate", pattern: "cannot open (?<file>\\S+)", cause: "`{file}` is not there", help: "make it" });"#,
+        run: hint,
+    },
+    Builtin {
+        name: "fields",
+        params: &["of", "given", "spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Checks the named arguments of a function, and gives them with `()` for what is absent.
+
+`spec` names each field's type: `string`, `strings` (an array, or one), `text` (a string or
+a secret), `bool`, `number`, `map`, `array`, `any`, with a `?` where it may be absent. A
+misspelt, missing or wrong field is an error at the caller's line.",
+        example: r#"fn greet(opts) { let o = fields("greet", opts, #{ name: "string", loud: "bool?" }); o.name }
+greet(#{ name: "you" });"#,
+        run: fields,
+    },
+];
+
+fn message(call: &Call<'_>, level: MessageLevel) -> Outcome<Dynamic> {
+    let text = call.text(0)?;
+    let site = call.chain();
+    let message = Message { level, text, site };
+    let mut plan = call.session.plan.borrow_mut();
+    if !plan.messages.contains(&message) {
+        plan.messages.push(message);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn fail(call: &Call<'_>) -> Outcome<Dynamic> {
+    let message = call.text(0)?;
+    let opts = call.fields(1)?;
+    let cause = opts.text("cause")?;
+    let help = opts.strings("help")?.unwrap_or_default();
+    let field = opts.text("field")?;
+    opts.finish()?;
+    let mut report = match field {
+        Some(field) => *Fields::of(call, "fail", Map::new()).refuse(&field, "fail", message),
+        None => *call.report("fail", message),
+    };
+    report.cause = cause;
+    report.help = help;
+    Err(Box::new(report))
+}
+
+fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
+    let fields = call.fields(0)?;
+    let mut tools = fields.strings("tools")?.unwrap_or_default();
+    tools.extend(fields.text("tool")?);
+    if tools.is_empty() {
+        return Err(fields.missing("tool"));
+    }
+    let source = fields.required_text("pattern")?;
+    let pattern = regex::RegexBuilder::new(&source)
+        .multi_line(true)
+        .build()
+        .map_err(|error| fields.refuse("pattern", "bad_pattern", format!("`pattern` is no regular expression: {error}")))?;
+    let cause = fields.required_text("cause")?;
+    let help = fields.required_text("help")?;
+    fields.finish()?;
+    let origin = call.chain().last().map(|frame| frame.span.to_string()).unwrap_or_default();
+    let mut hints = call.session.hints.borrow_mut();
+    // A module's top level runs more than once.
+    if hints.iter().any(|known| known.origin == origin) {
+        return Ok(Dynamic::UNIT);
+    }
+    for tool in tools {
+        hints.push(Hint {
+            tool,
+            pattern: pattern.clone(),
+            cause: cause.clone(),
+            help: help.clone(),
+            origin: origin.clone(),
+        });
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn fields(call: &Call<'_>) -> Outcome<Dynamic> {
+    let of = call.text(0)?;
+    let mut given = call.map(1)?;
+    let spec = call.map(2)?;
+    let fields = Fields::of(call, &of, given.clone());
+    for (name, kind) in &spec {
+        let kind = kind.clone().into_string().unwrap_or_default();
+        let (kind, optional) = match kind.strip_suffix('?') {
+            Some(kind) => (kind, true),
+            None => (kind.as_str(), false),
+        };
+        let value = fields.get(name);
+        let Some(value) = value else {
+            if optional {
+                given.insert(name.clone(), Dynamic::UNIT);
+                continue;
+            }
+            // Names that come later in the spec are known too.
+            for other in spec.keys() {
+                let _ = fields.get(other);
+            }
+            return Err(fields.missing(name));
+        };
+        match kind {
+            "string" => fields.text(name).map(drop)?,
+            "text" => fields.secret_text(name).map(drop)?,
+            "bool" => fields.bool(name).map(drop)?,
+            "array" => fields.array(name).map(drop)?,
+            "strings" => {
+                let list = fields.strings(name)?.unwrap_or_default();
+                let list: rhai::Array = list.into_iter().map(Dynamic::from).collect();
+                given.insert(name.clone(), list.into());
+            }
+            "number" if !value.is_int() => return Err(fields.wrong(name, "a number", &value)),
+            "map" if !value.is_map() => return Err(fields.wrong(name, "a map, `#{ … }`", &value)),
+            "number" | "map" | "any" => {}
+            other => {
+                return Err(call.report("wrong_type", format!("`fields` knows no type `{other}`")));
+            }
+        }
+    }
+    fields.finish()?;
+    Ok(given.into())
+}

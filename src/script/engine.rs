@@ -1,0 +1,179 @@
+//! The engine: set up in this one place, for every script alike.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender};
+
+use rhai::{Engine, OptimizationLevel, Scope, Token};
+
+use super::session::Session;
+use super::{Evaluation, Failure, Settings, builtins, doc, fault, limits, loader};
+use crate::diagnose::{HintSet, Report};
+use crate::plan::{Captured, Plan, Recipe, SCHEMA_VERSION};
+
+/// Reserved words of Rhai that recipes use as names: named arguments read better so.
+const WORDS: &[&str] = &[
+    "default", "package", "with", "match", "new", "use", "module", "case", "static", "shared",
+    "sync", "async", "spawn", "thread", "go", "await", "yield", "public", "protected", "super",
+    "void", "var", "exit",
+];
+
+pub fn evaluate(
+    recipe: &Path,
+    settings: &Settings,
+    ask: Sender<builtins::Asked>,
+    answer: Receiver<Result<Captured, Box<Report>>>,
+) -> Result<Evaluation, Failure> {
+    let name = recipe.display().to_string();
+    let text = loader::read_script(recipe, &name).map_err(|report| Failure::of(*report))?;
+    let folder = match recipe.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("."),
+    };
+    let session = Rc::new(Session::new(
+        settings.clone(),
+        empty_plan(&name, &text),
+        folder.to_owned(),
+    ));
+    session.add_source(&name, &text);
+
+    let captures = builtins::CaptureSlot::new(ask, answer);
+    let engine = build(&session, &captures);
+    let result = run(&engine, &session, &name);
+    let plan = session.plan.borrow().clone();
+    let sources = session.sources();
+    let hints: HintSet = session.hints.borrow().clone();
+    match result {
+        Ok(()) => Ok(Evaluation {
+            plan,
+            sources,
+            hints,
+        }),
+        Err(reports) => Err(Failure {
+            reports,
+            sources,
+            hints,
+        }),
+    }
+}
+
+fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Report>> {
+    let text = session.text(name).unwrap_or_default();
+    let ast = loader::compile(engine, session, name, &text)?;
+    session
+        .below(Vec::new(), name, || {
+            engine.run_ast_with_scope(&mut Scope::new(), &ast)
+        })
+        .map_err(|error| vec![*fault::report(session, *error, name, Vec::new())])?;
+    builtins::check_given_options(session).map_err(|report| vec![*report])
+}
+
+fn empty_plan(name: &str, text: &str) -> Plan {
+    let (title, description) = doc::of(text);
+    Plan {
+        schema: SCHEMA_VERSION,
+        rootwright: env!("CARGO_PKG_VERSION").to_owned(),
+        recipe: Recipe {
+            path: name.to_owned(),
+            title,
+            description,
+        },
+        options: Vec::new(),
+        inputs: Vec::new(),
+        assumptions: Vec::new(),
+        messages: Vec::new(),
+        needs: Vec::new(),
+        roots: Vec::new(),
+        steps: Vec::new(),
+    }
+}
+
+fn build(session: &Rc<Session>, captures: &builtins::CaptureSlot) -> Engine {
+    let mut engine = Engine::new();
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_allow_shadowing(true)
+        .disable_symbol("eval");
+    limits::apply(&mut engine, Rc::clone(&session.budget));
+    // A script's own output would stand in the middle of a plan; messages are `log`.
+    engine.on_print(|_| {}).on_debug(|_, _, _| {});
+    map_words(&mut engine, session);
+    #[allow(deprecated)] // marked so by rhai because it is volatile, not because it goes
+    engine.register_debugger(
+        |_, debugger| debugger,
+        |_, _, _, _, _| Ok(rhai::debugger::DebuggerCommand::Continue),
+    );
+    engine.set_module_resolver(loader::Resolver::new(session));
+    builtins::register(&mut engine, session, captures);
+    session.set_functions(functions(&engine));
+    engine
+}
+
+/// Turns `export` and other reserved words back into names where they are names.
+fn map_words(engine: &mut Engine, session: &Rc<Session>) {
+    let lines = Rc::clone(&session.parsing);
+    let after_period = std::cell::Cell::new(false);
+    #[allow(deprecated)] // as above
+    engine.on_parse_token(move |token, position, _| {
+        let is_method = after_period.get();
+        after_period.set(matches!(token, Token::Period | Token::Elvis));
+        match token {
+            Token::Export if is_method || is_call(&lines.borrow(), position, "export".len()) => {
+                Token::Identifier(Box::new("export".into()))
+            }
+            Token::Reserved(word) if WORDS.contains(&word.as_str()) => Token::Identifier(word),
+            token => token,
+        }
+    });
+}
+
+/// Whether an opening bracket follows the word at `position`.
+fn is_call(lines: &[Vec<char>], position: rhai::Position, length: usize) -> bool {
+    let (Some(line), Some(column)) = (position.line(), position.position()) else {
+        return false;
+    };
+    lines
+        .get(line - 1)
+        .and_then(|line| line.get(column - 1 + length..))
+        .is_some_and(|rest| rest.iter().find(|c| !c.is_whitespace()) == Some(&'('))
+}
+
+/// Every function that a script can call, with its signatures in words.
+fn functions(engine: &Engine) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, signature) in engine.collect_fn_metadata(
+        None,
+        |info| {
+            let name = info.metadata.name.to_string();
+            let parameters: Vec<String> = info
+                .metadata
+                .params_info
+                .iter()
+                .take(info.metadata.num_params)
+                .map(|parameter| {
+                    let (name, kind) = parameter.split_once(": ").unwrap_or((parameter, ""));
+                    match (name, kind) {
+                        ("_", kind) => fault::type_words(kind),
+                        (name, "") => name.to_owned(),
+                        (name, kind) => format!("{name}: {}", fault::type_words(kind)),
+                    }
+                })
+                .collect();
+            Some((name.clone(), format!("{name}({})", parameters.join(", "))))
+        },
+        true,
+    ) {
+        let signatures = found.entry(name).or_default();
+        if !signatures.contains(&signature) {
+            signatures.push(signature);
+        }
+    }
+    for builtin in builtins::all() {
+        found.insert(builtin.name.to_owned(), vec![builtin.signature()]);
+    }
+    found
+}

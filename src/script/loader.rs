@@ -1,0 +1,257 @@
+//! Finding, reading, compiling and checking scripts.
+
+use std::path::{Component, Path, PathBuf};
+use std::rc::{Rc, Weak};
+
+use rhai::{AST, Engine, EvalAltResult, ModuleResolver, Position, Scope, Shared};
+
+use super::fault::{self, Fault};
+use super::session::{STDLIB, Session};
+use super::stdlib::Stdlib;
+use super::{analysis, limits, nearest};
+use crate::diagnose::Report;
+
+/// Reads a script file.
+///
+/// # Errors
+/// A report when it is not there, is not a file, is too large or is not UTF-8.
+pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
+    let refuse = |code: &str, message: String| Box::new(Report::new(format!("script::{code}"), message));
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        let report = *refuse("unreadable", format!("cannot read `{name}`: {}", plain(&error)));
+        Box::new(match (error.kind(), similar_file(path)) {
+            (std::io::ErrorKind::NotFound, Some(near)) => report.help(format!("did you mean `{near}`?")),
+            (std::io::ErrorKind::NotFound, None) => report.help("the path is taken from the current folder"),
+            _ => report,
+        })
+    })?;
+    if metadata.is_dir() {
+        return Err(Box::new(
+            refuse("unreadable", format!("`{name}` is a folder, not a recipe"))
+                .help(format!("`rootwright list {name}` shows the recipes in it")),
+        ));
+    }
+    if metadata.len() > limits::SCRIPT_BYTES {
+        let limit = limits::SCRIPT_BYTES >> 20;
+        return Err(Box::new(
+            refuse("limit", format!("`{name}` is larger than {limit} MiB"))
+                .help("a script holds steps; large files are brought in with `copy_in`"),
+        ));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| refuse("unreadable", format!("cannot read `{name}`: {}", plain(&error))))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(valid).filter(|b| **b == b'\n').count() + 1;
+        Box::new(
+            refuse("not_utf8", format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"))
+                .help("save it as UTF-8"),
+        )
+    })?;
+    Ok(text)
+}
+
+/// A byte order mark and a `#!` line do not parse; they are blanked so that lines keep
+/// their numbers.
+fn parsable(text: &str) -> String {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match body.strip_prefix("#!") {
+        Some(rest) => rest.find('\n').map_or_else(String::new, |end| rest[end..].to_owned()),
+        None => body.to_owned(),
+    }
+}
+
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn similar_file(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let wanted = path.file_name()?.to_str()?;
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".rhai"))
+        .collect();
+    let near = nearest(wanted, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near).display().to_string())
+}
+
+/// Compiles a script and everything it imports, and checks all of it.
+///
+/// # Errors
+/// Every finding in all of the files.
+pub fn compile(
+    engine: &Engine,
+    session: &Rc<Session>,
+    file: &str,
+    text: &str,
+) -> Result<Rc<AST>, Vec<Report>> {
+    if let Some(ast) = session.compiled.borrow().get(file) {
+        return Ok(Rc::clone(ast));
+    }
+    let text = parsable(text);
+    *session.parsing.borrow_mut() = text.lines().map(|line| line.chars().collect()).collect();
+    let mut ast = engine
+        .compile(&text)
+        .map_err(|error| vec![fault::parse(session, &error, file)])?;
+    ast.set_source(file);
+    let ast = Rc::new(ast);
+    session
+        .compiled
+        .borrow_mut()
+        .insert(file.to_owned(), Rc::clone(&ast));
+    let reports = analysis::check(engine, session, file, &ast);
+    if reports.is_empty() {
+        Ok(ast)
+    } else {
+        Err(reports)
+    }
+}
+
+/// Where an import leads.
+pub struct Found {
+    pub file: String,
+    pub text: String,
+}
+
+/// Looks for a module: beside the importing script, in `lib/` of the recipe's repository,
+/// in the repository itself, in the stdlib. The stdlib's own imports look there only.
+///
+/// # Errors
+/// A report without a place: a name that is no plain path, or nothing found.
+pub fn find(session: &Session, importer: &str, name: &str) -> Result<Found, Box<Report>> {
+    let relative = Path::new(name);
+    let plain = !name.is_empty()
+        && relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+    if !plain {
+        return Err(Box::new(
+            Report::new(
+                "script::import_path",
+                format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"),
+            )
+            .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"),
+        ));
+    }
+    let file = if name.ends_with(".rhai") {
+        name.to_owned()
+    } else {
+        format!("{name}.rhai")
+    };
+    if !importer.starts_with(STDLIB) {
+        for folder in folders(session, importer) {
+            let path = folder.join(&file);
+            if path.is_file() {
+                let shown = path.strip_prefix(".").unwrap_or(&path).display().to_string();
+                if escapes(&folder, &path) {
+                    return Err(Box::new(
+                        Report::new("script::import_path", format!("`{shown}` is a link that leads out of its folder"))
+                            .help("put the module itself there"),
+                    ));
+                }
+                let text = read_script(&path, &shown)?;
+                return Ok(Found { file: shown, text });
+            }
+        }
+    }
+    let stdlib = Stdlib::new(session.settings.stdlib.clone());
+    if let Some(text) = stdlib.text(&file) {
+        return Ok(Found {
+            file: format!("{STDLIB}{file}"),
+            text,
+        });
+    }
+    let known: Vec<String> = stdlib
+        .all()
+        .iter()
+        .map(|name| name.trim_end_matches(".rhai").to_owned())
+        .collect();
+    let mut report = Report::new("script::unknown_module", format!("there is no module `{name}`"));
+    report = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => report.help(format!("did you mean `{near}`?")),
+        None => report.help(format!(
+            "looked for `{file}` beside the script, in `lib/` of its repository, and in the stdlib"
+        )),
+    };
+    Err(Box::new(report))
+}
+
+fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    let beside = Path::new(importer).parent().unwrap_or(Path::new(""));
+    folders.push(if beside.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        beside.to_owned()
+    });
+    let repository = session
+        .settings
+        .site
+        .root
+        .clone()
+        .unwrap_or_else(|| session.recipe_dir.clone());
+    folders.push(repository.join("lib"));
+    folders.push(repository);
+    folders
+}
+
+/// Whether `path` really lies outside of `folder`, by way of a link.
+fn escapes(folder: &Path, path: &Path) -> bool {
+    match (folder.canonicalize(), path.canonicalize()) {
+        (Ok(folder), Ok(path)) => !path.starts_with(folder),
+        _ => true,
+    }
+}
+
+/// The resolver of `import`.
+pub struct Resolver {
+    session: Weak<Session>,
+}
+
+impl Resolver {
+    pub fn new(session: &Rc<Session>) -> Self {
+        Resolver {
+            session: Rc::downgrade(session),
+        }
+    }
+}
+
+impl ModuleResolver for Resolver {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
+        let not_found = || Box::new(EvalAltResult::ErrorModuleNotFound(path.to_owned(), position));
+        let session = self.session.upgrade().ok_or_else(not_found)?;
+        let importer = source.unwrap_or_default();
+        let found = find(&session, importer, path).map_err(|report| Fault::raise(*report))?;
+        if let Some(module) = session.modules.borrow().get(&found.file) {
+            return Ok(Shared::clone(module));
+        }
+        session.add_source(&found.file, &found.text);
+        let ast = compile(engine, &session, &found.file, &found.text)
+            .map_err(|mut reports| Fault::raise(reports.swap_remove(0)))?;
+        let prefix = session.prefix();
+        let module = session
+            .below(prefix.clone(), &found.file, || {
+                rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine)
+            })
+            .map_err(|error| Fault::raise(*fault::report(&session, *error, &found.file, prefix)))?;
+        let module = Shared::new(module);
+        session
+            .modules
+            .borrow_mut()
+            .insert(found.file, Shared::clone(&module));
+        Ok(module)
+    }
+}

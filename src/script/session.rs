@@ -1,0 +1,246 @@
+//! What one evaluation knows: the plan as far as it is made, the scripts it has read, and
+//! which call it is in.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rhai::{AST, Dynamic, NativeCallContext};
+
+use super::limits::Budget;
+use super::{Settings, spans};
+use crate::diagnose::{Frame, HintSet, SourceMap, Span};
+use crate::plan::{Action, Input, Plan, RootId, Step};
+
+/// How the names of embedded scripts start; a recipe's own files never do.
+pub const STDLIB: &str = "stdlib:";
+
+pub struct Session {
+    pub settings: Settings,
+    pub budget: Rc<Budget>,
+    pub plan: RefCell<Plan>,
+    pub hints: RefCell<HintSet>,
+    /// The recipe's folder and, where there is one, its repository's.
+    pub recipe_dir: std::path::PathBuf,
+    /// What stdlib modules remember of a root, by root and name.
+    pub facts: RefCell<BTreeMap<(RootId, String), Dynamic>>,
+    /// The given options that some `option` call has taken.
+    pub taken: RefCell<BTreeSet<String>>,
+    /// Scripts that are compiled, by their name in spans.
+    pub compiled: RefCell<BTreeMap<String, Rc<AST>>>,
+    /// Modules that are being evaluated, to find circles.
+    pub loading: RefCell<Vec<String>>,
+    pub modules: RefCell<BTreeMap<String, rhai::Shared<rhai::Module>>>,
+    /// The lines of the script that is being parsed, for the token hook.
+    pub parsing: Rc<RefCell<Vec<Vec<char>>>>,
+    sources: RefCell<SourceMap>,
+    /// Calls that led into the engine call that is running now.
+    prefix: RefCell<Vec<Frame>>,
+    /// Whether a step of the plan is open, and how long its call chain is.
+    open: Cell<Option<usize>>,
+    names: RefCell<BTreeMap<String, Vec<String>>>,
+}
+
+impl Session {
+    pub fn new(settings: Settings, plan: Plan, recipe_dir: std::path::PathBuf) -> Self {
+        Session {
+            settings,
+            budget: Rc::new(Budget::new()),
+            plan: RefCell::new(plan),
+            hints: RefCell::default(),
+            recipe_dir,
+            facts: RefCell::default(),
+            taken: RefCell::default(),
+            compiled: RefCell::default(),
+            loading: RefCell::default(),
+            modules: RefCell::default(),
+            parsing: Rc::default(),
+            sources: RefCell::default(),
+            prefix: RefCell::default(),
+            open: Cell::new(None),
+            names: RefCell::default(),
+        }
+    }
+
+    pub fn add_source(&self, file: &str, text: &str) {
+        self.sources.borrow_mut().insert(file, text);
+    }
+
+    pub fn sources(&self) -> SourceMap {
+        self.sources.borrow().clone()
+    }
+
+    pub fn text(&self, file: &str) -> Option<Arc<str>> {
+        self.sources.borrow().get(file).cloned()
+    }
+
+    pub fn line(&self, file: &str, line: u32) -> Option<String> {
+        self.sources.borrow().line(file, line).map(str::to_owned)
+    }
+
+    pub fn text_of(&self, span: &Span) -> Option<String> {
+        let sources = self.sources.borrow();
+        let range = sources.byte_range(span)?;
+        sources.get(&span.file)?.get(range).map(str::to_owned)
+    }
+
+    /// The span of the call, or of the word, at a position that the engine gave.
+    pub fn span_at(&self, file: &str, position: rhai::Position) -> Option<Span> {
+        let text = self.text(file)?;
+        let at = crate::diagnose::Position {
+            line: u32::try_from(position.line()?).ok()?,
+            column: u32::try_from(position.position().unwrap_or(1)).ok()?,
+        };
+        let byte = crate::diagnose::byte_offset(&text, at)?;
+        Some(spans::span(file, &text, &spans::call(&text, byte)))
+    }
+
+    /// The calls from the recipe to the native function that `context` is of.
+    pub fn chain(&self, context: &NativeCallContext<'_>) -> Vec<Frame> {
+        let mut chain = self.prefix.borrow().clone();
+        let mut file = self.engine_file();
+        let stack = context.debugger().map_or(&[][..], |debugger| debugger.call_stack());
+        for call in stack {
+            if let Some(span) = self.span_at(&file, call.pos) {
+                let name = call.fn_name.as_str();
+                let function = if name.starts_with("anon$") {
+                    "a closure"
+                } else {
+                    name
+                };
+                chain.push(Frame {
+                    function: function.to_owned(),
+                    span,
+                });
+            }
+            if let Some(source) = call.source.as_deref().filter(|source| !source.is_empty()) {
+                file = source.to_owned();
+            }
+        }
+        let file = context.call_source().map_or(file, str::to_owned);
+        if let Some(span) = self.span_at(&file, context.call_position()) {
+            // The engine's stack may hold the native call itself.
+            if chain.last().is_none_or(|frame| frame.span != span) {
+                chain.push(Frame {
+                    function: context.fn_name().to_owned(),
+                    span,
+                });
+            }
+        }
+        chain
+    }
+
+    fn engine_file(&self) -> String {
+        self.loading.borrow().last().cloned().unwrap_or_default()
+    }
+
+    pub fn prefix(&self) -> Vec<Frame> {
+        self.prefix.borrow().clone()
+    }
+
+    /// Runs `work`, an engine call that evaluates `file`, below the calls of `chain`.
+    pub fn below<T>(&self, chain: Vec<Frame>, file: &str, work: impl FnOnce() -> T) -> T {
+        let outer = self.prefix.replace(chain);
+        self.loading.borrow_mut().push(file.to_owned());
+        let result = work();
+        self.loading.borrow_mut().pop();
+        self.prefix.replace(outer);
+        result
+    }
+
+    pub fn step_is_open(&self) -> bool {
+        self.open.get().is_some()
+    }
+
+    /// Opens a step for a built-in that the recipe calls; a built-in that is called while
+    /// one is open adds to that one. `work` fills it.
+    ///
+    /// # Errors
+    /// What `work` returns; the step stays out of the plan then.
+    pub fn step<T, E>(
+        &self,
+        root: Option<RootId>,
+        call: &str,
+        label: impl FnOnce() -> String,
+        chain: &[Frame],
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.step_is_open() {
+            return work();
+        }
+        {
+            let mut plan = self.plan.borrow_mut();
+            let number = plan.steps.len() + 1;
+            plan.steps.push(Step {
+                number,
+                root,
+                call: call.to_owned(),
+                label: label(),
+                site: chain.to_vec(),
+                actions: Vec::new(),
+            });
+        }
+        self.open.set(Some(chain.len()));
+        let result = work();
+        self.open.set(None);
+        if result.is_err() {
+            self.plan.borrow_mut().steps.pop();
+        }
+        result
+    }
+
+    /// Adds an operation to the open step.
+    pub fn act(&self, mut action: Action, chain: &[Frame]) {
+        let depth = self.open.get().unwrap_or(0);
+        action.site = chain.get(depth..).unwrap_or_default().to_vec();
+        if let Some(step) = self.plan.borrow_mut().steps.last_mut() {
+            step.actions.push(action);
+        }
+    }
+
+    /// Notes something outside of the scripts that the plan depends on.
+    pub fn input(&self, name: impl Into<String>, value: impl Into<String>) {
+        let input = Input {
+            name: name.into(),
+            value: value.into(),
+        };
+        let mut plan = self.plan.borrow_mut();
+        if !plan.inputs.contains(&input) {
+            plan.inputs.push(input);
+        }
+    }
+
+    /// The functions that scripts can call: names, each with its signatures.
+    pub fn set_functions(&self, functions: BTreeMap<String, Vec<String>>) {
+        self.names.replace(functions);
+    }
+
+    pub fn signatures(&self, name: &str) -> Vec<String> {
+        self.names.borrow().get(name).cloned().unwrap_or_default()
+    }
+
+    pub fn function_names(&self) -> Vec<String> {
+        self.names
+            .borrow()
+            .keys()
+            .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+            .filter(|name| !name.contains('$'))
+            .cloned()
+            .collect()
+    }
+
+    /// Words of a script that `let`, `const`, `for` and parameters make variables.
+    pub fn variable_names(&self, file: &str) -> BTreeSet<String> {
+        let text = self.text(file).unwrap_or_default();
+        let words: Vec<&str> = text
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .filter(|word| !word.is_empty())
+            .collect();
+        words
+            .windows(2)
+            .filter(|pair| matches!(pair[0], "let" | "const" | "for"))
+            .map(|pair| pair[1].to_owned())
+            .collect()
+    }
+}

@@ -1,0 +1,27 @@
+#!/bin/sh
+# dracut module: `/` becomes an overlay, the network root below, a tmpfs above.
+# One module of our own, because every dracut version has another one (overlay-root, overlayfs,
+# dmsquash-live's) with another switch; this one behaves alike on 057 to 112.
+
+# called by dracut; 255: only where it is asked for (--add), never by itself
+check() {
+    return 255
+}
+
+depends() {
+    # provides the hook machinery (die, getarg, …)
+    echo base
+}
+
+installkernel() {
+    # `=` fails quietly where overlay is built in. hostonly='' : also if dracut ran in host-only mode
+    hostonly='' instmods overlay
+}
+
+install() {
+    inst_multiple mount umount mkdir stat
+    # pre-pivot runs when the root is mounted and checked, and right before switch_root. 10: before
+    # hooks that write into the root, which then write to the overlay.
+    # shellcheck disable=SC2154  # dracut sets moddir
+    inst_hook pre-pivot 10 "$moddir/rootwright-overlay.sh"
+}
