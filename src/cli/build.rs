@@ -148,13 +148,16 @@ fn install(
     missing: &[preflight::Missing],
     printer: &Printer,
 ) -> Result<Vec<preflight::Missing>, Trouble> {
-    if let Some(command) = tools.install_command(missing) {
-        let shown = crate::plan::command::quote_all(&command);
+    let Some(install) = tools.install_command(missing) else {
+        return Ok(preflight::missing(plan, tools));
+    };
+    for command in tools.refresh_command().into_iter().chain([install.as_slice()]) {
+        let shown = crate::plan::command::quote_all(command);
         printer.say(&format!("installing host tools: {shown}"));
-        let installed = duct::cmd(&command[0], &command[1..]).stdin_null().stdout_to_stderr().run();
-        if let Err(error) = installed {
+        let done = duct::cmd(&command[0], &command[1..]).stdin_null().stdout_to_stderr().run();
+        if let Err(error) = done {
             return Err(Report::new("host::install", format!("installing the host tools failed: {error}"))
-                .help("run the command by hand; the package lists may have to be updated first")
+                .help("run the command by hand, and see what it says")
                 .next(shown)
                 .into());
         }

@@ -23,6 +23,9 @@ pub struct HostTools {
 struct Family {
     /// Values of `ID` and `ID_LIKE` in os-release(5).
     ids: Vec<String>,
+    /// The command that brings the package lists up to date, where one is needed.
+    #[serde(default)]
+    refresh: Vec<String>,
     /// The command that installs packages, without their names.
     install: Vec<String>,
 }
@@ -58,6 +61,12 @@ impl HostTools {
 
     fn package<'a>(&'a self, packages: &'a BTreeMap<String, String>) -> Option<String> {
         packages.get(self.family.as_ref()?).cloned()
+    }
+
+    /// The command to run before packages are installed, if the host needs one.
+    pub fn refresh_command(&self) -> Option<&[String]> {
+        let family = self.families.get(self.family.as_ref()?)?;
+        (!family.refresh.is_empty()).then_some(family.refresh.as_slice())
     }
 
     /// The command that installs what is missing; `None` where the host or a package is

@@ -21,7 +21,7 @@ const FUNCTIONS: usize = 1_000;
 const MODULES: usize = 500;
 
 /// Wall-clock time of one evaluation; `capture` does not count.
-const TIME: Duration = Duration::from_secs(10);
+const TIME: Duration = Duration::from_secs(5);
 /// How much resident memory one evaluation may add.
 const MEMORY_BYTES: u64 = 512 << 20;
 /// How many operations go by between two looks at the clock and the memory. One

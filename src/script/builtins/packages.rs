@@ -263,10 +263,13 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
         Format::Dir => "dir",
         Format::Tar { .. } => "tar",
     };
+    // What the distro's module knows to be caches goes first.
+    let mut left_out = list("exclude");
+    left_out.extend(exclude);
     let export = Export {
         name: name.clone(),
         format,
-        exclude,
+        exclude: left_out,
         kernel: list("kernel"),
         initramfs: list("initramfs"),
         cmdline,
