@@ -10,8 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use std::fs;
 
 use super::draft::{Draft, Numbers};
 use super::error::Error;
@@ -112,7 +112,7 @@ impl Staging<'_> {
             let to = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))
                 .map_err(|error| failed(error.into()))?;
             // Shares the blocks where the file systems can.
-            io::copy(from.file_mut(), &mut File::from(to)).map_err(failed)?;
+            io::copy(&mut from, &mut File::from(to)).map_err(failed)?;
         }
         numbers.set(dir, name).map_err(failed)
     }

@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use sha2::{Digest, Sha256};
+use std::fs;
 
 use super::FileContext;
 use super::draft::{self, Draft, Numbers};
@@ -28,7 +28,7 @@ pub fn fetch(tree: &Tree, op: &Fetch, context: &FileContext<'_>) -> Result<(), E
     let write = || -> io::Result<()> {
         let mut from = fs::File::open(&stored)?;
         let (draft, mut to) = Draft::file(&place)?;
-        io::copy(from.file_mut(), &mut to)?;
+        io::copy(&mut from, &mut to)?;
         numbers.set(&place.dir, &draft.name)?;
         draft.publish()
     };

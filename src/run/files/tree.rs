@@ -46,7 +46,7 @@ impl Tree {
             error,
         };
         // pathrs wants a path without links; this one is the host's own.
-        let host = fs_err::canonicalize(root).map_err(failed)?;
+        let host = std::fs::canonicalize(root).map_err(failed)?;
         match Root::open(host) {
             Ok(root) => Ok(Tree { root }),
             Err(error) => Err(failed(io_error(error))),
