@@ -1,6 +1,9 @@
 //! Exports with the real tools: what a tree carries, what is beside it, and how it gets
 //! its final name. Needs root privileges.
 
+// Helpers outside of test functions unwrap too.
+#![allow(clippy::unwrap_used)]
+
 use std::fs::{self, File, Permissions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -190,7 +193,7 @@ impl Fixture {
         self.dir.path().join(name)
     }
 
-    fn write_to(&self, export: &Export, out: &Path) -> Result<PathBuf, Report> {
+    fn write_to(&self, export: &Export, out: &Path) -> Result<PathBuf, Box<Report>> {
         let in_root = |argv: &[String]| -> Result<String, Box<Report>> {
             assert_eq!(argv, ["list-packages"]);
             Ok("zlib\t1.2\tamd64\nbash\t5.2-1\tamd64\n".to_owned())
@@ -202,7 +205,7 @@ impl Fixture {
             plan: &self.plan,
             in_root: &in_root,
         };
-        export::write(export, &job).map_err(Report::from)
+        export::write(export, &job).map_err(|error| Box::new(error.into()))
     }
 
     fn write(&self, export: &Export) -> PathBuf {
@@ -572,6 +575,7 @@ fn export_in_a_loop() {
 fn a_kill_leaves_the_old_or_the_new_export() {
     let f = Fixture::new();
     let expected = inventory(&f.path("root"));
+    let mut unfinished = 0;
     for (round, out) in (0..12).map(|round| (round, f.path("out"))) {
         let this = std::env::current_exe().unwrap();
         // Its own process group: cp goes with it, as with the whole build.
@@ -587,11 +591,13 @@ fn a_kill_leaves_the_old_or_the_new_export() {
             .unchecked()
             .run();
         child.wait().unwrap();
+        unfinished += fs::read_dir(f.path("staging")).unwrap().count();
         if out.join("node").exists() {
             assert_eq!(inventory(&out.join("node/root")), expected);
             assert_eq!(manifest(&out.join("node")).files.len(), 3);
         }
     }
+    assert!(unfinished > 0, "no kill came in the middle of an export");
     // The next one clears up.
     f.write(&export(Format::Dir, &[]));
     f.clean(&f.path("out"));

@@ -1,5 +1,8 @@
 //! File operations stay inside of the root, and say what is wrong. Needs root privileges.
 
+// Helpers outside of test functions unwrap too.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -56,7 +59,7 @@ impl Fixture {
         fs::symlink_metadata(self.at(path)).unwrap().mode() & 0o7777
     }
 
-    fn try_apply(&self, op: Op) -> Result<(), Report> {
+    fn try_apply(&self, op: Op) -> Result<(), Box<Report>> {
         let secret = |name: &str| match name {
             "token" => Ok("hunter2".to_owned()),
             name => Err(Box::new(Report::new(
@@ -68,7 +71,7 @@ impl Fixture {
             store: &self.dir.path().join("store"),
             secret: &secret,
         };
-        files::apply(&self.root(), &op, &context).map_err(Report::from)
+        files::apply(&self.root(), &op, &context).map_err(|error| Box::new(error.into()))
     }
 
     fn apply(&self, op: Op) {
@@ -77,7 +80,7 @@ impl Fixture {
 
     fn fails(&self, op: Op) -> Report {
         let before = self.listing();
-        let report = self.try_apply(op).unwrap_err();
+        let report = *self.try_apply(op).unwrap_err();
         assert_eq!(
             self.listing(),
             before,

@@ -22,6 +22,9 @@ pub use bundle::{FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
 pub use check::check;
 pub use error::Error;
 
+/// Runs a command in the root and gives its standard output.
+pub type InRoot<'a> = dyn Fn(&[String]) -> Result<String, Box<Report>> + 'a;
+
 /// All that an export needs beside what the recipe says of it.
 pub struct ExportJob<'a> {
     /// Where the root is mounted.
@@ -31,8 +34,7 @@ pub struct ExportJob<'a> {
     /// A directory of the store for what is not finished.
     pub staging: &'a Path,
     pub plan: &'a Plan,
-    /// Runs a command in the root and gives its standard output.
-    pub in_root: &'a dyn Fn(&[String]) -> Result<String, Box<Report>>,
+    pub in_root: &'a InRoot<'a>,
 }
 
 impl fmt::Debug for ExportJob<'_> {
