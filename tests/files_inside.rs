@@ -423,12 +423,24 @@ fn what_cannot_be_is_said() {
         recursive: false,
     }));
     assert_eq!(report.code, "files::missing");
-    // Magic links lead out of every root.
     f.apply(Op::MakeDir(MakeDir {
         path: "/proc".into(),
         attributes: attributes(Some(0o555), None, None),
     }));
     assert_eq!(f.mode("/proc"), 0o555);
+    // Magic links would lead out of the root.
+    let _proc = Mount::new(f.at("proc"), "proc", "rw");
+    let outside = f.dir.path().join("host/passwd");
+    let through = format!("/proc/self/root{}", outside.display());
+    for op in [
+        write(&through, "x"),
+        append(&through, "x"),
+        remove(&through, true),
+    ] {
+        let report = f.try_apply(op).unwrap_err();
+        assert_eq!(report.code, "files::io", "{report:?}");
+    }
+    f.host_untouched();
 }
 
 #[test]
