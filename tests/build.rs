@@ -68,9 +68,8 @@ root.export(#{{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"]
     let names = stdout(&tar);
     assert!(names.contains("./etc/motd\n") && !names.contains("./srv/d.txt"), "{names}");
     let manifest: serde_json::Value = serde_json::from_str(&read(repository.out().join("two/manifest.json"))).unwrap();
-    assert_eq!(manifest["rootwright"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(manifest["made_by"], "rootwright");
     assert_eq!(manifest["recipe"]["path"], "recipe.rhai");
-    assert!(manifest["sha256"]["root.tar"].as_str().unwrap().len() == 64);
     assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
 }
 
@@ -262,7 +261,7 @@ fn long_build(repository: &Repository, word: &str) -> std::process::Child {
     let recipe = format!("{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo {word}; sleep 1000\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});");
     let child = repository.build(&recipe).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("the command to run", || {
-        processes_with(word).iter().any(|line| line.starts_with("sh -c"))
+        processes_with(word).iter().any(|line| line.starts_with("systemd-nspawn"))
     });
     child
 }

@@ -1,61 +1,54 @@
-//! Artifacts: what leaves the machine.
+//! What leaves the machine: a tree or an archive, and beside it kernel, initramfs,
+//! command line and manifest.
 //!
-//! An export is a folder below the output folder: the root in its format, and beside it
-//! kernel, initramfs, kernel command line and manifest. It appears under its name
-//! complete or not at all.
+//! A format has a file of its own here. It fills a directory that nobody looks at yet;
+//! [`publish`] gives that its final name when everything is in it.
 
 mod bundle;
+mod check;
 mod dir;
 mod error;
 mod publish;
 mod tar;
+mod tool;
 
-use std::path::{Path, PathBuf};
-
-pub use error::Error;
-pub use publish::MARKER;
+use std::path::PathBuf;
 
 use crate::diagnose::Report;
-use crate::plan::{Export, Format, Op, Plan};
+use crate::plan::{Export, Format};
 use crate::run::{ExportJob, Exporter};
 
+pub use bundle::{FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
+pub use check::check;
+pub use error::Error;
+
 /// Writes every format.
+#[derive(Debug)]
 pub struct Exports;
 
 impl Exporter for Exports {
     fn export(&self, export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Box<Report>> {
-        let staging = publish::Staging::new(job.out, job.staging, &export.name).map_err(|e| Box::new(e.report()))?;
-        let folder = staging.path();
-        match &export.format {
-            Format::Dir => dir::write(export, job.root, folder),
-            Format::Tar { compression } => tar::write(export, *compression, job.root, folder),
-        }
-        .map_err(|error| Box::new(error.report()))?;
-        bundle::write(export, job, folder)?;
-        staging.publish().map_err(|error| Box::new(error.report()))
+        write(export, job).map_err(|error| Box::new(error.into()))
     }
 }
 
-/// What would keep a plan's exports from being written, as far as it can be known before.
-pub fn check(plan: &Plan, out: &Path) -> Vec<Report> {
-    let mut reports = Vec::new();
-    let mut names: Vec<&str> = Vec::new();
-    for step in &plan.steps {
-        for action in &step.actions {
-            let Op::Export(export) = &action.op else { continue };
-            let trace = || step.site.clone();
-            if names.contains(&export.name.as_str()) {
-                reports.push(
-                    Report::new("export::duplicate", format!("two exports have the name `{}`", export.name))
-                        .help("the second would replace the first: give it another name")
-                        .trace(trace()),
-                );
-            }
-            names.push(&export.name);
-            if let Err(error) = publish::check(out, &export.name) {
-                reports.push(error.report().trace(trace()));
-            }
+/// Writes `OUT/NAME`, complete or not at all, and gives its path. One that rootwright
+/// made before is replaced at once; anything else of that name is left alone.
+///
+/// # Errors
+/// See [`Error`]; whatever it is, what was at `OUT/NAME` is still there.
+pub fn write(export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Error> {
+    let draft = publish::Draft::new(&export.name, job.out, job.staging)?;
+    let packages = bundle::packages(export, job)?;
+    let archive = match &export.format {
+        Format::Dir => {
+            dir::write(export, job.root, draft.path())?;
+            None
         }
-    }
-    reports
+        Format::Tar { compression } => {
+            Some(tar::write(export, *compression, job.root, draft.path())?)
+        }
+    };
+    bundle::write(export, job, draft.path(), packages, archive)?;
+    draft.publish()
 }

@@ -1,13 +1,36 @@
-//! `tar`: one archive, `root.tar` with the compressor's suffix.
+//! Format `tar`: one archive, `root.tar` with the compressor's suffix.
 
 use std::path::Path;
 
-use super::Error;
-use super::error::tool;
-use crate::plan::{Compression, Export, command};
+use super::{Error, tool};
+use crate::plan::command::tar_argv;
+use crate::plan::{Compression, Export};
 
-pub fn write(export: &Export, compression: Compression, root: &Path, folder: &Path) -> Result<(), Error> {
-    let file = folder.join(command::tar_name(compression));
-    let argv = command::tar_argv(export, &root.display().to_string(), &file.display().to_string());
-    tool(&duct::cmd(&argv[0], &argv[1..]), "tar")
+/// The name of the archive below the export's folder.
+pub fn file_name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "root.tar",
+        Compression::Gzip => "root.tar.gz",
+        Compression::Zstd => "root.tar.zst",
+    }
+}
+
+/// Gives the archive's name.
+pub fn write(
+    export: &Export,
+    compression: Compression,
+    root: &Path,
+    bundle: &Path,
+) -> Result<&'static str, Error> {
+    let name = file_name(compression);
+    let file = bundle.join(name);
+    let (from, to) = (root.display().to_string(), file.display().to_string());
+    let pack = tar_argv(export, &from, &to);
+    tool::run(
+        "pack the root into",
+        &file,
+        &tool::expression(&pack),
+        &[&pack],
+    )?;
+    Ok(name)
 }

@@ -94,6 +94,8 @@ pub fn tar_argv(export: &Export, root: &str, file: &str) -> Vec<String> {
     argv.push("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime".to_owned());
     argv.push("--sort=name".to_owned());
     argv.push("--sparse".to_owned());
+    // The later forms put tar's process number into the name of a file with holes.
+    argv.push("--sparse-version=0.0".to_owned());
     argv.extend(TAR_ATTRIBUTES.iter().map(|&flag| flag.to_owned()));
     match &export.format {
         Format::Dir
@@ -151,13 +153,4 @@ pub fn copy_argv(root: &str, dest: &str) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec()
-}
-
-/// The name of a tar export's archive.
-pub fn tar_name(compression: Compression) -> &'static str {
-    match compression {
-        Compression::None => "root.tar",
-        Compression::Gzip => "root.tar.gz",
-        Compression::Zstd => "root.tar.zst",
-    }
 }

@@ -1,5 +1,6 @@
-//! The digest of a file or a tree that goes into a root.
+//! The digest of a file or a tree of the host, for [`CopyIn`](super::CopyIn).
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -7,69 +8,129 @@ use std::path::Path;
 
 use fs_err as fs;
 
-/// blake3 over names, kinds, permission bits, link targets and contents, sorted by name, in
-/// hexadecimal. Owners and times do not count: copies have their own.
+/// blake3 over names, kinds, permission bits, contents and link targets: what copying
+/// carries over, so neither owners nor times nor extended attributes. `path` itself may
+/// be a link to what is meant, its own name does not count; links below it count as such.
 ///
 /// # Errors
-/// When something cannot be read, or is neither a file, a directory nor a symlink.
-pub fn tree(path: &Path) -> io::Result<String> {
+/// What is not a file, a directory or a link has no digest ([`io::ErrorKind::Unsupported`]);
+/// else the errors of reading.
+pub fn digest_tree(path: &Path) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    add(&mut hasher, path, b"")?;
+    add(&mut hasher, path, &fs::metadata(path)?)?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-fn add(hasher: &mut blake3::Hasher, path: &Path, name: &[u8]) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
+/// Whether every kind of `metadata` can be copied in.
+fn kind(path: &Path, metadata: &Metadata) -> io::Result<&'static [u8]> {
     let kind = metadata.file_type();
-    let mode = metadata.mode() & 0o7777;
-    if kind.is_symlink() {
-        let target = fs::read_link(path)?;
-        record(hasher, b'l', name, 0, target.as_os_str().as_bytes());
-    } else if kind.is_dir() {
-        record(hasher, b'd', name, mode, b"");
-        let mut entries: Vec<_> = fs::read_dir(path)?.collect::<Result<_, _>>()?;
-        entries.sort_by_key(fs_err::DirEntry::file_name);
-        for entry in entries {
-            add(hasher, &entry.path(), entry.file_name().as_bytes())?;
-        }
-        record(hasher, b'e', b"", 0, b"");
-    } else if kind.is_file() {
-        let mut content = blake3::Hasher::new();
-        content.update_reader(fs::File::open(path)?)?;
-        record(hasher, b'f', name, mode, content.finalize().as_bytes());
-    } else {
-        let what = if kind.is_fifo() { "a pipe" } else { "a socket or a device" };
-        let message = format!("`{}` is {what}, and cannot be copied", path.display());
-        return Err(io::Error::other(message));
+    if kind.is_file() {
+        return Ok(b"file");
     }
+    if kind.is_dir() {
+        return Ok(b"dir");
+    }
+    if kind.is_symlink() {
+        return Ok(b"link");
+    }
+    let what = if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!(
+            "`{}` is {what}: only files, directories and symbolic links are copied",
+            path.display()
+        ),
+    ))
+}
+
+fn add(hasher: &mut blake3::Hasher, path: &Path, metadata: &Metadata) -> io::Result<()> {
+    part(hasher, kind(path, metadata)?);
+    if metadata.is_symlink() {
+        // The permission bits of a link mean nothing and differ between systems.
+        part(hasher, fs::read_link(path)?.as_os_str().as_bytes());
+        return Ok(());
+    }
+    part(hasher, &(metadata.mode() & 0o7777).to_le_bytes());
+    if metadata.is_dir() {
+        let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs_err::DirEntry::file_name);
+        part(hasher, &(entries.len() as u64).to_le_bytes());
+        for entry in entries {
+            part(hasher, entry.file_name().as_bytes());
+            add(hasher, &entry.path(), &entry.metadata()?)?;
+        }
+        return Ok(());
+    }
+    let mut content = blake3::Hasher::new();
+    content.update_reader(fs::File::open(path)?)?;
+    part(hasher, content.finalize().as_bytes());
     Ok(())
 }
 
-fn record(hasher: &mut blake3::Hasher, kind: u8, name: &[u8], mode: u32, content: &[u8]) {
-    hasher.update(&[kind]);
-    hasher.update(&(name.len() as u64).to_le_bytes());
-    hasher.update(name);
-    hasher.update(&mode.to_le_bytes());
-    hasher.update(&(content.len() as u64).to_le_bytes());
-    hasher.update(content);
+/// Each part with its length, so that no two lists run together.
+fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
-    fn contents_names_and_modes_count_and_times_do_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a");
-        fs::write(&file, "one").unwrap();
-        let first = tree(folder.path()).unwrap();
-        fs::write(&file, "one").unwrap();
-        assert_eq!(tree(folder.path()).unwrap(), first);
-        fs::write(&file, "two").unwrap();
-        let second = tree(folder.path()).unwrap();
-        assert_ne!(second, first);
-        fs::rename(&file, folder.path().join("b")).unwrap();
-        assert_ne!(tree(folder.path()).unwrap(), second);
+    fn what_is_copied_decides() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("a"), "1").unwrap();
+        symlink("a", tree.join("l")).unwrap();
+        let digest = || digest_tree(&tree).unwrap();
+        let mut seen = vec![digest()];
+        let mut differs = || {
+            let now = digest();
+            assert!(!seen.contains(&now));
+            seen.push(now);
+        };
+        fs::write(tree.join("a"), "2").unwrap();
+        differs();
+        fs::set_permissions(tree.join("a"), Permissions::from_mode(0o755)).unwrap();
+        differs();
+        fs::rename(tree.join("a"), tree.join("b")).unwrap();
+        differs();
+        fs::remove_file(tree.join("l")).unwrap();
+        symlink("b", tree.join("l")).unwrap();
+        differs();
+        fs::create_dir(tree.join("empty")).unwrap();
+        differs();
+    }
+
+    #[test]
+    fn neither_the_place_nor_the_times_decide() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            fs::write(dir.path().join(name).join("file"), "same").unwrap();
+        }
+        symlink("a", dir.path().join("c")).unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| digest_tree(&dir.path().join(name)).unwrap());
+        assert_eq!(a, b);
+        assert_eq!(a, c);
+    }
+
+    #[test]
+    fn sockets_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
+        let error = digest_tree(dir.path()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("a socket"), "{error}");
     }
 }

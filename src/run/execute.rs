@@ -245,11 +245,15 @@ impl<'a> Runner<'a> {
     }
 
     fn file(&self, step: &Step, site: &[Frame], op: &Op, root: &Path) -> Result<(), Error> {
-        let context = FileContext {
-            secrets: &self.settings.secrets,
-            store: &self.settings.store,
+        let secret = |name: &str| {
+            let value = self.settings.secrets.value(name).map(str::to_owned);
+            value.ok_or_else(|| Box::new(Report::new("run::secret", format!("the secret `{name}` has no value"))))
         };
-        files::apply(root, op, &context).map_err(|error| Error::in_step(Box::new(error.report()), step, site))
+        let context = FileContext {
+            store: self.settings.store.root(),
+            secret: &secret,
+        };
+        files::apply(root, op, &context).map_err(|error| Error::in_step(Box::new(error.into()), step, site))
     }
 
     fn on_host(&self, step: &Step, site: &[Frame], run: &HostRun, root: &Path) -> Result<(), Error> {

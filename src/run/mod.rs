@@ -4,7 +4,6 @@ mod capture;
 mod error;
 mod execute;
 pub mod files;
-pub mod inside;
 pub mod interrupt;
 mod mount;
 pub mod preflight;

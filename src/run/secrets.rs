@@ -43,6 +43,11 @@ impl Secrets {
         }
     }
 
+    /// The value of one secret.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
     /// The text with its secrets' values in their places.
     pub fn reveal(&self, text: &Text) -> String {
         text.parts()

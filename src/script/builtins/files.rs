@@ -173,7 +173,7 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     }
     let name = call.text(1)?;
     let source = resolve_source(call, &name)?;
-    let digest = digest::tree(&source).map_err(|error| {
+    let digest = digest::digest_tree(&source).map_err(|error| {
         Box::new(call
             .report("copy_source", format!("cannot read `{}`: {error}", source.display()))
             .help("the path is taken from the folder of the script that names it"))
