@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod command;
+pub mod digest;
 mod key;
 mod op;
 pub mod render;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use capture::{Capture, Captured, CaptureRequest};
+pub use capture::{Capture, CaptureRequest, Captured};
 pub use key::{Key, LayerKey, keys};
 pub use op::*;
 pub use text::{Part, Text};
