@@ -59,7 +59,10 @@ impl HintSet {
             found.push((exact, whole.len(), explanation));
         }
         found.sort_by_key(|(exact, length, _)| (!*exact, std::cmp::Reverse(*length)));
-        found.into_iter().map(|(_, _, explanation)| explanation).collect()
+        found
+            .into_iter()
+            .map(|(_, _, explanation)| explanation)
+            .collect()
     }
 }
 
