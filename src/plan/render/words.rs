@@ -5,6 +5,7 @@ use crate::plan::ROOT_PLACEHOLDER;
 /// Whether a word needs no quotes, wherever it stands but in front.
 fn is_bare(word: &str) -> bool {
     !word.is_empty()
+        && !word.starts_with('=')
         && word
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c))
@@ -62,7 +63,7 @@ pub fn word_with_root(text: &str) -> String {
 }
 
 /// `$'…'`, in which every character can be written.
-fn ansi_c(text: &str) -> String {
+pub fn ansi_c(text: &str) -> String {
     let mut out = String::from("$'");
     for c in text.chars() {
         match c {

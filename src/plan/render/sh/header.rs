@@ -73,8 +73,8 @@ pub fn comments(plan: &Plan) -> String {
     );
     format!(
         "#!/usr/bin/env bash\n#\n{}\n\
-         # Quoted text is meant as it stands:\n\
-         # shellcheck disable=SC2016,SC1003,SC1111,SC1112\n",
+         # Quoted text is meant as it stands, and functions have optional arguments:\n\
+         # shellcheck disable=SC2016,SC1003,SC1111,SC1112,SC2119,SC2120\n",
         comment(&text, "")
     )
 }

@@ -1,7 +1,7 @@
 //! Contents and standard input: here-documents where a person can read them, `printf`
 //! where the bytes or the secrets in them do not allow it.
 
-use super::super::words::{is_control, octal, word};
+use super::super::words::{ansi_c, is_control, octal, word};
 use super::secret_variable;
 use crate::plan::{Part, Text};
 
@@ -74,6 +74,10 @@ fn print(parts: &[Part]) -> String {
         let words: Vec<String> = parts
             .iter()
             .map(|part| match part {
+                // A lone line break between quotes would be easy to miss.
+                Part::Plain(text) if text.contains('\n') && text.chars().count() < 40 => {
+                    ansi_c(text)
+                }
                 Part::Plain(text) => word(text),
                 Part::Secret(name) => format!("\"${}\"", secret_variable(name)),
             })
@@ -110,7 +114,7 @@ fn escape(text: &str) -> String {
 /// The value of an environment variable.
 pub fn value(text: &Text, quote: fn(&str) -> String) -> String {
     if text.is_empty() {
-        return String::new();
+        return "''".to_owned();
     }
     text.parts()
         .iter()

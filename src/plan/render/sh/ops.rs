@@ -181,14 +181,13 @@ impl Emitter {
         nspawn::words(run)
     }
 
-    /// Arguments as words. A script of many lines with quotes of its own is put into a
-    /// variable first, where it reads as it is.
+    /// Arguments as words. A script of many lines is put into a variable first, where it
+    /// reads as it is.
     fn arguments(&mut self, argv: &[String], quote: fn(&str) -> String) -> Vec<String> {
         let blocks: Vec<bool> = argv
             .iter()
             .map(|arg| {
                 arg.trim_end().contains('\n')
-                    && arg.contains('\'')
                     && !arg.contains(is_control)
                     && quote(arg) == word(arg)
             })
@@ -232,7 +231,7 @@ impl Emitter {
             self.helpers.insert("scanned");
             front.push("scanned".to_owned());
             for (flag, list) in [("--fail-on", &scan.fail_on), ("--ignore", &scan.ignore)] {
-                front.extend(list.iter().flat_map(|regex| [flag.to_owned(), word(regex)]));
+                front.extend(list.iter().map(|regex| format!("{flag} {}", word(regex))));
             }
             front.push("--".to_owned());
         }

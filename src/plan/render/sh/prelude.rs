@@ -49,7 +49,7 @@ helpers! {
     "newest_kernel" uses ["glob_in_root"] tools [];
     "export" uses [] tools [];
     "export_first" uses ["glob_in_root", "newest_kernel"] tools [];
-    "export_manifest" uses [] tools [];
+    "export_manifest" uses ["newest_kernel"] tools [];
 }
 
 /// The names of helpers that a script needs, those they call included, in order.

@@ -54,7 +54,10 @@ pub fn write(page: &mut Page, plan: &Plan) {
 
 /// `node: debian bookworm, amd64, forked from base after step 4`
 fn describe(plan: &Plan, root: &Root) -> String {
-    let mut text = format!("{}:", root.name);
+    let mut text = match plan.roots.len() {
+        1 => String::new(),
+        _ => format!("{}:", root.name),
+    };
     for part in [&root.distro, &root.release] {
         if !part.is_empty() {
             text.push(' ');
@@ -72,7 +75,7 @@ fn describe(plan: &Plan, root: &Root) -> String {
             base.after_step
         ));
     }
-    text
+    text.trim_start().to_owned()
 }
 
 fn options(page: &mut Page, options: &[OptionValue]) {
@@ -154,7 +157,7 @@ fn row(page: &mut Page, key: &str, cells: &[(Style, String)]) {
 /// Pairs in two aligned columns; a note that does not fit goes below its value.
 fn table(page: &mut Page, key: &str, rows: &[[String; 2]]) {
     // One long value must not push every note to the right edge.
-    let widest = page.width.saturating_sub(COLUMN) / 2;
+    let widest = page.width.saturating_sub(COLUMN) * 3 / 5;
     let align = rows
         .iter()
         .map(|[value, _]| value.chars().count())

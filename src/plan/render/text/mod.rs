@@ -2,6 +2,7 @@
 
 mod actions;
 mod head;
+mod headline;
 mod page;
 mod totals;
 
@@ -69,73 +70,66 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     page.finish()
 }
 
-/// ` 3  install openssh-server                          recipes/x.rhai:15`
+/// ` 3  install openssh-server                          recipes/x.rhai:15  cached`
 fn title(page: &mut Page, plan: &Plan, step: &Step, options: &TextOptions, digits: usize) {
     let indent = digits + 3;
-    let mut label = step.label.clone();
-    if label.is_empty() {
-        label = step.call.clone();
-    }
+    let mut label = match step.label.is_empty() {
+        true => step.call.clone(),
+        false => step.label.clone(),
+    };
     if plan.roots.len() > 1
         && let Some(root) = step.root.and_then(|id| plan.root(id))
     {
         label = format!("{}: {label}", root.name);
     }
+    let note = match actions::implied(step) {
+        Some(note) if options.commands && !note.is_empty() => format!(" ({note})"),
+        _ => String::new(),
+    };
+    // As wide as `cached`, so that the places stand below each other.
+    let (status, style, reason) = match options.status.get(&step.number) {
+        None if options.status.is_empty() => ("", Style::Plain, ""),
+        None => ("      ", Style::Plain, ""),
+        Some(StepStatus::Cached) => ("cached", Style::Green, ""),
+        Some(StepStatus::Runs(why)) => ("runs  ", Style::Yellow, why.as_str()),
+    };
     let place = place(&step.site);
-    let status = match options.status.get(&step.number) {
-        None => String::new(),
-        Some(StepStatus::Cached) => "cached".to_owned(),
-        Some(StepStatus::Runs(why)) if why.is_empty() => "runs".to_owned(),
-        Some(StepStatus::Runs(why)) => format!("runs: {why}"),
-    };
-    let style = match options.status.get(&step.number) {
-        Some(StepStatus::Cached) => Style::Green,
-        _ => Style::Yellow,
-    };
+    let gap = if status.is_empty() { 0 } else { 2 };
+    let right = place.chars().count() + gap + status.len();
 
-    page.put(
-        Style::Cyan,
-        &format!("{:>width$}", step.number, width = digits + 1),
-    );
+    let number = format!("{:>width$}", step.number, width = digits + 1);
+    page.put(Style::Cyan, &number);
     page.spaces(2);
     let lines = wrap(&label, page.width.saturating_sub(indent));
-    let last = lines.len().saturating_sub(1);
     for (at, line) in lines.iter().enumerate() {
         if at > 0 {
+            page.end();
             page.spaces(indent);
         }
         page.put(Style::Bold, line);
-        if at < last {
-            page.end();
-        }
     }
-    let used = indent + lines.last().map_or(0, |line| line.chars().count());
-    let place_width = place.chars().count();
-    // A reason is a sentence and gets a line of its own, with the place beside it.
-    let reason = status.contains(' ');
-    let beside = if status.is_empty() || reason {
-        place_width
-    } else {
-        place_width + 2 + status.chars().count()
-    };
-    if !reason && used + 2 + beside <= page.width {
-        page.spaces(page.width - used - beside);
-        page.put(Style::Dim, &place);
-        if !status.is_empty() {
-            page.spaces(2);
-            page.put(style, &status);
-        }
+    page.put(Style::Dim, &note);
+    let last = lines.last().map_or(0, |line| line.chars().count());
+    let mut used = indent + last + note.chars().count();
+    if used + 2 + right > page.width {
         page.end();
-        return;
+        used = 0;
     }
-    page.end();
-    page.spaces(indent);
+    page.spaces(
+        page.width
+            .saturating_sub(used + right)
+            .max(indent.saturating_sub(used)),
+    );
     page.put(Style::Dim, &place);
-    if !status.is_empty() {
-        page.put(Style::Dim, if place.is_empty() { "" } else { " · " });
-        page.put(style, &status);
-    }
+    page.spaces(gap);
+    page.put(style, status);
     page.end();
+    if !reason.is_empty() {
+        for line in wrap(&format!("({reason})"), page.width.saturating_sub(indent)) {
+            page.spaces(indent);
+            page.line(Style::Yellow, &line);
+        }
+    }
 }
 
 /// Where a step was asked for: the recipe's line, and the line of the library that made
