@@ -90,6 +90,8 @@ pub fn tar_argv(export: &Export, root: &str, file: &str) -> Vec<String> {
     argv.push("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime".to_owned());
     argv.push("--sort=name".to_owned());
     argv.push("--sparse".to_owned());
+    // The later forms put tar's process number into the name of a file with holes.
+    argv.push("--sparse-version=0.0".to_owned());
     argv.extend(TAR_ATTRIBUTES.iter().map(|&flag| flag.to_owned()));
     match &export.format {
         Format::Dir

@@ -1,0 +1,83 @@
+//! The tools of the host that write exports.
+
+use std::path::Path;
+
+use duct::Expression;
+
+use super::Error;
+use crate::diagnose::CommandReport;
+use crate::plan::command;
+
+/// As many lines of a tool's complaints as an error shows.
+const SHOWN: usize = 20;
+
+/// A command line as an expression. Messages are in English, so that a cause is known.
+pub fn expression(argv: &[String]) -> Expression {
+    let (program, arguments) = argv.split_first().map_or(("", argv), |(p, a)| (p, a));
+    duct::cmd(program, arguments).env("LC_ALL", "C")
+}
+
+/// Runs `expression`, of which `argvs` are the parts of a pipe.
+pub fn run(
+    doing: &'static str,
+    path: &Path,
+    expression: &Expression,
+    argvs: &[&[String]],
+) -> Result<(), Error> {
+    let quoted: Vec<String> = argvs.iter().map(|argv| command::quote_all(argv)).collect();
+    let failed = |status: String, stderr: &str| {
+        let lines: Vec<&str> = stderr.lines().collect();
+        Error::Tool {
+            doing,
+            path: path.to_owned(),
+            command: Box::new(CommandReport {
+                command: quoted.join(" | "),
+                place: "on the host".to_owned(),
+                status,
+                lines: lines
+                    .iter()
+                    .take(SHOWN)
+                    .map(|&line| line.to_owned())
+                    .collect(),
+                total_lines: lines.len(),
+                log: None,
+            }),
+            cause: cause(stderr),
+        }
+    };
+    let output = expression
+        .stdin_null()
+        .stdout_null()
+        .stderr_capture()
+        .unchecked()
+        .run()
+        .map_err(|error| failed(error.to_string(), ""))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(failed(output.status.to_string(), &stderr));
+    }
+    for line in stderr.lines() {
+        tracing::warn!("{line}");
+    }
+    Ok(())
+}
+
+fn cause(stderr: &str) -> Option<&'static str> {
+    let known = [
+        ("No space left on device", "the disk is full"),
+        ("Disk quota exceeded", "the disk quota is used up"),
+        ("Read-only file system", "the file system is read-only"),
+        (
+            "Operation not supported",
+            "the file system of the output folder cannot hold the attributes of the root's files",
+        ),
+        (
+            "setting attributes",
+            "the file system of the output folder cannot hold the attributes of the root's files",
+        ),
+    ];
+    known
+        .iter()
+        .find(|(pattern, _)| stderr.contains(pattern))
+        .map(|(_, cause)| *cause)
+}

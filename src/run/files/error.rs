@@ -1,0 +1,223 @@
+//! What can go wrong with files inside of a root.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use crate::diagnose::{CommandReport, Report};
+use crate::plan::RequiredPath;
+
+/// Paths are inside of the root unless a field is called `source` or `host`. No field
+/// holds what a file contains, but for `nearest`, a line of a file that all may read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the root `{host}` cannot be opened")]
+    Root { host: PathBuf, error: io::Error },
+    #[error("`{path}` is not an absolute path without a NUL byte")]
+    Path { path: String },
+    #[error("cannot {doing} `{path}`")]
+    Io {
+        /// A verb: `write`, `remove`.
+        doing: &'static str,
+        path: String,
+        error: io::Error,
+    },
+    #[error("cannot {doing} `{path}`: there is no such file in the root")]
+    Missing { doing: &'static str, path: String },
+    #[error("cannot {doing} `{path}`: it is {what}")]
+    Kind {
+        doing: &'static str,
+        path: String,
+        /// `a directory`, `a socket`.
+        what: &'static str,
+    },
+    #[error("the root has no {kind} `{name}`")]
+    Account {
+        /// `user` or `group`.
+        kind: &'static str,
+        name: String,
+        /// The nearest name that the root has.
+        nearest: Option<String>,
+    },
+    #[error("the pattern `{pattern}` is not a regular expression")]
+    Pattern {
+        pattern: String,
+        error: regex::Error,
+    },
+    #[error("the pattern `{pattern}` matches nothing in `{path}`")]
+    NoMatch {
+        pattern: String,
+        path: String,
+        /// Number and text of the line that is most like the pattern.
+        nearest: Option<(usize, String)>,
+    },
+    #[error("`{host}` is not what it was when the plan was made")]
+    Changed {
+        host: String,
+        planned: String,
+        found: String,
+    },
+    #[error("cannot copy `{host}` into the root")]
+    Source { host: String, error: io::Error },
+    #[error("the root lacks {} for {purpose}", files(missing.len()))]
+    Required {
+        purpose: String,
+        missing: Vec<RequiredPath>,
+    },
+    #[error("cannot fetch `{url}`: {why}")]
+    Url { url: String, why: &'static str },
+    #[error("cannot fetch `{url}`")]
+    Download {
+        url: String,
+        cause: Option<&'static str>,
+        command: Box<CommandReport>,
+    },
+    #[error("`{url}` has another digest than the recipe says")]
+    Digest {
+        url: String,
+        expected: String,
+        found: String,
+    },
+    #[error("cannot {doing} `{host}` in the store")]
+    Store {
+        doing: &'static str,
+        host: PathBuf,
+        error: io::Error,
+    },
+    #[error("{report}")]
+    Secret { report: Box<Report> },
+    #[error("`{op}` is not an operation on files")]
+    NotAFileOperation { op: &'static str },
+}
+
+fn files(count: usize) -> String {
+    match count {
+        1 => "a file".to_owned(),
+        count => format!("{count} files"),
+    }
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Report {
+        let report = Report::new(error.code(), error.to_string());
+        match error {
+            Error::Secret { report } => *report,
+            Error::Root { error, .. } | Error::Source { error, .. } | Error::Store { error, .. } => {
+                because(report, &error)
+            }
+            Error::Io { error, .. } => because(report, &error),
+            Error::Path { .. } => report.help("write the path as seen inside of the root, from `/` on"),
+            Error::Missing { .. } => report
+                .help("a step before this one has to make it, often by installing the package that owns it"),
+            Error::Kind { .. } => report,
+            Error::Account { nearest, kind, .. } => {
+                let report = report.cause(match kind {
+                    "user" => "owners are looked up in `/etc/passwd` of the root, not of the host",
+                    _ => "groups are looked up in `/etc/group` of the root, not of the host",
+                });
+                match nearest {
+                    Some(name) => report.help(format!("did you mean `{name}`?")),
+                    None => report.help("make it in a step before this one, or give its number"),
+                }
+            }
+            Error::Pattern { error, .. } => report.cause(error.to_string()),
+            Error::NoMatch { nearest, .. } => match nearest {
+                Some((number, line)) => {
+                    report.help(format!("the nearest line is {number}: `{line}`"))
+                }
+                None => report,
+            },
+            Error::Changed { planned, found, .. } => report
+                .cause(format!("its digest was {planned}, and is {found} now"))
+                .help("build again: the plan is made anew"),
+            Error::Required { missing, .. } => required(report, &missing),
+            Error::Url { .. } => report,
+            Error::Download { cause, command, .. } => {
+                let report = report.command(*command);
+                match cause {
+                    Some(cause) => report.cause(cause),
+                    None => report,
+                }
+            }
+            Error::Digest {
+                expected, found, ..
+            } => report
+                .cause(format!("sha256 {expected} is expected, the file has {found}"))
+                .help("take the digest from the publisher's own list: the file may have been replaced by a newer one, or tampered with"),
+            Error::NotAFileOperation { .. } => report,
+        }
+    }
+}
+
+impl Error {
+    /// The stable name of the failure.
+    fn code(&self) -> &'static str {
+        match self {
+            Error::Root { .. } => "files::root",
+            Error::Path { .. } => "files::path",
+            Error::Io { .. } => "files::io",
+            Error::Missing { .. } => "files::missing",
+            Error::Kind { .. } => "files::kind",
+            Error::Account { .. } => "files::account",
+            Error::Pattern { .. } => "files::pattern",
+            Error::NoMatch { .. } => "files::no_match",
+            Error::Changed { .. } => "files::changed",
+            Error::Source { .. } => "files::source",
+            Error::Required { .. } => "files::required",
+            Error::Url { .. } => "files::url",
+            Error::Download { .. } => "files::download",
+            Error::Digest { .. } => "files::digest",
+            Error::Store { .. } => "files::store",
+            Error::Secret { .. } => "files::secret",
+            Error::NotAFileOperation { .. } => "files::not_a_file_operation",
+        }
+    }
+}
+
+/// The cause in words, and what helps where that is known.
+fn because(report: Report, error: &io::Error) -> Report {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    match errno {
+        Some(Errno::NOSPC) => report
+            .cause("the disk is full")
+            .help("make room on the file system that holds the store and the output folder"),
+        Some(Errno::DQUOT) => report.cause("the disk quota is used up"),
+        Some(Errno::ROFS) => report.cause("the file system is read-only"),
+        Some(Errno::ACCESS | Errno::PERM) => report
+            .cause(format!("{error}"))
+            .help("a file with the immutable attribute (`lsattr`) cannot be changed even by root"),
+        Some(Errno::LOOP) => report.cause("its symbolic links lead in a circle, or too far"),
+        Some(Errno::NOTDIR) => report.cause("a part of the path is a file, not a directory"),
+        Some(Errno::NAMETOOLONG) => report.cause("a name in the path is too long"),
+        Some(Errno::XDEV) => {
+            report.cause("the path leads through a link that cannot be kept inside of the root")
+        }
+        _ => report.cause(error.to_string()),
+    }
+}
+
+fn required(report: Report, missing: &[RequiredPath]) -> Report {
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|required| {
+            let any_of: Vec<String> = required.any_of.iter().map(|p| format!("`{p}`")).collect();
+            format!("{}: {}", any_of.join(" or "), required.why)
+        })
+        .collect();
+    let mut packages: Vec<&str> = Vec::new();
+    for required in missing {
+        if !required.package.is_empty() && !packages.contains(&required.package.as_str()) {
+            packages.push(&required.package);
+        }
+    }
+    let report = report.cause(lines.join("\n"));
+    if packages.is_empty() {
+        return report;
+    }
+    let quoted: Vec<String> = packages.iter().map(|name| format!("{name:?}")).collect();
+    report.help(format!(
+        "install what brings them before: `root.install([{}]);`",
+        quoted.join(", ")
+    ))
+}

@@ -1,0 +1,187 @@
+//! `Fetch`: from the network into the store once, by digest; from there into roots.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use std::fs;
+
+use super::FileContext;
+use super::draft::{self, Draft, Numbers};
+use super::error::Error;
+use super::tree::{Tree, failed_to};
+use crate::diagnose::CommandReport;
+use crate::plan::{Fetch, command};
+
+/// A file at the path is replaced, a link itself too; mode 0644, root's, unless told
+/// otherwise. Needs no network when the store has the file.
+pub fn fetch(tree: &Tree, op: &Fetch, context: &FileContext<'_>) -> Result<(), Error> {
+    let numbers = Numbers::of(tree, &op.attributes)?.or_default(0o644);
+    let stored = into_store(op, context.store)?;
+    let place = tree.place(&op.path)?;
+    if super::tree::read_link(&place.dir, &place.name)
+        .map_err(|error| failed_to("write", &place.path, error))?
+        .is_none()
+    {
+        draft::writable("write", &place)?;
+    }
+    let write = || -> io::Result<()> {
+        let mut from = fs::File::open(&stored)?;
+        let (draft, mut to) = Draft::file(&place)?;
+        io::copy(&mut from, &mut to)?;
+        numbers.set(&place.dir, &draft.name)?;
+        draft.publish()
+    };
+    write().map_err(|error| failed_to("write", &place.path, error))
+}
+
+/// The file in the store, downloaded and verified if it is not there yet.
+fn into_store(op: &Fetch, store: &Path) -> Result<PathBuf, Error> {
+    let expected = op.sha256.to_ascii_lowercase();
+    if expected.len() != 64 || !expected.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Error::Url {
+            url: op.url.clone(),
+            why: "`sha256` is not 64 hexadecimal digits",
+        });
+    }
+    let dir = store.join("fetch").join("sha256");
+    let stored = dir.join(&expected);
+    let failed = |doing| {
+        let host = stored.clone();
+        move |error| Error::Store { doing, host, error }
+    };
+    // A stored file that went bad is fetched again.
+    if stored.is_file() && sha256(&stored).map_err(failed("read"))? == expected {
+        return Ok(stored);
+    }
+    fs::create_dir_all(&dir).map_err(failed("make"))?;
+    let partial = tempfile::Builder::new()
+        .prefix(".partial-")
+        .tempfile_in(&dir)
+        .map_err(failed("make"))?;
+    download(&op.url, partial.path())?;
+    let found = sha256(partial.path()).map_err(failed("read"))?;
+    if found != expected {
+        return Err(Error::Digest {
+            url: op.url.clone(),
+            expected,
+            found,
+        });
+    }
+    partial
+        .persist(&stored)
+        .map_err(|error| failed("write")(error.error))?;
+    Ok(stored)
+}
+
+/// The digest of a file, in hexadecimal.
+///
+/// # Errors
+/// Those of reading it.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = fs::File::open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            len => hasher.update(buffer.get(..len).unwrap_or_default()),
+        }
+    }
+    let digest = hasher.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn download(url: &str, to: &Path) -> Result<(), Error> {
+    let scheme = url.split("://").next().unwrap_or_default();
+    if !["https", "http", "file"].contains(&scheme) || !url.contains("://") {
+        return Err(Error::Url {
+            url: url.to_owned(),
+            why: "only `https://`, `http://` and `file://` are known",
+        });
+    }
+    let to = to.display().to_string();
+    let argv = [
+        "curl",
+        "--fail",
+        "--location",
+        "--retry",
+        "3",
+        "--silent",
+        "--show-error",
+        // Brackets and braces in an address are themselves.
+        "--globoff",
+        "--proto",
+        "https,http,file",
+        "--proto-redir",
+        "https,http",
+        // A server that stops answering ends the fetch, not the patience of the reader.
+        "--connect-timeout",
+        "30",
+        "--speed-time",
+        "60",
+        "--speed-limit",
+        "1",
+        "--output",
+        &to,
+        "--url",
+        url,
+    ];
+    let quoted = command::quote_all(&argv);
+    let report = |status: String, lines: Vec<String>| {
+        Box::new(CommandReport {
+            command: quoted.clone(),
+            place: "on the host".to_owned(),
+            status,
+            total_lines: lines.len(),
+            lines,
+            log: None,
+        })
+    };
+    let (program, arguments) = ("curl", argv.iter().skip(1));
+    let run = duct::cmd(program, arguments)
+        .stdin_null()
+        .stdout_null()
+        .stderr_capture()
+        .unchecked()
+        .run();
+    let output = match run {
+        Ok(output) => output,
+        Err(error) => {
+            let cause = (error.kind() == io::ErrorKind::NotFound)
+                .then_some("the host has no `curl`: install the package `curl`");
+            return Err(Error::Download {
+                url: url.to_owned(),
+                cause,
+                command: report(error.to_string(), Vec::new()),
+            });
+        }
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    let lines = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Download {
+        url: url.to_owned(),
+        cause: output.status.code().and_then(cause),
+        command: report(
+            output.status.to_string(),
+            lines.lines().map(str::to_owned).collect(),
+        ),
+    })
+}
+
+/// curl's exit statuses, from its manual.
+fn cause(status: i32) -> Option<&'static str> {
+    Some(match status {
+        5 => "the name of the proxy cannot be resolved",
+        6 => "the name of the server cannot be resolved: is there a network?",
+        7 => "the server does not take the connection",
+        22 => "the server does not give the file out",
+        23 => "the file cannot be written: the disk of the store may be full",
+        28 => "the server did not answer in time",
+        35 | 51 | 58 | 60 => "the server's certificate is not trusted",
+        37 => "there is no such file, or it cannot be read",
+        _ => return None,
+    })
+}

@@ -1,0 +1,180 @@
+//! `MakeDir`, `Symlink`, `MovePath`, `SetMode`, `SetOwner`, `RequirePaths`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+use xattr::FileExt;
+
+use super::draft::{Draft, Numbers};
+use super::error::Error;
+use super::tree::{Place, Tree, describe, failed_to, kind_of, names, open_dir_at, stat_at};
+use super::{accounts, glob, tree};
+use crate::plan::{MakeDir, MovePath, RequirePaths, SetMode, SetOwner, Symlink};
+
+/// A directory that is there keeps its owner and mode unless told otherwise; a link to
+/// one counts as one.
+pub fn make_dir(tree: &Tree, op: &MakeDir) -> Result<(), Error> {
+    let numbers = Numbers::of(tree, &op.attributes)?;
+    let path = tree::checked(&op.path)?;
+    let dir = tree.ensure_dir(path)?;
+    // The descriptor is for finding only, its `.` can be changed.
+    numbers
+        .set(&dir, OsStr::new("."))
+        .map_err(|error| failed_to("make", path, error))
+}
+
+/// What is at the path is replaced at once, unless it is a directory.
+pub fn symlink(tree: &Tree, op: &Symlink) -> Result<(), Error> {
+    let place = tree.place(&op.path)?;
+    let failed = |error| failed_to("link", &place.path, error);
+    refuse_dir(
+        "link",
+        &place,
+        stat_at(&place.dir, &place.name).map_err(failed)?,
+    )?;
+    let (draft, ()) = Draft::make(&place, |dir, name| {
+        rustix::fs::symlinkat(op.target.as_str(), dir, name)
+    })
+    .map_err(failed)?;
+    let owner = (Some(Uid::ROOT), Some(Gid::ROOT));
+    rustix::fs::chownat(
+        &place.dir,
+        &draft.name,
+        owner.0,
+        owner.1,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )
+    .map_err(|error| failed(error.into()))?;
+    draft.publish().map_err(failed)
+}
+
+fn refuse_dir(doing: &'static str, place: &Place, stat: Option<Stat>) -> Result<(), Error> {
+    match stat.as_ref().map(kind_of) {
+        Some(FileType::Directory) => Err(Error::Kind {
+            doing,
+            path: place.path.display().to_string(),
+            what: describe(FileType::Directory),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// `to` is the new path itself: a file that is there is replaced, a directory is not.
+pub fn rename(tree: &Tree, op: &MovePath) -> Result<(), Error> {
+    let (from, _) = tree.existing("move", &op.from, false)?;
+    let to = tree.place(&op.to)?;
+    let failed = |error| failed_to("move", &from.path, error);
+    refuse_dir("move to", &to, stat_at(&to.dir, &to.name).map_err(failed)?)?;
+    shift(&from.dir, &from.name, &to.dir, &to.name).map_err(failed)
+}
+
+/// Renames, or where an overlay does not rename a directory of a lower layer (EXDEV),
+/// makes the directory anew and renames what is in it.
+fn shift(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<()> {
+    match rustix::fs::renameat(from, name, to, new) {
+        Err(Errno::XDEV) => {}
+        done => return Ok(done?),
+    }
+    let Some(stat) = stat_at(from, name)?.filter(|s| kind_of(s) == FileType::Directory) else {
+        return Err(Errno::XDEV.into());
+    };
+    rustix::fs::mkdirat(to, new, Mode::from_raw_mode(0o700))?;
+    let (old, made) = (open_dir_at(from, name)?, open_dir_at(to, new)?);
+    for entry in names(&old)? {
+        shift(&old, &entry, &made, &entry)?;
+    }
+    Numbers::default().or(&stat).set(to, new)?;
+    let (old, made) = (std::fs::File::from(old), std::fs::File::from(made));
+    for attribute in old.list_xattr()? {
+        if let Some(value) = old.get_xattr(&attribute)? {
+            made.set_xattr(&attribute, &value)?;
+        }
+    }
+    let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+    let times = Timestamps {
+        last_access: time(stat.st_atime, stat.st_atime_nsec as _),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec as _),
+    };
+    rustix::fs::futimens(&made, &times)?;
+    Ok(rustix::fs::unlinkat(from, name, AtFlags::REMOVEDIR)?)
+}
+
+/// The path is followed if it is a link; links below it are passed over, they have no
+/// mode of their own.
+pub fn set_mode(tree: &Tree, op: &SetMode) -> Result<(), Error> {
+    let doing = "set the mode of";
+    let (place, _) = tree.existing(doing, &op.path, true)?;
+    let numbers = Numbers {
+        mode: Some(op.mode),
+        ..Numbers::default()
+    };
+    let set = |dir: &OwnedFd, name: &OsStr, stat: &Stat| match kind_of(stat) {
+        FileType::Symlink => Ok(()),
+        _ => numbers.set(dir, name),
+    };
+    walk(&place.dir, &place.name, op.recursive, &set)
+        .map_err(|error| failed_to(doing, Path::new(&op.path), error))
+}
+
+/// The path is followed if it is a link; links below it change their own owner. Without
+/// a group, groups stay.
+pub fn set_owner(tree: &Tree, op: &SetOwner) -> Result<(), Error> {
+    let doing = "set the owner of";
+    let owner = Some(accounts::user(tree, &op.owner)?);
+    let group = match &op.group {
+        Some(group) => Some(accounts::group(tree, group)?),
+        None => None,
+    };
+    let (place, _) = tree.existing(doing, &op.path, true)?;
+    let set = |dir: &OwnedFd, name: &OsStr, _: &Stat| -> io::Result<()> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        Ok(rustix::fs::chownat(dir, name, owner, group, flags)?)
+    };
+    walk(&place.dir, &place.name, op.recursive, &set)
+        .map_err(|error| failed_to(doing, Path::new(&op.path), error))
+}
+
+type Visit<'a> = dyn Fn(&OwnedFd, &OsStr, &Stat) -> io::Result<()> + 'a;
+
+/// Visits `name` and, if `recursive`, what is below it first: the mode set may close it.
+fn walk(dir: &OwnedFd, name: &OsStr, recursive: bool, visit: &Visit<'_>) -> io::Result<()> {
+    let Some(stat) = stat_at(dir, name)? else {
+        return Ok(());
+    };
+    if recursive && kind_of(&stat) == FileType::Directory {
+        let inner = open_dir_at(dir, name)?;
+        for entry in names(&inner)? {
+            walk(&inner, &entry, recursive, visit)?;
+        }
+    }
+    visit(dir, name, &stat)
+}
+
+/// Says all that is missing at once. A link that leads nowhere does not count.
+pub fn require(tree: &Tree, op: &RequirePaths) -> Result<(), Error> {
+    let mut missing = Vec::new();
+    for required in &op.paths {
+        let mut there = false;
+        for pattern in &required.any_of {
+            tree::checked(pattern)?;
+            let read = |error| failed_to("look for", Path::new(pattern), error);
+            for path in glob::expand(tree, pattern).map_err(read)? {
+                there = there || tree.find(&path).map_err(read)?.is_some();
+            }
+        }
+        if !there {
+            missing.push(required.clone());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Required {
+        purpose: op.purpose.clone(),
+        missing,
+    })
+}
