@@ -11,7 +11,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rootwright::diagnose::Report;
-use rootwright::export::{self, ExportJob, Manifest};
+use rootwright::export::{self, Manifest};
+use rootwright::run::ExportJob;
 use rootwright::plan::*;
 use tempfile::TempDir;
 

@@ -24,7 +24,12 @@ pub struct Args {
 enum Format {
     Text,
     Json,
+    /// A bash script that makes the same root without rootwright
     Sh,
+    /// A picture, for Graphviz
+    Graph,
+    /// The JSON schema of `json`
+    Schema,
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
@@ -34,9 +39,11 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     let evaluation = script::evaluate(&args.recipe.recipe, &settings, &mut capture)?;
     printer.out(&match args.format {
-        Format::Text => render::text(&evaluation.plan),
+        Format::Text => render::text(&evaluation.plan, &printer.text_options()),
         Format::Json => render::json(&evaluation.plan),
         Format::Sh => render::sh(&evaluation.plan),
+        Format::Graph => render::graph(&evaluation.plan),
+        Format::Schema => render::schema(),
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -5,10 +5,14 @@ use std::io::{IsTerminal, Write};
 use super::When;
 use crate::diagnose::render::{Style, render};
 use crate::diagnose::{Report, SourceMap};
+use crate::plan::render::TextOptions;
 
 pub struct Printer {
     style: Style,
+    /// Whether errors are coloured.
     color: bool,
+    /// Whether results are.
+    color_out: bool,
 }
 
 /// Columns of a terminal that does not say.
@@ -16,12 +20,26 @@ const WIDTH: usize = 100;
 
 impl Printer {
     pub fn new(style: Style, color: When) -> Self {
-        let color = match color {
+        let colored = |terminal: bool| match color {
             When::Always => true,
             When::Never => false,
-            When::Auto => std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal(),
+            When::Auto => std::env::var_os("NO_COLOR").is_none() && terminal,
         };
-        Printer { style, color }
+        Printer {
+            style,
+            color: colored(std::io::stderr().is_terminal()),
+            color_out: colored(std::io::stdout().is_terminal()),
+        }
+    }
+
+    /// How a plan is shown on standard output.
+    pub fn text_options(&self) -> TextOptions {
+        let defaults = TextOptions::default();
+        TextOptions {
+            color: self.color_out,
+            width: columns(std::io::stdout()).unwrap_or(defaults.width),
+            ..defaults
+        }
     }
 
     /// Writes results. A reader that has gone away (`| head`) is no failure.
@@ -34,11 +52,7 @@ impl Printer {
     }
 
     pub fn reports(&self, reports: &[Report], sources: &SourceMap) {
-        let width = rustix::termios::tcgetwinsize(std::io::stderr())
-            .map(|size| usize::from(size.ws_col))
-            .ok()
-            .filter(|width| *width >= 40)
-            .unwrap_or(WIDTH);
+        let width = columns(std::io::stderr()).unwrap_or(WIDTH);
         let mut text = String::new();
         for (index, report) in reports.iter().enumerate() {
             if index > 0 && self.style == Style::Human {
@@ -48,4 +62,10 @@ impl Printer {
         }
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// The width of a terminal; `None` where there is none, or one too narrow to say so.
+fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width >= 40)
 }

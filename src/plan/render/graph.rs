@@ -1,0 +1,83 @@
+//! The plan as a picture, in the language of Graphviz.
+
+use crate::plan::{Op, Plan, Step};
+
+/// Roots as boxes with their steps in order, forks as dashed arrows, exports as folders.
+pub fn graph(plan: &Plan) -> String {
+    let mut out = String::from(
+        "digraph plan {\n    rankdir=TB\n    node [shape=box, style=rounded, fontname=\"sans-serif\"]\n",
+    );
+    for root in &plan.roots {
+        let title = [&root.name, &root.distro, &root.release, &root.arch]
+            .map(String::as_str)
+            .join(" ");
+        out.push_str(&format!(
+            "    subgraph cluster_{} {{\n        label={}\n        root_{} [shape=point]\n",
+            root.id,
+            quote(title.trim_end()),
+            root.id
+        ));
+        let mut before = format!("root_{}", root.id);
+        for step in plan.steps.iter().filter(|step| step.root == Some(root.id)) {
+            out.push_str(&format!("        {}\n", node(step)));
+            out.push_str(&format!("        {before} -> step_{}\n", step.number));
+            // An export reads the root, and what comes after it does not stand on it.
+            if step.makes_layer() {
+                before = format!("step_{}", step.number);
+            }
+        }
+        out.push_str("    }\n");
+    }
+    for step in plan.steps.iter().filter(|step| step.root.is_none()) {
+        out.push_str(&format!("    {}\n", node(step)));
+    }
+    for root in &plan.roots {
+        let Some(base) = &root.base else { continue };
+        let from = plan
+            .steps
+            .iter()
+            .rfind(|step| {
+                step.root == Some(base.root) && step.number <= base.after_step && step.makes_layer()
+            })
+            .map_or_else(
+                || format!("root_{}", base.root),
+                |step| format!("step_{}", step.number),
+            );
+        out.push_str(&format!(
+            "    {from} -> root_{} [style=dashed, label=\"fork\"]\n",
+            root.id
+        ));
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn node(step: &Step) -> String {
+    let exports = step
+        .actions
+        .iter()
+        .any(|action| matches!(action.op, Op::Export(_)));
+    let label = if step.label.is_empty() {
+        &step.call
+    } else {
+        &step.label
+    };
+    let shape = if exports {
+        ", shape=folder, style=solid"
+    } else {
+        ""
+    };
+    format!(
+        "step_{} [label={}{shape}]",
+        step.number,
+        quote(&format!("{}  {label}", step.number))
+    )
+}
+
+fn quote(text: &str) -> String {
+    let text = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
+    format!("\"{text}\"")
+}

@@ -1,0 +1,134 @@
+//! Operations on files in one line each.
+
+use crate::plan::{Attributes, Compression, Format, Op, Text};
+
+/// `make directory`, `/srv`, `mode 0700`.
+pub struct Headline {
+    pub verb: &'static str,
+    pub what: String,
+    pub note: String,
+}
+
+impl Headline {
+    /// `None` for commands, which are shown as such.
+    pub fn of(op: &Op) -> Option<Headline> {
+        let line = |verb, what: String, note: String| {
+            Some(Headline {
+                verb,
+                what: one_line(&what),
+                note,
+            })
+        };
+        match op {
+            Op::HostRun(_) | Op::NspawnRun(_) => None,
+            Op::WriteFile(file) => {
+                let note = size(&file.content, &file.attributes);
+                line("write", file.path.clone(), note)
+            }
+            Op::AppendFile(file) => {
+                let note = size(&file.content, &Attributes::default());
+                line("append to", file.path.clone(), note)
+            }
+            Op::EditFile(file) => line("edit", file.path.clone(), String::new()),
+            Op::CopyIn(copy) => {
+                let what = format!("{} → {}", copy.source, copy.path);
+                line("copy in", what, attributes(&copy.attributes))
+            }
+            Op::MakeDir(dir) => line(
+                "make directory",
+                dir.path.clone(),
+                attributes(&dir.attributes),
+            ),
+            Op::Symlink(link) => {
+                let what = format!("{} → {}", link.path, link.target);
+                line("link", what, String::new())
+            }
+            Op::RemovePath(path) => {
+                let note = if path.missing_ok {
+                    "if it is there"
+                } else {
+                    ""
+                };
+                line("remove", path.path.clone(), note.to_owned())
+            }
+            Op::MovePath(path) => {
+                let what = format!("{} → {}", path.from, path.to);
+                line("move", what, String::new())
+            }
+            Op::SetMode(set) => {
+                let what = format!("{:04o} {}", set.mode, set.path);
+                line("mode", what, below(set.recursive))
+            }
+            Op::SetOwner(set) => {
+                let group = set
+                    .group
+                    .as_ref()
+                    .map_or(String::new(), |g| format!(":{g}"));
+                let what = format!("{}{group} {}", set.owner, set.path);
+                line("owner", what, below(set.recursive))
+            }
+            Op::RequirePaths(paths) => {
+                line("require", format!("for {}", paths.purpose), String::new())
+            }
+            Op::Fetch(fetch) => {
+                let what = format!("{} → {}", fetch.url, fetch.path);
+                line("fetch", what, attributes(&fetch.attributes))
+            }
+            Op::Export(export) => {
+                let (file, how) = match &export.format {
+                    Format::Dir => ("root/", "directory"),
+                    Format::Tar { compression } => match compression {
+                        Compression::None => ("root.tar", "tar"),
+                        Compression::Gzip => ("root.tar.gz", "tar, gzip"),
+                        Compression::Zstd => ("root.tar.zst", "tar, zstd"),
+                    },
+                };
+                line("export", format!("{}/{file}", export.name), how.to_owned())
+            }
+        }
+    }
+
+    pub fn text(&self) -> String {
+        format!("{} {}", self.verb, self.what)
+    }
+}
+
+/// Line breaks written as `\n`.
+pub fn one_line(text: &str) -> String {
+    text.replace('\n', "\\n")
+}
+
+/// `27 bytes, mode 0600`
+fn size(content: &Text, attr: &Attributes) -> String {
+    let mut note = if content.is_empty() {
+        "empty".to_owned()
+    } else if content.secrets().next().is_some() {
+        // Its length would say something about the secret.
+        "with a secret".to_owned()
+    } else {
+        super::page::count(content.to_string().len(), "byte", "bytes")
+    };
+    let attributes = attributes(attr);
+    if !attributes.is_empty() {
+        note.push_str(&format!(", {attributes}"));
+    }
+    note
+}
+
+fn attributes(attributes: &Attributes) -> String {
+    let mut parts = Vec::new();
+    if let Some(mode) = attributes.mode {
+        parts.push(format!("mode {mode:04o}"));
+    }
+    if let Some(owner) = &attributes.owner {
+        parts.push(format!("owner {owner}"));
+    }
+    if let Some(group) = &attributes.group {
+        parts.push(format!("group {group}"));
+    }
+    parts.join(", ")
+}
+
+fn below(recursive: bool) -> String {
+    if recursive { "and all below" } else { "" }.to_owned()
+}

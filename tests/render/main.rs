@@ -1,0 +1,8 @@
+//! The renderers over plans that are made by hand: what people read, what programs read,
+//! and what a shell makes of it.
+
+mod json;
+mod plans;
+mod real;
+mod sh;
+mod text;
