@@ -7,6 +7,6 @@ mod hint;
 mod report;
 mod source;
 
-pub use hint::{Explanation, Hint, HintSet};
+pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
 pub use report::{CommandReport, Report, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset};
