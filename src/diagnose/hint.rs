@@ -6,6 +6,10 @@ use regex::{Regex, RegexBuilder};
 
 use super::Report;
 
+/// Programs whose output is that of others, which they run: a script's `apt-get` fails as
+/// the recipe's own does.
+const RUNNERS: [&str; 8] = ["sh", "bash", "dash", "ash", "busybox", "env", "chroot", "systemd-nspawn"];
+
 /// A hint's pattern, compiled, may take this many bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
 
@@ -155,12 +159,15 @@ impl HintSet {
     }
 
     /// What is known of an output, the most specific first: a hint for the very tool
-    /// before one for any tool, then the one that matches the longer text.
+    /// before one for any tool, then the one that matches the longer text. `tools` are the
+    /// programs that made the output, by name; where one of them runs others (a shell), or
+    /// none is known, hints for any tool are asked.
     pub fn explain(&self, tools: &[&str], output: &str) -> Vec<Explanation> {
+        let runs_others = tools.is_empty() || tools.iter().any(|tool| RUNNERS.contains(tool));
         let mut found: Vec<(bool, usize, Explanation)> = Vec::new();
         for hint in &self.hints {
             let exact = hint.is_for(tools);
-            if !exact && !hint.is_for_any() {
+            if !exact && !runs_others && !hint.is_for_any() {
                 continue;
             }
             let Some(explanation) = hint.explain(output) else {
@@ -260,6 +267,17 @@ mod tests {
         }
         let causes: Vec<String> = set.explain(&["a"], "it failed to start").into_iter().map(|e| e.cause).collect();
         assert_eq!(causes, ["long", "short", "any"]);
+    }
+
+    #[test]
+    fn a_shell_speaks_for_what_it_ran() {
+        let mut set = HintSet::default();
+        set.push(hint("a", "failed", "of a"));
+        set.push(hint("sh", "failed", "of the shell"));
+        assert_eq!(set.explain(&["b"], "failed"), []);
+        assert_eq!(set.explain(&[], "failed").len(), 2);
+        assert_eq!(set.explain(&["sh"], "failed")[0].cause, "of the shell");
+        assert_eq!(set.explain(&["sh"], "failed")[1].cause, "of a");
     }
 
     #[test]
