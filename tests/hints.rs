@@ -47,16 +47,24 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 fn recordings() -> Vec<Recording> {
-    files(&base().join("tests/suite/failures"), "txt").iter().map(|path| recording(path)).collect()
+    files(&base().join("tests/suite/failures"), "txt")
+        .iter()
+        .map(|path| recording(path))
+        .collect()
 }
 
 fn recording(path: &Path) -> Recording {
     let text = std::fs::read_to_string(path).unwrap();
-    let header: Vec<&str> = text.lines().take_while(|line| line.starts_with("# ")).collect();
+    let header: Vec<&str> = text
+        .lines()
+        .take_while(|line| line.starts_with("# "))
+        .collect();
     let field = |name: &str| {
         let start = format!("# {name}: ");
         let value = header.iter().find_map(|line| line.strip_prefix(&start));
-        value.unwrap_or_else(|| panic!("{}: no `{start}` in the header", path.display())).to_owned()
+        value
+            .unwrap_or_else(|| panic!("{}: no `{start}` in the header", path.display()))
+            .to_owned()
     };
     Recording {
         path: path.strip_prefix(base()).unwrap().to_owned(),
@@ -64,7 +72,11 @@ fn recording(path: &Path) -> Recording {
         from: field("from"),
         date: field("date"),
         hint: field("hint"),
-        output: text.lines().skip(header.len()).map(|line| format!("{line}\n")).collect(),
+        output: text
+            .lines()
+            .skip(header.len())
+            .map(|line| format!("{line}\n"))
+            .collect(),
     }
 }
 
@@ -98,7 +110,10 @@ fn every_recording_is_explained_by_its_hint_and_by_no_other() {
             }
             Some(first) => {
                 for line in &first.lines {
-                    assert!(recording.output.lines().any(|l| l.trim_end() == line), "{path}: `{line}`");
+                    assert!(
+                        recording.output.lines().any(|l| l.trim_end() == line),
+                        "{path}: `{line}`"
+                    );
                 }
             }
         }
@@ -130,7 +145,10 @@ fn every_hint_has_a_recording() {
 fn no_two_hints_are_alike() {
     let hints = hints();
     let patterns: BTreeSet<&str> = hints.iter().map(|hint| hint.pattern.as_str()).collect();
-    let causes: BTreeSet<(&[String], &str)> = hints.iter().map(|hint| (hint.tools.as_slice(), hint.cause.as_str())).collect();
+    let causes: BTreeSet<(&[String], &str)> = hints
+        .iter()
+        .map(|hint| (hint.tools.as_slice(), hint.cause.as_str()))
+        .collect();
     assert_eq!(patterns.len(), hints.iter().count());
     assert_eq!(causes.len(), hints.iter().count());
 }
@@ -140,13 +158,36 @@ fn the_texts_keep_the_style_of_messages() {
     for hint in hints().iter() {
         for text in [&hint.cause, &hint.help] {
             let first = text.chars().next().unwrap();
-            let proper = ["Debian", "NetworkManager", "QEMU", "NFS", "GTK"].iter().any(|name| text.starts_with(name));
-            assert!(!first.is_uppercase() || proper, "{}: starts with a capital: {text}", hint.origin);
-            assert!(!text.ends_with('.') && !text.ends_with('!'), "{}: ends with a stop: {text}", hint.origin);
-            assert!(!text.to_lowercase().contains("please"), "{}: {text}", hint.origin);
+            let proper = ["Debian", "NetworkManager", "QEMU", "NFS", "GTK"]
+                .iter()
+                .any(|name| text.starts_with(name));
+            assert!(
+                !first.is_uppercase() || proper,
+                "{}: starts with a capital: {text}",
+                hint.origin
+            );
+            assert!(
+                !text.ends_with('.') && !text.ends_with('!'),
+                "{}: ends with a stop: {text}",
+                hint.origin
+            );
+            assert!(
+                !text.to_lowercase().contains("please"),
+                "{}: {text}",
+                hint.origin
+            );
             assert!(!text.contains("  "), "{}: two blanks: {text}", hint.origin);
-            assert_eq!(text.matches('`').count() % 2, 0, "{}: a backquote is left open: {text}", hint.origin);
-            assert!(text.chars().count() < 330, "{}: too long: {text}", hint.origin);
+            assert_eq!(
+                text.matches('`').count() % 2,
+                0,
+                "{}: a backquote is left open: {text}",
+                hint.origin
+            );
+            assert!(
+                text.chars().count() < 330,
+                "{}: too long: {text}",
+                hint.origin
+            );
         }
     }
 }
@@ -158,12 +199,24 @@ fn the_recordings_are_short_and_name_no_real_host_or_machine() {
     for recording in recordings() {
         let path = recording.path.display();
         assert!(recording.output.lines().count() <= 80, "{path}: too long");
-        assert!(recording.date.len() == 10 && recording.from.len() > 8, "{path}: header");
+        assert!(
+            recording.date.len() == 10 && recording.from.len() > 8,
+            "{path}: header"
+        );
         let text = format!("{}\n{}", recording.from, recording.output);
         for found in host.captures_iter(&text).chain(mail.captures_iter(&text)) {
             let name = &found[1];
-            let allowed = ["127.0.0.1", "github.com", "ipxe.org", "curl.se", "localhost"];
-            assert!(name.ends_with("example.org") || allowed.contains(&name), "{path}: `{name}`");
+            let allowed = [
+                "127.0.0.1",
+                "github.com",
+                "ipxe.org",
+                "curl.se",
+                "localhost",
+            ];
+            assert!(
+                name.ends_with("example.org") || allowed.contains(&name),
+                "{path}: `{name}`"
+            );
         }
         for private in ["/home/", "/root/.", "/work/", "/tmp/hints", "/tmp/wt"] {
             assert!(!text.contains(private), "{path}: `{private}`");

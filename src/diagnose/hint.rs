@@ -8,7 +8,16 @@ use super::Report;
 
 /// Programs whose output is that of others, which they run: a script's `apt-get` fails as
 /// the recipe's own does.
-const RUNNERS: [&str; 8] = ["sh", "bash", "dash", "ash", "busybox", "env", "chroot", "systemd-nspawn"];
+const RUNNERS: [&str; 8] = [
+    "sh",
+    "bash",
+    "dash",
+    "ash",
+    "busybox",
+    "env",
+    "chroot",
+    "systemd-nspawn",
+];
 
 /// A hint's pattern, compiled, may take this many bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
@@ -80,11 +89,15 @@ impl From<HintError> for Report {
         let report = Report::new(format!("hint::{}", error.code()), error.to_string());
         match error {
             HintError::NoTool => report.help("`tool: \"apt-get\"`, or `tool: \"*\"` for any"),
-            HintError::BadPattern { .. } => {
-                report.help("in a quoted string a backslash is written twice: `\\\\d`; in backticks once")
+            HintError::BadPattern { .. } => report.help(
+                "in a quoted string a backslash is written twice: `\\\\d`; in backticks once",
+            ),
+            HintError::MatchesEverything => {
+                report.help("let the pattern hold the words of the failure")
             }
-            HintError::MatchesEverything => report.help("let the pattern hold the words of the failure"),
-            HintError::UnknownGroup { group, .. } => report.help(format!("name the group in the pattern: `(?<{group}>…)`")),
+            HintError::UnknownGroup { group, .. } => {
+                report.help(format!("name the group in the pattern: `(?<{group}>…)`"))
+            }
         }
     }
 }
@@ -92,7 +105,14 @@ impl From<HintError> for Report {
 impl Hint {
     /// Checks a declaration and compiles its patterns.
     pub fn new(declaration: Declaration) -> Result<Hint, HintError> {
-        let Declaration { tools, pattern, unless, cause, help, origin } = declaration;
+        let Declaration {
+            tools,
+            pattern,
+            unless,
+            cause,
+            help,
+            origin,
+        } = declaration;
         if tools.is_empty() {
             return Err(HintError::NoTool);
         }
@@ -104,18 +124,32 @@ impl Hint {
         for (field, text) in [("cause", &cause), ("help", &help)] {
             for (_, group) in placeholders(text) {
                 if !pattern.capture_names().flatten().any(|name| name == group) {
-                    return Err(HintError::UnknownGroup { field, group: group.to_owned() });
+                    return Err(HintError::UnknownGroup {
+                        field,
+                        group: group.to_owned(),
+                    });
                 }
             }
         }
-        Ok(Hint { tools, pattern, unless, cause, help, origin })
+        Ok(Hint {
+            tools,
+            pattern,
+            unless,
+            cause,
+            help,
+            origin,
+        })
     }
 
     /// What it says of an output; `None` when the output is not meant. Whose output it is, is
     /// not looked at.
     pub fn explain(&self, output: &str) -> Option<Explanation> {
         let captures = self.pattern.captures(output)?;
-        if self.unless.as_ref().is_some_and(|unless| unless.is_match(output)) {
+        if self
+            .unless
+            .as_ref()
+            .is_some_and(|unless| unless.is_match(output))
+        {
             return None;
         }
         let whole = captures.get(0)?.range();
@@ -173,14 +207,20 @@ impl HintSet {
             let Some(explanation) = hint.explain(output) else {
                 continue;
             };
-            if found.iter().any(|(_, _, known)| known.cause == explanation.cause) {
+            if found
+                .iter()
+                .any(|(_, _, known)| known.cause == explanation.cause)
+            {
                 continue;
             }
             let length = hint.pattern.find(output).map_or(0, |m| m.len());
             found.push((exact, length, explanation));
         }
         found.sort_by_key(|(exact, length, _)| (!*exact, std::cmp::Reverse(*length)));
-        found.into_iter().map(|(_, _, explanation)| explanation).collect()
+        found
+            .into_iter()
+            .map(|(_, _, explanation)| explanation)
+            .collect()
     }
 }
 
@@ -189,7 +229,10 @@ fn compile(field: &'static str, pattern: &str) -> Result<Regex, HintError> {
         .multi_line(true)
         .size_limit(PATTERN_LIMIT)
         .build()
-        .map_err(|error| HintError::BadPattern { field, reason: error.to_string() })
+        .map_err(|error| HintError::BadPattern {
+            field,
+            reason: error.to_string(),
+        })
 }
 
 /// The `{name}` in a text, with their places; other braces are plain text.
@@ -197,7 +240,10 @@ fn placeholders(text: &str) -> Vec<(Range<usize>, &str)> {
     let mut found = Vec::new();
     for (start, _) in text.match_indices('{') {
         // `#{` opens a map in the recipes that a help quotes.
-        let Some(length) = text[start..].find('}').filter(|_| !text[..start].ends_with('#')) else {
+        let Some(length) = text[start..]
+            .find('}')
+            .filter(|_| !text[..start].ends_with('#'))
+        else {
             continue;
         };
         let name = &text[start + 1..start + length];
@@ -223,8 +269,14 @@ fn fill(text: &str, captures: &regex::Captures<'_>) -> String {
 
 fn whole_lines(output: &str, matched: Range<usize>) -> Vec<String> {
     let start = output[..matched.start].rfind('\n').map_or(0, |at| at + 1);
-    let end = output[matched.end..].find('\n').map_or(output.len(), |at| matched.end + at);
-    output[start..end].lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+    let end = output[matched.end..]
+        .find('\n')
+        .map_or(output.len(), |at| matched.end + at);
+    output[start..end]
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
 }
 
 #[cfg(test)]
@@ -250,22 +302,37 @@ mod tests {
         let hint = hint("a", "no (?<file>\\S+)", "`{file}` in `#{ file: 1 }` and {}");
         let known = hint.explain("x: no {file} there\n").unwrap();
         assert_eq!(known.cause, "`{file}` in `#{ file: 1 }` and {}");
-        assert_eq!(hint.explain("no b").unwrap().cause, "`b` in `#{ file: 1 }` and {}");
+        assert_eq!(
+            hint.explain("no b").unwrap().cause,
+            "`b` in `#{ file: 1 }` and {}"
+        );
     }
 
     #[test]
     fn the_lines_are_whole() {
-        let known = hint("a", "two\n.*three", "c").explain("one\nline two\nand three, too\nfour").unwrap();
+        let known = hint("a", "two\n.*three", "c")
+            .explain("one\nline two\nand three, too\nfour")
+            .unwrap();
         assert_eq!(known.lines, ["line two", "and three, too"]);
     }
 
     #[test]
     fn the_most_specific_comes_first_and_none_twice() {
         let mut set = HintSet::default();
-        for hint in [hint("*", "failed .*", "any"), hint("a", "failed", "short"), hint("a", "failed to", "long"), hint("a", "failed t", "short"), hint("b", "failed", "other")] {
+        for hint in [
+            hint("*", "failed .*", "any"),
+            hint("a", "failed", "short"),
+            hint("a", "failed to", "long"),
+            hint("a", "failed t", "short"),
+            hint("b", "failed", "other"),
+        ] {
             set.push(hint);
         }
-        let causes: Vec<String> = set.explain(&["a"], "it failed to start").into_iter().map(|e| e.cause).collect();
+        let causes: Vec<String> = set
+            .explain(&["a"], "it failed to start")
+            .into_iter()
+            .map(|e| e.cause)
+            .collect();
         assert_eq!(causes, ["long", "short", "any"]);
     }
 
@@ -282,7 +349,11 @@ mod tests {
 
     #[test]
     fn unless_silences() {
-        let hint = Hint::new(Declaration { unless: Some("^because".to_owned()), ..declaration("a", "failed", "c") }).unwrap();
+        let hint = Hint::new(Declaration {
+            unless: Some("^because".to_owned()),
+            ..declaration("a", "failed", "c")
+        })
+        .unwrap();
         assert!(hint.explain("it failed").is_some());
         assert!(hint.explain("it failed\nbecause of that").is_none());
     }
@@ -291,8 +362,21 @@ mod tests {
     fn a_wrong_declaration_says_which_field() {
         let refused = |d: Declaration| Hint::new(d).unwrap_err();
         assert_eq!(refused(declaration("a", "(", "c")).field(), "pattern");
-        assert_eq!(refused(declaration("a", "x*", "c")).code(), "matches_everything");
-        assert_eq!(refused(declaration("a", "(?<a>x)", "{b}")).to_string(), "`cause` names `{b}`, which is no group of the pattern");
-        assert_eq!(refused(Declaration { tools: Vec::new(), ..declaration("a", "x", "c") }).field(), "tool");
+        assert_eq!(
+            refused(declaration("a", "x*", "c")).code(),
+            "matches_everything"
+        );
+        assert_eq!(
+            refused(declaration("a", "(?<a>x)", "{b}")).to_string(),
+            "`cause` names `{b}`, which is no group of the pattern"
+        );
+        assert_eq!(
+            refused(Declaration {
+                tools: Vec::new(),
+                ..declaration("a", "x", "c")
+            })
+            .field(),
+            "tool"
+        );
     }
 }
