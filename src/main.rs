@@ -1,1 +1,5 @@
-fn main() {}
+//! The command: see [`rootwright::cli`].
+
+fn main() -> std::process::ExitCode {
+    rootwright::cli::main()
+}

@@ -1,1 +1,170 @@
-//! (to come)
+//! The command line. One file a subcommand; what they do is done elsewhere.
+//!
+//! Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
+
+mod build;
+mod check;
+mod list;
+mod plan;
+mod printer;
+mod progress;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::diagnose::render::Style;
+use crate::diagnose::{Report, SourceMap};
+use crate::script::{Settings, Site};
+use printer::Printer;
+
+/// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
+#[derive(Debug, Parser)]
+#[command(name = "rootwright", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// A folder that stands for the embedded stdlib
+    #[arg(long, global = true, value_name = "DIR")]
+    stdlib: Option<PathBuf>,
+    /// Where layers and logs are kept
+    #[arg(long, global = true, value_name = "DIR", env = "ROOTWRIGHT_STORE")]
+    store: Option<PathBuf>,
+    /// How errors are written
+    #[arg(long, global = true, value_enum, default_value_t = ErrorFormat::Human)]
+    error_format: ErrorFormat,
+    /// Whether output is coloured
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
+    color: When,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ErrorFormat {
+    Human,
+    Json,
+    Short,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what a recipe would do; changes nothing, needs no privileges
+    Plan(plan::Args),
+    /// Run a recipe
+    Build(build::Args),
+    /// Look for mistakes in recipes, with every declared choice of every option
+    Check(check::Args),
+    /// List the recipes of a folder
+    List(list::Args),
+    /// Describe a recipe and its options
+    Show(show::Args),
+}
+
+/// A recipe and its options.
+#[derive(Debug, Args)]
+struct RecipeArgs {
+    /// The recipe
+    recipe: PathBuf,
+    /// Set an option of the recipe
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = pair)]
+    options: Vec<(String, String)>,
+    /// Let the recipe itself, and not only the stdlib, run commands on the host
+    #[arg(long)]
+    allow_host_run: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("an option is given as NAME=VALUE".to_owned()),
+    }
+}
+
+/// What went wrong, and the scripts to show it in.
+struct Trouble {
+    reports: Vec<Report>,
+    sources: SourceMap,
+    code: u8,
+}
+
+impl From<Report> for Trouble {
+    fn from(report: Report) -> Self {
+        Trouble { reports: vec![report], sources: SourceMap::default(), code: 1 }
+    }
+}
+
+impl From<Box<Report>> for Trouble {
+    fn from(report: Box<Report>) -> Self {
+        Trouble::from(*report)
+    }
+}
+
+impl From<crate::script::Failure> for Trouble {
+    fn from(failure: crate::script::Failure) -> Self {
+        Trouble { reports: failure.reports, sources: failure.sources, code: 1 }
+    }
+}
+
+type Done = Result<ExitCode, Trouble>;
+
+impl Global {
+    fn settings(&self, recipe: &RecipeArgs) -> Result<Settings, Trouble> {
+        Ok(Settings {
+            options: recipe.options.clone(),
+            allow_host_run: recipe.allow_host_run,
+            ..self.plain_settings(&recipe.recipe)?
+        })
+    }
+
+    fn plain_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {
+        Ok(Settings {
+            stdlib: self.stdlib.clone(),
+            site: Site::find(recipe)?,
+            ..Settings::default()
+        })
+    }
+
+    /// The command line's, the site's, else the system's cache.
+    fn store(&self, settings: &Settings) -> PathBuf {
+        self.store
+            .clone()
+            .or_else(|| settings.site.store.clone())
+            .unwrap_or_else(|| PathBuf::from("/var/cache/rootwright"))
+    }
+}
+
+/// Parses, dispatches, prints the error.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let style = match cli.global.error_format {
+        ErrorFormat::Human => Style::Human,
+        ErrorFormat::Json => Style::Json,
+        ErrorFormat::Short => Style::Short,
+    };
+    let printer = Printer::new(style, cli.global.color);
+    let done = match cli.command {
+        Command::Plan(args) => plan::run(&args, &cli.global, &printer),
+        Command::Build(args) => build::run(&args, &cli.global, &printer),
+        Command::Check(args) => check::run(&args, &cli.global, &printer),
+        Command::List(args) => list::run(&args, &printer),
+        Command::Show(args) => show::run(&args, &cli.global, &printer),
+    };
+    done.unwrap_or_else(|trouble| {
+        printer.reports(&trouble.reports, &trouble.sources);
+        ExitCode::from(trouble.code)
+    })
+}

@@ -4,6 +4,7 @@
 //! becomes a [`Report`], and [`render`] draws that. Nothing here knows the other areas.
 
 mod hint;
+pub mod render;
 mod report;
 mod source;
 

@@ -125,11 +125,19 @@ impl Report {
         self
     }
 
-    /// The place to show: the focus, else the first frame.
+    /// The place to show: the focus, else the innermost call that stands in the same file
+    /// as the first.
     pub fn place(&self) -> Option<&Span> {
-        self.focus
-            .as_ref()
-            .or_else(|| self.trace.first().map(|frame| &frame.span))
+        if self.focus.is_some() {
+            return self.focus.as_ref();
+        }
+        let first = self.trace.first()?;
+        let innermost = self
+            .trace
+            .iter()
+            .take_while(|frame| frame.span.file == first.span.file)
+            .last();
+        innermost.map(|frame| &frame.span)
     }
 }
 

@@ -1,7 +1,7 @@
-//! Operations as command lines: the one place that says how systemd-nspawn is called,
-//! for the runner and for the shell script alike.
+//! Operations as command lines: the one place that says how systemd-nspawn, tar and cp
+//! are called, for the runner and for the shell script alike.
 
-use super::NspawnRun;
+use super::{Compression, Export, Format, NspawnRun};
 
 /// The flags that every container of rootwright has, and why.
 const NSPAWN: &[&str] = &[
@@ -39,7 +39,11 @@ pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
         argv.push(format!("--chdir={cwd}"));
     }
     for bind in &run.binds {
-        let flag = if bind.read_only { "--bind-ro" } else { "--bind" };
+        let flag = if bind.read_only {
+            "--bind-ro"
+        } else {
+            "--bind"
+        };
         let host = bind.host.replace(':', "\\:");
         let path = bind.path.replace(':', "\\:");
         argv.push(format!("{flag}={host}:{path}"));
@@ -52,12 +56,108 @@ pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
 
 /// One argument, quoted for a POSIX shell only where it has to be.
 pub fn quote(word: &str) -> String {
-    // A NUL cannot stand in an argument at all; scripts are refused before it gets here.
-    shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), |quoted| quoted.into_owned())
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// A command line as one could paste it.
 pub fn quote_all<S: AsRef<str>>(argv: &[S]) -> String {
     let words: Vec<String> = argv.iter().map(|word| quote(word.as_ref())).collect();
     words.join(" ")
+}
+
+/// What a tree carries beyond names and contents. The form is pax: times below a second,
+/// extended attributes and long names fit in no other.
+const TAR_ATTRIBUTES: &[&str] = &[
+    "--numeric-owner",
+    "--acls",
+    "--xattrs",
+    "--xattrs-include=*",
+];
+
+/// Packs the tree at `root` into `file`, `-` being standard output. Members are named
+/// `./etc/hosts`; the order, the headers' names and the absence of access and change
+/// times make the same tree the same archive. An exclude pattern is anchored at the
+/// root, its wildcards match within one path component (a leading dot too), and what it
+/// matches is left out with all below it.
+pub fn tar_argv(export: &Export, root: &str, file: &str) -> Vec<String> {
+    let mut argv = vec!["tar".to_owned(), "--create".to_owned()];
+    argv.push(format!("--file={file}"));
+    // A colon in the name would mean another machine, and a remote shell.
+    argv.push("--force-local".to_owned());
+    argv.push(format!("--directory={root}"));
+    argv.push("--format=posix".to_owned());
+    argv.push("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime".to_owned());
+    argv.push("--sort=name".to_owned());
+    argv.push("--sparse".to_owned());
+    argv.extend(TAR_ATTRIBUTES.iter().map(|&flag| flag.to_owned()));
+    match &export.format {
+        Format::Dir
+        | Format::Tar {
+            compression: Compression::None,
+        } => {}
+        Format::Tar {
+            compression: Compression::Gzip,
+        } => argv.push("--use-compress-program=gzip -n".to_owned()),
+        // The output does not depend on the number of threads.
+        Format::Tar {
+            compression: Compression::Zstd,
+        } => argv.push("--use-compress-program=zstd -q -T0".to_owned()),
+    }
+    if !export.exclude.is_empty() {
+        for flag in ["--anchored", "--wildcards", "--no-wildcards-match-slash"] {
+            argv.push(flag.to_owned());
+        }
+    }
+    for pattern in &export.exclude {
+        let pattern = pattern.trim_start_matches("./").trim_matches('/');
+        argv.push(format!("--exclude=./{pattern}"));
+    }
+    argv.push(".".to_owned());
+    argv
+}
+
+/// Unpacks what [`tar_argv`] wrote to standard output into the empty directory `dest`.
+pub fn untar_argv(dest: &str) -> Vec<String> {
+    let mut argv = vec!["tar".to_owned(), "--extract".to_owned()];
+    argv.push("--file=-".to_owned());
+    argv.push(format!("--directory={dest}"));
+    argv.push("--preserve-permissions".to_owned());
+    argv.push("--same-owner".to_owned());
+    // Hard links and attributes touch directories again after they are left.
+    argv.push("--delay-directory-restore".to_owned());
+    argv.extend(TAR_ATTRIBUTES.iter().map(|&flag| flag.to_owned()));
+    argv
+}
+
+/// Copies the tree at `root` into the empty directory `dest`, which gets the attributes
+/// of `root` itself. cp has no exclude patterns: with these, an export is the output of
+/// [`tar_argv`] piped into [`untar_argv`], so that a pattern means the same everywhere.
+pub fn copy_argv(root: &str, dest: &str) -> Vec<String> {
+    [
+        "cp",
+        "--archive",
+        // `--archive` alone ignores attributes that the target cannot hold: file
+        // capabilities would be lost without a word.
+        "--preserve=xattr",
+        "--reflink=auto",
+        "--",
+        &format!("{}/.", root.trim_end_matches('/')),
+        dest,
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// The name of a tar export's archive.
+pub fn tar_name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "root.tar",
+        Compression::Gzip => "root.tar.gz",
+        Compression::Zstd => "root.tar.zst",
+    }
 }

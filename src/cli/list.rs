@@ -1,0 +1,61 @@
+//! `rootwright list`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::Done;
+use super::printer::Printer;
+use crate::diagnose::Report;
+use crate::script::doc;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder to look in
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+pub fn run(args: &Args, printer: &Printer) -> Done {
+    let recipes = recipes(&args.folder)?;
+    let rows: Vec<(String, String)> = recipes
+        .iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            (path.display().to_string(), doc::of(&text).0)
+        })
+        .collect();
+    let width = rows.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(path, title)| format!("{path:<width$}  {title}").trim_end().to_owned() + "\n")
+        .collect();
+    printer.out(&lines.concat());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The recipes below a folder, sorted: scripts that are no library and no test.
+pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
+    let mut found = Vec::new();
+    collect(folder, &mut found).map_err(|error| {
+        Box::new(Report::new("list::unreadable", format!("cannot read `{}`: {error}", folder.display())))
+    })?;
+    found.sort();
+    Ok(found)
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let kind = entry.file_type()?;
+        // Modules of a repository are no recipes.
+        let skipped = ["lib", "distro", "target", "out"].contains(&name.as_ref());
+        if kind.is_dir() && !skipped && !name.starts_with('.') {
+            collect(&path, found)?;
+        } else if kind.is_file() && name.ends_with(".rhai") && !name.ends_with("_test.rhai") {
+            found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
+        }
+    }
+    Ok(())
+}

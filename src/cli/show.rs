@@ -1,0 +1,39 @@
+//! `rootwright show`
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::printer::Printer;
+use super::{Done, Global};
+use crate::run::PreviewCapture;
+use crate::script;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The recipe
+    recipe: PathBuf,
+}
+
+pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
+    let settings = global.plain_settings(&args.recipe)?;
+    let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture { store: None })?.plan;
+    let mut out = String::new();
+    let _ = writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title);
+    if !plan.recipe.description.is_empty() {
+        let _ = writeln!(out, "\n{}", plan.recipe.description);
+    }
+    if !plan.options.is_empty() {
+        let _ = writeln!(out, "\noptions:");
+    }
+    for option in &plan.options {
+        let mut words = vec![format!("default {}", option.value)];
+        if !option.choices.is_empty() {
+            let choices: Vec<String> = option.choices.iter().map(ToString::to_string).collect();
+            words.push(format!("one of {}", choices.join(", ")));
+        }
+        let _ = writeln!(out, "  -o {}=…  {} ({})", option.name, option.help, words.join("; "));
+    }
+    printer.out(&out);
+    Ok(ExitCode::SUCCESS)
+}

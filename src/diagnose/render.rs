@@ -1,0 +1,153 @@
+//! Reports, drawn for people by miette, or written for programs.
+
+use std::fmt::Write;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+use super::{Report, Severity, SourceMap};
+
+/// How reports are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// `file:line:column: message`
+    Short,
+}
+
+/// One report as text that ends with a line break.
+pub fn render(report: &Report, sources: &SourceMap, style: Style, color: bool, width: usize) -> String {
+    match style {
+        Style::Human => human(report, sources, color, width),
+        Style::Json => serde_json::to_string(report).unwrap_or_default() + "\n",
+        Style::Short => match report.place() {
+            Some(span) => format!("{span}: {}\n", report.message),
+            None => format!("rootwright: {}\n", report.message),
+        },
+    }
+}
+
+fn human(report: &Report, sources: &SourceMap, color: bool, width: usize) -> String {
+    let mut out = String::new();
+    // Without colour in a pipe, the drawing is of plain characters.
+    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(width)
+        .with_context_lines(1)
+        .with_links(false);
+    let drawn = Drawn::new(report, sources);
+    if handler.render_report(&mut out, &drawn).is_err() {
+        let _ = writeln!(out, "{}", report.message);
+    }
+    let mut out = out.trim_end().to_owned() + "\n";
+    rest(&mut out, report);
+    out
+}
+
+/// What miette has no place for: the calls, the command, the cause, what to do.
+fn rest(out: &mut String, report: &Report) {
+    let shown = report.place().map(ToString::to_string);
+    let deeper: Vec<String> = report
+        .trace
+        .iter()
+        .filter(|frame| Some(frame.span.to_string()) != shown)
+        .map(|frame| format!("    {}  {}", frame.span, frame.function))
+        .collect();
+    if !deeper.is_empty() {
+        let _ = writeln!(out, "  calls:\n{}", deeper.join("\n"));
+    }
+    if let Some(command) = &report.command {
+        let _ = writeln!(out, "  command ({}), {}:", command.place, command.status);
+        block(out, &command.command);
+        if !command.lines.is_empty() {
+            let _ = writeln!(out, "  it said:");
+            command.lines.iter().for_each(|line| block(out, line));
+        }
+        if let Some(log) = &command.log {
+            let _ = writeln!(out, "  all {} lines: {}", command.total_lines, log.display());
+        }
+    }
+    if let Some(cause) = &report.cause {
+        labelled(out, "cause", cause);
+    }
+    for help in &report.help {
+        labelled(out, "help", help);
+    }
+    for next in &report.next {
+        labelled(out, "next", next);
+    }
+}
+
+fn block(out: &mut String, text: &str) {
+    for line in text.lines() {
+        let _ = writeln!(out, "    {line}");
+    }
+}
+
+fn labelled(out: &mut String, label: &str, text: &str) {
+    let mut lines = text.lines();
+    let _ = writeln!(out, "  {label}: {}", lines.next().unwrap_or_default());
+    let indent = " ".repeat(label.len() + 4);
+    for line in lines {
+        let _ = writeln!(out, "{indent}{line}");
+    }
+}
+
+/// A report with its source, as miette wants it.
+#[derive(Debug)]
+struct Drawn {
+    message: String,
+    severity: miette::Severity,
+    source: Option<NamedSource<String>>,
+    label: Option<LabeledSpan>,
+}
+
+impl Drawn {
+    fn new(report: &Report, sources: &SourceMap) -> Self {
+        let place = report.place().and_then(|span| {
+            let range = sources.byte_range(span)?;
+            let text = sources.get(&span.file)?;
+            // An underline over several lines hides more than it shows: the first will do.
+            let first_line = text.get(range.clone())?.split('\n').next().unwrap_or_default().len();
+            let length = first_line.max(1);
+            let source = NamedSource::new(&span.file, text.to_string());
+            let label = LabeledSpan::new(report.label.clone(), range.start, length);
+            Some((source, label))
+        });
+        let (source, label) = place.unzip();
+        Drawn {
+            message: report.message.clone(),
+            severity: match report.severity {
+                Severity::Error => miette::Severity::Error,
+                Severity::Warning => miette::Severity::Warning,
+            },
+            source,
+            label,
+        }
+    }
+}
+
+impl std::fmt::Display for Drawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Drawn {}
+
+impl Diagnostic for Drawn {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(self.severity)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = self.label.clone()?;
+        Some(Box::new(std::iter::once(label)))
+    }
+}

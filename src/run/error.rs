@@ -1,0 +1,210 @@
+//! What can go wrong while a plan runs.
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnose::{CommandReport, Frame, HintSet, Report};
+use crate::plan::Step;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {what}: {source}")]
+    Namespace {
+        what: &'static str,
+        source: std::io::Error,
+    },
+    #[error("the process that started this one is gone")]
+    Orphaned,
+    #[error("interrupted")]
+    Interrupted,
+    #[error("the store cannot be used: {source}")]
+    Store { source: std::io::Error },
+    #[error("cannot mount the root's layers: {source}")]
+    Overlay { source: std::io::Error },
+    #[error("cannot give the root the host's name resolution: {message}")]
+    Resolver { message: String },
+    #[error("cannot start `{program}`: {source}")]
+    Start {
+        program: String,
+        source: std::io::Error,
+        site: Vec<Frame>,
+    },
+    #[error("{}", failure.headline())]
+    Command {
+        failure: Box<CommandFailure>,
+        site: Vec<Frame>,
+    },
+    #[error("{report}")]
+    Step {
+        report: Box<Report>,
+        site: Vec<Frame>,
+    },
+}
+
+/// A command that failed, with what it said.
+#[derive(Debug, Clone)]
+pub struct CommandFailure {
+    /// The built-in that the step is of, and its number.
+    pub step: usize,
+    pub label: String,
+    /// As it was asked for, quoted for a shell.
+    pub command: String,
+    /// Whether it ran inside of the root.
+    pub in_root: bool,
+    /// The programs whose known failures apply.
+    pub tools: Vec<String>,
+    pub status: String,
+    /// Lines that a pattern of the step marks as failures.
+    pub matched: Vec<String>,
+    pub output: Vec<String>,
+    pub log: PathBuf,
+    pub kept: Option<PathBuf>,
+}
+
+impl CommandFailure {
+    fn headline(&self) -> String {
+        let tool = self.tools.first().map_or("the command", String::as_str);
+        if self.matched.is_empty() {
+            format!("step {} failed: `{tool}` ended with {}", self.step, self.status)
+        } else {
+            format!("step {} failed: `{tool}` ended with {}, but its output says that it failed", self.step, self.status)
+        }
+    }
+}
+
+/// How many lines of the output's end a report shows, and how many that look like errors.
+const TAIL: usize = 6;
+const ERRORS: usize = 10;
+
+impl Error {
+    pub(super) fn store(source: std::io::Error) -> Self {
+        Error::Store { source }
+    }
+
+    pub(super) fn overlay(error: rustix::io::Errno) -> Self {
+        Error::Overlay {
+            source: error.into(),
+        }
+    }
+
+    pub(super) fn resolver(error: &pathrs::error::Error) -> Self {
+        Error::Resolver {
+            message: error.to_string(),
+        }
+    }
+
+    pub(super) fn mount_resolver(error: rustix::io::Errno) -> Self {
+        Error::Resolver {
+            message: error.to_string(),
+        }
+    }
+
+    pub(super) fn in_step(report: Box<Report>, step: &Step, site: &[Frame]) -> Self {
+        Error::Step {
+            report,
+            site: place(step, site),
+        }
+    }
+
+    /// The error as a report; `hints` are the known causes.
+    pub fn report(&self, hints: &HintSet) -> Report {
+        let message = self.to_string();
+        match self {
+            Error::Namespace { source, .. } => {
+                let report = Report::new("run::namespace", message);
+                if source.kind() == std::io::ErrorKind::PermissionDenied {
+                    report
+                        .cause("this process may not make namespaces: it lacks CAP_SYS_ADMIN")
+                        .help("run it as root; in a container, give that `--privileged`, or at least CAP_SYS_ADMIN and no seccomp filter")
+                } else {
+                    report
+                }
+            }
+            Error::Orphaned => Report::new("run::orphaned", message),
+            Error::Interrupted => Report::new("run::interrupted", message),
+            Error::Store { source } => with_disk_help(Report::new("run::store", message), source)
+                .help("`--store DIR` keeps the layers elsewhere"),
+            Error::Overlay { source } => with_disk_help(Report::new("run::overlay", message), source)
+                .help("the store has to be on a file system that overlayfs can write to, such as ext4, xfs or btrfs; another overlay is none"),
+            Error::Resolver { .. } => Report::new("run::resolver", message),
+            Error::Start { source, program, site } => {
+                let report = Report::new("run::start", message).trace(site.clone());
+                if source.kind() == std::io::ErrorKind::NotFound {
+                    report.help(format!("install `{program}` on this host"))
+                } else {
+                    report
+                }
+            }
+            Error::Command { failure, site } => command_report(failure, message, hints).trace(site.clone()),
+            Error::Step { report, site } => {
+                let mut report = *report.clone();
+                if report.trace.is_empty() {
+                    report.trace = site.clone();
+                }
+                report
+            }
+        }
+    }
+}
+
+/// The step's own call, then the calls from there to the operation.
+pub fn place(step: &Step, site: &[Frame]) -> Vec<Frame> {
+    step.site.iter().chain(site).cloned().collect()
+}
+
+fn with_disk_help(report: Report, source: &std::io::Error) -> Report {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull => report.cause("the disk is full"),
+        std::io::ErrorKind::ReadOnlyFilesystem => report.cause("the file system is read-only"),
+        _ => report,
+    }
+}
+
+fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) -> Report {
+    let tools: Vec<&str> = failure.tools.iter().map(String::as_str).collect();
+    let known = hints.explain(&tools, &failure.output.join("\n"));
+    let mut lines: Vec<String> = Vec::new();
+    let mut add = |line: &str| {
+        if !line.trim().is_empty() && !lines.iter().any(|known| known == line) {
+            lines.push(line.to_owned());
+        }
+    };
+    for line in known.iter().take(1).flat_map(|known| &known.lines) {
+        add(line);
+    }
+    failure.matched.iter().take(ERRORS).for_each(|line| add(line));
+    failure
+        .output
+        .iter()
+        .filter(|line| looks_like_error(line))
+        .take(ERRORS)
+        .for_each(|line| add(line));
+    let tail = failure.output.len().saturating_sub(TAIL);
+    failure.output.iter().skip(tail).for_each(|line| add(line));
+    let mut report = Report::new("run::command", message).command(CommandReport {
+        command: failure.command.clone(),
+        place: if failure.in_root { "in the root" } else { "on the host" }.to_owned(),
+        status: failure.status.clone(),
+        lines,
+        total_lines: failure.output.len(),
+        log: Some(failure.log.clone()),
+    });
+    if let Some(first) = known.first() {
+        report = report.cause(first.cause.clone()).help(first.help.clone());
+    }
+    if let Some(kept) = &failure.kept {
+        report = report.next(kept_command(kept));
+    }
+    report
+}
+
+fn kept_command(kept: &Path) -> String {
+    format!("ls {}/fs    # what the failed step had changed", kept.display())
+}
+
+fn looks_like_error(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    line.starts_with("E: ")
+        || ["error:", "error ", "failed", "fatal", "cannot ", "no such", "not found", "unable to"]
+            .iter()
+            .any(|word| lower.contains(word))
+}

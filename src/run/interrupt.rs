@@ -1,0 +1,60 @@
+//! Ctrl-C: the running command ends with all its children, then the build.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::Error;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How long commands have to end by themselves.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Whether the build was asked to end.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Watches for signals; PID 1 would ignore them without a handler.
+///
+/// # Errors
+/// When the handlers cannot be set up.
+pub fn watch() -> Result<(), Error> {
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|source| {
+            Error::Namespace {
+                what: "handle signals",
+                source,
+            }
+        })?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
+                continue;
+            }
+            std::thread::spawn(|| {
+                signal_all(Signal::TERM);
+                std::thread::sleep(GRACE);
+                signal_all(Signal::KILL);
+            });
+        }
+    });
+    Ok(())
+}
+
+/// Signals every process of the PID namespace but its first: /proc is the namespace's own.
+fn signal_all(signal: Signal) {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(pid) = pid.filter(|pid| *pid > 1).and_then(Pid::from_raw) {
+            // It may have ended in between.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+}

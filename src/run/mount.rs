@@ -1,0 +1,181 @@
+//! A root as a mounted tree: layers below, a fresh one on top.
+
+use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags,
+};
+
+use super::Error;
+
+/// A mounted root; unmounted when it is dropped.
+pub struct Mounted {
+    path: PathBuf,
+    is_mount: bool,
+}
+
+impl Mounted {
+    /// Where the root is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Mounts `lower` (the lowest first) with `upper` on top. Without a layer below, the
+    /// root is `upper` itself.
+    ///
+    /// # Errors
+    /// When the kernel refuses the overlay.
+    pub fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Result<Self, Error> {
+        if lower.is_empty() {
+            return Ok(Mounted {
+                path: upper.to_owned(),
+                is_mount: false,
+            });
+        }
+        fs::create_dir_all(work).map_err(Error::store)?;
+        fs::create_dir_all(target).map_err(Error::store)?;
+        let with_new_api = mount_new(lower, upper, work, target);
+        if let Err(error) = with_new_api {
+            // `lowerdir+` came with Linux 6.5.
+            if error != rustix::io::Errno::INVAL && error != rustix::io::Errno::NOSYS {
+                return Err(Error::overlay(error));
+            }
+            mount_old(lower, upper, work, target).map_err(Error::overlay)?;
+        }
+        Ok(Mounted {
+            path: target.to_owned(),
+            is_mount: true,
+        })
+    }
+}
+
+fn mount_new(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> rustix::io::Result<()> {
+    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let fd = context.as_fd();
+    // The kernel takes the topmost first.
+    for layer in lower.iter().rev() {
+        rustix::mount::fsconfig_set_string(fd, "lowerdir+", layer)?;
+    }
+    rustix::mount::fsconfig_set_string(fd, "upperdir", upper)?;
+    rustix::mount::fsconfig_set_string(fd, "workdir", work)?;
+    // Layers are moved, copied and read on their own: each holds whole files under their
+    // own names, with no references into the others.
+    for option in ["redirect_dir", "metacopy", "index"] {
+        rustix::mount::fsconfig_set_string(fd, option, "off")?;
+    }
+    rustix::mount::fsconfig_create(fd)?;
+    let mount = rustix::mount::fsmount(fd, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    rustix::mount::move_mount(
+        mount.as_fd(),
+        "",
+        rustix::fs::CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+}
+
+fn mount_old(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> rustix::io::Result<()> {
+    let layers: Vec<String> = lower
+        .iter()
+        .rev()
+        .map(|layer| layer.display().to_string())
+        .collect();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={},redirect_dir=off,metacopy=off,index=off",
+        layers.join(":"),
+        upper.display(),
+        work.display()
+    );
+    let options = CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
+    rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), Some(options.as_c_str()))
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if self.is_mount {
+            // The namespace takes it down at the end in any case.
+            let _ = rustix::mount::unmount(&self.path, UnmountFlags::DETACH);
+        }
+    }
+}
+
+/// The host's name resolution, mounted over whatever `/etc/resolv.conf` of a root is.
+/// The image's own file, link or absence is as it was when this is dropped.
+pub struct Resolver {
+    target: PathBuf,
+    made: bool,
+    /// A folder there is moved aside: a file cannot be mounted over it.
+    aside: Option<PathBuf>,
+}
+
+impl Resolver {
+    /// # Errors
+    /// When the root's /etc cannot be found inside of it, or the mount is refused.
+    /// `None` where the host has no name resolution, or the root no /etc.
+    pub fn over(root: &Path) -> Result<Option<Self>, Error> {
+        let source = Path::new("/etc/resolv.conf");
+        if !source.is_file() {
+            return Ok(None);
+        }
+        let inside = pathrs::Root::open(root).map_err(|error| Error::resolver(&error))?;
+        let Ok(etc) = inside.resolve("/etc") else {
+            return Ok(None);
+        };
+        let target = handle_path(&etc)?.join("resolv.conf");
+        let mut resolver = Resolver {
+            target: target.clone(),
+            made: false,
+            aside: None,
+        };
+        match std::fs::symlink_metadata(&target) {
+            Err(_) => {
+                fs::write(&target, "").map_err(Error::store)?;
+                resolver.made = true;
+            }
+            Ok(metadata) if metadata.is_dir() => {
+                let aside = target.with_file_name(".resolv.conf.rootwright");
+                fs::rename(&target, &aside).map_err(Error::store)?;
+                resolver.aside = Some(aside);
+                fs::write(&target, "").map_err(Error::store)?;
+                resolver.made = true;
+            }
+            Ok(_) => {}
+        }
+        // Neither end follows a link: the host's file is opened, the image's link is
+        // mounted over.
+        let clone = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
+            | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone).map_err(Error::mount_resolver)?;
+        rustix::mount::move_mount(
+            tree.as_fd(),
+            "",
+            rustix::fs::CWD,
+            &target,
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+        .map_err(Error::mount_resolver)?;
+        Ok(Some(resolver))
+    }
+}
+
+/// Where an open file of a root is, as the host sees it.
+fn handle_path(handle: &pathrs::Handle) -> Result<PathBuf, Error> {
+    use std::os::fd::AsRawFd;
+    fs::read_link(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd())).map_err(Error::store)
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+        let _ = rustix::mount::unmount(&self.target, flags);
+        if self.made {
+            let _ = fs::remove_file(&self.target);
+        }
+        if let Some(aside) = &self.aside {
+            let _ = fs::rename(aside, &self.target);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What has to be there before the first step runs: all that is missing, at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Settings;
+use crate::diagnose::Report;
+use crate::plan::{Compression, Format, NeedKind, Op, Plan};
+
+/// Which tool comes with which package, by family of hosts; data of the stdlib.
+#[derive(Debug, Deserialize)]
+pub struct HostTools {
+    families: BTreeMap<String, Family>,
+    tools: BTreeMap<String, BTreeMap<String, String>>,
+    /// The family of this host.
+    #[serde(skip)]
+    family: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Family {
+    /// Values of `ID` and `ID_LIKE` in os-release(5).
+    ids: Vec<String>,
+    /// The command that installs packages, without their names.
+    install: Vec<String>,
+}
+
+/// Something that the plan needs and the host lacks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub name: String,
+    pub why: String,
+    /// The package that brings it on this host, if the table knows one.
+    pub package: Option<String>,
+}
+
+impl HostTools {
+    /// Reads the table, and which family the host with this os-release(5) is of.
+    ///
+    /// # Errors
+    /// What is wrong with the table.
+    pub fn new(table: &str, os_release: &str) -> Result<Self, String> {
+        let mut tools: HostTools = toml::from_str(table).map_err(|error| error.to_string())?;
+        let ids: Vec<&str> = ["ID=", "ID_LIKE="]
+            .iter()
+            .flat_map(|key| os_release.lines().filter_map(move |line| line.strip_prefix(*key)))
+            .flat_map(|value| value.trim_matches(['"', '\'']).split_whitespace())
+            .collect();
+        // The host's own ID comes first: it decides before what it is like.
+        tools.family = ids.iter().find_map(|id| {
+            let family = tools.families.iter().find(|(_, family)| family.ids.iter().any(|known| known == id));
+            family.map(|(name, _)| name.clone())
+        });
+        Ok(tools)
+    }
+
+    fn package<'a>(&'a self, packages: &'a BTreeMap<String, String>) -> Option<String> {
+        packages.get(self.family.as_ref()?).cloned()
+    }
+
+    /// The command that installs what is missing; `None` where the host or a package is
+    /// not known.
+    pub fn install_command(&self, missing: &[Missing]) -> Option<Vec<String>> {
+        let mut command = self.families.get(self.family.as_ref()?)?.install.clone();
+        let packages: BTreeSet<&String> = missing.iter().filter_map(|m| m.package.as_ref()).collect();
+        if packages.is_empty() {
+            return None;
+        }
+        command.extend(packages.into_iter().cloned());
+        Some(command)
+    }
+}
+
+/// The tools and files that a plan needs and this host lacks.
+pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
+    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+    let mut want = |tool: &str, why: String| {
+        wanted.entry(tool.to_owned()).or_insert(why);
+    };
+    for step in &plan.steps {
+        for action in &step.actions {
+            let why = format!("step {}, {}", step.number, step.label);
+            match &action.op {
+                Op::HostRun(run) => {
+                    if let Some(program) = run.argv.first() {
+                        want(program, why);
+                    }
+                }
+                Op::NspawnRun(_) => want("systemd-nspawn", "commands inside of roots".to_owned()),
+                Op::Fetch(_) => want("curl", why),
+                Op::Export(export) => {
+                    want("tar", why.clone());
+                    want("cp", why.clone());
+                    match export.format {
+                        Format::Tar { compression: Compression::Zstd } => want("zstd", why),
+                        Format::Tar { compression: Compression::Gzip } => want("gzip", why),
+                        Format::Tar { compression: Compression::None } | Format::Dir => {}
+                    }
+                }
+                _ => {}
+            }
+            if action.only_if.is_some() {
+                want("systemd-nspawn", "commands inside of roots".to_owned());
+            }
+        }
+    }
+    let mut missing: Vec<Missing> = wanted
+        .into_iter()
+        .filter(|(tool, _)| find_program(tool).is_none())
+        .map(|(name, why)| Missing {
+            package: tools.tools.get(&name).and_then(|packages| tools.package(packages)),
+            name,
+            why,
+        })
+        .collect();
+    for need in &plan.needs {
+        let there = match need.kind {
+            NeedKind::File => Path::new(&need.name).is_file(),
+            NeedKind::Tool => find_program(&need.name).is_some(),
+        };
+        if !there {
+            missing.push(Missing {
+                name: need.name.clone(),
+                why: need.why.clone(),
+                package: tools.package(&need.packages),
+            });
+        }
+    }
+    missing
+}
+
+/// One report for all that is missing.
+pub fn report(missing: &[Missing], tools: &HostTools) -> Report {
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| match &missing.package {
+            Some(package) => format!("`{}` ({}): package {package}", missing.name, missing.why),
+            None => format!("`{}` ({})", missing.name, missing.why),
+        })
+        .collect();
+    let message = match missing.len() {
+        1 => "this host lacks one thing that the build needs".to_owned(),
+        count => format!("this host lacks {count} things that the build needs"),
+    };
+    let mut report = Report::new("host::missing", message).cause(lines.join("\n"));
+    report = match tools.install_command(missing) {
+        Some(command) => {
+            let command = crate::plan::command::quote_all(&command);
+            report.help("`--install-tools` installs them before the build").next(command)
+        }
+        None => report.help("install them with the host's package manager"),
+    };
+    report
+}
+
+/// Privileges: what cannot be installed.
+pub fn privileges() -> Option<Report> {
+    if rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let own: Vec<String> = std::env::args().collect();
+    Some(
+        Report::new("host::privileges", "a build needs root privileges")
+            .cause("it makes device nodes, owners and mounts; what it changes stays within the store and the output folder")
+            .help("`rootwright plan` shows what would run, without privileges")
+            .next(format!("sudo {}", crate::plan::command::quote_all(&own))),
+    )
+}
+
+/// What stands in the way of using the store and of the secrets.
+pub fn secrets(missing: &[(String, String)]) -> Option<Report> {
+    if missing.is_empty() {
+        return None;
+    }
+    let lines: Vec<String> = missing.iter().map(|(name, why)| format!("`{name}`: {why}")).collect();
+    let names: Vec<String> = missing.iter().map(|(name, _)| format!("--secret {name}=FILE")).collect();
+    Some(
+        Report::new("host::secrets", "the plan names secrets that have no value")
+            .cause(lines.join("\n"))
+            .help(names.join(" ")),
+    )
+}
+
+/// Free space of the store's file system below which a build is not begun, in bytes.
+const MIN_FREE: u64 = 1 << 30;
+
+/// Whether the store has room for a root.
+pub fn space(settings: &Settings) -> Option<Report> {
+    let stat = rustix::fs::statvfs(settings.store.root()).ok()?;
+    let free = stat.f_bavail * stat.f_frsize;
+    if free >= MIN_FREE {
+        return None;
+    }
+    Some(
+        Report::new("host::space", format!("the store has {} MiB free, too little for a root", free >> 20))
+            .cause(format!("layers are kept in `{}`", settings.store.root().display()))
+            .help("make room there, or keep the layers elsewhere with `--store DIR`"),
+    )
+}
+
+/// A program of the search path.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(|path| path.is_file());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok())
+}

@@ -1,0 +1,111 @@
+//! A private mount namespace and a PID namespace of its own, so that nothing of a build
+//! outlives it, whatever ends it.
+//!
+//! The process that the user started unshares both, starts itself anew as PID 1 of the
+//! new PID namespace, and from then on only forwards signals and waits. When either of
+//! the two dies, the kernel ends the other, all that PID 1 started, and all mounts.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use fs_err as fs;
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::process::{Pid, Signal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::Error;
+
+/// Set for the inner process: the outer one's PID. Honoured by PID 1 only.
+const MARKER: &str = "ROOTWRIGHT_OUTER_PID";
+
+/// Which of the two processes this is.
+pub enum Place {
+    /// PID 1, in namespaces of its own.
+    Inside,
+    /// The outer process, after the inner one has ended: the status to exit with.
+    Done(i32),
+}
+
+/// Enters the namespaces.
+///
+/// # Errors
+/// When the kernel refuses a namespace or a mount.
+pub fn enter() -> Result<Place, Error> {
+    match std::env::var(MARKER) {
+        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| Place::Inside),
+        _ => outside().map(Place::Done),
+    }
+}
+
+fn outside() -> Result<i32, Error> {
+    let fail = |what: &'static str| move |source: std::io::Error| Error::Namespace { what, source };
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(fail("handle signals"))?;
+    // The thread comes first: in a process whose children get another PID namespace, no
+    // further thread can start.
+    let (started, inner) = std::sync::mpsc::channel::<Pid>();
+    std::thread::spawn(move || {
+        let Ok(inner) = inner.recv() else { return };
+        for signal in signals.forever() {
+            if let Some(signal) = Signal::from_named_raw(signal) {
+                // It may be gone already.
+                let _ = rustix::process::kill_process(inner, signal);
+            }
+        }
+    });
+    // Safe with these flags: they touch no file descriptors that the thread could hold.
+    #[allow(deprecated)]
+    rustix::thread::unshare(
+        rustix::thread::UnshareFlags::NEWNS | rustix::thread::UnshareFlags::NEWPID,
+    )
+    .map_err(|error| fail("make a mount and a PID namespace")(error.into()))?;
+    let mut child = Command::new("/proc/self/exe")
+        .args(std::env::args_os().skip(1))
+        .env(MARKER, std::process::id().to_string())
+        .spawn()
+        .map_err(fail("start the inner process"))?;
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = started.send(pid);
+    }
+    let status = child.wait().map_err(fail("wait for the inner process"))?;
+    Ok(exit_code(status))
+}
+
+/// As a shell reports it: 128 and the signal's number for a killed process.
+fn exit_code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+fn inside(outer: &str) -> Result<(), Error> {
+    let fail = |what: &'static str| {
+        move |error: rustix::io::Errno| Error::Namespace {
+            what,
+            source: error.into(),
+        }
+    };
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(fail("tie this process to its parent"))?;
+    // The outer process may have died before that line; /proc is still its namespace's.
+    if !Path::new("/proc").join(outer).exists() {
+        return Err(Error::Orphaned);
+    }
+    let private = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).map_err(fail("make the mounts private"))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount("proc", "/proc", "proc", flags, None).map_err(fail("mount /proc"))?;
+    // systemd-nspawn keeps folders below /run/systemd/nspawn, and refuses to remove them
+    // where /run is on a disk. A tmpfs over it, or over /run where there is none to
+    // mount over, leaves the host's /run as it is.
+    let target = ["/run/systemd/nspawn", "/run/systemd", "/run"]
+        .into_iter()
+        .find(|path| Path::new(path).is_dir())
+        .unwrap_or("/run");
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount("tmpfs", target, "tmpfs", flags, Some(c"mode=0755"))
+        .map_err(fail("mount a tmpfs for systemd-nspawn"))?;
+    let _ = fs::create_dir_all("/run/systemd/nspawn");
+    super::interrupt::watch()
+}

@@ -1,0 +1,89 @@
+//! Values of secrets, and their removal from what a command prints.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::plan::{Part, Plan, Text};
+
+/// Values by name. Has no `Debug`: they are for no log.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    values: BTreeMap<String, String>,
+}
+
+impl Secrets {
+    /// The values of all secrets that a plan names: from `files` (name and path), else
+    /// from `ROOTWRIGHT_SECRET_NAME` in the environment.
+    ///
+    /// # Errors
+    /// The names of the secrets that have no value, each with the reason.
+    pub fn for_plan(plan: &Plan, files: &[(String, PathBuf)]) -> Result<Self, Vec<(String, String)>> {
+        let json = serde_json::to_value(plan).unwrap_or_default();
+        let mut names = Vec::new();
+        collect(&json, &mut names);
+        let mut values = BTreeMap::new();
+        let mut missing = Vec::new();
+        for name in names {
+            let found = match files.iter().find(|(given, _)| *given == name) {
+                Some((_, path)) => fs_err::read_to_string(path)
+                    .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
+                    .map_err(|error| error.to_string()),
+                None => std::env::var(variable(&name))
+                    .map_err(|_| format!("neither `{}` nor `--secret {name}=FILE` is given", variable(&name))),
+            };
+            match found {
+                Ok(value) => drop(values.insert(name, value)),
+                Err(why) => missing.push((name, why)),
+            }
+        }
+        if missing.is_empty() {
+            Ok(Secrets { values })
+        } else {
+            Err(missing)
+        }
+    }
+
+    /// The text with its secrets' values in their places.
+    pub fn reveal(&self, text: &Text) -> String {
+        text.parts()
+            .iter()
+            .map(|part| match part {
+                Part::Plain(text) => text.as_str(),
+                Part::Secret(name) => self.values.get(name).map_or("", String::as_str),
+            })
+            .collect()
+    }
+
+    /// A line with every secret's value replaced by its name.
+    pub fn redact(&self, line: &str) -> String {
+        let mut line = line.to_owned();
+        for (name, value) in &self.values {
+            for part in value.lines().filter(|part| !part.trim().is_empty()) {
+                if line.contains(part) {
+                    line = line.replace(part, &format!("<secret {name}>"));
+                }
+            }
+        }
+        line
+    }
+}
+
+/// The variable that a secret's value is taken from.
+pub fn variable(name: &str) -> String {
+    format!("ROOTWRIGHT_SECRET_{}", name.to_uppercase().replace('-', "_"))
+}
+
+fn collect(value: &serde_json::Value, names: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+        serde_json::Value::Object(fields) => {
+            if let (1, Some(serde_json::Value::String(name))) = (fields.len(), fields.get("secret"))
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
+            fields.values().for_each(|field| collect(field, names));
+        }
+        _ => {}
+    }
+}
