@@ -1,6 +1,12 @@
 //! Every hint of the stdlib against the output that it was made from, and against all the
 //! other outputs: a hint that fires on another failure's output is a defect.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

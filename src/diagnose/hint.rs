@@ -19,6 +19,9 @@ const RUNNERS: [&str; 8] = [
     "systemd-nspawn",
 ];
 
+/// A match of more lines than these is shown by its first and its last.
+const SHOWN_LINES: usize = 5;
+
 /// A hint's pattern, compiled, may take this many bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
 
@@ -174,7 +177,7 @@ impl Hint {
 pub struct Explanation {
     pub cause: String,
     pub help: String,
-    /// The lines of the output that the pattern matched, whole.
+    /// The lines of the output that the pattern matched, whole; of many the first and the last.
     pub lines: Vec<String>,
 }
 
@@ -272,11 +275,17 @@ fn whole_lines(output: &str, matched: Range<usize>) -> Vec<String> {
     let end = output[matched.end..]
         .find('\n')
         .map_or(output.len(), |at| matched.end + at);
-    output[start..end]
+    let lines: Vec<&str> = output[start..end]
         .lines()
-        .map(|line| line.trim_end().to_owned())
+        .map(str::trim_end)
         .filter(|line| !line.is_empty())
-        .collect()
+        .collect();
+    match lines.as_slice() {
+        [first, between @ .., last] if between.len() + 2 > SHOWN_LINES => {
+            vec![(*first).to_owned(), (*last).to_owned()]
+        }
+        all => all.iter().map(|line| (*line).to_owned()).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -314,6 +323,10 @@ mod tests {
             .explain("one\nline two\nand three, too\nfour")
             .unwrap();
         assert_eq!(known.lines, ["line two", "and three, too"]);
+        let known = hint("a", "(?s)one.*seven", "c")
+            .explain("one\n2\n3\n4\n5\n6\nseven\n")
+            .unwrap();
+        assert_eq!(known.lines, ["one", "seven"]);
     }
 
     #[test]
