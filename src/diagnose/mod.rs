@@ -8,6 +8,6 @@ pub mod render;
 mod report;
 mod source;
 
-pub use hint::{Explanation, Hint, HintSet};
+pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
 pub use report::{CommandReport, Report, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset};

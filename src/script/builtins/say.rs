@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use super::{Access, Builtin};
-use crate::diagnose::Hint;
+use crate::diagnose::{Declaration, Hint};
 use crate::plan::{Message, MessageLevel};
 use crate::script::args::{Call, Fields, Outcome};
 
@@ -44,7 +44,8 @@ field of the caller's map that is to blame.",
         doc: "Declares a known cause: when a tool fails and its output matches, the report says it.
 
 The spec's fields: `tool` (a program's name, `\"*\"` for any) or `tools`, `pattern` (a
-regular expression with named groups), `cause`, `help`; both may name groups: `{package}`.",
+regular expression with named groups), `cause`, `help`; both may name groups: `{package}`.
+`unless` is a pattern too: in output that it matches, the hint has nothing to say.",
         example: r#"hint(#{ tool: "frobnicate", pattern: "cannot open (?<file>\\S+)", cause: "`{file}` is not there", help: "make it" });"#,
         run: hint,
     },
@@ -98,28 +99,18 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
     if tools.is_empty() {
         return Err(fields.missing("tool"));
     }
-    let source = fields.required_text("pattern")?;
-    let pattern = regex::RegexBuilder::new(&source)
-        .multi_line(true)
-        .build()
-        .map_err(|error| fields.refuse("pattern", "bad_pattern", format!("`pattern` is no regular expression: {error}")))?;
+    let pattern = fields.required_text("pattern")?;
+    let unless = fields.text("unless")?;
     let cause = fields.required_text("cause")?;
     let help = fields.required_text("help")?;
-    fields.finish()?;
     let origin = call.chain().last().map(|frame| frame.span.to_string()).unwrap_or_default();
+    let hint = Hint::new(Declaration { tools, pattern, unless, cause, help, origin })
+        .map_err(|error| fields.refuse(error.field(), error.code(), error.to_string()))?;
+    fields.finish()?;
     let mut hints = call.session.hints.borrow_mut();
     // A module's top level runs more than once.
-    if hints.iter().any(|known| known.origin == origin) {
-        return Ok(Dynamic::UNIT);
-    }
-    for tool in tools {
-        hints.push(Hint {
-            tool,
-            pattern: pattern.clone(),
-            cause: cause.clone(),
-            help: help.clone(),
-            origin: origin.clone(),
-        });
+    if !hints.iter().any(|known| known.origin == hint.origin) {
+        hints.push(hint);
     }
     Ok(Dynamic::UNIT)
 }
