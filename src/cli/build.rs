@@ -95,8 +95,11 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
         }
         Err(error) => {
             progress.clear();
+            // The recipe's own causes come before the stdlib's.
+            let mut hints = evaluation.hints;
+            hints.extend(script::known_failures(&settings));
             Err(Trouble {
-                reports: vec![error.report(&evaluation.hints)],
+                reports: vec![error.report(&hints)],
                 sources: evaluation.sources,
                 code: 1,
             })

@@ -187,6 +187,11 @@ pub struct HintSet {
 }
 
 impl HintSet {
+    /// Adds another set's hints after these.
+    pub fn extend(&mut self, other: HintSet) {
+        self.hints.extend(other.hints);
+    }
+
     pub fn push(&mut self, hint: Hint) {
         self.hints.push(hint);
     }

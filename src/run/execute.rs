@@ -430,6 +430,8 @@ fn tools(argv: &[String]) -> Vec<String> {
                 .collect();
             tools.reverse();
             tools.dedup();
+            // Programs in the middle of lines are not found: with a shell, all hints are asked.
+            tools.push("sh".to_owned());
             tools
         }
         _ => argv.first().map(|word| base(word)).into_iter().collect(),

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use rhai::{Engine, OptimizationLevel, Scope, Token};
 
-use super::session::Session;
+use super::session::{STDLIB, Session};
 use super::{Evaluation, Failure, Settings, builtins, doc, fault, limits, loader};
 use crate::diagnose::{HintSet, Report};
 use crate::plan::{Captured, Plan, Recipe, SCHEMA_VERSION};
@@ -57,6 +57,26 @@ pub fn evaluate(
             hints,
         }),
     }
+}
+
+/// The known causes that the stdlib has in `hints/`, beside those of the recipe's modules.
+pub fn known_failures(settings: &Settings) -> HintSet {
+    let stdlib = super::stdlib::Stdlib::new(settings.stdlib.clone());
+    let text: String = stdlib
+        .list("hints")
+        .iter()
+        .filter_map(|path| path.strip_prefix("hints/")?.strip_suffix(".rhai"))
+        .map(|name| format!("import \"hints/{name}\" as h_{name};\n"))
+        .collect();
+    let name = format!("{STDLIB}hints");
+    let session = Rc::new(Session::new(settings.clone(), empty_plan(&name, ""), Path::new(".").to_owned()));
+    session.add_source(&name, &text);
+    let (ask, _asked) = std::sync::mpsc::channel();
+    let (_reply, answer) = std::sync::mpsc::channel();
+    let engine = build(&session, &builtins::CaptureSlot::new(ask, answer));
+    // A stdlib folder with a mistake in its hints still has the others.
+    let _ = run(&engine, &session, &name);
+    session.hints.take()
 }
 
 fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Report>> {

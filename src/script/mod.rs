@@ -119,6 +119,19 @@ pub fn evaluate(
     })
 }
 
+/// The known causes of failures that the stdlib has. Read when something has failed.
+pub fn known_failures(settings: &Settings) -> HintSet {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("hints".to_owned())
+            .stack_size(limits::STACK_BYTES)
+            .spawn_scoped(scope, || engine::known_failures(settings))
+            .ok()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
+    })
+}
+
 impl Failure {
     pub fn of(report: Report) -> Self {
         Failure {
