@@ -54,7 +54,7 @@ pub struct ExportJob<'a> {
     pub in_root: &'a dyn Fn(&[String]) -> Result<String, Box<Report>>,
 }
 
-/// Writes artifacts; the formats live in [`crate::export`].
+/// Writes artifacts; the formats live in the `export` area.
 pub trait Exporter {
     /// Gives the path of what was written.
     ///

@@ -107,14 +107,12 @@ impl Drop for Mounted {
 pub struct Resolver {
     target: PathBuf,
     made: bool,
-    /// A folder there is moved aside: a file cannot be mounted over it.
-    aside: Option<PathBuf>,
 }
 
 impl Resolver {
     /// # Errors
     /// When the root's /etc cannot be found inside of it, or the mount is refused.
-    /// `None` where the host has no name resolution, or the root no /etc.
+    /// `None` where the host has no name resolution, or the root no place for it.
     pub fn over(root: &Path) -> Result<Option<Self>, Error> {
         let source = Path::new("/etc/resolv.conf");
         if !source.is_file() {
@@ -128,20 +126,14 @@ impl Resolver {
         let mut resolver = Resolver {
             target: target.clone(),
             made: false,
-            aside: None,
         };
         match std::fs::symlink_metadata(&target) {
             Err(_) => {
                 fs::write(&target, "").map_err(Error::store)?;
                 resolver.made = true;
             }
-            Ok(metadata) if metadata.is_dir() => {
-                let aside = target.with_file_name(".resolv.conf.rootwright");
-                fs::rename(&target, &aside).map_err(Error::store)?;
-                resolver.aside = Some(aside);
-                fs::write(&target, "").map_err(Error::store)?;
-                resolver.made = true;
-            }
+            // A file cannot be mounted over a folder; names do not resolve there either way.
+            Ok(metadata) if metadata.is_dir() => return Ok(None),
             Ok(_) => {}
         }
         // Neither end follows a link: the host's file is opened, the image's link is
@@ -173,9 +165,6 @@ impl Drop for Resolver {
         let _ = rustix::mount::unmount(&self.target, flags);
         if self.made {
             let _ = fs::remove_file(&self.target);
-        }
-        if let Some(aside) = &self.aside {
-            let _ = fs::rename(aside, &self.target);
         }
     }
 }

@@ -55,7 +55,7 @@ fn install(root, packages, opts) {
     for package in packages { write_file(root, "/var/installed/" + package, "1\n"); }
 }
 fn boot_files(root) {
-    #{ kernel: ["/boot/vmlinuz-{kver}"], initramfs: ["/boot/initrd-{kver}"], packages: ["ls", "/bin"] }
+    #{ kernel: ["/boot/vmlinuz-{kver}"], initramfs: ["/boot/initrd-{kver}"], packages: ["echo", "busybox\t1.35\tall"] }
 }
 "#;
 
@@ -93,11 +93,16 @@ impl Repository {
 
     /// `rootwright build recipe.rhai`, in the repository.
     pub fn build(&self, recipe: &str) -> Command {
+        self.build_to(recipe, "out")
+    }
+
+    /// The same, with the exports going to another folder.
+    pub fn build_to(&self, recipe: &str, out: &str) -> Command {
         self.write("recipe.rhai", recipe);
         let mut command = rootwright();
         command
             .current_dir(self.path())
-            .args(["build", "recipe.rhai", "--allow-host-run", "--store", "store", "--out", "out"]);
+            .args(["build", "recipe.rhai", "--allow-host-run", "--store", "store", "--out", out]);
         command
     }
 }

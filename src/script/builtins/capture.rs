@@ -22,7 +22,7 @@ A build runs what is planned so far, then the command; what it changes is thrown
 preview gives what the last build of the same steps saw, else `preview`, and says which.
 Options: `preview`, `user`, `cwd`, `network`, `env`. The last line break is taken off.",
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let version = root.capture(["cat", "/etc/debian_version"], #{ preview: "12.0" });"#,
+let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
         run: capture,
     },
     Builtin {

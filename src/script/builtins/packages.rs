@@ -149,7 +149,8 @@ fn relabel(call: &Call<'_>, id: RootId) {
     let mut plan = call.session.plan.borrow_mut();
     let Some(root) = plan.root(id).cloned() else { return };
     if let Some(step) = plan.steps.last_mut().filter(|step| step.call == "bootstrap") {
-        step.label = format!("bootstrap {} {}, {}", root.distro, root.release, root.arch);
+        let name = format!("{} {}", root.distro, root.release);
+        step.label = format!("bootstrap {}, {}", name.trim_end(), root.arch);
     }
 }
 
