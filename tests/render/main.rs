@@ -4,5 +4,6 @@
 mod json;
 mod plans;
 mod real;
+mod same;
 mod sh;
 mod text;

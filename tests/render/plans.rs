@@ -557,3 +557,7 @@ pub fn nasty() -> Plan {
     }
     builder.done()
 }
+
+pub fn digest(path: &std::path::Path) -> String {
+    rootwright::plan::digest::digest_tree(path).unwrap()
+}

@@ -10,8 +10,7 @@ export_first() { # NAME PATTERN...
         fi
         glob_in_root "$pattern"
         while IFS= read -r path; do
-            in_root_path "$path"
-            if [[ -f $resolved ]]; then
+            if follow "$path" && [[ -f $resolved ]]; then
                 install -m 0644 -- "$resolved" "$stage/$name"
                 return
             fi

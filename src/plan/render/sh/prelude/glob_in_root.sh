@@ -9,8 +9,7 @@ glob_in_root() {
         if [[ -z $part || $part == . ]]; then continue; fi
         next=()
         for base in "${found[@]}"; do
-            in_root_path "$base"
-            if [[ ! -d $resolved ]]; then
+            if ! follow "$base" || [[ ! -d $resolved ]]; then
                 continue
             elif [[ $part == .. ]]; then
                 next+=("$base/..")

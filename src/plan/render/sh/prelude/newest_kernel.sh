@@ -6,8 +6,8 @@ newest_kernel() {
         paths=("${found[@]}")
         glob_in_root '/lib/modules/*'
         for path in "${paths[@]}" "${found[@]}"; do
-            in_root_path "$path"
-            if [[ -e $resolved/modules.dep || -e $resolved/kernel || -e $resolved/vmlinuz ]]; then
+            if follow "$path" &&
+                [[ -e $resolved/modules.dep || -e $resolved/kernel || -e $resolved/vmlinuz ]]; then
                 printf '%s\n' "${path##*/}"
             fi
         done | sort -V | tail -n 1

@@ -4,8 +4,7 @@ require() { # PACKAGE WHY PATTERN...
     for pattern in "${@:3}"; do
         glob_in_root "$pattern"
         for path in "${found[@]}"; do
-            in_root_path "$path"
-            if [[ -e $resolved ]]; then return; fi
+            if follow "$path" && [[ -e $resolved ]]; then return; fi
         done
     done
     absent+=("$3 (package $1${2:+: $2})")
