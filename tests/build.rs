@@ -1,6 +1,13 @@
 //! Builds, with the real tools, of roots that hold one static program. Needs root
 //! privileges, systemd-nspawn and busybox; no network.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,20 +22,28 @@ const TINY: &str = "let root = bootstrap(#{ distro: \"tiny\" });\n";
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "waited in vain for {what}"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 fn read(path: impl AsRef<Path>) -> String {
-    std::fs::read_to_string(path.as_ref()).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
+    std::fs::read_to_string(path.as_ref())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
 }
 
 #[test]
 fn a_build_makes_what_the_recipe_says() {
     let repository = Repository::new();
     repository.write("files/tree/run.sh", "#!/bin/sh\n");
-    std::fs::set_permissions(repository.path().join("files/tree/run.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(
+        repository.path().join("files/tree/run.sh"),
+        PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
     std::os::unix::fs::symlink("/etc/passwd", repository.path().join("files/tree/link")).unwrap();
     let recipe = format!(
         r#"{TINY}
@@ -55,19 +70,45 @@ root.export(#{{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"]
     let root = repository.out().join("one/root");
     assert_eq!(read(root.join("etc/motd")), "hello\na-gain\n");
     let motd = std::fs::metadata(root.join("etc/motd")).unwrap();
-    assert_eq!((motd.mode() & 0o7777, motd.uid(), motd.gid()), (0o640, 33, 34));
-    assert_eq!(std::fs::metadata(root.join("srv/data")).unwrap().mode() & 0o7777, 0o750);
-    assert_eq!(std::fs::read_link(root.join("srv/link")).unwrap(), Path::new("/etc/motd"));
-    assert_eq!(std::fs::read_link(root.join("opt/tree/link")).unwrap(), Path::new("/etc/passwd"));
-    assert_eq!(std::fs::metadata(root.join("opt/tree/run.sh")).unwrap().mode() & 0o777, 0o755);
+    assert_eq!(
+        (motd.mode() & 0o7777, motd.uid(), motd.gid()),
+        (0o640, 33, 34)
+    );
+    assert_eq!(
+        std::fs::metadata(root.join("srv/data")).unwrap().mode() & 0o7777,
+        0o750
+    );
+    assert_eq!(
+        std::fs::read_link(root.join("srv/link")).unwrap(),
+        Path::new("/etc/motd")
+    );
+    assert_eq!(
+        std::fs::read_link(root.join("opt/tree/link")).unwrap(),
+        Path::new("/etc/passwd")
+    );
+    assert_eq!(
+        std::fs::metadata(root.join("opt/tree/run.sh"))
+            .unwrap()
+            .mode()
+            & 0o777,
+        0o755
+    );
     assert_eq!(read(root.join("srv/uid")), "0\n/etc\nit's\nfrom stdin\n");
     assert!(!root.join("srv/never").exists() && root.join("srv/ever").exists());
     assert!(!root.join("srv/a.log").exists() && root.join("srv/d.txt").exists());
     assert_eq!(std::fs::metadata(root.join("srv/d.txt")).unwrap().uid(), 33);
-    let tar = std::process::Command::new("tar").arg("-tf").arg(repository.out().join("two/root.tar")).output().unwrap();
+    let tar = std::process::Command::new("tar")
+        .arg("-tf")
+        .arg(repository.out().join("two/root.tar"))
+        .output()
+        .unwrap();
     let names = stdout(&tar);
-    assert!(names.contains("./etc/motd\n") && !names.contains("./srv/d.txt"), "{names}");
-    let manifest: serde_json::Value = serde_json::from_str(&read(repository.out().join("two/manifest.json"))).unwrap();
+    assert!(
+        names.contains("./etc/motd\n") && !names.contains("./srv/d.txt"),
+        "{names}"
+    );
+    let manifest: serde_json::Value =
+        serde_json::from_str(&read(repository.out().join("two/manifest.json"))).unwrap();
     assert_eq!(manifest["made_by"], "rootwright");
     assert_eq!(manifest["recipe"]["path"], "recipe.rhai");
     assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
@@ -96,7 +137,11 @@ root.export(#{{ format: "dir", name: "x" }});
     let passwd = read("/etc/passwd");
     run(&mut repository.build(&recipe));
     assert_eq!(read("/etc/passwd"), passwd);
-    let names: Vec<_> = std::fs::read_dir(&outside).unwrap().flatten().map(|e| e.file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(&outside)
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
     assert_eq!(names, ["kept"]);
     let root = repository.out().join("x/root");
     assert_eq!(read(root.join("etc/passwd")), "root:x:0:0::/:/bin/sh\n");
@@ -106,13 +151,29 @@ root.export(#{{ format: "dir", name: "x" }});
 #[test]
 fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
     let host = read("/etc/resolv.conf");
-    let first = host.lines().find(|line| line.starts_with("nameserver")).unwrap_or("").to_owned();
+    let first = host
+        .lines()
+        .find(|line| line.starts_with("nameserver"))
+        .unwrap_or("")
+        .to_owned();
     for (name, make, kept) in [
         ("a file", "echo own >etc/resolv.conf", "file:own"),
         ("missing", "true", "missing"),
-        ("a dangling absolute link", "ln -s /run/systemd/resolve/stub-resolv.conf etc/resolv.conf", "link:/run/systemd/resolve/stub-resolv.conf"),
-        ("a dangling relative link", "ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf", "link:../run/systemd/resolve/stub-resolv.conf"),
-        ("a link to a file of the host", "ln -s /etc/hostname etc/resolv.conf", "link:/etc/hostname"),
+        (
+            "a dangling absolute link",
+            "ln -s /run/systemd/resolve/stub-resolv.conf etc/resolv.conf",
+            "link:/run/systemd/resolve/stub-resolv.conf",
+        ),
+        (
+            "a dangling relative link",
+            "ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf",
+            "link:../run/systemd/resolve/stub-resolv.conf",
+        ),
+        (
+            "a link to a file of the host",
+            "ln -s /etc/hostname etc/resolv.conf",
+            "link:/etc/hostname",
+        ),
         ("a folder", "mkdir etc/resolv.conf", "dir"),
     ] {
         let repository = Repository::new();
@@ -128,7 +189,9 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
         let file = root.join("etc/resolv.conf");
         let found = match std::fs::symlink_metadata(&file) {
             Err(_) => "missing".to_owned(),
-            Ok(metadata) if metadata.is_symlink() => format!("link:{}", std::fs::read_link(&file).unwrap().display()),
+            Ok(metadata) if metadata.is_symlink() => {
+                format!("link:{}", std::fs::read_link(&file).unwrap().display())
+            }
             Ok(metadata) if metadata.is_dir() => "dir".to_owned(),
             Ok(_) => format!("file:{}", read(&file).trim()),
         };
@@ -144,7 +207,15 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
     let output = repository.build(&recipe).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
-    for part in ["step 2 failed: `exit` ended with exit status 7", "recipe.rhai:3", "root.nspawn_run(", "E: it broke", "exit status 7", "store/logs/", "store/failed/"] {
+    for part in [
+        "step 2 failed: `exit` ended with exit status 7",
+        "recipe.rhai:3",
+        "root.nspawn_run(",
+        "E: it broke",
+        "exit status 7",
+        "store/logs/",
+        "store/failed/",
+    ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
     // The next build, after the cure, takes what was built.
@@ -155,24 +226,39 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
 #[test]
 fn output_decides_where_the_exit_status_lies() {
     let repository = Repository::new();
-    let recipe = format!("{TINY}root.nspawn_run([\"echo\", \"tool: FAILED: x\"], #{{ fail_on: [\"FAILED\"] }});");
+    let recipe = format!(
+        "{TINY}root.nspawn_run([\"echo\", \"tool: FAILED: x\"], #{{ fail_on: [\"FAILED\"] }});"
+    );
     let output = repository.build(&recipe).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("its output says that it failed"), "{}", stderr(&output));
-    let ignored = recipe.replace("fail_on: [\"FAILED\"]", "fail_on: [\"FAILED\"], ignore: [\"tool: FAILED\"]");
+    assert!(
+        stderr(&output).contains("its output says that it failed"),
+        "{}",
+        stderr(&output)
+    );
+    let ignored = recipe.replace(
+        "fail_on: [\"FAILED\"]",
+        "fail_on: [\"FAILED\"], ignore: [\"tool: FAILED\"]",
+    );
     run(&mut repository.build(&ignored));
 }
 
 #[test]
 fn an_unchanged_build_takes_its_layers() {
     let repository = Repository::new();
-    let recipe = format!("{TINY}root.nspawn_run([\"touch\", \"/a\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});");
+    let recipe = format!(
+        "{TINY}root.nspawn_run([\"touch\", \"/a\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    );
     run(&mut repository.build(&recipe));
     let again = stderr(&run(&mut repository.build(&recipe)));
     assert_eq!(again.matches("cached").count(), 2, "{again}");
-    let changed = stderr(&run(&mut repository.build(&recipe.replace("\"/a\"", "\"/b\""))));
+    let changed = stderr(&run(
+        &mut repository.build(&recipe.replace("\"/a\"", "\"/b\""))
+    ));
     assert_eq!(changed.matches("cached").count(), 1, "{changed}");
-    assert!(!repository.out().join("x/root/a").exists() && repository.out().join("x/root/b").exists());
+    assert!(
+        !repository.out().join("x/root/a").exists() && repository.out().join("x/root/b").exists()
+    );
 }
 
 #[test]
@@ -183,10 +269,24 @@ fn secrets_show_nowhere() {
         "{TINY}root.write_file(\"/etc/key\", \"key=\" + secret(\"db-key\") + \"\\n\", #{{ mode: 0o600 }});\nroot.nspawn_run([\"sh\", \"-c\", \"echo $KEY; cat\"], #{{ env: #{{ KEY: secret(\"db-key\") }}, stdin: secret(\"db-key\") }});\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
     );
     let without = repository.build(&recipe).output().unwrap();
-    assert!(stderr(&without).contains("`--secret db-key=FILE`"), "{}", stderr(&without));
-    let output = run(repository.build(&recipe).env("ROOTWRIGHT_SECRET_DB_KEY", value).arg("-v"));
-    assert!(stderr(&output).contains("<secret db-key>") && !stderr(&output).contains(value), "{}", stderr(&output));
-    assert_eq!(read(repository.out().join("x/root/etc/key")), format!("key={value}\n"));
+    assert!(
+        stderr(&without).contains("`--secret db-key=FILE`"),
+        "{}",
+        stderr(&without)
+    );
+    let output = run(repository
+        .build(&recipe)
+        .env("ROOTWRIGHT_SECRET_DB_KEY", value)
+        .arg("-v"));
+    assert!(
+        stderr(&output).contains("<secret db-key>") && !stderr(&output).contains(value),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(
+        read(repository.out().join("x/root/etc/key")),
+        format!("key={value}\n")
+    );
     let found = std::process::Command::new("grep")
         .args(["-rl", value, "."])
         .current_dir(repository.store().join("logs"))
@@ -194,30 +294,54 @@ fn secrets_show_nowhere() {
         .unwrap();
     assert_eq!(stdout(&found), "");
     let mut plan = common::rootwright();
-    plan.current_dir(repository.path()).args(["plan", "recipe.rhai", "--allow-host-run", "--format", "json"]);
+    plan.current_dir(repository.path()).args([
+        "plan",
+        "recipe.rhai",
+        "--allow-host-run",
+        "--format",
+        "json",
+    ]);
     assert!(!stdout(&run(plan.env("ROOTWRIGHT_SECRET_DB_KEY", value))).contains(value));
 }
 
 #[test]
 fn capture_runs_in_builds_and_is_remembered_in_previews() {
     let repository = Repository::new();
-    let recipe = format!("{TINY}let v = root.capture([\"sh\", \"-c\", \"echo real\"], #{{ preview: \"stand-in\" }});\nroot.write_file(\"/v\", v);\nroot.export(#{{ format: \"dir\", name: \"x\" }});");
+    let recipe = format!(
+        "{TINY}let v = root.capture([\"sh\", \"-c\", \"echo real\"], #{{ preview: \"stand-in\" }});\nroot.write_file(\"/v\", v);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    );
     repository.write("recipe.rhai", &recipe);
     let plan = || {
         let mut plan = common::rootwright();
-        plan.current_dir(repository.path()).args(["plan", "recipe.rhai", "--allow-host-run", "--store", "store"]);
+        plan.current_dir(repository.path()).args([
+            "plan",
+            "recipe.rhai",
+            "--allow-host-run",
+            "--store",
+            "store",
+        ]);
         stdout(&run(&mut plan))
     };
-    assert!(plan().contains("= stand-in  the recipe's stand-in for a preview"), "{}", plan());
+    assert!(
+        plan().contains("= stand-in  the recipe's stand-in for a preview"),
+        "{}",
+        plan()
+    );
     run(&mut repository.build(&recipe));
     assert_eq!(read(repository.out().join("x/root/v")), "real");
-    assert!(plan().contains("= real  remembered from the last build"), "{}", plan());
+    assert!(
+        plan().contains("= real  remembered from the last build"),
+        "{}",
+        plan()
+    );
 }
 
 #[test]
 fn two_hundred_layers() {
     let repository = Repository::new();
-    let recipe = format!("{TINY}for i in 0..200 {{ root.write_file(\"/n\", i.to_string()); }}\nroot.nspawn_run([\"sh\", \"-c\", \"cat /n >/m\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});");
+    let recipe = format!(
+        "{TINY}for i in 0..200 {{ root.write_file(\"/n\", i.to_string()); }}\nroot.nspawn_run([\"sh\", \"-c\", \"cat /n >/m\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    );
     run(&mut repository.build(&recipe));
     assert_eq!(read(repository.out().join("x/root/m")), "199");
 }
@@ -229,14 +353,25 @@ fn what_was_not_made_by_rootwright_is_never_replaced() {
     repository.write("out/x/mine", "mine");
     let output = repository.build(&recipe).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("was not made by rootwright"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("was not made by rootwright"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(read(repository.out().join("x/mine")), "mine");
     std::fs::remove_dir_all(repository.out()).unwrap();
     run(&mut repository.build(&recipe));
     let before = std::fs::metadata(repository.out().join("x")).unwrap().ino();
     run(&mut repository.build(&recipe));
-    assert_ne!(std::fs::metadata(repository.out().join("x")).unwrap().ino(), before);
-    let names: Vec<_> = std::fs::read_dir(repository.out()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert_ne!(
+        std::fs::metadata(repository.out().join("x")).unwrap().ino(),
+        before
+    );
+    let names: Vec<_> = std::fs::read_dir(repository.out())
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
     assert_eq!(names, ["x"]);
 }
 
@@ -245,26 +380,46 @@ fn a_full_disk_loses_nothing() {
     let repository = Repository::new();
     let small = repository.path().join("small");
     std::fs::create_dir(&small).unwrap();
-    run(std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(&small));
+    run(std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+        .arg(&small));
     let recipe = format!("{TINY}root.export(#{{ format: \"dir\", name: \"x\" }});");
-    let good = run(repository.build_to(&recipe, "small").stdin(Stdio::null())).status.success();
+    let good = run(repository.build_to(&recipe, "small").stdin(Stdio::null()))
+        .status
+        .success();
     let larger = recipe.replace("root.export", "root.nspawn_run([\"sh\", \"-c\", \"cat /bin/busybox /bin/busybox /bin/busybox /bin/busybox /bin/busybox >/large\"]);\nroot.export");
     let output = repository.build_to(&larger, "small").output().unwrap();
     let kept = small.join("x/root/bin/busybox").exists() && !small.join("x/root/large").exists();
-    let names: Vec<_> = std::fs::read_dir(&small).unwrap().flatten().map(|e| e.file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(&small)
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
     run(std::process::Command::new("umount").arg(&small));
     assert!(good && kept);
     assert_eq!(names, ["x"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("the disk is full"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("the disk is full"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// A build that is in the middle of a command of its own.
 fn long_build(repository: &Repository, word: &str) -> std::process::Child {
-    let recipe = format!("{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo {word}; sleep 1000\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});");
-    let child = repository.build(&recipe).stderr(Stdio::piped()).spawn().unwrap();
+    let recipe = format!(
+        "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo {word}; sleep 1000\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    );
+    let child = repository
+        .build(&recipe)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     wait_for("the command to run", || {
-        processes_with(word).iter().any(|line| line.starts_with("systemd-nspawn"))
+        processes_with(word)
+            .iter()
+            .any(|line| line.starts_with("systemd-nspawn"))
     });
     child
 }
@@ -287,9 +442,14 @@ fn a_killed_build_leaves_nothing_and_the_next_one_works() {
         wait_for("processes to end", || processes_with(&word).is_empty());
         assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
         assert!(!repository.out().join("x").exists());
-        run(&mut repository.build(&format!("{TINY}root.export(#{{ format: \"dir\", name: \"x\" }});")));
+        run(&mut repository.build(&format!(
+            "{TINY}root.export(#{{ format: \"dir\", name: \"x\" }});"
+        )));
         assert!(repository.out().join("x/root/bin/busybox").exists());
-        let left: Vec<_> = std::fs::read_dir(repository.store().join("tmp")).unwrap().flatten().collect();
+        let left: Vec<_> = std::fs::read_dir(repository.store().join("tmp"))
+            .unwrap()
+            .flatten()
+            .collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }
@@ -302,7 +462,11 @@ fn an_interrupted_build_says_so_and_ends_with_130() {
     run(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]));
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    assert!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("interrupted"),
+        "{}",
+        stderr(&output)
+    );
     assert!(processes_with(&word).is_empty());
     assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
 }
@@ -310,9 +474,27 @@ fn an_interrupted_build_says_so_and_ends_with_130() {
 #[test]
 fn progress_for_machines_is_json() {
     let repository = Repository::new();
-    let output = run(repository.build(&format!("{TINY}root.nspawn_run([\"echo\", \"hello\"]);")).args(["--log-format", "json"]));
-    let events: Vec<serde_json::Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["step_started", "step_finished", "step_started", "output", "step_finished", "done"]);
+    let output = run(repository
+        .build(&format!("{TINY}root.nspawn_run([\"echo\", \"hello\"]);"))
+        .args(["--log-format", "json"]));
+    let events: Vec<serde_json::Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "step_started",
+            "step_finished",
+            "step_started",
+            "output",
+            "step_finished",
+            "done"
+        ]
+    );
     assert_eq!(events[3]["line"], "hello");
 }

@@ -1,5 +1,12 @@
 //! The examples of the documentation are scripts that evaluate.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::Path;
 
 use rootwright::diagnose::Report;
@@ -18,7 +25,12 @@ impl Capture for NoCapture {
 fn every_rhai_example_evaluates() {
     let base = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
-    for name in ["README.md", "docs/guide.md", "docs/architecture.md", "docs/plan.md"] {
+    for name in [
+        "README.md",
+        "docs/guide.md",
+        "docs/architecture.md",
+        "docs/plan.md",
+    ] {
         let text = std::fs::read_to_string(base.join(name)).unwrap();
         for example in text.split("```rhai\n").skip(1) {
             let script = example.split("```").next().unwrap();

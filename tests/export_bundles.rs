@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use rootwright::diagnose::Report;
 use rootwright::export::{self, Manifest};
-use rootwright::run::ExportJob;
 use rootwright::plan::*;
+use rootwright::run::ExportJob;
 use tempfile::TempDir;
 
 struct Fixture {

@@ -1,5 +1,12 @@
 //! Scripts, evaluated: limits, hygiene, and what is found before evaluating.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::Path;
 
 use rootwright::diagnose::Report;
@@ -29,7 +36,9 @@ fn evaluate(text: &str) -> Result<Evaluation, Vec<Report>> {
 
 #[track_caller]
 fn plan(text: &str) -> Plan {
-    evaluate(text).unwrap_or_else(|reports| panic!("{reports:#?}")).plan
+    evaluate(text)
+        .unwrap_or_else(|reports| panic!("{reports:#?}"))
+        .plan
 }
 
 /// The one error of a script: its code, message, help, and the line and text it points at.
@@ -45,7 +54,12 @@ fn error(text: &str) -> (String, String, String, String) {
         let source = failure.sources.get(&span.file).unwrap();
         format!("{}: {}", span.start.line, &source[range])
     });
-    (report.code.clone(), report.message.clone(), report.help.join("; "), place)
+    (
+        report.code.clone(),
+        report.message.clone(),
+        report.help.join("; "),
+        place,
+    )
 }
 
 const BASE: &str = "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", mirror: \"http://mirror.example.org/debian\" });\n";
@@ -56,28 +70,44 @@ fn a_plan_has_a_step_for_every_call() {
         "{BASE}root.install([\"vim\"]);\nfn more(root) {{ root.write_file(\"/a\", \"b\"); }}\nmore(root);\nroot.export(#{{ format: \"dir\", name: \"x\" }});\nexport(root, #{{ format: \"tar\", name: \"y\" }});\n"
     ));
     let calls: Vec<&str> = plan.steps.iter().map(|step| step.call.as_str()).collect();
-    assert_eq!(calls, ["bootstrap", "install", "write_file", "export", "export"]);
+    assert_eq!(
+        calls,
+        ["bootstrap", "install", "write_file", "export", "export"]
+    );
     assert_eq!(plan.steps[1].site.len(), 1);
     assert_eq!(plan.steps[1].site[0].span.start.line, 2);
     // The call of the function, then the call in it.
-    let lines: Vec<u32> = plan.steps[2].site.iter().map(|frame| frame.span.start.line).collect();
+    let lines: Vec<u32> = plan.steps[2]
+        .site
+        .iter()
+        .map(|frame| frame.span.start.line)
+        .collect();
     assert_eq!(lines, [4, 3]);
     // What the distro's module does stands below the step.
-    assert!(plan.steps[1].actions.iter().any(|action| matches!(&action.op, Op::NspawnRun(run) if run.argv.contains(&"vim".to_owned()))));
+    assert!(plan.steps[1].actions.iter().any(
+        |action| matches!(&action.op, Op::NspawnRun(run) if run.argv.contains(&"vim".to_owned()))
+    ));
 }
 
 #[test]
 fn the_same_script_gives_the_same_plan() {
-    let text = format!("{BASE}root.install([\"b\", \"a\"]);\nlet m = #{{ z: 1, a: 2 }};\nfor k in m.keys() {{ root.write_file(\"/\" + k, \"x\"); }}");
+    let text = format!(
+        "{BASE}root.install([\"b\", \"a\"]);\nlet m = #{{ z: 1, a: 2 }};\nfor k in m.keys() {{ root.write_file(\"/\" + k, \"x\"); }}"
+    );
     let folder = tempfile::tempdir().unwrap();
     let first = evaluate_in(folder.path(), &text).unwrap().plan;
     let second = evaluate_in(folder.path(), &text).unwrap().plan;
-    assert_eq!(serde_json::to_string(&first).unwrap(), serde_json::to_string(&second).unwrap());
+    assert_eq!(
+        serde_json::to_string(&first).unwrap(),
+        serde_json::to_string(&second).unwrap()
+    );
 }
 
 #[test]
 fn a_plan_survives_json() {
-    let plan = plan(&format!("{BASE}root.write_file(\"/a\", \"x=\" + secret(\"key\"));\nroot.dracut(#{{ add: [\"nfs\"], overlay: true }});"));
+    let plan = plan(&format!(
+        "{BASE}root.write_file(\"/a\", \"x=\" + secret(\"key\"));\nroot.dracut(#{{ add: [\"nfs\"], overlay: true }});"
+    ));
     let json = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
 }
@@ -88,13 +118,28 @@ fn scripts_end_in_errors_not_in_hangs() {
     let functions: String = (0..3_000).map(|i| format!("fn f{i}() {{}}\n")).collect();
     for (text, what) in [
         ("loop {}", "endless loop"),
-        ("let f = || { loop {} }; f.call();", "endless loop in a closure"),
-        ("let a = [1]; a.map(|x| { loop {} });", "endless loop in a native call"),
+        (
+            "let f = || { loop {} }; f.call();",
+            "endless loop in a closure",
+        ),
+        (
+            "let a = [1]; a.map(|x| { loop {} });",
+            "endless loop in a native call",
+        ),
         ("fn f(x) { f(x + 1) } f(0);", "endless recursion"),
-        ("let s = \"x\"; loop { s += s; }", "a string doubled for ever"),
+        (
+            "let s = \"x\"; loop { s += s; }",
+            "a string doubled for ever",
+        ),
         ("let a = []; loop { a.push(1); }", "an array that grows"),
-        ("let m = #{}; let i = 0; loop { m[i.to_string()] = i; i += 1; }", "a map that grows"),
-        ("let s = \"x\"; for i in 0..20 { s += s; } let a = []; loop { a.push(s + a.len()); }", "memory"),
+        (
+            "let m = #{}; let i = 0; loop { m[i.to_string()] = i; i += 1; }",
+            "a map that grows",
+        ),
+        (
+            "let s = \"x\"; for i in 0..20 { s += s; } let a = []; loop { a.push(s + a.len()); }",
+            "memory",
+        ),
         (deep.as_str(), "10,000 brackets"),
         (functions.as_str(), "too many functions"),
     ] {
@@ -109,54 +154,184 @@ fn scripts_end_in_errors_not_in_hangs() {
 fn a_script_of_100_mb_is_refused_unread() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("large.rhai");
-    std::fs::File::create(&recipe).unwrap().set_len(100 << 20).unwrap();
+    std::fs::File::create(&recipe)
+        .unwrap()
+        .set_len(100 << 20)
+        .unwrap();
     let failure = script::evaluate(&recipe, &Settings::default(), &mut Stand).unwrap_err();
     assert_eq!(failure.reports[0].code, "script::limit");
-    assert_eq!(failure.reports[0].help, ["a script holds steps; large files are brought in with `copy_in`"]);
+    assert_eq!(
+        failure.reports[0].help,
+        ["a script holds steps; large files are brought in with `copy_in`"]
+    );
 }
 
 #[test]
 fn what_a_script_may_not_do() {
     for (text, code, place) in [
-        ("fn nspawn_run(a, b) { 1 }", "script::replaces_builtin", "1: nspawn_run(a, b)"),
+        (
+            "fn nspawn_run(a, b) { 1 }",
+            "script::replaces_builtin",
+            "1: nspawn_run(a, b)",
+        ),
         ("fn len(a) { 1 }", "script::replaces_builtin", "1: len(a)"),
-        ("let x = \"a\"; import x as y;", "script::import_path", "1: import"),
-        ("import \"../secrets\" as y;", "script::import_path", "1: import"),
-        ("import \"/etc/passwd\" as y;", "script::import_path", "1: import"),
-        ("import \"package/apt\" as y;\nimport \"dracut/dracut\" as y;", "script::duplicate", "2: import"),
+        (
+            "let x = \"a\"; import x as y;",
+            "script::import_path",
+            "1: import",
+        ),
+        (
+            "import \"../secrets\" as y;",
+            "script::import_path",
+            "1: import",
+        ),
+        (
+            "import \"/etc/passwd\" as y;",
+            "script::import_path",
+            "1: import",
+        ),
+        (
+            "import \"package/apt\" as y;\nimport \"dracut/dracut\" as y;",
+            "script::duplicate",
+            "2: import",
+        ),
         ("eval(\"1\");", "script::parse", "1: eval(\"1\")"),
-        ("host_read(\"/etc/passwd\");", "script::stdlib_only", "1: host_read(\"/etc/passwd\")"),
+        (
+            "host_read(\"/etc/passwd\");",
+            "script::stdlib_only",
+            "1: host_read(\"/etc/passwd\")",
+        ),
         ("timestamp();", "script::unknown_function", "1: timestamp()"),
-        ("if false { instal(1, 2); }", "script::unknown_function", "1: instal(1, 2)"),
-        ("if false { install(1); }", "script::wrong_arity", "1: install(1)"),
-        ("fn f(a) { a } if false { f(1, 2); }", "script::wrong_arity", "1: f(1, 2)"),
-        ("let x = #{ a: 1 }; x.b;", "script::unknown_property", "1: x.b"),
+        (
+            "if false { instal(1, 2); }",
+            "script::unknown_function",
+            "1: instal(1, 2)",
+        ),
+        (
+            "if false { install(1); }",
+            "script::wrong_arity",
+            "1: install(1)",
+        ),
+        (
+            "fn f(a) { a } if false { f(1, 2); }",
+            "script::wrong_arity",
+            "1: f(1, 2)",
+        ),
+        (
+            "let x = #{ a: 1 }; x.b;",
+            "script::unknown_property",
+            "1: x.b",
+        ),
         ("nothing + 1;", "script::unknown_variable", "1: nothing"),
     ] {
         let (found, message, _, at) = error(text);
-        assert_eq!((found.as_str(), at.as_str()), (code, place), "{text}: {message}");
+        assert_eq!(
+            (found.as_str(), at.as_str()),
+            (code, place),
+            "{text}: {message}"
+        );
     }
 }
 
 #[test]
 fn mistakes_in_calls_name_the_field_and_the_cure() {
     for (call, code, help, place) in [
-        ("bootstrap(#{ distro: \"debain\" });", "script::unknown_distro", "did you mean `debian`?", "2: distro: \"debain\""),
-        ("bootstrap(#{ distro: \"debian\", relaese: \"bookworm\" });", "script::missing_field", "is `relaese` meant to be `release`?", "2: relaese: \"bookworm\""),
-        ("bootstrap(#{ distro: \"debian\", release: \"bookworm\", miror: \"x\" });", "script::unknown_field", "did you mean `mirror`?", "2: miror: \"x\""),
-        ("bootstrap(#{ distro: \"debian\", release: 12 });", "script::wrong_type", "", "2: release: 12"),
-        ("bootstrap(#{ distro: \"debian\", release: \"stable\" });", "script::fail", "say the codename: `release: \"trixie\"` is what `stable` means today", "2: release: \"stable\""),
-        ("root.install(5);", "script::wrong_type", "install(root, packages, [opts])", "2: 5"),
-        ("root.install([\"--force\"]);", "script::package_name", "a name does not start with `-` and holds no blanks; options of the package manager are fields of the last argument", "2: root.install([\"--force\"])"),
-        ("root.write_file(\"etc/motd\", \"x\");", "script::relative_path", "`/etc/motd`", "2: root.write_file(\"etc/motd\", \"x\")"),
-        ("root.nspawn_run([\"x\"], #{ usr: \"a\" });", "script::unknown_field", "did you mean `user`?", "2: usr: \"a\""),
-        ("root.host_run([\"x\"]);", "script::host_access", "look at the recipe; if that is right, say `--allow-host-run`", "2: root.host_run([\"x\"])"),
-        ("root.export(#{ format: \"zip\", name: \"x\" });", "script::export_format", "the formats are `dir` and `tar`", "2: format: \"zip\""),
-        ("root.export(#{ format: \"dir\", name: \"../x\" });", "script::export_name", "letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`", "2: name: \"../x\""),
-        ("root.dracut(#{ overlay: #{ siz: \"1g\" } });", "script::unknown_field", "did you mean `size`?", "2: siz: \"1g\""),
-        ("root.copy_in(\"../x\", \"/x\");", "script::copy_source", "files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe", "2: root.copy_in(\"../x\", \"/x\")"),
-        ("fetch(\"ftp://x\", #{ sha256: \"00\" });", "script::fetch_url", "it starts with `https://`, `http://` or `file:///`", "2: fetch(\"ftp://x\", #{ sha256: \"00\" })"),
-        ("root.write_file(\"/a\", `${secret(\"k\")}`);", "script::secret_in_text", "join it with `+`: `\"password=\" + secret(\"name\")`, as the content of a file, standard input or a value of `env`", "2: "),
+        (
+            "bootstrap(#{ distro: \"debain\" });",
+            "script::unknown_distro",
+            "did you mean `debian`?",
+            "2: distro: \"debain\"",
+        ),
+        (
+            "bootstrap(#{ distro: \"debian\", relaese: \"bookworm\" });",
+            "script::missing_field",
+            "is `relaese` meant to be `release`?",
+            "2: relaese: \"bookworm\"",
+        ),
+        (
+            "bootstrap(#{ distro: \"debian\", release: \"bookworm\", miror: \"x\" });",
+            "script::unknown_field",
+            "did you mean `mirror`?",
+            "2: miror: \"x\"",
+        ),
+        (
+            "bootstrap(#{ distro: \"debian\", release: 12 });",
+            "script::wrong_type",
+            "",
+            "2: release: 12",
+        ),
+        (
+            "bootstrap(#{ distro: \"debian\", release: \"stable\" });",
+            "script::fail",
+            "say the codename: `release: \"trixie\"` is what `stable` means today",
+            "2: release: \"stable\"",
+        ),
+        (
+            "root.install(5);",
+            "script::wrong_type",
+            "install(root, packages, [opts])",
+            "2: 5",
+        ),
+        (
+            "root.install([\"--force\"]);",
+            "script::package_name",
+            "a name does not start with `-` and holds no blanks; options of the package manager are fields of the last argument",
+            "2: root.install([\"--force\"])",
+        ),
+        (
+            "root.write_file(\"etc/motd\", \"x\");",
+            "script::relative_path",
+            "`/etc/motd`",
+            "2: root.write_file(\"etc/motd\", \"x\")",
+        ),
+        (
+            "root.nspawn_run([\"x\"], #{ usr: \"a\" });",
+            "script::unknown_field",
+            "did you mean `user`?",
+            "2: usr: \"a\"",
+        ),
+        (
+            "root.host_run([\"x\"]);",
+            "script::host_access",
+            "look at the recipe; if that is right, say `--allow-host-run`",
+            "2: root.host_run([\"x\"])",
+        ),
+        (
+            "root.export(#{ format: \"zip\", name: \"x\" });",
+            "script::export_format",
+            "the formats are `dir` and `tar`",
+            "2: format: \"zip\"",
+        ),
+        (
+            "root.export(#{ format: \"dir\", name: \"../x\" });",
+            "script::export_name",
+            "letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`",
+            "2: name: \"../x\"",
+        ),
+        (
+            "root.dracut(#{ overlay: #{ siz: \"1g\" } });",
+            "script::unknown_field",
+            "did you mean `size`?",
+            "2: siz: \"1g\"",
+        ),
+        (
+            "root.copy_in(\"../x\", \"/x\");",
+            "script::copy_source",
+            "files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe",
+            "2: root.copy_in(\"../x\", \"/x\")",
+        ),
+        (
+            "fetch(\"ftp://x\", #{ sha256: \"00\" });",
+            "script::fetch_url",
+            "it starts with `https://`, `http://` or `file:///`",
+            "2: fetch(\"ftp://x\", #{ sha256: \"00\" })",
+        ),
+        (
+            "root.write_file(`/a-${secret(\"k\")}`, \"\");",
+            "script::wrong_type",
+            "write_file(root, path, content, [opts])",
+            "2: `/a-${secret(\"k\")}`",
+        ),
     ] {
         let (found, message, said, at) = error(&format!("{BASE}{call}"));
         assert_eq!(found, code, "{call}: {message}");
@@ -176,7 +351,11 @@ fn every_module_of_the_stdlib_is_clean_and_loads() {
 #[test]
 fn every_example_of_a_builtin_runs() {
     for builtin in script::builtins() {
-        assert!(!builtin.doc.is_empty(), "{} has no description", builtin.name);
+        assert!(
+            !builtin.doc.is_empty(),
+            "{} has no description",
+            builtin.name
+        );
         if !builtin.example.is_empty() {
             if let Err(reports) = evaluate(builtin.example) {
                 panic!("{}: {reports:#?}", builtin.name);
@@ -191,15 +370,45 @@ fn an_option_is_typed_and_checked() {
     let recipe = folder.path().join("recipe.rhai");
     std::fs::write(&recipe, "let a = option(\"size\", #{ default: 3 });\nlet b = option(\"kind\", #{ choices: [\"one\", \"two\"], default: \"one\" });\nlog(`${a + 1} ${b}`);").unwrap();
     let with = |options: &[(&str, &str)]| {
-        let options = options.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let settings = Settings { options, ..Settings::default() };
+        let options = options
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect();
+        let settings = Settings {
+            options,
+            ..Settings::default()
+        };
         script::evaluate(&recipe, &settings, &mut Stand)
             .map(|evaluation| evaluation.plan.messages[0].text.clone())
-            .map_err(|failure| format!("{}; {}", failure.reports[0].message, failure.reports[0].help.join("; ")))
+            .map_err(|failure| {
+                format!(
+                    "{}; {}",
+                    failure.reports[0].message,
+                    failure.reports[0].help.join("; ")
+                )
+            })
     };
     assert_eq!(with(&[]), Ok("4 one".to_owned()));
-    assert_eq!(with(&[("size", "7"), ("kind", "two")]), Ok("8 two".to_owned()));
-    assert_eq!(with(&[("size", "x")]), Err("`x` is no value of the option `size`; it wants a number".to_owned()));
+    assert_eq!(
+        with(&[("size", "7"), ("kind", "two")]),
+        Ok("8 two".to_owned())
+    );
+    assert_eq!(
+        with(&[("size", "x")]),
+        Err("`x` is no value of the option `size`; it wants a number".to_owned())
+    );
     assert_eq!(with(&[("kind", "tow")]), Err("`tow` is no value of the option `kind`; it is one of one, two; did you mean `-o kind=two`?".to_owned()));
-    assert_eq!(with(&[("knid", "two")]), Err("the recipe has no option `knid`; did you mean `kind`?".to_owned()));
+    assert_eq!(
+        with(&[("knid", "two")]),
+        Err("the recipe has no option `knid`; did you mean `kind`?".to_owned())
+    );
+}
+
+#[test]
+fn a_secret_in_backticks_stays_a_secret() {
+    let plan = plan(&format!(
+        "{BASE}root.write_file(\"/a\", `key=${{secret(\"k\")}};` + \"\\n\");"
+    ));
+    let json = serde_json::to_string(&plan.steps[1].actions[0].op).unwrap();
+    assert!(json.contains(r#"["key=",{"secret":"k"},";\n"]"#), "{json}");
 }

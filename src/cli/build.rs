@@ -59,13 +59,18 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 
 fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
     let settings = global.settings(&args.recipe)?;
-    let store = Store::open(&global.store(&settings)).map_err(|source| plain(&Error::Store { source }))?;
+    let store =
+        Store::open(&global.store(&settings)).map_err(|source| plain(&Error::Store { source }))?;
     let format = match args.log_format {
         LogKind::Human => LogFormat::Human,
         LogKind::Json => LogFormat::Json,
     };
     let progress = Progress::new(format, args.verbose);
-    let files: Vec<(String, PathBuf)> = args.secrets.iter().map(|(name, file)| (name.clone(), file.into())).collect();
+    let files: Vec<(String, PathBuf)> = args
+        .secrets
+        .iter()
+        .map(|(name, file)| (name.clone(), file.into()))
+        .collect();
     let mut run_settings = run::Settings {
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
@@ -73,12 +78,21 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     // `capture` builds while the recipe is evaluated; what is missing is said before that,
     // from a first look at the plan.
-    let mut preview = run::PreviewCapture { store: Some(run_settings.store.clone()) };
+    let mut preview = run::PreviewCapture {
+        store: Some(run_settings.store.clone()),
+    };
     let first = script::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
     before(args, &settings, &first, &mut run_settings, &files, printer)?;
-    let captures = first.plan.assumptions.iter().any(|assumption| assumption.what.starts_with("output of "));
+    let captures = first
+        .plan
+        .assumptions
+        .iter()
+        .any(|assumption| assumption.what.starts_with("output of "));
     let evaluation = if captures {
-        let mut capture = BuildCapture { settings: &run_settings, events: &progress };
+        let mut capture = BuildCapture {
+            settings: &run_settings,
+            events: &progress,
+        };
         script::evaluate(&args.recipe.recipe, &settings, &mut capture)?
     } else {
         first
@@ -134,14 +148,25 @@ fn before(
     if reports.is_empty() {
         return Ok(());
     }
-    Err(Trouble { reports, sources: evaluation.sources.clone(), code: 1 })
+    Err(Trouble {
+        reports,
+        sources: evaluation.sources.clone(),
+        code: 1,
+    })
 }
 
 fn host_tools(settings: &Settings) -> Result<HostTools, Trouble> {
-    let table = Stdlib::new(settings.stdlib.clone()).text("host/tools.toml").unwrap_or_default();
+    let table = Stdlib::new(settings.stdlib.clone())
+        .text("host/tools.toml")
+        .unwrap_or_default();
     let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    HostTools::new(&table, &os_release)
-        .map_err(|error| Report::new("host::tools", format!("the stdlib's table of host tools cannot be read: {error}")).into())
+    HostTools::new(&table, &os_release).map_err(|error| {
+        Report::new(
+            "host::tools",
+            format!("the stdlib's table of host tools cannot be read: {error}"),
+        )
+        .into()
+    })
 }
 
 /// Installs what the table knows, and looks again.
@@ -154,15 +179,25 @@ fn install(
     let Some(install) = tools.install_command(missing) else {
         return Ok(preflight::missing(plan, tools));
     };
-    for command in tools.refresh_command().into_iter().chain([install.as_slice()]) {
+    for command in tools
+        .refresh_command()
+        .into_iter()
+        .chain([install.as_slice()])
+    {
         let shown = crate::plan::command::quote_all(command);
         printer.say(&format!("installing host tools: {shown}"));
-        let done = duct::cmd(&command[0], &command[1..]).stdin_null().stdout_to_stderr().run();
+        let done = duct::cmd(&command[0], &command[1..])
+            .stdin_null()
+            .stdout_to_stderr()
+            .run();
         if let Err(error) = done {
-            return Err(Report::new("host::install", format!("installing the host tools failed: {error}"))
-                .help("run the command by hand, and see what it says")
-                .next(shown)
-                .into());
+            return Err(Report::new(
+                "host::install",
+                format!("installing the host tools failed: {error}"),
+            )
+            .help("run the command by hand, and see what it says")
+            .next(shown)
+            .into());
         }
     }
     Ok(preflight::missing(plan, tools))

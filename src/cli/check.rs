@@ -46,11 +46,17 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 /// Evaluates a recipe with its defaults, then with every other choice of each option.
 fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
     let settings = match global.plain_settings(recipe) {
-        Ok(settings) => Settings { allow_host_run: true, ..settings },
+        Ok(settings) => Settings {
+            allow_host_run: true,
+            ..settings
+        },
         Err(trouble) => return vec![trouble],
     };
     let evaluate = |options: Vec<(String, String)>| {
-        let settings = Settings { options, ..settings.clone() };
+        let settings = Settings {
+            options,
+            ..settings.clone()
+        };
         script::evaluate(recipe, &settings, &mut PreviewCapture { store: None })
     };
     let first = match evaluate(Vec::new()) {
@@ -59,14 +65,29 @@ fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
     };
     let mut found: Vec<Trouble> = Vec::new();
     for option in &first.plan.options {
-        for choice in option.choices.iter().filter(|choice| **choice != option.value) {
-            let value = choice.as_str().map_or_else(|| choice.to_string(), str::to_owned);
-            let Err(mut failure) = evaluate(vec![(option.name.clone(), value.clone())]) else { continue };
+        for choice in option
+            .choices
+            .iter()
+            .filter(|choice| **choice != option.value)
+        {
+            let value = choice
+                .as_str()
+                .map_or_else(|| choice.to_string(), str::to_owned);
+            let Err(mut failure) = evaluate(vec![(option.name.clone(), value.clone())]) else {
+                continue;
+            };
             // The same mistake shows under every choice: once is enough.
-            let known = |message: &str| found.iter().flat_map(|t: &Trouble| &t.reports).any(|r| r.message == message);
+            let known = |message: &str| {
+                found
+                    .iter()
+                    .flat_map(|t: &Trouble| &t.reports)
+                    .any(|r| r.message == message)
+            };
             failure.reports.retain(|report| !known(&report.message));
             for report in &mut failure.reports {
-                report.help.push(format!("with `-o {}={value}`", option.name));
+                report
+                    .help
+                    .push(format!("with `-o {}={value}`", option.name));
             }
             found.push(failure.into());
         }

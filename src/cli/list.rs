@@ -24,7 +24,11 @@ pub fn run(args: &Args, printer: &Printer) -> Done {
             (path.display().to_string(), doc::of(&text).0)
         })
         .collect();
-    let width = rows.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(path, _)| path.chars().count())
+        .max()
+        .unwrap_or(0);
     let lines: Vec<String> = rows
         .iter()
         .map(|(path, title)| format!("{path:<width$}  {title}").trim_end().to_owned() + "\n")
@@ -37,7 +41,10 @@ pub fn run(args: &Args, printer: &Printer) -> Done {
 pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
     let mut found = Vec::new();
     collect(folder, &mut found).map_err(|error| {
-        Box::new(Report::new("list::unreadable", format!("cannot read `{}`: {error}", folder.display())))
+        Box::new(Report::new(
+            "list::unreadable",
+            format!("cannot read `{}`: {error}", folder.display()),
+        ))
     })?;
     found.sort();
     Ok(found)

@@ -103,7 +103,11 @@ struct Trouble {
 
 impl From<Report> for Trouble {
     fn from(report: Report) -> Self {
-        Trouble { reports: vec![report], sources: SourceMap::default(), code: 1 }
+        Trouble {
+            reports: vec![report],
+            sources: SourceMap::default(),
+            code: 1,
+        }
     }
 }
 
@@ -115,7 +119,11 @@ impl From<Box<Report>> for Trouble {
 
 impl From<crate::script::Failure> for Trouble {
     fn from(failure: crate::script::Failure) -> Self {
-        Trouble { reports: failure.reports, sources: failure.sources, code: 1 }
+        Trouble {
+            reports: failure.reports,
+            sources: failure.sources,
+            code: 1,
+        }
     }
 }
 

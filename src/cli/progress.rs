@@ -63,7 +63,9 @@ impl Progress {
 
 /// Control characters would move the cursor about.
 fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    line.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 fn seconds(elapsed: Duration) -> String {
@@ -82,11 +84,19 @@ impl Events for Progress {
             let style = ProgressStyle::with_template("{prefix} {elapsed:>4}  {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = ProgressBar::new_spinner().with_style(style);
-            bar.set_prefix(format!("{:>2}/{of} {}", step.number, shortened(&step.label)));
+            bar.set_prefix(format!(
+                "{:>2}/{of} {}",
+                step.number,
+                shortened(&step.label)
+            ));
             bar.enable_steady_tick(Duration::from_millis(200));
             self.live.replace(Some(bar));
         } else {
-            self.say(&format!("{:>2}/{of} {} …", step.number, shortened(&step.label)));
+            self.say(&format!(
+                "{:>2}/{of} {} …",
+                step.number,
+                shortened(&step.label)
+            ));
         }
     }
 
@@ -110,8 +120,16 @@ impl Events for Progress {
             return;
         }
         self.clear();
-        let time = if cached { "cached".to_owned() } else { seconds(elapsed) };
-        self.say(&format!("{:>2}. {:<72} {time:>8}", step.number, shortened(&step.label)));
+        let time = if cached {
+            "cached".to_owned()
+        } else {
+            seconds(elapsed)
+        };
+        self.say(&format!(
+            "{:>2}. {:<72} {time:>8}",
+            step.number,
+            shortened(&step.label)
+        ));
     }
 
     fn exported(&self, path: &Path) {

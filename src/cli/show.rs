@@ -32,7 +32,13 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             let choices: Vec<String> = option.choices.iter().map(ToString::to_string).collect();
             words.push(format!("one of {}", choices.join(", ")));
         }
-        let _ = writeln!(out, "  -o {}=…  {} ({})", option.name, option.help, words.join("; "));
+        let _ = writeln!(
+            out,
+            "  -o {}=…  {} ({})",
+            option.name,
+            option.help,
+            words.join("; ")
+        );
     }
     printer.out(&out);
     Ok(ExitCode::SUCCESS)

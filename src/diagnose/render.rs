@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
 
 use super::{Report, Severity, SourceMap};
 
@@ -18,7 +20,13 @@ pub enum Style {
 }
 
 /// One report as text that ends with a line break.
-pub fn render(report: &Report, sources: &SourceMap, style: Style, color: bool, width: usize) -> String {
+pub fn render(
+    report: &Report,
+    sources: &SourceMap,
+    style: Style,
+    color: bool,
+    width: usize,
+) -> String {
     match style {
         Style::Human => human(report, sources, color, width),
         Style::Json => serde_json::to_string(report).unwrap_or_default() + "\n",
@@ -32,7 +40,11 @@ pub fn render(report: &Report, sources: &SourceMap, style: Style, color: bool, w
 fn human(report: &Report, sources: &SourceMap, color: bool, width: usize) -> String {
     let mut out = String::new();
     // Without colour in a pipe, the drawing is of plain characters.
-    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
+    let theme = if color {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::none()
+    };
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(width)
         .with_context_lines(1)
@@ -66,7 +78,12 @@ fn rest(out: &mut String, report: &Report) {
             command.lines.iter().for_each(|line| block(out, line));
         }
         if let Some(log) = &command.log {
-            let _ = writeln!(out, "  all {} lines: {}", command.total_lines, log.display());
+            let _ = writeln!(
+                out,
+                "  all {} lines: {}",
+                command.total_lines,
+                log.display()
+            );
         }
     }
     if let Some(cause) = &report.cause {
@@ -110,7 +127,12 @@ impl Drawn {
             let range = sources.byte_range(span)?;
             let text = sources.get(&span.file)?;
             // An underline over several lines hides more than it shows: the first will do.
-            let first_line = text.get(range.clone())?.split('\n').next().unwrap_or_default().len();
+            let first_line = text
+                .get(range.clone())?
+                .split('\n')
+                .next()
+                .unwrap_or_default()
+                .len();
             let length = first_line.max(1);
             let source = NamedSource::new(&span.file, text.to_string());
             let label = LabeledSpan::new(report.label.clone(), range.start, length);

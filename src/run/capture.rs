@@ -24,14 +24,20 @@ pub struct BuildCapture<'a> {
 impl Capture for BuildCapture<'_> {
     fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
         let key = key(&request);
-        let output = capture(request.plan, request.root, &request.run, self.settings, self.events)
-            .map_err(|error| {
-                let mut report = error.report(&HintSet::default());
-                if report.trace.is_empty() {
-                    report.trace = request.site.to_vec();
-                }
-                Box::new(report)
-            })?;
+        let output = capture(
+            request.plan,
+            request.root,
+            &request.run,
+            self.settings,
+            self.events,
+        )
+        .map_err(|error| {
+            let mut report = error.report(&HintSet::default());
+            if report.trace.is_empty() {
+                report.trace = request.site.to_vec();
+            }
+            Box::new(report)
+        })?;
         // A preview that does not remember is no failure of the build.
         let _ = self.settings.store.remember(&key, &output);
         Ok(Captured::Real(output))
@@ -46,15 +52,22 @@ pub struct PreviewCapture {
 
 impl Capture for PreviewCapture {
     fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        if let Some(output) = self.store.as_ref().and_then(|store| store.captured(&key(&request))) {
+        if let Some(output) = self
+            .store
+            .as_ref()
+            .and_then(|store| store.captured(&key(&request)))
+        {
             return Ok(Captured::Remembered(output));
         }
         match request.preview {
             Some(preview) => Ok(Captured::Preview(preview.to_owned())),
             None => Err(Box::new(
-                Report::new("script::capture_preview", "the output of this command is known only after a build")
-                    .trace(request.site.to_vec())
-                    .help("give a stand-in for previews: `#{ preview: \"…\" }`"),
+                Report::new(
+                    "script::capture_preview",
+                    "the output of this command is known only after a build",
+                )
+                .trace(request.site.to_vec())
+                .help("give a stand-in for previews: `#{ preview: \"…\" }`"),
             )),
         }
     }

@@ -64,9 +64,15 @@ impl CommandFailure {
     fn headline(&self) -> String {
         let tool = self.tools.first().map_or("the command", String::as_str);
         if self.matched.is_empty() {
-            format!("step {} failed: `{tool}` ended with {}", self.step, self.status)
+            format!(
+                "step {} failed: `{tool}` ended with {}",
+                self.step, self.status
+            )
         } else {
-            format!("step {} failed: `{tool}` ended with {}, but its output says that it failed", self.step, self.status)
+            format!(
+                "step {} failed: `{tool}` ended with {}, but its output says that it failed",
+                self.step, self.status
+            )
         }
     }
 }
@@ -171,7 +177,11 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
     for line in known.iter().take(1).flat_map(|known| &known.lines) {
         add(line);
     }
-    failure.matched.iter().take(ERRORS).for_each(|line| add(line));
+    failure
+        .matched
+        .iter()
+        .take(ERRORS)
+        .for_each(|line| add(line));
     failure
         .output
         .iter()
@@ -182,7 +192,12 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
     failure.output.iter().skip(tail).for_each(|line| add(line));
     let mut report = Report::new("run::command", message).command(CommandReport {
         command: failure.command.clone(),
-        place: if failure.in_root { "in the root" } else { "on the host" }.to_owned(),
+        place: if failure.in_root {
+            "in the root"
+        } else {
+            "on the host"
+        }
+        .to_owned(),
         status: failure.status.clone(),
         lines,
         total_lines: failure.output.len(),
@@ -198,13 +213,25 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
 }
 
 fn kept_command(kept: &Path) -> String {
-    format!("ls {}/fs    # what the failed step had changed", kept.display())
+    format!(
+        "ls {}/fs    # what the failed step had changed",
+        kept.display()
+    )
 }
 
 fn looks_like_error(line: &str) -> bool {
     let lower = line.to_lowercase();
     line.starts_with("E: ")
-        || ["error:", "error ", "failed", "fatal", "cannot ", "no such", "not found", "unable to"]
-            .iter()
-            .any(|word| lower.contains(word))
+        || [
+            "error:",
+            "error ",
+            "failed",
+            "fatal",
+            "cannot ",
+            "no such",
+            "not found",
+            "unable to",
+        ]
+        .iter()
+        .any(|word| lower.contains(word))
 }

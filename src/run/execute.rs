@@ -90,7 +90,10 @@ struct NoExports;
 
 impl Exporter for NoExports {
     fn export(&self, _: &crate::plan::Export, _: &ExportJob<'_>) -> Result<PathBuf, Box<Report>> {
-        Err(Box::new(Report::new("run::export", "nothing is exported while a value is captured")))
+        Err(Box::new(Report::new(
+            "run::export",
+            "nothing is exported while a value is captured",
+        )))
     }
 }
 
@@ -133,7 +136,11 @@ impl<'a> Runner<'a> {
     fn step(&mut self, step: &Step, exporter: &dyn Exporter) -> Result<(), Error> {
         let start = Instant::now();
         self.events.step_started(step, self.plan.steps.len());
-        let layer = self.layers.iter().find(|layer| layer.step == step.number).cloned();
+        let layer = self
+            .layers
+            .iter()
+            .find(|layer| layer.step == step.number)
+            .cloned();
         let cached = match layer {
             Some(layer) => self.layer(step, &layer)?,
             None => {
@@ -169,7 +176,11 @@ impl<'a> Runner<'a> {
             let start = Instant::now();
             let open = self.open(layer.root)?;
             let result = self.actions(step, open.mounted.path());
-            let Open { mounted, made, _folder } = open;
+            let Open {
+                mounted,
+                made,
+                _folder,
+            } = open;
             drop(mounted);
             match result {
                 Ok(()) => {
@@ -178,7 +189,9 @@ impl<'a> Runner<'a> {
                         label: step.label.clone(),
                         seconds: start.elapsed().as_secs_f64(),
                     };
-                    store.commit(&layer.key, &made, &info).map_err(Error::store)?;
+                    store
+                        .commit(&layer.key, &made, &info)
+                        .map_err(Error::store)?;
                 }
                 Err(error) => {
                     // The failure matters more than a layer that could not be kept.
@@ -187,7 +200,10 @@ impl<'a> Runner<'a> {
                 }
             }
         }
-        self.stacks.entry(layer.root).or_default().push(layer.key.clone());
+        self.stacks
+            .entry(layer.root)
+            .or_default()
+            .push(layer.key.clone());
         Ok(cached)
     }
 
@@ -201,13 +217,24 @@ impl<'a> Runner<'a> {
         let upper = made.join("fs");
         fs::create_dir_all(&upper).map_err(Error::store)?;
         // The root's own directory is 0755 whatever this process's umask is.
-        fs::set_permissions(&upper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(Error::store)?;
+        fs::set_permissions(&upper, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .map_err(Error::store)?;
         let lower: Vec<PathBuf> = self
             .stacks
             .get(&root)
-            .map(|stack| stack.iter().map(|key| self.settings.store.layer_fs(key)).collect())
+            .map(|stack| {
+                stack
+                    .iter()
+                    .map(|key| self.settings.store.layer_fs(key))
+                    .collect()
+            })
             .unwrap_or_default();
-        let mounted = Mounted::overlay(&lower, &upper, &folder.path().join("work"), &folder.path().join("root"))?;
+        let mounted = Mounted::overlay(
+            &lower,
+            &upper,
+            &folder.path().join("work"),
+            &folder.path().join("root"),
+        )?;
         Ok(Open {
             mounted,
             made,
@@ -247,18 +274,34 @@ impl<'a> Runner<'a> {
     fn file(&self, step: &Step, site: &[Frame], op: &Op, root: &Path) -> Result<(), Error> {
         let secret = |name: &str| {
             let value = self.settings.secrets.value(name).map(str::to_owned);
-            value.ok_or_else(|| Box::new(Report::new("run::secret", format!("the secret `{name}` has no value"))))
+            value.ok_or_else(|| {
+                Box::new(Report::new(
+                    "run::secret",
+                    format!("the secret `{name}` has no value"),
+                ))
+            })
         };
         let context = FileContext {
             store: self.settings.store.root(),
             secret: &secret,
         };
-        files::apply(root, op, &context).map_err(|error| Error::in_step(Box::new(error.into()), step, site))
+        files::apply(root, op, &context)
+            .map_err(|error| Error::in_step(Box::new(error.into()), step, site))
     }
 
-    fn on_host(&self, step: &Step, site: &[Frame], run: &HostRun, root: &Path) -> Result<(), Error> {
+    fn on_host(
+        &self,
+        step: &Step,
+        site: &[Frame],
+        run: &HostRun,
+        root: &Path,
+    ) -> Result<(), Error> {
         let path = root.display().to_string();
-        let argv: Vec<String> = run.argv.iter().map(|word| word.replace(ROOT_PLACEHOLDER, &path)).collect();
+        let argv: Vec<String> = run
+            .argv
+            .iter()
+            .map(|word| word.replace(ROOT_PLACEHOLDER, &path))
+            .collect();
         let mut env = run.env.clone();
         for value in env.values_mut() {
             if let Some(text) = value.plain() {
@@ -272,16 +315,49 @@ impl<'a> Runner<'a> {
             scan: &run.scan,
         };
         let ended = self.command(step, site, &command, &run.argv, false)?;
-        self.judge(step, site, &run.argv, &run.scan, run.allow_failure.as_deref(), false, ended).map(drop)
+        self.judge(
+            step,
+            site,
+            &run.argv,
+            &run.scan,
+            run.allow_failure.as_deref(),
+            false,
+            ended,
+        )
+        .map(drop)
     }
 
-    fn in_root(&self, step: &Step, site: &[Frame], run: &NspawnRun, root: &Path) -> Result<Ended, Error> {
+    fn in_root(
+        &self,
+        step: &Step,
+        site: &[Frame],
+        run: &NspawnRun,
+        root: &Path,
+    ) -> Result<Ended, Error> {
         let ended = self.run_in_root(step, site, run, root)?;
-        self.judge(step, site, &run.argv, &run.scan, run.allow_failure.as_deref(), true, ended)
+        self.judge(
+            step,
+            site,
+            &run.argv,
+            &run.scan,
+            run.allow_failure.as_deref(),
+            true,
+            ended,
+        )
     }
 
-    fn run_in_root(&self, step: &Step, site: &[Frame], run: &NspawnRun, root: &Path) -> Result<Ended, Error> {
-        let resolver = if run.network { Resolver::over(root)? } else { None };
+    fn run_in_root(
+        &self,
+        step: &Step,
+        site: &[Frame],
+        run: &NspawnRun,
+        root: &Path,
+    ) -> Result<Ended, Error> {
+        let resolver = if run.network {
+            Resolver::over(root)?
+        } else {
+            None
+        };
         let argv = command::nspawn_argv(run, &root.display().to_string());
         let command = Command {
             argv: &argv,
@@ -305,14 +381,14 @@ impl<'a> Runner<'a> {
     ) -> Result<Ended, Error> {
         let start = Instant::now();
         let mut see = |line: &str| self.events.output(step, line);
-        let ended = process::run(command, &self.settings.secrets, &self.log(step), &mut see).map_err(|source| {
-            Error::Start {
+        let ended = process::run(command, &self.settings.secrets, &self.log(step), &mut see)
+            .map_err(|source| Error::Start {
                 program: command.argv.first().cloned().unwrap_or_default(),
                 source,
                 site: place(step, site),
-            }
-        })?;
-        self.journal(step, planned, in_root, &ended, start.elapsed()).map_err(Error::store)?;
+            })?;
+        self.journal(step, planned, in_root, &ended, start.elapsed())
+            .map_err(Error::store)?;
         Ok(ended)
     }
 
@@ -352,7 +428,9 @@ impl<'a> Runner<'a> {
     fn exports(&mut self, step: &Step, exporter: &dyn Exporter) -> Result<(), Error> {
         let Some(root) = step.root else { return Ok(()) };
         for action in &step.actions {
-            let Op::Export(export) = &action.op else { continue };
+            let Op::Export(export) = &action.op else {
+                continue;
+            };
             // What the manifest's command leaves behind is no part of the root.
             let open = self.open(root)?;
             let runner = &*self;
@@ -383,7 +461,9 @@ impl<'a> Runner<'a> {
     }
 
     fn log(&self, step: &Step) -> PathBuf {
-        self.outcome.logs.join(format!("{:02}-{}.log", step.number, step.call))
+        self.outcome
+            .logs
+            .join(format!("{:02}-{}.log", step.number, step.call))
     }
 
     fn journal(
@@ -424,8 +504,16 @@ fn tools(argv: &[String]) -> Vec<String> {
         [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => {
             let mut tools: Vec<String> = script
                 .lines()
-                .filter_map(|line| line.trim().trim_start_matches("exec ").split_whitespace().next())
-                .filter(|word| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c)))
+                .filter_map(|line| {
+                    line.trim()
+                        .trim_start_matches("exec ")
+                        .split_whitespace()
+                        .next()
+                })
+                .filter(|word| {
+                    word.chars()
+                        .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+                })
                 .map(base)
                 .collect();
             tools.reverse();

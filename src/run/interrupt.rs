@@ -51,7 +51,10 @@ fn signal_all(signal: Signal) {
         return;
     };
     for entry in entries.flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
         if let Some(pid) = pid.filter(|pid| *pid > 1).and_then(Pid::from_raw) {
             // It may have ended in between.
             let _ = rustix::process::kill_process(pid, signal);

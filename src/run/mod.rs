@@ -41,6 +41,9 @@ pub trait Events {
     fn exported(&self, path: &Path);
 }
 
+/// Runs a command in the root and gives its output.
+pub type InRoot<'a> = dyn Fn(&[String]) -> Result<String, Box<Report>> + 'a;
+
 /// What an export is made from.
 pub struct ExportJob<'a> {
     pub plan: &'a Plan,
@@ -51,7 +54,7 @@ pub struct ExportJob<'a> {
     /// A folder of the store for work.
     pub staging: &'a Path,
     /// Runs a command inside of the root and gives its output.
-    pub in_root: &'a dyn Fn(&[String]) -> Result<String, Box<Report>>,
+    pub in_root: &'a InRoot<'a>,
 }
 
 /// Writes artifacts; the formats live in the `export` area.

@@ -28,7 +28,12 @@ impl Mounted {
     ///
     /// # Errors
     /// When the kernel refuses the overlay.
-    pub fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Result<Self, Error> {
+    pub fn overlay(
+        lower: &[PathBuf],
+        upper: &Path,
+        work: &Path,
+        target: &Path,
+    ) -> Result<Self, Error> {
         if lower.is_empty() {
             return Ok(Mounted {
                 path: upper.to_owned(),
@@ -52,7 +57,12 @@ impl Mounted {
     }
 }
 
-fn mount_new(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> rustix::io::Result<()> {
+fn mount_new(
+    lower: &[PathBuf],
+    upper: &Path,
+    work: &Path,
+    target: &Path,
+) -> rustix::io::Result<()> {
     let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let fd = context.as_fd();
     // The kernel takes the topmost first.
@@ -77,7 +87,12 @@ fn mount_new(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> rus
     )
 }
 
-fn mount_old(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> rustix::io::Result<()> {
+fn mount_old(
+    lower: &[PathBuf],
+    upper: &Path,
+    work: &Path,
+    target: &Path,
+) -> rustix::io::Result<()> {
     let layers: Vec<String> = lower
         .iter()
         .rev()
@@ -90,7 +105,13 @@ fn mount_old(lower: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> rus
         work.display()
     );
     let options = CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
-    rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), Some(options.as_c_str()))
+    rustix::mount::mount(
+        "overlay",
+        target,
+        "overlay",
+        MountFlags::empty(),
+        Some(options.as_c_str()),
+    )
 }
 
 impl Drop for Mounted {
@@ -140,7 +161,8 @@ impl Resolver {
         // mounted over.
         let clone = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
             | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone).map_err(Error::mount_resolver)?;
+        let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone)
+            .map_err(Error::mount_resolver)?;
         rustix::mount::move_mount(
             tree.as_fd(),
             "",

@@ -48,12 +48,19 @@ impl HostTools {
         let mut tools: HostTools = toml::from_str(table).map_err(|error| error.to_string())?;
         let ids: Vec<&str> = ["ID=", "ID_LIKE="]
             .iter()
-            .flat_map(|key| os_release.lines().filter_map(move |line| line.strip_prefix(*key)))
+            .flat_map(|key| {
+                os_release
+                    .lines()
+                    .filter_map(move |line| line.strip_prefix(*key))
+            })
             .flat_map(|value| value.trim_matches(['"', '\'']).split_whitespace())
             .collect();
         // The host's own ID comes first: it decides before what it is like.
         tools.family = ids.iter().find_map(|id| {
-            let family = tools.families.iter().find(|(_, family)| family.ids.iter().any(|known| known == id));
+            let family = tools
+                .families
+                .iter()
+                .find(|(_, family)| family.ids.iter().any(|known| known == id));
             family.map(|(name, _)| name.clone())
         });
         Ok(tools)
@@ -73,7 +80,8 @@ impl HostTools {
     /// not known.
     pub fn install_command(&self, missing: &[Missing]) -> Option<Vec<String>> {
         let mut command = self.families.get(self.family.as_ref()?)?.install.clone();
-        let packages: BTreeSet<&String> = missing.iter().filter_map(|m| m.package.as_ref()).collect();
+        let packages: BTreeSet<&String> =
+            missing.iter().filter_map(|m| m.package.as_ref()).collect();
         if packages.is_empty() {
             return None;
         }
@@ -103,9 +111,16 @@ pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
                     want("tar", why.clone());
                     want("cp", why.clone());
                     match export.format {
-                        Format::Tar { compression: Compression::Zstd } => want("zstd", why),
-                        Format::Tar { compression: Compression::Gzip } => want("gzip", why),
-                        Format::Tar { compression: Compression::None } | Format::Dir => {}
+                        Format::Tar {
+                            compression: Compression::Zstd,
+                        } => want("zstd", why),
+                        Format::Tar {
+                            compression: Compression::Gzip,
+                        } => want("gzip", why),
+                        Format::Tar {
+                            compression: Compression::None,
+                        }
+                        | Format::Dir => {}
                     }
                 }
                 _ => {}
@@ -119,7 +134,10 @@ pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
         .into_iter()
         .filter(|(tool, _)| find_program(tool).is_none())
         .map(|(name, why)| Missing {
-            package: tools.tools.get(&name).and_then(|packages| tools.package(packages)),
+            package: tools
+                .tools
+                .get(&name)
+                .and_then(|packages| tools.package(packages)),
             name,
             why,
         })
@@ -157,7 +175,9 @@ pub fn report(missing: &[Missing], tools: &HostTools) -> Report {
     report = match tools.install_command(missing) {
         Some(command) => {
             let command = crate::plan::command::quote_all(&command);
-            report.help("`--install-tools` installs them before the build").next(command)
+            report
+                .help("`--install-tools` installs them before the build")
+                .next(command)
         }
         None => report.help("install them with the host's package manager"),
     };
@@ -183,8 +203,14 @@ pub fn secrets(missing: &[(String, String)]) -> Option<Report> {
     if missing.is_empty() {
         return None;
     }
-    let lines: Vec<String> = missing.iter().map(|(name, why)| format!("`{name}`: {why}")).collect();
-    let names: Vec<String> = missing.iter().map(|(name, _)| format!("--secret {name}=FILE")).collect();
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|(name, why)| format!("`{name}`: {why}"))
+        .collect();
+    let names: Vec<String> = missing
+        .iter()
+        .map(|(name, _)| format!("--secret {name}=FILE"))
+        .collect();
     Some(
         Report::new("host::secrets", "the plan names secrets that have no value")
             .cause(lines.join("\n"))
@@ -203,9 +229,18 @@ pub fn space(settings: &Settings) -> Option<Report> {
         return None;
     }
     Some(
-        Report::new("host::space", format!("the store has {} MiB free, too little for a root", free >> 20))
-            .cause(format!("layers are kept in `{}`", settings.store.root().display()))
-            .help("make room there, or keep the layers elsewhere with `--store DIR`"),
+        Report::new(
+            "host::space",
+            format!(
+                "the store has {} MiB free, too little for a root",
+                free >> 20
+            ),
+        )
+        .cause(format!(
+            "layers are kept in `{}`",
+            settings.store.root().display()
+        ))
+        .help("make room there, or keep the layers elsewhere with `--store DIR`"),
     )
 }
 
@@ -217,5 +252,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
-        .find(|path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok())
+        .find(|path| {
+            path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+        })
 }

@@ -33,7 +33,12 @@ const KEPT_LINES: usize = 20_000;
 /// Variables of the host's environment that commands see: how the network is reached, and
 /// the clock that makes a build repeatable.
 const PASSED_ON: &[&str] = &[
-    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
     "SOURCE_DATE_EPOCH",
 ];
 
@@ -51,14 +56,20 @@ pub fn run(
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
         .collect();
-    env.insert("PATH".into(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
+    env.insert(
+        "PATH".into(),
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
+    );
     env.insert("HOME".into(), "/root".into());
     env.insert("LC_ALL".into(), "C.UTF-8".into());
     env.insert("LANG".into(), "C.UTF-8".into());
     for (name, value) in command.env {
         env.insert(name.clone(), secrets.reveal(value));
     }
-    let (program, arguments) = command.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let (program, arguments) = command
+        .argv
+        .split_first()
+        .ok_or(std::io::ErrorKind::InvalidInput)?;
     let mut expression = duct::cmd(program, arguments)
         .full_env(env)
         .dir("/")
@@ -75,9 +86,14 @@ pub fn run(
     let handle = expression.reader()?;
     let patterns = |list: &[String]| -> Vec<regex::Regex> {
         // The patterns were checked when the plan was made.
-        list.iter().filter_map(|pattern| regex::Regex::new(pattern).ok()).collect()
+        list.iter()
+            .filter_map(|pattern| regex::Regex::new(pattern).ok())
+            .collect()
     };
-    let (fail_on, ignore) = (patterns(&command.scan.fail_on), patterns(&command.scan.ignore));
+    let (fail_on, ignore) = (
+        patterns(&command.scan.fail_on),
+        patterns(&command.scan.ignore),
+    );
     let mut output = Vec::new();
     let mut matched = Vec::new();
     let mut reader = BufReader::new(&handle);
@@ -89,7 +105,11 @@ pub fn run(
         }
         let text = String::from_utf8_lossy(&bytes);
         // A progress bar writes its line again and again: the last state is the line.
-        let line = text.trim_end_matches(['\n', '\r']).rsplit('\r').next().unwrap_or_default();
+        let line = text
+            .trim_end_matches(['\n', '\r'])
+            .rsplit('\r')
+            .next()
+            .unwrap_or_default();
         let line = secrets.redact(line);
         writeln!(log, "{line}")?;
         if fail_on.iter().any(|p| p.is_match(&line)) && !ignore.iter().any(|p| p.is_match(&line)) {
@@ -102,7 +122,11 @@ pub fn run(
     }
     let status = match handle.try_wait()? {
         Some(ended) => ended.status,
-        None => return Err(std::io::Error::other("the command closed its output and went on")),
+        None => {
+            return Err(std::io::Error::other(
+                "the command closed its output and went on",
+            ));
+        }
     };
     use std::os::unix::process::ExitStatusExt;
     let words = match (status.code(), status.signal()) {

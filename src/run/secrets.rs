@@ -17,7 +17,10 @@ impl Secrets {
     ///
     /// # Errors
     /// The names of the secrets that have no value, each with the reason.
-    pub fn for_plan(plan: &Plan, files: &[(String, PathBuf)]) -> Result<Self, Vec<(String, String)>> {
+    pub fn for_plan(
+        plan: &Plan,
+        files: &[(String, PathBuf)],
+    ) -> Result<Self, Vec<(String, String)>> {
         let json = serde_json::to_value(plan).unwrap_or_default();
         let mut names = Vec::new();
         collect(&json, &mut names);
@@ -28,8 +31,12 @@ impl Secrets {
                 Some((_, path)) => fs_err::read_to_string(path)
                     .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
                     .map_err(|error| error.to_string()),
-                None => std::env::var(variable(&name))
-                    .map_err(|_| format!("neither `{}` nor `--secret {name}=FILE` is given", variable(&name))),
+                None => std::env::var(variable(&name)).map_err(|_| {
+                    format!(
+                        "neither `{}` nor `--secret {name}=FILE` is given",
+                        variable(&name)
+                    )
+                }),
             };
             match found {
                 Ok(value) => drop(values.insert(name, value)),
@@ -75,7 +82,10 @@ impl Secrets {
 
 /// The variable that a secret's value is taken from.
 pub fn variable(name: &str) -> String {
-    format!("ROOTWRIGHT_SECRET_{}", name.to_uppercase().replace('-', "_"))
+    format!(
+        "ROOTWRIGHT_SECRET_{}",
+        name.to_uppercase().replace('-', "_")
+    )
 }
 
 fn collect(value: &serde_json::Value, names: &mut Vec<String>) {

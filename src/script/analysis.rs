@@ -41,19 +41,40 @@ pub fn check(engine: &Engine, session: &Rc<Session>, file: &str, ast: &Rc<AST>) 
             let definition = find_definition(session, file, function.name);
             let carries_out = implements(file) && DISPATCHED.contains(&function.name);
             if builtins::all().iter().any(|b| b.name == function.name) && !carries_out {
-                reports.push(at(session, file, definition, Report::new(
-                    "script::replaces_builtin",
-                    format!("`{}` is a built-in and cannot be defined anew", function.name),
-                ).help("give the function another name: the stdlib calls the built-in too")));
+                reports.push(at(
+                    session,
+                    file,
+                    definition,
+                    Report::new(
+                        "script::replaces_builtin",
+                        format!(
+                            "`{}` is a built-in and cannot be defined anew",
+                            function.name
+                        ),
+                    )
+                    .help("give the function another name: the stdlib calls the built-in too"),
+                ));
             } else if !carries_out && natives.contains(&(function.name.to_owned(), arity)) {
-                reports.push(at(session, file, definition, Report::new(
-                    "script::replaces_builtin",
-                    format!("`{}` with {} is a function of Rhai and cannot be defined anew", function.name, count(arity)),
-                ).help("give the function another name")));
+                reports.push(at(
+                    session,
+                    file,
+                    definition,
+                    Report::new(
+                        "script::replaces_builtin",
+                        format!(
+                            "`{}` with {} is a function of Rhai and cannot be defined anew",
+                            function.name,
+                            count(arity)
+                        ),
+                    )
+                    .help("give the function another name"),
+                ));
             }
         }
         names.own.insert((function.name.to_owned(), arity));
-        names.variables.extend(function.params.iter().map(|p| (*p).to_owned()));
+        names
+            .variables
+            .extend(function.params.iter().map(|p| (*p).to_owned()));
     }
     let mut calls = Vec::new();
     let mut imports = Vec::new();
@@ -96,7 +117,9 @@ fn collect(
         }
         ASTNode::Expr(Expr::MethodCall(x, position)) => call(x, true, *position),
         ASTNode::Expr(Expr::Map(x, _)) => {
-            names.keys.extend(x.0.iter().map(|(key, _)| key.name.to_string()));
+            names
+                .keys
+                .extend(x.0.iter().map(|(key, _)| key.name.to_string()));
         }
         ASTNode::Stmt(Stmt::Var(x, _, _)) => {
             names.variables.insert(x.0.name.to_string());
@@ -125,17 +148,29 @@ fn check_imports(
 ) {
     for (path, alias, position) in imports {
         let Some(path) = path else {
-            reports.push(at(session, file, position, Report::new(
-                "script::import_path",
-                "the path of an import is a plain string",
-            ).help("import both modules, and choose between their functions")));
+            reports.push(at(
+                session,
+                file,
+                position,
+                Report::new(
+                    "script::import_path",
+                    "the path of an import is a plain string",
+                )
+                .help("import both modules, and choose between their functions"),
+            ));
             continue;
         };
         if !alias.is_empty() && names.modules.contains_key(&alias) {
-            reports.push(at(session, file, position, Report::new(
-                "script::duplicate",
-                format!("a module is imported as `{alias}` already"),
-            ).help("give one of them another name: import \"…\" as other;")));
+            reports.push(at(
+                session,
+                file,
+                position,
+                Report::new(
+                    "script::duplicate",
+                    format!("a module is imported as `{alias}` already"),
+                )
+                .help("give one of them another name: import \"…\" as other;"),
+            ));
             continue;
         }
         let found = match loader::find(session, file, &path) {
@@ -147,10 +182,16 @@ fn check_imports(
             }
         };
         if session.loading.borrow().contains(&found.file) || found.file == file {
-            reports.push(at(session, file, position, Report::new(
-                "script::import_circle",
-                format!("`{path}` imports this module in turn"),
-            ).help("move what both need into a third module")));
+            reports.push(at(
+                session,
+                file,
+                position,
+                Report::new(
+                    "script::import_circle",
+                    format!("`{path}` imports this module in turn"),
+                )
+                .help("move what both need into a third module"),
+            ));
             continue;
         }
         session.add_source(&found.file, &found.text);
@@ -214,7 +255,11 @@ fn check_call(
         .chain(natives.iter())
         .filter(|(name, _)| !name.contains('$') && name.starts_with(char::is_alphabetic))
         .cloned()
-        .chain(builtins::all().iter().map(|b| (b.name.to_owned(), b.params.len())))
+        .chain(
+            builtins::all()
+                .iter()
+                .map(|b| (b.name.to_owned(), b.params.len())),
+        )
         .collect();
     let mut report = unknown(call, "", &known);
     let signatures = session.signatures(&call.name);
@@ -271,12 +316,23 @@ const DISPATCHED: &[&str] = &["bootstrap", "install", "remove", "upgrade", "drac
 
 /// Whether a file is a module that built-ins are dispatched to.
 fn implements(file: &str) -> bool {
-    let folder = file.trim_start_matches(super::session::STDLIB).rsplit('/').nth(1);
+    let folder = file
+        .trim_start_matches(super::session::STDLIB)
+        .rsplit('/')
+        .nth(1);
     matches!(folder, Some("distro" | "package" | "dracut"))
 }
 
 /// Functions that the engine handles itself, whatever their arguments.
-const SPECIAL: &[&str] = &["call", "curry", "Fn", "is_def_fn", "is_def_var", "is_shared", "type_of"];
+const SPECIAL: &[&str] = &[
+    "call",
+    "curry",
+    "Fn",
+    "is_def_fn",
+    "is_def_var",
+    "is_shared",
+    "type_of",
+];
 
 fn count(arguments: usize) -> String {
     match arguments {
@@ -304,7 +360,9 @@ fn find_definition(session: &Session, file: &str, name: &str) -> Position {
     for (number, line) in text.lines().enumerate() {
         let Some(at) = line.find("fn ") else { continue };
         let rest = line[at + 3..].trim_start();
-        let follows = rest.strip_prefix(name).and_then(|rest| rest.trim_start().chars().next());
+        let follows = rest
+            .strip_prefix(name)
+            .and_then(|rest| rest.trim_start().chars().next());
         if follows == Some('(') {
             let column = line.chars().count() - rest.chars().count() + 1;
             return Position::new(

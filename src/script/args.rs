@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-use super::builtins::{Builtin, CaptureSlot, Fetched, RootRef, Secret};
+use super::builtins::{Builtin, CaptureSlot, Fetched, RootRef, Secret, is_marked, unmark};
 use super::session::{STDLIB, Session};
 use super::{fault, nearest, spans};
 use crate::diagnose::{Frame, Report, Span};
@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
     }
 
     /// Whether the stdlib makes the call.
-    pub fn from_stdlib(&self) -> bool {
+    pub fn is_from_stdlib(&self) -> bool {
         self.chain()
             .last()
             .is_some_and(|frame| frame.span.file.starts_with(STDLIB))
@@ -80,11 +80,19 @@ impl<'a> Call<'a> {
     }
 
     fn wrong(&self, index: usize, wanted: &str, given: &Dynamic) -> Box<Report> {
-        let name = self.builtin.params.get(index).copied().unwrap_or("argument");
-        let given = fault::type_words(given.type_name());
+        let name = self
+            .builtin
+            .params
+            .get(index)
+            .copied()
+            .unwrap_or("argument");
+        let given = words(given);
         let mut report = *self.report(
             "wrong_type",
-            format!("`{}` wants {wanted} for `{name}`, and got {given}", self.builtin.name),
+            format!(
+                "`{}` wants {wanted} for `{name}`, and got {given}",
+                self.builtin.name
+            ),
         );
         report = report.help(self.builtin.signature());
         let focus = self.arg_span(&report, index);
@@ -111,7 +119,9 @@ impl<'a> Call<'a> {
             Some(root) => Ok(root.id),
             None => {
                 let mut report = self.wrong(index, "a root", &value);
-                report.help.push("`bootstrap(#{ … })` makes a root".to_owned());
+                report
+                    .help
+                    .push("`bootstrap(#{ … })` makes a root".to_owned());
                 Err(report)
             }
         }
@@ -119,7 +129,7 @@ impl<'a> Call<'a> {
 
     pub fn text(&self, index: usize) -> Outcome<String> {
         let value = self.arg(index);
-        value.clone().into_string().map_err(|_| self.wrong(index, "a string", &value))
+        as_plain(&value).ok_or_else(|| self.wrong(index, "a string", &value))
     }
 
     /// A string that may hold secrets.
@@ -136,7 +146,10 @@ impl<'a> Call<'a> {
 
     pub fn array(&self, index: usize) -> Outcome<Array> {
         let value = self.arg(index);
-        value.clone().into_array().map_err(|_| self.wrong(index, "an array", &value))
+        value
+            .clone()
+            .into_array()
+            .map_err(|_| self.wrong(index, "an array", &value))
     }
 
     pub fn dynamic(&self, index: usize) -> Dynamic {
@@ -152,7 +165,10 @@ impl<'a> Call<'a> {
         if value.is_unit() {
             return Ok(Map::new());
         }
-        value.clone().try_cast::<Map>().ok_or_else(|| self.wrong(index, "a map, `#{ … }`", &value))
+        value
+            .clone()
+            .try_cast::<Map>()
+            .ok_or_else(|| self.wrong(index, "a map, `#{ … }`", &value))
     }
 
     /// The named arguments in argument `index`; none where it was not given.
@@ -177,8 +193,10 @@ impl<'a> Call<'a> {
 
     pub fn check_argv(&self, argv: &[String]) -> Outcome<()> {
         if argv.first().is_none_or(String::is_empty) {
-            return Err(Box::new(self.report("empty_command", "the command is empty")
-                .help("`[\"program\", \"argument\"]`, or a script as one string")));
+            return Err(Box::new(
+                self.report("empty_command", "the command is empty")
+                    .help("`[\"program\", \"argument\"]`, or a script as one string"),
+            ));
         }
         if argv.iter().any(|word| word.contains('\0')) {
             return Err(self.report("nul", "a command cannot hold a NUL character"));
@@ -195,9 +213,13 @@ impl<'a> Call<'a> {
 
     pub fn check_path(&self, path: &str) -> Outcome<()> {
         if !path.starts_with('/') {
-            return Err(Box::new(self
-                .report("relative_path", format!("`{path}` is no path inside of the root: it does not start with `/`"))
-                .help(format!("`/{path}`"))));
+            return Err(Box::new(
+                self.report(
+                    "relative_path",
+                    format!("`{path}` is no path inside of the root: it does not start with `/`"),
+                )
+                .help(format!("`/{path}`")),
+            ));
         }
         if path.contains('\0') {
             return Err(self.report("nul", "a path cannot hold a NUL character"));
@@ -249,11 +271,14 @@ impl Fields<'_> {
     }
 
     pub fn wrong(&self, name: &str, wanted: &str, given: &Dynamic) -> Box<Report> {
-        let given = fault::type_words(given.type_name());
+        let given = words(given);
         let shown = self.shown(name);
         let report = *self.call.report(
             "wrong_type",
-            format!("`{}` wants {wanted} for `{shown}`, and got {given}", self.of),
+            format!(
+                "`{}` wants {wanted} for `{shown}`, and got {given}",
+                self.of
+            ),
         );
         self.focused(report, name, &format!("this is {given}"))
     }
@@ -291,7 +316,7 @@ impl Fields<'_> {
     }
 
     pub fn text(&self, name: &str) -> Outcome<Option<String>> {
-        self.typed(name, "a string", |value| value.clone().into_string().ok())
+        self.typed(name, "a string", as_plain)
     }
 
     pub fn required_text(&self, name: &str) -> Outcome<String> {
@@ -380,24 +405,51 @@ impl Fields<'_> {
     }
 }
 
+/// A string without a secret in it.
+fn as_plain(value: &Dynamic) -> Option<String> {
+    let text = value.clone().into_string().ok()?;
+    (!is_marked(&text)).then_some(text)
+}
+
 fn as_text(value: &Dynamic) -> Option<Text> {
     match value.clone().try_cast::<Secret>() {
         Some(secret) => Some(secret.0),
-        None => value.clone().into_string().ok().map(Text::from),
+        None => value.clone().into_string().ok().map(|text| unmark(&text)),
     }
 }
 
 pub fn as_strings(value: &Dynamic) -> Option<Vec<String>> {
     if value.is_string() {
-        return Some(vec![value.clone().into_string().ok()?]);
+        return Some(vec![as_plain(value)?]);
     }
     let array = value.clone().into_array().ok()?;
-    array.into_iter().map(|item| item.into_string().ok()).collect()
+    array.iter().map(as_plain).collect()
+}
+
+/// What a value is, in words.
+fn words(value: &Dynamic) -> String {
+    let secret = |value: &Dynamic| {
+        value.clone().try_cast::<Secret>().is_some()
+            || value
+                .clone()
+                .into_string()
+                .is_ok_and(|text| is_marked(&text))
+    };
+    let in_array = value
+        .clone()
+        .into_array()
+        .is_ok_and(|array| array.iter().any(secret));
+    if secret(value) || in_array {
+        // Where it would show: a command line, a path, a name.
+        "a secret, which goes into contents, `env` and `stdin` only".to_owned()
+    } else {
+        fault::type_words(value.type_name())
+    }
 }
 
 fn as_command(value: &Dynamic) -> Option<Vec<String>> {
     if value.is_string() {
-        let script = value.clone().into_string().ok()?;
+        let script = as_plain(value)?;
         return Some(vec!["/bin/sh".to_owned(), "-euc".to_owned(), script]);
     }
     as_strings(value)

@@ -14,9 +14,29 @@ use crate::plan::{Captured, Plan, Recipe, SCHEMA_VERSION};
 
 /// Reserved words of Rhai that recipes use as names: named arguments read better so.
 const WORDS: &[&str] = &[
-    "default", "package", "with", "match", "new", "use", "module", "case", "static", "shared",
-    "sync", "async", "spawn", "thread", "go", "await", "yield", "public", "protected", "super",
-    "void", "var", "exit",
+    "default",
+    "package",
+    "with",
+    "match",
+    "new",
+    "use",
+    "module",
+    "case",
+    "static",
+    "shared",
+    "sync",
+    "async",
+    "spawn",
+    "thread",
+    "go",
+    "await",
+    "yield",
+    "public",
+    "protected",
+    "super",
+    "void",
+    "var",
+    "exit",
 ];
 
 pub fn evaluate(
@@ -69,7 +89,11 @@ pub fn known_failures(settings: &Settings) -> HintSet {
         .map(|name| format!("import \"hints/{name}\" as h_{name};\n"))
         .collect();
     let name = format!("{STDLIB}hints");
-    let session = Rc::new(Session::new(settings.clone(), empty_plan(&name, ""), Path::new(".").to_owned()));
+    let session = Rc::new(Session::new(
+        settings.clone(),
+        empty_plan(&name, ""),
+        Path::new(".").to_owned(),
+    ));
     session.add_source(&name, &text);
     let (ask, _asked) = std::sync::mpsc::channel();
     let (_reply, answer) = std::sync::mpsc::channel();

@@ -100,24 +100,23 @@ fn thrown(
     Report::new("script::thrown", message).trace(trace)
 }
 
-fn describe(
-    session: &Session,
-    error: &EvalAltResult,
-    file: &str,
-    mut trace: Vec<Frame>,
-) -> Report {
+fn describe(session: &Session, error: &EvalAltResult, file: &str, mut trace: Vec<Frame>) -> Report {
     use EvalAltResult as E;
     trace.extend(at(session, file, error.position(), "here"));
     let new = |code: &str, message: String| Report::new(format!("script::{code}"), message);
     let report = match error {
-        E::ErrorFunctionNotFound(signature, _) => return function_not_found(session, signature, trace),
+        E::ErrorFunctionNotFound(signature, _) => {
+            return function_not_found(session, signature, trace);
+        }
         E::ErrorVariableNotFound(name, _) => unknown_variable(name),
         E::ErrorPropertyNotFound(name, _) => {
             let name = name.split(['\'', '"']).nth(1).unwrap_or(name);
             new("unknown_property", format!("there is no property `{name}` here"))
                 .help("a map's optional property is read with `map.get(\"name\") ?? other`, or tested with `\"name\" in map`")
         }
-        E::ErrorModuleNotFound(name, _) => new("unknown_module", format!("there is no module `{name}`")),
+        E::ErrorModuleNotFound(name, _) => {
+            new("unknown_module", format!("there is no module `{name}`"))
+        }
         E::ErrorMismatchDataType(wanted, given, _) => new(
             "wrong_type",
             format!("wanted {}, got {}", type_words(wanted), type_words(given)),
@@ -126,8 +125,10 @@ fn describe(
             "wrong_type",
             format!("wanted {}, got {}", type_words(wanted), type_words(given)),
         ),
-        E::ErrorIndexingType(what, _) => new("wrong_type", format!("this cannot be indexed: {what}"))
-            .help("arrays are indexed by a number, maps by a string"),
+        E::ErrorIndexingType(what, _) => {
+            new("wrong_type", format!("this cannot be indexed: {what}"))
+                .help("arrays are indexed by a number, maps by a string")
+        }
         E::ErrorArrayBounds(length, index, _) => new(
             "out_of_bounds",
             format!("index {index} is outside of an array of {length}"),
@@ -136,11 +137,21 @@ fn describe(
             "out_of_bounds",
             format!("index {index} is outside of a string of {length} characters"),
         ),
-        E::ErrorIndexNotFound(index, _) => new("out_of_bounds", format!("there is no index {index}")),
-        E::ErrorFor(_) => new("wrong_type", "`for` goes over an array, a map's keys, a string or a range".to_owned()),
+        E::ErrorIndexNotFound(index, _) => {
+            new("out_of_bounds", format!("there is no index {index}"))
+        }
+        E::ErrorFor(_) => new(
+            "wrong_type",
+            "`for` goes over an array, a map's keys, a string or a range".to_owned(),
+        ),
         E::ErrorArithmetic(what, _) => new("arithmetic", lower_first(what)),
-        E::ErrorAssignmentToConstant(name, _) => new("constant", format!("`{name}` is a constant and cannot be changed")),
-        E::ErrorNonPureMethodCallOnConstant(name, _) => new("constant", format!("`{name}` would change a constant")),
+        E::ErrorAssignmentToConstant(name, _) => new(
+            "constant",
+            format!("`{name}` is a constant and cannot be changed"),
+        ),
+        E::ErrorNonPureMethodCallOnConstant(name, _) => {
+            new("constant", format!("`{name}` would change a constant"))
+        }
         E::ErrorTooManyOperations(_) => new("limit", Exceeded::Operations.message())
             .help("a loop that does not end? recipes describe steps; they do not compute"),
         E::ErrorTooManyVariables(_) => new("limit", "the script has too many variables".to_owned()),
@@ -194,11 +205,15 @@ pub fn habit(word: &str) -> Option<&'static str> {
         "and" => "Rhai says `&&`",
         "or" => "Rhai says `||`",
         "not" => "Rhai says `!`",
-        "exit" | "die" | "abort" | "error" | "raise" => "a recipe ends with an error by `fail(\"…\")`",
+        "exit" | "die" | "abort" | "error" | "raise" => {
+            "a recipe ends with an error by `fail(\"…\")`"
+        }
         "eval" | "exec" | "system" | "shell" | "sh" | "bash" | "run" => {
             "a command runs in the root with `root.nspawn_run([\"…\"])`"
         }
-        "require" | "include" | "source" | "use" => "a module is brought in with `import \"name\" as name;`",
+        "require" | "include" | "source" | "use" => {
+            "a module is brought in with `import \"name\" as name;`"
+        }
         "timestamp" | "now" | "time" | "date" | "rand" | "random" => {
             "recipes have no clock and no random numbers, so that a plan is always the same: pass the value as an option"
         }
@@ -240,7 +255,9 @@ fn function_not_found(session: &Session, signature: &str, trace: Vec<Frame>) -> 
         .trace(trace);
         if let Some(help) = habit(name) {
             report = report.help(help);
-        } else if let Some(near) = nearest(name, session.function_names().iter().map(String::as_str)) {
+        } else if let Some(near) =
+            nearest(name, session.function_names().iter().map(String::as_str))
+        {
             report = report.help(format!("did you mean `{near}`?"));
         }
         return report;
@@ -249,7 +266,14 @@ fn function_not_found(session: &Session, signature: &str, trace: Vec<Frame>) -> 
     let message = if operator {
         format!("`{name}` does not go with {}", given.join(" and "))
     } else {
-        format!("`{name}` does not take {}", if given.is_empty() { "no arguments".to_owned() } else { format!("({})", given.join(", ")) })
+        format!(
+            "`{name}` does not take {}",
+            if given.is_empty() {
+                "no arguments".to_owned()
+            } else {
+                format!("({})", given.join(", "))
+            }
+        )
     };
     let mut report = Report::new("script::wrong_type", message).trace(trace);
     if !operator {
@@ -301,7 +325,9 @@ fn parse_kind(
         .help(format!("import \"{name}\" as {name};")),
         P::MissingToken(token, why) => Report::new(
             "script::parse",
-            format!("expected `{token}` {}", lower_first(why)).trim_end().to_owned(),
+            format!("expected `{token}` {}", lower_first(why))
+                .trim_end()
+                .to_owned(),
         ),
         P::ExprTooDeep => Report::new("script::limit", "the expression is nested too deep"),
         P::TooManyFunctions => Report::new("script::limit", "the script has too many functions"),
@@ -313,7 +339,9 @@ fn parse_kind(
             Report::new("script::parse", "the string is not closed on its line")
                 .help("text over several lines stands in backticks: `…`")
         }
-        P::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "=" || symbol == "===" || symbol == "!==" => {
+        P::BadInput(LexError::ImproperSymbol(symbol, _))
+            if symbol == "=" || symbol == "===" || symbol == "!==" =>
+        {
             Report::new("script::parse", format!("`{symbol}` is no operator here"))
                 .help("equality is `==`, its opposite `!=`")
         }
@@ -344,7 +372,10 @@ fn parse_kind(
 fn previous_word(session: &Session, trace: &[Frame]) -> Option<String> {
     let span = &trace.first()?.span;
     let line = session.line(&span.file, span.start.line)?;
-    let before: String = line.chars().take(span.start.column.saturating_sub(1) as usize).collect();
+    let before: String = line
+        .chars()
+        .take(span.start.column.saturating_sub(1) as usize)
+        .collect();
     before.split_whitespace().last().map(str::to_owned)
 }
 
@@ -369,7 +400,11 @@ fn at_or_end(session: &Session, file: &str, position: rhai::Position) -> Vec<Fra
 
 /// The words that people have for Rhai's types.
 pub fn type_words(name: &str) -> String {
-    let name = name.trim().trim_start_matches('&').trim_start_matches("mut ").trim();
+    let name = name
+        .trim()
+        .trim_start_matches('&')
+        .trim_start_matches("mut ")
+        .trim();
     match name.rsplit("::").next().unwrap_or(name) {
         "string" | "ImmutableString" | "String" | "&str" | "str" => "a string",
         "i64" | "INT" | "int" => "a number",

@@ -76,7 +76,7 @@ impl Budget {
     fn spend(&self) -> Option<Exceeded> {
         let count = self.operations.get() + 1;
         self.operations.set(count);
-        if count % CHECK_EVERY != 0 {
+        if !count.is_multiple_of(CHECK_EVERY) {
             return None;
         }
         if count > OPERATIONS {

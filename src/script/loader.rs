@@ -16,12 +16,20 @@ use crate::diagnose::Report;
 /// # Errors
 /// A report when it is not there, is not a file, is too large or is not UTF-8.
 pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
-    let refuse = |code: &str, message: String| Box::new(Report::new(format!("script::{code}"), message));
+    let refuse =
+        |code: &str, message: String| Box::new(Report::new(format!("script::{code}"), message));
     let metadata = std::fs::metadata(path).map_err(|error| {
-        let report = *refuse("unreadable", format!("cannot read `{name}`: {}", plain(&error)));
+        let report = *refuse(
+            "unreadable",
+            format!("cannot read `{name}`: {}", plain(&error)),
+        );
         Box::new(match (error.kind(), similar_file(path)) {
-            (std::io::ErrorKind::NotFound, Some(near)) => report.help(format!("did you mean `{near}`?")),
-            (std::io::ErrorKind::NotFound, None) => report.help("the path is taken from the current folder"),
+            (std::io::ErrorKind::NotFound, Some(near)) => {
+                report.help(format!("did you mean `{near}`?"))
+            }
+            (std::io::ErrorKind::NotFound, None) => {
+                report.help("the path is taken from the current folder")
+            }
             _ => report,
         })
     })?;
@@ -38,14 +46,27 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
                 .help("a script holds steps; large files are brought in with `copy_in`"),
         ));
     }
-    let bytes = std::fs::read(path)
-        .map_err(|error| refuse("unreadable", format!("cannot read `{name}`: {}", plain(&error))))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        refuse(
+            "unreadable",
+            format!("cannot read `{name}`: {}", plain(&error)),
+        )
+    })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(valid).filter(|b| **b == b'\n').count() + 1;
+        let line = error
+            .as_bytes()
+            .iter()
+            .take(valid)
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
         Box::new(
-            refuse("not_utf8", format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"))
-                .help("save it as UTF-8"),
+            refuse(
+                "not_utf8",
+                format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"),
+            )
+            .help("save it as UTF-8"),
         )
     })?;
     Ok(text)
@@ -56,7 +77,9 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
 fn parsable(text: &str) -> String {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     match body.strip_prefix("#!") {
-        Some(rest) => rest.find('\n').map_or_else(String::new, |end| rest[end..].to_owned()),
+        Some(rest) => rest
+            .find('\n')
+            .map_or_else(String::new, |end| rest[end..].to_owned()),
         None => body.to_owned(),
     }
 }
@@ -70,7 +93,10 @@ fn plain(error: &std::io::Error) -> String {
 }
 
 fn similar_file(path: &Path) -> Option<String> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let wanted = path.file_name()?.to_str()?;
     let names: Vec<String> = std::fs::read_dir(folder)
         .ok()?
@@ -149,11 +175,18 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Found, Box<
         for folder in folders(session, importer) {
             let path = folder.join(&file);
             if path.is_file() {
-                let shown = path.strip_prefix(".").unwrap_or(&path).display().to_string();
+                let shown = path
+                    .strip_prefix(".")
+                    .unwrap_or(&path)
+                    .display()
+                    .to_string();
                 if escapes(&folder, &path) {
                     return Err(Box::new(
-                        Report::new("script::import_path", format!("`{shown}` is a link that leads out of its folder"))
-                            .help("put the module itself there"),
+                        Report::new(
+                            "script::import_path",
+                            format!("`{shown}` is a link that leads out of its folder"),
+                        )
+                        .help("put the module itself there"),
                     ));
                 }
                 let text = read_script(&path, &shown)?;
@@ -173,7 +206,10 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Found, Box<
         .iter()
         .map(|name| name.trim_end_matches(".rhai").to_owned())
         .collect();
-    let mut report = Report::new("script::unknown_module", format!("there is no module `{name}`"));
+    let mut report = Report::new(
+        "script::unknown_module",
+        format!("there is no module `{name}`"),
+    );
     report = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None => report.help(format!(
@@ -231,7 +267,12 @@ impl ModuleResolver for Resolver {
         path: &str,
         position: Position,
     ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
-        let not_found = || Box::new(EvalAltResult::ErrorModuleNotFound(path.to_owned(), position));
+        let not_found = || {
+            Box::new(EvalAltResult::ErrorModuleNotFound(
+                path.to_owned(),
+                position,
+            ))
+        };
         let session = self.session.upgrade().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
         let found = find(&session, importer, path).map_err(|report| Fault::raise(*report))?;

@@ -92,7 +92,9 @@ pub fn evaluate(
         let spawned = std::thread::Builder::new()
             .name("recipe".to_owned())
             .stack_size(limits::STACK_BYTES)
-            .spawn_scoped(scope, move || engine::evaluate(recipe, settings, ask, answer));
+            .spawn_scoped(scope, move || {
+                engine::evaluate(recipe, settings, ask, answer)
+            });
         let interpreter = match spawned {
             Ok(interpreter) => interpreter,
             Err(error) => {
@@ -146,7 +148,12 @@ impl Failure {
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     names
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, name)| *distance <= 1 + name.len().min(word.len()) / 4)
         .min()
         .map(|(_, name)| name)

@@ -100,7 +100,9 @@ impl Session {
     pub fn chain(&self, context: &NativeCallContext<'_>) -> Vec<Frame> {
         let mut chain = self.prefix.borrow().clone();
         let mut file = self.engine_file();
-        let stack = context.debugger().map_or(&[][..], |debugger| debugger.call_stack());
+        let stack = context
+            .debugger()
+            .map_or(&[][..], |debugger| debugger.call_stack());
         for call in stack {
             if let Some(span) = self.span_at(&file, call.pos) {
                 let name = call.fn_name.as_str();

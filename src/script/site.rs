@@ -43,7 +43,11 @@ impl Site {
     pub fn find(recipe: &Path) -> Result<Site, Box<Report>> {
         let mut site = Site::default();
         let start = std::path::absolute(recipe).unwrap_or_else(|_| recipe.to_owned());
-        if let Some(root) = start.ancestors().skip(1).find(|folder| folder.join(FILE).is_file()) {
+        if let Some(root) = start
+            .ancestors()
+            .skip(1)
+            .find(|folder| folder.join(FILE).is_file())
+        {
             site.merge(&root.join(FILE))?;
             site.root = Some(root.to_owned());
         }
@@ -59,7 +63,9 @@ impl Site {
         let fail = |message: String| Box::new(Report::new("site::config", message));
         let text = fs_err::read_to_string(path).map_err(|error| fail(error.to_string()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line = error.span().map_or(1, |span| {
+                text[..span.start.min(text.len())].lines().count().max(1)
+            });
             fail(format!("{shown}, line {line}: {}", error.message()))
         })?;
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
@@ -70,7 +76,10 @@ impl Site {
             }));
         }
         let file: File = table.try_into().map_err(|error: toml::de::Error| {
-            Box::new(fail(format!("{shown}: {}", error.message())).help("[distro.NAME] holds strings: mirror = \"…\""))
+            Box::new(
+                fail(format!("{shown}: {}", error.message()))
+                    .help("[distro.NAME] holds strings: mirror = \"…\""),
+            )
         })?;
         self.store = self.store.take().or(file.store);
         for (distro, settings) in file.distro {

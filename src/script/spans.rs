@@ -253,7 +253,10 @@ pub fn arguments(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
         }
         if (c == ',' && depth == 1) || (depth == 0 && c == ')') {
             let from = scan.byte(scan.skip_blank(start));
-            let written = text.get(from..scan.byte(index)).unwrap_or_default().trim_end();
+            let written = text
+                .get(from..scan.byte(index))
+                .unwrap_or_default()
+                .trim_end();
             if !written.is_empty() {
                 arguments.push(from..from + written.len());
             }

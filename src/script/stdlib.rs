@@ -23,10 +23,7 @@ impl Stdlib {
     pub fn text(&self, path: &str) -> Option<String> {
         match &self.folder {
             Some(folder) => fs_err::read_to_string(folder.join(path)).ok(),
-            None => EMBEDDED
-                .get_file(path)?
-                .contents_utf8()
-                .map(str::to_owned),
+            None => EMBEDDED.get_file(path)?.contents_utf8().map(str::to_owned),
         }
     }
 

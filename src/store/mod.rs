@@ -64,7 +64,9 @@ impl Store {
     /// # Errors
     /// When its folders cannot be made.
     pub fn open(root: &Path) -> io::Result<Self> {
-        for folder in ["layers", "tmp", "failed", "logs", "locks", "captures", "fetch"] {
+        for folder in [
+            "layers", "tmp", "failed", "logs", "locks", "captures", "fetch",
+        ] {
             fs::create_dir_all(root.join(folder))?;
         }
         let store = Store {

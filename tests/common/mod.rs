@@ -1,5 +1,9 @@
 //! What several test programs need.
-#![allow(dead_code)] // each uses its own part
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each uses its own part; a test fails by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -100,9 +104,15 @@ impl Repository {
     pub fn build_to(&self, recipe: &str, out: &str) -> Command {
         self.write("recipe.rhai", recipe);
         let mut command = rootwright();
-        command
-            .current_dir(self.path())
-            .args(["build", "recipe.rhai", "--allow-host-run", "--store", "store", "--out", out]);
+        command.current_dir(self.path()).args([
+            "build",
+            "recipe.rhai",
+            "--allow-host-run",
+            "--store",
+            "store",
+            "--out",
+            out,
+        ]);
         command
     }
 }
@@ -111,14 +121,20 @@ impl Repository {
 pub fn mounts_below(path: &Path) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap();
     let path = path.display().to_string();
-    table.lines().filter(|line| line.contains(&path)).map(str::to_owned).collect()
+    table
+        .lines()
+        .filter(|line| line.contains(&path))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Processes whose command line holds `word`.
 pub fn processes_with(word: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(bytes) = std::fs::read(entry.path().join("cmdline")) else { continue };
+        let Ok(bytes) = std::fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
         let line = String::from_utf8_lossy(&bytes).replace('\0', " ");
         if line.contains(word) {
             found.push(line);

@@ -84,7 +84,10 @@ fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     fields.finish()?;
     if call.session.step_is_open() {
-        return Err(call.report("capture_in_step", "`capture` cannot run inside of another built-in"));
+        return Err(call.report(
+            "capture_in_step",
+            "`capture` cannot run inside of another built-in",
+        ));
     }
     let argv = run.argv.join(" ");
     let asked = Asked {

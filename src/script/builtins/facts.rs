@@ -36,21 +36,54 @@ pub static BUILTINS: &[Builtin] = &[
         example: "log(host_arch());",
         run: host_arch,
     },
-    stdlib("host_read", &["path"], host_read,
-        "The text of a file of the host, or `()`. Its digest becomes an input of the plan."),
-    stdlib("host_list", &["path"], host_list,
-        "The names in a folder of the host, sorted; none where there is no such folder."),
-    stdlib("stdlib_text", &["path"], stdlib_text,
-        "The text of a file of the stdlib, such as a script that goes into a root."),
-    stdlib("site", &["distro", "key"], site,
-        "What the site's configuration says of a distro, or `()`."),
-    stdlib("assume", &["what", "value", "from"], assume,
-        "Notes a decision in the plan: what, which, and where it comes from."),
-    stdlib("need_file", &["path", "why", "packages"], need_file,
-        "Names a file that the host must have; `packages` maps families of hosts to the package that brings it."),
-    stdlib("set_fact", &["root", "name", "value"], set_fact,
-        "Remembers something of a root, for other modules. `cmdline` is the kernel command line that exports write."),
-    stdlib("fact", &["root", "name"], fact, "What `set_fact` remembered, or `()`."),
+    stdlib(
+        "host_read",
+        &["path"],
+        host_read,
+        "The text of a file of the host, or `()`. Its digest becomes an input of the plan.",
+    ),
+    stdlib(
+        "host_list",
+        &["path"],
+        host_list,
+        "The names in a folder of the host, sorted; none where there is no such folder.",
+    ),
+    stdlib(
+        "stdlib_text",
+        &["path"],
+        stdlib_text,
+        "The text of a file of the stdlib, such as a script that goes into a root.",
+    ),
+    stdlib(
+        "site",
+        &["distro", "key"],
+        site,
+        "What the site's configuration says of a distro, or `()`.",
+    ),
+    stdlib(
+        "assume",
+        &["what", "value", "from"],
+        assume,
+        "Notes a decision in the plan: what, which, and where it comes from.",
+    ),
+    stdlib(
+        "need_file",
+        &["path", "why", "packages"],
+        need_file,
+        "Names a file that the host must have; `packages` maps families of hosts to the package that brings it.",
+    ),
+    stdlib(
+        "set_fact",
+        &["root", "name", "value"],
+        set_fact,
+        "Remembers something of a root, for other modules. `cmdline` is the kernel command line that exports write.",
+    ),
+    stdlib(
+        "fact",
+        &["root", "name"],
+        fact,
+        "What `set_fact` remembered, or `()`.",
+    ),
 ];
 
 fn host_arch(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -74,12 +107,17 @@ const HOST_FILE_BYTES: u64 = 1 << 20;
 fn host_read(call: &Call<'_>) -> Outcome<Dynamic> {
     let path = host_path(call)?;
     let small = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= HOST_FILE_BYTES);
-    let text = if small { std::fs::read_to_string(&path).ok() } else { None };
+    let text = if small {
+        std::fs::read_to_string(&path).ok()
+    } else {
+        None
+    };
     let digest = text.as_ref().map_or_else(
         || "absent".to_owned(),
         |text| blake3::hash(text.as_bytes()).to_hex().to_string(),
     );
-    call.session.input(format!("host file {}", call.text(0)?), digest);
+    call.session
+        .input(format!("host file {}", call.text(0)?), digest);
     Ok(text.map_or(Dynamic::UNIT, Dynamic::from))
 }
 
@@ -109,9 +147,15 @@ fn stdlib_text(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn site(call: &Call<'_>) -> Outcome<Dynamic> {
     let (distro, key) = (call.text(0)?, call.text(1)?);
-    let value = call.session.settings.site.distro(&distro, &key).map(str::to_owned);
+    let value = call
+        .session
+        .settings
+        .site
+        .distro(&distro, &key)
+        .map(str::to_owned);
     if let Some(value) = &value {
-        call.session.input(format!("site {distro}.{key}"), value.clone());
+        call.session
+            .input(format!("site {distro}.{key}"), value.clone());
     }
     Ok(value.map_or(Dynamic::UNIT, Dynamic::from))
 }
@@ -142,7 +186,11 @@ fn need_file(call: &Call<'_>) -> Outcome<Dynamic> {
         site: call.chain(),
     };
     let mut plan = call.session.plan.borrow_mut();
-    if !plan.needs.iter().any(|known| known.kind == need.kind && known.name == need.name) {
+    if !plan
+        .needs
+        .iter()
+        .any(|known| known.kind == need.kind && known.name == need.name)
+    {
         plan.needs.push(need);
     }
     Ok(Dynamic::UNIT)
@@ -156,5 +204,11 @@ fn set_fact(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn fact(call: &Call<'_>) -> Outcome<Dynamic> {
     let key = (call.root(0)?, call.text(1)?);
-    Ok(call.session.facts.borrow().get(&key).cloned().unwrap_or(Dynamic::UNIT))
+    Ok(call
+        .session
+        .facts
+        .borrow()
+        .get(&key)
+        .cloned()
+        .unwrap_or(Dynamic::UNIT))
 }

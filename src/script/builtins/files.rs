@@ -12,7 +12,6 @@ use crate::plan::{
 };
 use crate::script::args::{Call, Fields, Outcome, as_mode};
 
-
 macro_rules! builtin {
     ($name:literal, $params:expr, $optional:expr, $run:expr, $doc:literal, $example:literal) => {
         Builtin {
@@ -31,46 +30,96 @@ macro_rules! builtin {
 }
 
 pub static BUILTINS: &[Builtin] = &[
-    builtin!("write_file", &["root", "path", "content", "opts"], 1, write_file,
+    builtin!(
+        "write_file",
+        &["root", "path", "content", "opts"],
+        1,
+        write_file,
         "Makes a file inside of the root, or replaces what it holds.
 
 Missing folders are made. Options: `mode` (0o644 by default), `owner`, `group` (names of
 the root, or numbers), `only_if`, `about`.",
-        r#"root.write_file("/etc/motd", "This machine has no disk.\n");"#),
-    builtin!("append_file", &["root", "path", "content", "opts"], 1, append_file,
+        r#"root.write_file("/etc/motd", "This machine has no disk.\n");"#
+    ),
+    builtin!(
+        "append_file",
+        &["root", "path", "content", "opts"],
+        1,
+        append_file,
         "Adds to the end of a file inside of the root.",
-        r#"root.append_file("/etc/hosts", "192.0.2.1 head\n");"#),
-    builtin!("edit_file", &["root", "path", "edits", "opts"], 1, edit_file,
+        r#"root.append_file("/etc/hosts", "192.0.2.1 head\n");"#
+    ),
+    builtin!(
+        "edit_file",
+        &["root", "path", "edits", "opts"],
+        1,
+        edit_file,
         "Replaces what patterns match in a file of the root; that one matches nothing is an error.
 
 `edits` is a map with `pattern` (a regular expression; `^` and `$` match at every line)
 and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
-        r##"root.edit_file("/etc/ssh/sshd_config", #{ pattern: "^#?PermitRootLogin .*", replacement: "PermitRootLogin no" });"##),
-    builtin!("copy_in", &["root", "source", "path", "opts"], 1, copy_in,
+        r##"root.edit_file("/etc/ssh/sshd_config", #{ pattern: "^#?PermitRootLogin .*", replacement: "PermitRootLogin no" });"##
+    ),
+    builtin!(
+        "copy_in",
+        &["root", "source", "path", "opts"],
+        1,
+        copy_in,
         "Copies a file or a tree of the recipe's repository, or a fetched file, into the root.
 
 `source` is relative to the script that names it, and stays within its repository.",
-        r#"root.copy_in(fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/usr/local/bin/tool", #{ mode: 0o755 });"#),
-    builtin!("make_dir", &["root", "path", "opts"], 1, make_dir,
+        r#"root.copy_in(fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/usr/local/bin/tool", #{ mode: 0o755 });"#
+    ),
+    builtin!(
+        "make_dir",
+        &["root", "path", "opts"],
+        1,
+        make_dir,
         "Makes a directory of the root, and its parents.",
-        r#"root.make_dir("/srv/data", #{ mode: 0o750 });"#),
-    builtin!("symlink", &["root", "path", "target"], 0, symlink,
+        r#"root.make_dir("/srv/data", #{ mode: 0o750 });"#
+    ),
+    builtin!(
+        "symlink",
+        &["root", "path", "target"],
+        0,
+        symlink,
         "Makes a symbolic link at `path` that points at `target`.",
-        r#"root.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC");"#),
-    builtin!("remove_path", &["root", "path", "opts"], 1, remove_path,
+        r#"root.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC");"#
+    ),
+    builtin!(
+        "remove_path",
+        &["root", "path", "opts"],
+        1,
+        remove_path,
         "Removes files or trees of the root; `*`, `?` and `[…]` are wildcards.
 
 Option: `missing_ok` (a boolean), for a path without wildcards that may be absent.",
-        r#"root.remove_path("/etc/motd", #{ missing_ok: true });"#),
-    builtin!("move_path", &["root", "from", "to"], 0, move_path,
+        r#"root.remove_path("/etc/motd", #{ missing_ok: true });"#
+    ),
+    builtin!(
+        "move_path",
+        &["root", "from", "to"],
+        0,
+        move_path,
         "Renames a file or a directory inside of the root.",
-        r#"root.move_path("/etc/motd", "/etc/motd.old");"#),
-    builtin!("set_mode", &["root", "path", "mode", "opts"], 1, set_mode,
+        r#"root.move_path("/etc/motd", "/etc/motd.old");"#
+    ),
+    builtin!(
+        "set_mode",
+        &["root", "path", "mode", "opts"],
+        1,
+        set_mode,
         "Sets permission bits: `0o640`, or `\"0640\"`. Option: `recursive`.",
-        r#"root.set_mode("/etc/motd", 0o640);"#),
-    builtin!("set_owner", &["root", "path", "owner", "opts"], 1, set_owner,
+        r#"root.set_mode("/etc/motd", 0o640);"#
+    ),
+    builtin!(
+        "set_owner",
+        &["root", "path", "owner", "opts"],
+        1,
+        set_owner,
         "Sets the owner, a name of the root or a number. Options: `group`, `recursive`.",
-        r#"root.set_owner("/srv", "root", #{ group: "root" });"#),
+        r#"root.set_owner("/srv", "root", #{ group: "root" });"#
+    ),
     Builtin {
         name: "fetch",
         params: &["url", "spec"],
@@ -84,14 +133,25 @@ The spec's field: `sha256`, 64 hexadecimal digits. A file with another digest is
     },
 ];
 
-fn act(call: &Call<'_>, root: usize, label: String, op: Op, opts: Option<Fields<'_>>) -> Outcome<Dynamic> {
+fn act(
+    call: &Call<'_>,
+    root: usize,
+    label: String,
+    op: Op,
+    opts: Option<Fields<'_>>,
+) -> Outcome<Dynamic> {
     let (mut only_if, mut about) = (None, None);
     if let Some(fields) = opts {
         only_if = fields.command("only_if")?;
         about = fields.text("about")?;
         fields.finish()?;
     }
-    let action = Action { op, about, only_if, site: Vec::new() };
+    let action = Action {
+        op,
+        about,
+        only_if,
+        site: Vec::new(),
+    };
     step(call, root, call.builtin.name, label, action)
 }
 
@@ -130,7 +190,10 @@ fn write_file(call: &Call<'_>) -> Outcome<Dynamic> {
 fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
-    let op = AppendFile { path: call.path(1)?, content: call.secret_text(2)? };
+    let op = AppendFile {
+        path: call.path(1)?,
+        content: call.secret_text(2)?,
+    };
     let label = format!("append to {}", op.path);
     act(call, root, label, Op::AppendFile(op), Some(fields))
 }
@@ -146,20 +209,38 @@ fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
     let mut edits = Vec::new();
     for item in list {
         let map = item.try_cast::<Map>().ok_or_else(|| {
-            Box::new(call.report("wrong_type", "`edit_file` wants maps of `pattern` and `replacement`")
-                .help(call.builtin.signature()))
+            Box::new(
+                call.report(
+                    "wrong_type",
+                    "`edit_file` wants maps of `pattern` and `replacement`",
+                )
+                .help(call.builtin.signature()),
+            )
         })?;
         let fields = Fields::of(call, "edit_file", map);
         let pattern = fields.required_text("pattern")?;
         let replacement = fields.required_text("replacement")?;
         if let Err(error) = regex::Regex::new(&pattern) {
-            return Err(fields.refuse("pattern", "bad_pattern", format!("`pattern` is no regular expression: {error}")));
+            return Err(fields.refuse(
+                "pattern",
+                "bad_pattern",
+                format!("`pattern` is no regular expression: {error}"),
+            ));
         }
         fields.finish()?;
-        edits.push(Edit { pattern, replacement });
+        edits.push(Edit {
+            pattern,
+            replacement,
+        });
     }
     let label = format!("edit {path}");
-    act(call, root, label, Op::EditFile(EditFile { path, edits }), Some(call.fields(3)?))
+    act(
+        call,
+        root,
+        label,
+        Op::EditFile(EditFile { path, edits }),
+        Some(call.fields(3)?),
+    )
 }
 
 fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -169,18 +250,39 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     let attributes = attributes(&fields)?;
     if let Some(Fetched { url, sha256 }) = call.fetched(1) {
         let label = format!("fetch {url} to {path}");
-        return act(call, root, label, Op::Fetch(Fetch { url, sha256, path, attributes }), Some(fields));
+        return act(
+            call,
+            root,
+            label,
+            Op::Fetch(Fetch {
+                url,
+                sha256,
+                path,
+                attributes,
+            }),
+            Some(fields),
+        );
     }
     let name = call.text(1)?;
     let source = resolve_source(call, &name)?;
     let digest = digest::digest_tree(&source).map_err(|error| {
-        Box::new(call
-            .report("copy_source", format!("cannot read `{}`: {error}", source.display()))
-            .help("the path is taken from the folder of the script that names it"))
+        Box::new(
+            call.report(
+                "copy_source",
+                format!("cannot read `{}`: {error}", source.display()),
+            )
+            .help("the path is taken from the folder of the script that names it"),
+        )
     })?;
-    call.session.input(format!("file {}", source.display()), digest.clone());
+    call.session
+        .input(format!("file {}", source.display()), digest.clone());
     let label = format!("copy {name} to {path}");
-    let op = CopyIn { source: source.display().to_string(), path, digest, attributes };
+    let op = CopyIn {
+        source: source.display().to_string(),
+        path,
+        digest,
+        attributes,
+    };
     act(call, root, label, Op::CopyIn(op), Some(fields))
 }
 
@@ -192,12 +294,24 @@ fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
     };
     let relative = Path::new(name);
-    if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+    if relative
+        .components()
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
         return Err(outside());
     }
     let file = call.file();
-    let folder = Path::new(&file).parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let repository = call.session.settings.site.root.clone().unwrap_or_else(|| call.session.recipe_dir.clone());
+    let folder = Path::new(&file)
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let repository = call
+        .session
+        .settings
+        .site
+        .root
+        .clone()
+        .unwrap_or_else(|| call.session.recipe_dir.clone());
     let source = folder.join(relative);
     if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
         && !real.starts_with(repository)
@@ -210,14 +324,20 @@ fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
 fn make_dir(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
-    let op = MakeDir { path: call.path(1)?, attributes: attributes(&fields)? };
+    let op = MakeDir {
+        path: call.path(1)?,
+        attributes: attributes(&fields)?,
+    };
     let label = format!("make directory {}", op.path);
     act(call, root, label, Op::MakeDir(op), Some(fields))
 }
 
 fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    let op = Symlink { path: call.path(1)?, target: call.text(2)? };
+    let op = Symlink {
+        path: call.path(1)?,
+        target: call.text(2)?,
+    };
     if op.target.is_empty() || op.target.contains('\0') {
         return Err(call.report("link_target", "a link needs a target"));
     }
@@ -228,11 +348,18 @@ fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
 fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
-    let op = RemovePath { path: call.path(1)?, missing_ok: fields.bool("missing_ok")?.unwrap_or(false) };
-    let names_nothing = Path::new(&op.path).components().all(|part| !matches!(part, Component::Normal(_)));
+    let op = RemovePath {
+        path: call.path(1)?,
+        missing_ok: fields.bool("missing_ok")?.unwrap_or(false),
+    };
+    let names_nothing = Path::new(&op.path)
+        .components()
+        .all(|part| !matches!(part, Component::Normal(_)));
     if names_nothing {
-        return Err(Box::new(call.report("remove_root", "the root itself cannot be removed")
-            .help("name what is in it: `/srv/*`")));
+        return Err(Box::new(
+            call.report("remove_root", "the root itself cannot be removed")
+                .help("name what is in it: `/srv/*`"),
+        ));
     }
     let label = format!("remove {}", op.path);
     act(call, root, label, Op::RemovePath(op), Some(fields))
@@ -240,7 +367,10 @@ fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn move_path(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    let op = MovePath { from: call.path(1)?, to: call.path(2)? };
+    let op = MovePath {
+        from: call.path(1)?,
+        to: call.path(2)?,
+    };
     let label = format!("move {} to {}", op.from, op.to);
     act(call, root, label, Op::MovePath(op), None)
 }
@@ -249,10 +379,19 @@ fn set_mode(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let mode = as_mode(&call.dynamic(2)).ok_or_else(|| {
-        Box::new(call.report("wrong_type", "`set_mode` wants permission bits such as `0o644` for `mode`")
-            .help("a number that starts with `0o` is octal"))
+        Box::new(
+            call.report(
+                "wrong_type",
+                "`set_mode` wants permission bits such as `0o644` for `mode`",
+            )
+            .help("a number that starts with `0o` is octal"),
+        )
     })?;
-    let op = SetMode { path: call.path(1)?, mode, recursive: fields.bool("recursive")?.unwrap_or(false) };
+    let op = SetMode {
+        path: call.path(1)?,
+        mode,
+        recursive: fields.bool("recursive")?.unwrap_or(false),
+    };
     let label = format!("set mode {:04o} on {}", op.mode, op.path);
     act(call, root, label, Op::SetMode(op), Some(fields))
 }
@@ -279,14 +418,25 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
     let url = call.text(0)?;
     let fields = call.fields(1)?;
     let sha256 = fields.required_text("sha256")?.to_lowercase();
-    let known = ["https://", "http://", "file:///"].iter().any(|scheme| url.starts_with(scheme));
+    let known = ["https://", "http://", "file:///"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
     if !known || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(Box::new(call.report("fetch_url", format!("`{url}` is no address to fetch from"))
-            .help("it starts with `https://`, `http://` or `file:///`")));
+        return Err(Box::new(
+            call.report("fetch_url", format!("`{url}` is no address to fetch from"))
+                .help("it starts with `https://`, `http://` or `file:///`"),
+        ));
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Err(Box::new(fields.refuse("sha256", "fetch_digest", "a sha256 digest has 64 hexadecimal digits")
-            .help("`sha256sum FILE` prints it")));
+        return Err(Box::new(
+            fields
+                .refuse(
+                    "sha256",
+                    "fetch_digest",
+                    "a sha256 digest has 64 hexadecimal digits",
+                )
+                .help("`sha256sum FILE` prints it"),
+        ));
     }
     fields.finish()?;
     Ok(Dynamic::from(Fetched { url, sha256 }))

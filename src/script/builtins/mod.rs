@@ -21,7 +21,7 @@ use super::session::Session;
 
 pub use capture::{Asked, CaptureSlot};
 pub use options::check_given as check_given_options;
-pub use values::{Fetched, RootRef, Secret};
+pub use values::{Fetched, RootRef, Secret, is_marked, unmark};
 
 /// Who may call a built-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub fn register(engine: &mut Engine, session: &Rc<Session>, captures: &CaptureSl
                 // An array or a map may be the script's own variable: take a copy.
                 let args = args.iter().map(|arg| arg.flatten_clone()).collect();
                 let call = Call::new(&session, &context, builtin, &captures, args);
-                let outcome = if builtin.access == Access::Stdlib && !call.from_stdlib() {
+                let outcome = if builtin.access == Access::Stdlib && !call.is_from_stdlib() {
                     Err(Box::new(
                         call.report(
                             "stdlib_only",

@@ -67,7 +67,10 @@ impl Kind {
                 _ => None,
             },
             Kind::List => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let items = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty());
                 Some(items.map(Value::from).collect())
             }
         }
@@ -84,22 +87,49 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let kind = kind(&fields, default.as_ref(), &choices)?;
     let pattern = pattern
         .map(|pattern| {
-            regex::Regex::new(&format!("^(?:{pattern})$"))
-                .map_err(|error| fields.refuse("pattern", "bad_pattern", format!("`pattern` is no regular expression: {error}")))
+            regex::Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+                fields.refuse(
+                    "pattern",
+                    "bad_pattern",
+                    format!("`pattern` is no regular expression: {error}"),
+                )
+            })
         })
         .transpose()?;
-    let choices: Vec<Value> = choices.iter().map(to_json).collect::<Option<_>>().ok_or_else(|| {
-        fields.refuse("choices", "wrong_type", "choices are strings, numbers or booleans")
-    })?;
-    if call.session.plan.borrow().options.iter().any(|o| o.name == name) {
-        return Err(call.report("duplicate", format!("the option `{name}` is declared twice")));
+    let choices: Vec<Value> = choices
+        .iter()
+        .map(to_json)
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            fields.refuse(
+                "choices",
+                "wrong_type",
+                "choices are strings, numbers or booleans",
+            )
+        })?;
+    if call
+        .session
+        .plan
+        .borrow()
+        .options
+        .iter()
+        .any(|o| o.name == name)
+    {
+        return Err(call.report(
+            "duplicate",
+            format!("the option `{name}` is declared twice"),
+        ));
     }
     let default = default.as_ref().and_then(to_json);
     if let Some(default) = &default
         && !choices.is_empty()
         && !choices.contains(default)
     {
-        return Err(fields.refuse("default", "bad_option", format!("the default of `{name}` is not one of its choices")));
+        return Err(fields.refuse(
+            "default",
+            "bad_option",
+            format!("the default of `{name}` is not one of its choices"),
+        ));
     }
     fields.finish()?;
 
@@ -115,8 +145,15 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         }
         (None, Some(default)) => default,
         (None, None) => {
-            let report = call.report("option_missing", format!("the recipe needs the option `{name}`"));
-            let words = if help.is_empty() { kind.words() } else { help.as_str() };
+            let report = call.report(
+                "option_missing",
+                format!("the recipe needs the option `{name}`"),
+            );
+            let words = if help.is_empty() {
+                kind.words()
+            } else {
+                help.as_str()
+            };
             return Err(Box::new(report.help(format!("-o {name}=… ({words})"))));
         }
     };
@@ -139,14 +176,22 @@ fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> 
         (Some("boolean"), _) => Some(Kind::Boolean),
         (Some("list"), _) => Some(Kind::List),
         (Some(other), _) => {
-            return Err(fields.refuse("type", "bad_option", format!(
-                "`{other}` is no type of an option: `string`, `number`, `boolean`, `list`"
-            )));
+            return Err(fields.refuse(
+                "type",
+                "bad_option",
+                format!("`{other}` is no type of an option: `string`, `number`, `boolean`, `list`"),
+            ));
         }
         (None, Some(value)) => Kind::of(value),
         (None, None) => Some(Kind::Text),
     };
-    found.ok_or_else(|| fields.refuse("default", "wrong_type", "a default is a string, a number, a boolean or an array of strings"))
+    found.ok_or_else(|| {
+        fields.refuse(
+            "default",
+            "wrong_type",
+            "a default is a string, a number, a boolean or an array of strings",
+        )
+    })
 }
 
 fn check_value(
@@ -163,7 +208,12 @@ fn check_value(
     };
     if !choices.is_empty() && !items.iter().all(|item| choices.contains(item)) {
         let words: Vec<String> = choices.iter().map(plain).collect();
-        let mut report = *bad_value(call, name, text, format!("it is one of {}", words.join(", ")));
+        let mut report = *bad_value(
+            call,
+            name,
+            text,
+            format!("it is one of {}", words.join(", ")),
+        );
         if let Some(near) = nearest(text, words.iter().map(String::as_str)) {
             report = report.help(format!("did you mean `-o {name}={near}`?"));
         }
@@ -172,16 +222,27 @@ fn check_value(
     if let Some(pattern) = pattern
         && !items.iter().all(|item| pattern.is_match(&plain(item)))
     {
-        let shown = pattern.as_str().trim_start_matches("^(?:").trim_end_matches(")$");
-        return Err(bad_value(call, name, text, format!("it has to match `{shown}`")));
+        let shown = pattern
+            .as_str()
+            .trim_start_matches("^(?:")
+            .trim_end_matches(")$");
+        return Err(bad_value(
+            call,
+            name,
+            text,
+            format!("it has to match `{shown}`"),
+        ));
     }
     Ok(())
 }
 
 fn bad_value(call: &Call<'_>, name: &str, text: &str, why: String) -> Box<Report> {
     Box::new(
-        call.report("bad_option_value", format!("`{text}` is no value of the option `{name}`"))
-            .help(why),
+        call.report(
+            "bad_option_value",
+            format!("`{text}` is no value of the option `{name}`"),
+        )
+        .help(why),
     )
 }
 
@@ -205,10 +266,18 @@ fn plain(value: &Value) -> String {
 /// Refuses options that were given and that the recipe never declared.
 pub fn check_given(session: &Session) -> Outcome<()> {
     let taken = session.taken.borrow();
-    let Some((unknown, _)) = session.settings.options.iter().find(|(name, _)| !taken.contains(name)) else {
+    let Some((unknown, _)) = session
+        .settings
+        .options
+        .iter()
+        .find(|(name, _)| !taken.contains(name))
+    else {
         return Ok(());
     };
-    let report = Report::new("script::unknown_option", format!("the recipe has no option `{unknown}`"));
+    let report = Report::new(
+        "script::unknown_option",
+        format!("the recipe has no option `{unknown}`"),
+    );
     let report = match nearest(unknown, taken.iter().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None if taken.is_empty() => report.help("it declares no options"),

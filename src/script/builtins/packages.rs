@@ -117,7 +117,11 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
         let mut report = *report;
         report.trace = call.chain();
         let focused = fields.refuse("distro", &report.code, report.message.clone());
-        Box::new(Report { focus: focused.focus, label: focused.label, ..report })
+        Box::new(Report {
+            focus: focused.focus,
+            label: focused.label,
+            ..report
+        })
     })?;
     let mut spec = call.map(0)?;
     spec.remove("distro");
@@ -137,9 +141,10 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     let root = Dynamic::from(RootRef { id });
     let label = || format!("bootstrap {distro}");
-    call.session.step(Some(id), "bootstrap", label, &call.chain(), || {
-        call_module(call, &file, "bootstrap", vec![root.clone(), spec.into()]).map(drop)
-    })?;
+    call.session
+        .step(Some(id), "bootstrap", label, &call.chain(), || {
+            call_module(call, &file, "bootstrap", vec![root.clone(), spec.into()]).map(drop)
+        })?;
     relabel(call, id);
     Ok(root)
 }
@@ -147,8 +152,14 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
 /// The release is known only after the distro's module has read the spec.
 fn relabel(call: &Call<'_>, id: RootId) {
     let mut plan = call.session.plan.borrow_mut();
-    let Some(root) = plan.root(id).cloned() else { return };
-    if let Some(step) = plan.steps.last_mut().filter(|step| step.call == "bootstrap") {
+    let Some(root) = plan.root(id).cloned() else {
+        return;
+    };
+    if let Some(step) = plan
+        .steps
+        .last_mut()
+        .filter(|step| step.call == "bootstrap")
+    {
         let name = format!("{} {}", root.distro, root.release);
         step.label = format!("bootstrap {}, {}", name.trim_end(), root.arch);
     }
@@ -156,7 +167,11 @@ fn relabel(call: &Call<'_>, id: RootId) {
 
 fn unused_name(call: &Call<'_>, distro: &str) -> String {
     let plan = call.session.plan.borrow();
-    let same = plan.roots.iter().filter(|root| root.distro == distro).count();
+    let same = plan
+        .roots
+        .iter()
+        .filter(|root| root.distro == distro)
+        .count();
     if same == 0 {
         distro.to_owned()
     } else {
@@ -169,8 +184,13 @@ fn with_packages(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
     let packages = call.strings(1)?;
     let opts = call.map(2)?;
     if packages.is_empty() {
-        let report = call.report("no_packages", format!("`{function}` has no packages to {function}"));
-        return Err(Box::new(report.help("name one, or leave the call out with `if`")));
+        let report = call.report(
+            "no_packages",
+            format!("`{function}` has no packages to {function}"),
+        );
+        return Err(Box::new(
+            report.help("name one, or leave the call out with `if`"),
+        ));
     }
     for package in &packages {
         let bad = package.is_empty()
@@ -185,30 +205,33 @@ fn with_packages(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
     }
     let label = || format!("{function} {}", packages.join(", "));
     let names: rhai::Array = packages.iter().map(|p| p.clone().into()).collect();
-    call.session.step(Some(root), function, label, &call.chain(), || {
-        call_distro(call, root, function, vec![names.into(), opts.into()])
-    })
+    call.session
+        .step(Some(root), function, label, &call.chain(), || {
+            call_distro(call, root, function, vec![names.into(), opts.into()])
+        })
 }
 
 fn upgrade(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let opts = call.map(1)?;
     let label = || "upgrade all packages".to_owned();
-    call.session.step(Some(root), "upgrade", label, &call.chain(), || {
-        call_distro(call, root, "upgrade", vec![opts.into()])
-    })
+    call.session
+        .step(Some(root), "upgrade", label, &call.chain(), || {
+            call_distro(call, root, "upgrade", vec![opts.into()])
+        })
 }
 
 fn dracut(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let spec = call.map(1)?;
     let label = || "initramfs with dracut".to_owned();
-    call.session.step(Some(root), "dracut", label, &call.chain(), || {
-        let found = loader::find(call.session, STDLIB, "dracut/dracut")?;
-        load(call, &found.file, &found.text)?;
-        let arguments = vec![Dynamic::from(RootRef { id: root }), spec.into()];
-        call_module(call, &found.file, "dracut", arguments)
-    })
+    call.session
+        .step(Some(root), "dracut", label, &call.chain(), || {
+            let found = loader::find(call.session, STDLIB, "dracut/dracut")?;
+            load(call, &found.file, &found.text)?;
+            let arguments = vec![Dynamic::from(RootRef { id: root }), spec.into()];
+            call_module(call, &found.file, "dracut", arguments)
+        })
 }
 
 fn export(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -219,25 +242,51 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
     let exclude = fields.strings("exclude")?.unwrap_or_default();
     let compress = fields.text("compress")?;
     if !is_plain_name(&name) {
-        return Err(Box::new(fields
-            .refuse("name", "export_name", format!("`{name}` is no name for an export"))
-            .help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`")));
+        return Err(Box::new(
+            fields
+                .refuse(
+                    "name",
+                    "export_name",
+                    format!("`{name}` is no name for an export"),
+                )
+                .help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`"),
+        ));
     }
     let format = match (format.as_str(), compress.as_deref()) {
         ("dir", None) => Format::Dir,
         ("dir", Some(_)) => {
-            return Err(fields.refuse("compress", "export_format", "a `dir` export is not compressed"));
+            return Err(fields.refuse(
+                "compress",
+                "export_format",
+                "a `dir` export is not compressed",
+            ));
         }
-        ("tar", None | Some("zstd")) => Format::Tar { compression: Compression::Zstd },
-        ("tar", Some("gzip")) => Format::Tar { compression: Compression::Gzip },
-        ("tar", Some("none")) => Format::Tar { compression: Compression::None },
+        ("tar", None | Some("zstd")) => Format::Tar {
+            compression: Compression::Zstd,
+        },
+        ("tar", Some("gzip")) => Format::Tar {
+            compression: Compression::Gzip,
+        },
+        ("tar", Some("none")) => Format::Tar {
+            compression: Compression::None,
+        },
         ("tar", Some(other)) => {
-            return Err(Box::new(fields
-                .refuse("compress", "export_format", format!("`{other}` is no compression of a tar"))
-                .help("`zstd`, `gzip` or `none`")));
+            return Err(Box::new(
+                fields
+                    .refuse(
+                        "compress",
+                        "export_format",
+                        format!("`{other}` is no compression of a tar"),
+                    )
+                    .help("`zstd`, `gzip` or `none`"),
+            ));
         }
         (other, _) => {
-            let report = fields.refuse("format", "export_format", format!("there is no export format `{other}`"));
+            let report = fields.refuse(
+                "format",
+                "export_format",
+                format!("there is no export format `{other}`"),
+            );
             let report = match nearest(other, ["dir", "tar"].into_iter()) {
                 Some(near) => report.help(format!("did you mean `{near}`?")),
                 None => report.help("the formats are `dir` and `tar`"),
@@ -278,11 +327,17 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     let label = || format!("export {name} ({kind})");
     let chain = call.chain();
-    call.session.step::<_, Box<Report>>(Some(root), "export", label, &chain, || {
-        let action = Action { op: Op::Export(export), about: None, only_if: None, site: Vec::new() };
-        call.session.act(action, &chain);
-        Ok(())
-    })?;
+    call.session
+        .step::<_, Box<Report>>(Some(root), "export", label, &chain, || {
+            let action = Action {
+                op: Op::Export(export),
+                about: None,
+                only_if: None,
+                site: Vec::new(),
+            };
+            call.session.act(action, &chain);
+            Ok(())
+        })?;
     Ok(Dynamic::UNIT)
 }
 
@@ -294,7 +349,11 @@ fn is_plain_name(name: &str) -> bool {
 fn distro_call(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let function = call.text(1)?;
-    let arguments = if call.has(2) { call.array(2)? } else { Vec::new() };
+    let arguments = if call.has(2) {
+        call.array(2)?
+    } else {
+        Vec::new()
+    };
     call_distro(call, root, &function, arguments)
 }
 
@@ -334,21 +393,26 @@ fn call_distro(
 /// The file of a distro's module, compiled: of the recipe's repository before the stdlib's.
 fn module_of(call: &Call<'_>, distro: &str) -> Outcome<String> {
     let importer = call.session.plan.borrow().recipe.path.clone();
-    let found = loader::find(call.session, &importer, &format!("distro/{distro}")).map_err(|_| {
-        let known: Vec<String> = Stdlib::new(call.session.settings.stdlib.clone())
-            .list("distro")
-            .iter()
-            .filter_map(|path| path.strip_prefix("distro/")?.strip_suffix(".rhai").map(str::to_owned))
-            .collect();
-        let report = call.report("unknown_distro", format!("there is no distro `{distro}`"));
-        Box::new(match nearest(distro, known.iter().map(String::as_str)) {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None => report.help(format!(
-                "there is {}; a recipe repository can bring its own `distro/{distro}.rhai`",
-                known.join(", ")
-            )),
-        })
-    })?;
+    let found =
+        loader::find(call.session, &importer, &format!("distro/{distro}")).map_err(|_| {
+            let known: Vec<String> = Stdlib::new(call.session.settings.stdlib.clone())
+                .list("distro")
+                .iter()
+                .filter_map(|path| {
+                    path.strip_prefix("distro/")?
+                        .strip_suffix(".rhai")
+                        .map(str::to_owned)
+                })
+                .collect();
+            let report = call.report("unknown_distro", format!("there is no distro `{distro}`"));
+            Box::new(match nearest(distro, known.iter().map(String::as_str)) {
+                Some(near) => report.help(format!("did you mean `{near}`?")),
+                None => report.help(format!(
+                    "there is {}; a recipe repository can bring its own `distro/{distro}.rhai`",
+                    known.join(", ")
+                )),
+            })
+        })?;
     load(call, &found.file, &found.text)?;
     Ok(found.file)
 }
@@ -380,8 +444,16 @@ fn call_module(
         .map(|found| found.params.len())
         .collect();
     if !arities.contains(&arguments.len()) {
-        let report = call.report("distro_lacks", format!("`{file}` has no function `{function}` with {} parameters", arguments.len()));
-        return Err(Box::new(report.help("docs/distros.md says what a distro module brings")));
+        let report = call.report(
+            "distro_lacks",
+            format!(
+                "`{file}` has no function `{function}` with {} parameters",
+                arguments.len()
+            ),
+        );
+        return Err(Box::new(
+            report.help("docs/distros.md says what a distro module brings"),
+        ));
     }
     let chain = call.chain();
     // The module's own top level runs again: its constants and imports belong to the call.
@@ -390,11 +462,21 @@ fn call_module(
     call.session.below(chain.clone(), file, || {
         call.context
             .engine()
-            .call_fn_with_options::<Dynamic>(options, &mut scope, &ast, function, std::mem::take(&mut arguments))
+            .call_fn_with_options::<Dynamic>(
+                options,
+                &mut scope,
+                &ast,
+                function,
+                std::mem::take(&mut arguments),
+            )
             .map_err(|error| {
                 // What the module's function was called as is the engine's own frame.
                 let error = match *error {
-                    rhai::EvalAltResult::ErrorInFunctionCall(_, _, inner, position) if position.is_none() => *inner,
+                    rhai::EvalAltResult::ErrorInFunctionCall(_, _, inner, position)
+                        if position.is_none() =>
+                    {
+                        *inner
+                    }
                     other => other,
                 };
                 fault::report(call.session, error, file, chain)

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rhai::{Dynamic, Map};
 
 use super::{Access, Builtin};
-use crate::plan::{Action, Bind, HostRun, NspawnRun, Op, OutputScan, RequirePaths, RequiredPath, command};
+use crate::plan::{
+    Action, Bind, HostRun, NspawnRun, Op, OutputScan, RequirePaths, RequiredPath, command,
+};
 use crate::script::args::{Call, Fields, Outcome, as_strings};
 
 pub static BUILTINS: &[Builtin] = &[
@@ -88,7 +90,11 @@ fn common(fields: &Fields<'_>) -> Outcome<Common> {
         name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
     if let Some(name) = env.keys().find(bad) {
-        return Err(fields.refuse("env", "env_name", format!("`{name}` is no name of a variable")));
+        return Err(fields.refuse(
+            "env",
+            "env_name",
+            format!("`{name}` is no name of a variable"),
+        ));
     }
     let scan = OutputScan {
         fail_on: fields.strings("fail_on")?.unwrap_or_default(),
@@ -161,17 +167,31 @@ fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
         let bind = Fields::of(call, "binds", map);
         let host = bind.required_text("host")?;
         if !host.starts_with('/') {
-            return Err(bind.refuse("host", "relative_path", format!("`{host}` does not start with `/`")));
+            return Err(bind.refuse(
+                "host",
+                "relative_path",
+                format!("`{host}` does not start with `/`"),
+            ));
         }
         let path = bind.text("path")?.unwrap_or_else(|| host.clone());
         call.check_path(&path)?;
         let read_only = bind.bool("read_only")?.unwrap_or(false);
         bind.finish()?;
-        binds.push(Bind { host, path, read_only });
+        binds.push(Bind {
+            host,
+            path,
+            read_only,
+        });
     }
-    if !binds.is_empty() && !call.from_stdlib() && !call.session.settings.allow_host_run {
-        let report = fields.refuse("binds", "host_access", "the recipe wants paths of the host inside of the root");
-        return Err(Box::new(report.help("look at the recipe; if that is right, say `--allow-host-run`")));
+    if !binds.is_empty() && !call.is_from_stdlib() && !call.session.settings.allow_host_run {
+        let report = fields.refuse(
+            "binds",
+            "host_access",
+            "the recipe wants paths of the host inside of the root",
+        );
+        return Err(Box::new(report.help(
+            "look at the recipe; if that is right, say `--allow-host-run`",
+        )));
     }
     Ok(binds)
 }
@@ -180,11 +200,16 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let argv = call.strings(1)?;
     call.check_argv(&argv)?;
-    if !call.from_stdlib() && !call.session.settings.allow_host_run {
-        let report = call.report("host_access", "the recipe wants to run a command of the host");
-        return Err(Box::new(report
-            .label("this would run outside of the root, with your privileges")
-            .help("look at the recipe; if that is right, say `--allow-host-run`")));
+    if !call.is_from_stdlib() && !call.session.settings.allow_host_run {
+        let report = call.report(
+            "host_access",
+            "the recipe wants to run a command of the host",
+        );
+        return Err(Box::new(
+            report
+                .label("this would run outside of the root, with your privileges")
+                .help("look at the recipe; if that is right, say `--allow-host-run`"),
+        ));
     }
     let fields = call.fields(2)?;
     let common = common(&fields)?;
@@ -222,7 +247,11 @@ fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
         let package = fields.required_text("package")?;
         let why = fields.text("why")?.unwrap_or_default();
         fields.finish()?;
-        paths.push(RequiredPath { any_of, package, why });
+        paths.push(RequiredPath {
+            any_of,
+            package,
+            why,
+        });
     }
     let label = format!("check for {purpose}");
     let action = Action {
@@ -243,10 +272,16 @@ pub fn step(
     action: Action,
 ) -> Outcome<Dynamic> {
     let chain = call.chain();
-    call.session.step(Some(root), name, || label, &chain, || {
-        call.session.act(action, &chain);
-        Ok(Dynamic::UNIT)
-    })
+    call.session.step(
+        Some(root),
+        name,
+        || label,
+        &chain,
+        || {
+            call.session.act(action, &chain);
+            Ok(Dynamic::UNIT)
+        },
+    )
 }
 
 fn label(verb: &str, argv: &[String]) -> String {
@@ -272,8 +307,7 @@ fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn join(call: &Call<'_>) -> Outcome<Dynamic> {
     let array = call.array(0)?;
-    let words = as_strings(&array.into()).ok_or_else(|| {
-        call.report("wrong_type", "`join` wants an array of strings")
-    })?;
+    let words = as_strings(&array.into())
+        .ok_or_else(|| call.report("wrong_type", "`join` wants an array of strings"))?;
     Ok(words.join(&call.text(1)?).into())
 }

@@ -54,7 +54,8 @@ regular expression with named groups), `cause`, `help`; both may name groups: `{
         params: &["of", "given", "spec"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Checks the named arguments of a function, and gives them with `()` for what is absent.
+        doc:
+            "Checks the named arguments of a function, and gives them with `()` for what is absent.
 
 `spec` names each field's type: `string`, `strings` (an array, or one), `text` (a string or
 a secret), `bool`, `number`, `map`, `array`, `any`, with a `?` where it may be absent. A
@@ -103,9 +104,20 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
     let unless = fields.text("unless")?;
     let cause = fields.required_text("cause")?;
     let help = fields.required_text("help")?;
-    let origin = call.chain().last().map(|frame| frame.span.to_string()).unwrap_or_default();
-    let hint = Hint::new(Declaration { tools, pattern, unless, cause, help, origin })
-        .map_err(|error| fields.refuse(error.field(), error.code(), error.to_string()))?;
+    let origin = call
+        .chain()
+        .last()
+        .map(|frame| frame.span.to_string())
+        .unwrap_or_default();
+    let hint = Hint::new(Declaration {
+        tools,
+        pattern,
+        unless,
+        cause,
+        help,
+        origin,
+    })
+    .map_err(|error| fields.refuse(error.field(), error.code(), error.to_string()))?;
     fields.finish()?;
     let mut hints = call.session.hints.borrow_mut();
     // A module's top level runs more than once.

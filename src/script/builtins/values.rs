@@ -2,11 +2,9 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
+use rhai::{Dynamic, Engine, ImmutableString};
 
-use crate::diagnose::Report;
-use crate::plan::{RootId, Text};
-use crate::script::fault::Fault;
+use crate::plan::{Part, RootId, Text};
 use crate::script::session::Session;
 
 /// A root of the plan.
@@ -30,7 +28,10 @@ pub struct Fetched {
 pub fn register(engine: &mut Engine, session: &Rc<Session>) {
     engine.register_type_with_name::<RootRef>("Root");
     for (name, read) in [
-        ("name", (|root| root.name.clone()) as fn(&crate::plan::Root) -> String),
+        (
+            "name",
+            (|root| root.name.clone()) as fn(&crate::plan::Root) -> String,
+        ),
         ("distro", |root| root.distro.clone()),
         ("release", |root| root.release.clone()),
         ("arch", |root| root.arch.clone()),
@@ -56,20 +57,47 @@ pub fn register(engine: &mut Engine, session: &Rc<Session>) {
 
     engine.register_type_with_name::<Secret>("Secret");
     engine
-        .register_fn("+", |a: Secret, b: ImmutableString| Secret(a.0.concat(Text::from(b.as_str()))))
-        .register_fn("+", |a: ImmutableString, b: Secret| Secret(Text::from(a.as_str()).concat(b.0)))
+        .register_fn("+", |a: Secret, b: ImmutableString| {
+            Secret(a.0.concat(unmark(&b)))
+        })
+        .register_fn("+", |a: ImmutableString, b: Secret| {
+            Secret(unmark(&a).concat(b.0))
+        })
         .register_fn("+", |a: Secret, b: Secret| Secret(a.0.concat(b.0)))
-        .register_fn("to_string", refuse_secret)
-        .register_fn("to_debug", refuse_secret);
+        // Interpolation in backticks; the engine would swallow an error of this.
+        .register_fn("to_string", |secret: &mut Secret| mark(&secret.0))
+        .register_fn("to_debug", |secret: &mut Secret| secret.0.to_string());
 
     engine.register_type_with_name::<Fetched>("Fetched");
     engine.register_fn("to_string", |file: &mut Fetched| file.url.clone());
 }
 
-/// A secret in a plain string would be lost from sight.
-fn refuse_secret(_: &mut Secret) -> Result<ImmutableString, Box<EvalAltResult>> {
-    Err(Fault::raise(
-        Report::new("script::secret_in_text", "a secret cannot be put into a plain string")
-            .help("join it with `+`: `\"password=\" + secret(\"name\")`, as the content of a file, standard input or a value of `env`"),
-    ))
+/// What stands around a secret's name in a string of the script: two characters of a
+/// private-use plane, that no text has a reason to hold.
+const MARKS: (char, char) = ('\u{f5ec0}', '\u{f5ec1}');
+
+/// A text as a string of the script; secrets stand in it by name, between marks.
+fn mark(text: &Text) -> String {
+    text.parts()
+        .iter()
+        .map(|part| match part {
+            Part::Plain(text) => text.clone(),
+            Part::Secret(name) => format!("{}{name}{}", MARKS.0, MARKS.1),
+        })
+        .collect()
+}
+
+/// A string of the script as a text, marked names as secrets.
+pub fn unmark(text: &str) -> Text {
+    let mut pieces = text.split(MARKS.0);
+    let first = Text::from(pieces.next().unwrap_or_default());
+    pieces.fold(first, |text, piece| match piece.split_once(MARKS.1) {
+        Some((name, rest)) => text.concat(Text::secret(name)).concat(Text::from(rest)),
+        None => text.concat(Text::from(piece)),
+    })
+}
+
+/// Whether a string of the script holds a secret.
+pub fn is_marked(text: &str) -> bool {
+    text.contains([MARKS.0, MARKS.1])
 }

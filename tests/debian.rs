@@ -1,0 +1,165 @@
+//! A real Debian for diskless nodes: built, and booted over NFS. Needs root privileges, a
+//! Debian mirror (the host's own), mmdebstrap, systemd-nspawn, QEMU and nfs-ganesha.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{mounts_below, rootwright, run, stderr, stdout};
+
+fn base() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds the recipe of the repository and gives the export's folder.
+fn build(folder: &Path, release: &str) -> PathBuf {
+    // The cloud kernel is a fifth of the other's size; everything else is as it is shipped.
+    let options = [
+        format!("release={release}"),
+        "kernel=linux-image-cloud-amd64".to_owned(),
+    ];
+    let mut build = rootwright();
+    build
+        .current_dir(base())
+        .args(["build", "recipes/debian-nfs.rhai"]);
+    for option in &options {
+        build.args(["-o", option]);
+    }
+    let out = folder.join("out");
+    run(build
+        .arg("--store")
+        .arg(folder.join("store"))
+        .arg("--out")
+        .arg(&out));
+    out.join(format!("debian-{release}-nfs"))
+}
+
+/// The commands that the journal of the newest build holds are the plan's, one for one.
+fn commands_are_the_plans(folder: &Path, release: &str) {
+    let mut plan = rootwright();
+    plan.current_dir(base())
+        .args(["plan", "recipes/debian-nfs.rhai", "--format", "json", "-o"]);
+    plan.arg(format!("release={release}"))
+        .args(["-o", "kernel=linux-image-cloud-amd64"]);
+    let plan: serde_json::Value = serde_json::from_str(&stdout(&run(&mut plan))).unwrap();
+    let mut planned = Vec::new();
+    for step in plan["steps"].as_array().unwrap() {
+        for action in step["actions"].as_array().unwrap() {
+            let op = &action["op"];
+            match op["op"].as_str().unwrap() {
+                "host_run" | "nspawn_run" => planned.push((op["op"].clone(), op["argv"].clone())),
+                "export" => planned.push(("nspawn_run".into(), op["packages"].clone())),
+                _ => {}
+            }
+        }
+    }
+    let logs = folder.join("store/logs");
+    let journal = std::fs::read_dir(&logs)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path().join("journal.jsonl"))
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .find(|journal| journal.contains(release))
+        .expect("a journal of the build");
+    let ran: Vec<(serde_json::Value, serde_json::Value)> = journal
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| (line["op"].clone(), line["argv"].clone()))
+        .collect();
+    assert_eq!(ran, planned);
+}
+
+fn looks_like_a_node(export: &Path, release: &str) {
+    let root = export.join("root");
+    let os = std::fs::read_to_string(root.join("usr/lib/os-release")).unwrap();
+    assert!(os.contains(release), "{os}");
+    for file in ["vmlinuz", "initramfs.img"] {
+        assert!(
+            std::fs::metadata(export.join(file)).unwrap().len() > 1 << 20,
+            "{file}"
+        );
+    }
+    let cmdline = std::fs::read_to_string(export.join("cmdline")).unwrap();
+    assert!(
+        cmdline.contains("root=nfs4:SERVER:PATH:") && cmdline.contains("rootwright.overlay="),
+        "{cmdline}"
+    );
+    let manifest = std::fs::read_to_string(export.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let names: Vec<&str> = manifest["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|package| package["name"].as_str())
+        .collect();
+    assert!(names.contains(&"openssh-server") && names.contains(&"dracut"));
+    // Nothing of the build is left in the image.
+    for path in [
+        "usr/sbin/policy-rc.d",
+        "etc/resolv.conf",
+        "etc/ssh/ssh_host_ed25519_key",
+        "etc/dpkg/dpkg.cfg.d/rootwright-build",
+    ] {
+        assert!(root.join(path).symlink_metadata().is_err(), "{path}");
+    }
+    assert_eq!(
+        std::fs::read_to_string(root.join("etc/machine-id")).unwrap(),
+        ""
+    );
+    let shadow = std::fs::read_to_string(root.join("etc/shadow")).unwrap();
+    let root_entry = shadow
+        .lines()
+        .find(|line| line.starts_with("root:"))
+        .unwrap();
+    assert!(
+        root_entry.starts_with("root:!") || root_entry.starts_with("root:*"),
+        "{root_entry}"
+    );
+}
+
+/// One after the other: two cores carry one guest.
+#[test]
+fn both_releases_build_and_bookworm_boots_over_nfs() {
+    let folder = tempfile::Builder::new()
+        .prefix("rootwright-e2e-")
+        .tempdir_in("/var/tmp")
+        .unwrap();
+    for release in ["trixie", "bookworm"] {
+        let export = build(folder.path(), release);
+        looks_like_a_node(&export, release);
+        commands_are_the_plans(folder.path(), release);
+        assert_eq!(mounts_below(folder.path()), Vec::<String>::new());
+    }
+    let export = folder.path().join("out/debian-bookworm-nfs");
+    let cmdline = std::fs::read_to_string(export.join("cmdline")).unwrap();
+    let output = std::process::Command::new("bash")
+        .arg(base().join("tests/boot-check"))
+        .arg(export.join("root"))
+        .arg(export.join("vmlinuz"))
+        .arg(export.join("initramfs.img"))
+        .arg(cmdline.trim())
+        .output()
+        .unwrap();
+    let (said, errors) = (stdout(&output), stderr(&output));
+    assert!(output.status.success(), "{said}{errors}");
+    for line in [
+        "RW root=overlay",
+        "RW lower=nfs4",
+        "RW write=ok",
+        "RW readonly=ok",
+        "RW failed=",
+        "RW multi-user=active",
+    ] {
+        assert!(
+            said.lines().any(|found| found == line),
+            "{line}: {said}{errors}"
+        );
+    }
+}
