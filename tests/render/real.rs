@@ -71,7 +71,8 @@ impl Bench {
 }
 
 pub fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    let errors = String::from_utf8_lossy(&output.stderr);
+    format!("{}{errors}", String::from_utf8_lossy(&output.stdout))
 }
 
 /// A root with a shell, and accounts that the host does not have.
