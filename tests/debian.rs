@@ -124,9 +124,95 @@ fn looks_like_a_node(export: &Path, release: &str) {
     );
 }
 
+/// Files that differ between two builds of one plan, and why.
+const VOLATILE: &[(&str, &str)] = &[
+    (
+        "boot/initrd.img-",
+        "dracut puts times and a random order into the image",
+    ),
+    (
+        "usr/lib/modules/",
+        "depmod's files depend on the order in which packages were unpacked",
+    ),
+    ("var/log/", "logs hold times"),
+    (
+        "var/cache/ldconfig/aux-cache",
+        "holds inode numbers and times",
+    ),
+    ("var/lib/systemd/", "stamps of the first set-up"),
+    (
+        "var/lib/dbus/machine-id",
+        "random, made when dbus was installed",
+    ),
+    ("var/lib/apt/extended_states", "written in hash order"),
+    (
+        "etc/passwd-",
+        "a backup: what it holds depends on the last change",
+    ),
+    ("etc/group-", "the same"),
+    ("etc/shadow", "the day of the last change of a password"),
+];
+
+/// Every path of a tree with kind, mode, owner, target and contents.
+fn listing(root: &Path) -> std::collections::BTreeMap<String, String> {
+    let script = r#"cd "$1" && find . -mindepth 1 -type f -printf '%P\t%y %m %U %G ' -exec sh -c 'sha256sum <"$1" | cut -c1-64' sh {} \; -o -printf '%P\t%y %m %U %G %l\n'"#;
+    let output = run(std::process::Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(root));
+    stdout(&output)
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .filter(|(path, _)| {
+            !VOLATILE
+                .iter()
+                .any(|(volatile, _)| path.starts_with(volatile))
+        })
+        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
+        .collect()
+}
+
+/// `plan --format sh` makes the same root without rootwright.
+fn script_makes_the_same(folder: &Path, export: &Path) {
+    let mut plan = rootwright();
+    plan.current_dir(base())
+        .args(["plan", "recipes/debian-nfs.rhai", "--format", "sh"]);
+    let script = folder.join("plan.sh");
+    let text = stdout(&run(plan.args(["-o", "kernel=linux-image-cloud-amd64"])));
+    std::fs::write(&script, text).unwrap();
+    let by_script = folder.join("by-script");
+    run(std::process::Command::new("bash")
+        .arg(&script)
+        .arg(&by_script));
+    let (ours, theirs) = (
+        listing(&export.join("root")),
+        listing(&by_script.join("debian-bookworm-nfs/root")),
+    );
+    assert!(ours.len() > 5_000, "{}", ours.len());
+    let mut different = Vec::new();
+    for path in ours.keys().chain(theirs.keys()) {
+        let (a, b) = (ours.get(path), theirs.get(path));
+        if a != b {
+            different.push(format!("{path}: {a:?} by rootwright, {b:?} by the script"));
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "{} differences:\n{}",
+        different.len(),
+        different.join("\n")
+    );
+    for file in ["vmlinuz", "cmdline"] {
+        let read = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
+        assert!(
+            read(export) == read(&by_script.join("debian-bookworm-nfs")),
+            "{file}"
+        );
+    }
+}
+
 /// One after the other: two cores carry one guest.
 #[test]
-fn both_releases_build_and_bookworm_boots_over_nfs() {
+fn both_releases_build_as_by_hand_and_bookworm_boots_over_nfs() {
     let folder = tempfile::Builder::new()
         .prefix("rootwright-e2e-")
         .tempdir_in("/var/tmp")
@@ -138,6 +224,7 @@ fn both_releases_build_and_bookworm_boots_over_nfs() {
         assert_eq!(mounts_below(folder.path()), Vec::<String>::new());
     }
     let export = folder.path().join("out/debian-bookworm-nfs");
+    script_makes_the_same(folder.path(), &export);
     let cmdline = std::fs::read_to_string(export.join("cmdline")).unwrap();
     let output = std::process::Command::new("bash")
         .arg(base().join("tests/boot-check"))

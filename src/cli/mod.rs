@@ -164,6 +164,11 @@ pub fn main() -> ExitCode {
         ErrorFormat::Short => Style::Short,
     };
     let printer = Printer::new(style, cli.global.color);
+    // For those who look for a fault in rootwright itself: ROOTWRIGHT_LOG=debug.
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env("ROOTWRIGHT_LOG"))
+        .with_writer(std::io::stderr)
+        .init();
     let done = match cli.command {
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),

@@ -172,6 +172,7 @@ impl<'a> Runner<'a> {
         }
         let _lock = store.lock(&layer.key).map_err(Error::store)?;
         let cached = store.has(&layer.key);
+        tracing::debug!(step = step.number, key = %layer.key, cached, "layer");
         if !cached {
             let start = Instant::now();
             let open = self.open(layer.root)?;
@@ -379,6 +380,7 @@ impl<'a> Runner<'a> {
         planned: &[String],
         in_root: bool,
     ) -> Result<Ended, Error> {
+        tracing::debug!(step = step.number, argv = ?planned, in_root, "command");
         let start = Instant::now();
         let mut see = |line: &str| self.events.output(step, line);
         let ended = process::run(command, &self.settings.secrets, &self.log(step), &mut see)
