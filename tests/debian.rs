@@ -242,7 +242,7 @@ fn both_releases_build_as_by_hand_and_bookworm_boots_over_nfs() {
         "RW write=ok",
         "RW readonly=ok",
         "RW failed=",
-        "RW multi-user=active",
+        "RW ssh=active",
     ] {
         assert!(
             said.lines().any(|found| found == line),

@@ -82,7 +82,7 @@ pub fn capture(
         actions: Vec::new(),
     };
     let overlay = runner.open(root)?;
-    let ended = runner.in_root(&step, &[], run, overlay.mounted.path())?;
+    let ended = runner.in_root(&step, &[], run, overlay.mounted.path(), false)?;
     Ok(ended.output.join("\n"))
 }
 
@@ -217,9 +217,6 @@ impl<'a> Runner<'a> {
         let made = folder.path().join("layer");
         let upper = made.join("fs");
         fs::create_dir_all(&upper).map_err(Error::store)?;
-        // The root's own directory is 0755 whatever this process's umask is.
-        fs::set_permissions(&upper, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .map_err(Error::store)?;
         let lower: Vec<PathBuf> = self
             .stacks
             .get(&root)
@@ -230,6 +227,7 @@ impl<'a> Runner<'a> {
                     .collect()
             })
             .unwrap_or_default();
+        root_attributes(lower.last(), &upper).map_err(Error::store)?;
         let mounted = Mounted::overlay(
             &lower,
             &upper,
@@ -253,7 +251,7 @@ impl<'a> Runner<'a> {
             }
             match &action.op {
                 Op::HostRun(run) => self.on_host(step, &action.site, run, root)?,
-                Op::NspawnRun(run) => drop(self.in_root(step, &action.site, run, root)?),
+                Op::NspawnRun(run) => drop(self.in_root(step, &action.site, run, root, true)?),
                 Op::Export(_) => {}
                 op => self.file(step, &action.site, op, root)?,
             }
@@ -269,7 +267,9 @@ impl<'a> Runner<'a> {
             argv: argv.clone(),
             ..NspawnRun::default()
         };
-        Ok(self.run_in_root(step, &action.site, &run, root)?.success)
+        Ok(self
+            .run_in_root(step, &action.site, &run, root, true)?
+            .success)
     }
 
     fn file(&self, step: &Step, site: &[Frame], op: &Op, root: &Path) -> Result<(), Error> {
@@ -314,6 +314,7 @@ impl<'a> Runner<'a> {
             env: &env,
             stdin: run.stdin.as_ref(),
             scan: &run.scan,
+            with_errors: true,
         };
         let ended = self.command(step, site, &command, &run.argv, false)?;
         self.judge(
@@ -334,8 +335,9 @@ impl<'a> Runner<'a> {
         site: &[Frame],
         run: &NspawnRun,
         root: &Path,
+        with_errors: bool,
     ) -> Result<Ended, Error> {
-        let ended = self.run_in_root(step, site, run, root)?;
+        let ended = self.run_in_root(step, site, run, root, with_errors)?;
         self.judge(
             step,
             site,
@@ -353,6 +355,7 @@ impl<'a> Runner<'a> {
         site: &[Frame],
         run: &NspawnRun,
         root: &Path,
+        with_errors: bool,
     ) -> Result<Ended, Error> {
         let resolver = if run.network {
             Resolver::over(root)?
@@ -365,6 +368,7 @@ impl<'a> Runner<'a> {
             env: &run.env,
             stdin: run.stdin.as_ref(),
             scan: &run.scan,
+            with_errors,
         };
         let ended = self.command(step, site, &command, &run.argv, true);
         drop(resolver);
@@ -441,7 +445,7 @@ impl<'a> Runner<'a> {
                     argv: argv.to_vec(),
                     ..NspawnRun::default()
                 };
-                let ended = runner.in_root(step, &action.site, &run, open.mounted.path());
+                let ended = runner.in_root(step, &action.site, &run, open.mounted.path(), false);
                 ended
                     .map(|ended| ended.output.join("\n"))
                     .map_err(|error| Box::new(error.report(&crate::diagnose::HintSet::default())))
@@ -487,6 +491,19 @@ impl<'a> Runner<'a> {
         let mut file = fs::File::options().create(true).append(true).open(path)?;
         writeln!(file, "{line}")
     }
+}
+
+/// The directory `/` itself is the topmost layer's: mode and owner go on from the layer
+/// below, and start as 0755, root's, whatever this process's umask is.
+fn root_attributes(below: Option<&PathBuf>, upper: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let mut mode = 0o755;
+    if let Some(below) = below {
+        let metadata = fs::metadata(below)?;
+        mode = metadata.mode() & 0o7777;
+        chown(upper, Some(metadata.uid()), Some(metadata.gid()))?;
+    }
+    fs::set_permissions(upper, PermissionsExt::from_mode(mode))
 }
 
 fn with_kept(error: Error, kept: Option<PathBuf>) -> Error {

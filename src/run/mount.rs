@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use fs_err as fs;
 use rustix::mount::{
@@ -71,9 +72,10 @@ fn mount_new(
     }
     rustix::mount::fsconfig_set_string(fd, "upperdir", upper)?;
     rustix::mount::fsconfig_set_string(fd, "workdir", work)?;
-    // Layers are moved, copied and read on their own: each holds whole files under their
-    // own names, with no references into the others.
-    for option in ["redirect_dir", "metacopy", "index"] {
+    // A directory of a lower layer can be renamed, as package managers do it.
+    rustix::mount::fsconfig_set_string(fd, "redirect_dir", "on")?;
+    // Every layer holds whole files, and none refers to an inode of another.
+    for option in ["metacopy", "index"] {
         rustix::mount::fsconfig_set_string(fd, option, "off")?;
     }
     rustix::mount::fsconfig_create(fd)?;
@@ -99,7 +101,7 @@ fn mount_old(
         .map(|layer| layer.display().to_string())
         .collect();
     let options = format!(
-        "lowerdir={},upperdir={},workdir={},redirect_dir=off,metacopy=off,index=off",
+        "lowerdir={},upperdir={},workdir={},redirect_dir=on,metacopy=off,index=off",
         layers.join(":"),
         upper.display(),
         work.display()
@@ -123,6 +125,21 @@ impl Drop for Mounted {
     }
 }
 
+/// What the host's resolv.conf held when the build began; where it is a link into /run,
+/// the tmpfs for systemd-nspawn may hide it after.
+static HOST_RESOLVER: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+
+fn host_resolver() -> Option<Vec<u8>> {
+    HOST_RESOLVER
+        .get_or_init(|| std::fs::read("/etc/resolv.conf").ok())
+        .clone()
+}
+
+/// Reads the host's resolv.conf before anything is mounted.
+pub fn remember_resolver() {
+    let _ = host_resolver();
+}
+
 /// The host's name resolution, mounted over whatever `/etc/resolv.conf` of a root is.
 /// The image's own file, link or absence is as it was when this is dropped.
 pub struct Resolver {
@@ -135,10 +152,14 @@ impl Resolver {
     /// When the root's /etc cannot be found inside of it, or the mount is refused.
     /// `None` where the host has no name resolution, or the root no place for it.
     pub fn over(root: &Path) -> Result<Option<Self>, Error> {
-        let source = Path::new("/etc/resolv.conf");
-        if !source.is_file() {
+        let Some(content) = host_resolver() else {
             return Ok(None);
-        }
+        };
+        // A copy: what a command writes to it does not reach the host's own file.
+        let mut copy = tempfile::NamedTempFile::new().map_err(Error::store)?;
+        std::io::Write::write_all(&mut copy, &content).map_err(Error::store)?;
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        fs::set_permissions(copy.path(), readable).map_err(Error::store)?;
         let inside = pathrs::Root::open(root).map_err(|error| Error::resolver(&error))?;
         let Ok(etc) = inside.resolve("/etc") else {
             return Ok(None);
@@ -157,11 +178,10 @@ impl Resolver {
             Ok(metadata) if metadata.is_dir() => return Ok(None),
             Ok(_) => {}
         }
-        // Neither end follows a link: the host's file is opened, the image's link is
-        // mounted over.
+        // The target's last component is not followed: a link of the image is mounted over.
         let clone = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
             | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone)
+        let tree = rustix::mount::open_tree(rustix::fs::CWD, copy.path(), clone)
             .map_err(Error::mount_resolver)?;
         rustix::mount::move_mount(
             tree.as_fd(),

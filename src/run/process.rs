@@ -15,6 +15,9 @@ pub struct Command<'a> {
     pub env: &'a BTreeMap<String, Text>,
     pub stdin: Option<&'a Text>,
     pub scan: &'a OutputScan,
+    /// Whether standard error is part of the output; for a value that is asked for it is
+    /// not, and goes to the log alone.
+    pub with_errors: bool,
 }
 
 /// How a command ended.
@@ -70,11 +73,16 @@ pub fn run(
         .argv
         .split_first()
         .ok_or(std::io::ErrorKind::InvalidInput)?;
+    let errors = tempfile::NamedTempFile::new()?;
     let mut expression = duct::cmd(program, arguments)
         .full_env(env)
         .dir("/")
-        .stderr_to_stdout()
         .unchecked();
+    expression = if command.with_errors {
+        expression.stderr_to_stdout()
+    } else {
+        expression.stderr_file(errors.reopen()?)
+    };
     expression = match command.stdin {
         Some(text) => expression.stdin_bytes(secrets.reveal(text)),
         None => expression.stdin_null(),
@@ -118,6 +126,11 @@ pub fn run(
         see(&line);
         if output.len() < KEPT_LINES {
             output.push(line);
+        }
+    }
+    if !command.with_errors {
+        for line in std::fs::read_to_string(errors.path())?.lines() {
+            writeln!(log, "{}", secrets.redact(line))?;
         }
     }
     let status = match handle.try_wait()? {

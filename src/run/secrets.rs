@@ -68,12 +68,18 @@ impl Secrets {
 
     /// A line with every secret's value replaced by its name.
     pub fn redact(&self, line: &str) -> String {
+        let mut parts: Vec<(&str, &str)> = self
+            .values
+            .iter()
+            .flat_map(|(name, value)| value.lines().map(move |part| (part, name.as_str())))
+            .filter(|(part, _)| !part.trim().is_empty())
+            .collect();
+        // A value that begins with another's comes before it.
+        parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
         let mut line = line.to_owned();
-        for (name, value) in &self.values {
-            for part in value.lines().filter(|part| !part.trim().is_empty()) {
-                if line.contains(part) {
-                    line = line.replace(part, &format!("<secret {name}>"));
-                }
+        for (part, name) in parts {
+            if line.contains(part) {
+                line = line.replace(part, &format!("<secret {name}>"));
             }
         }
         line

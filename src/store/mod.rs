@@ -64,6 +64,12 @@ impl Store {
     /// # Errors
     /// When its folders cannot be made.
     pub fn open(root: &Path) -> io::Result<Self> {
+        if !root.exists() {
+            fs::create_dir_all(root)?;
+            // Old set-uid programs of layers are for nobody else to run.
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+            fs::set_permissions(root, private)?;
+        }
         for folder in [
             "layers", "tmp", "failed", "logs", "locks", "captures", "fetch",
         ] {
