@@ -1,6 +1,9 @@
 //! The renderers over plans that are made by hand: what people read, what programs read,
 //! and what a shell makes of it.
 
+// Clippy takes only the functions marked #[test] for tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod json;
 mod plans;
 mod real;
