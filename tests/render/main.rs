@@ -1,12 +1,8 @@
 //! The renderers over plans that are made by hand: what people read, what programs read,
 //! and what a shell makes of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+// Clippy takes only the functions marked #[test] for tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod json;
 mod plans;

@@ -404,6 +404,41 @@ fn names_resolve_and_the_image_keeps_its_resolv_conf() {
     }
 }
 
+#[test]
+fn the_environment_is_the_same_for_everyone() {
+    let bench = Bench::new();
+    let online = |network, to: &str| {
+        Op::NspawnRun(NspawnRun {
+            network,
+            ..inside(&["sh", "-c", &format!("env >{to}")])
+        })
+    };
+    let ops = vec![
+        host(&["sh", "-c", "env >$ROOT/on-host"]),
+        online(true, "/online"),
+        online(false, "/offline"),
+        plans::write_as("/secret", Text::secret("s"), None),
+    ];
+    let plan = busybox().step(0, "env", "env", ops).done();
+    let env = [
+        ("ROOTWRIGHT_SECRET_S", "hush"),
+        ("EDITOR", "/bin/ed"),
+        ("https_proxy", "http://proxy.example.org"),
+    ];
+    let root = bench.make_with(&plan, &env).join("box");
+    assert_eq!(read(&root, "secret"), "hush");
+    for (file, proxy) in [("on-host", true), ("online", true), ("offline", false)] {
+        let seen = read(&root, file);
+        assert!(
+            !seen.contains("hush") && !seen.contains("EDITOR"),
+            "{file}: {seen}"
+        );
+        assert!(seen.contains("HOME=/root"), "{file}: {seen}");
+        let proxied = seen.contains("https_proxy=http://proxy.example.org");
+        assert_eq!(proxied, proxy, "{file}: {seen}");
+    }
+}
+
 /// Path → kind, mode, owner, content or target.
 pub fn tree(root: &Path) -> BTreeMap<String, (u32, u32, u32, Vec<u8>)> {
     fn walk(root: &Path, dir: &Path, out: &mut BTreeMap<String, (u32, u32, u32, Vec<u8>)>) {

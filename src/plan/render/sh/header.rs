@@ -114,18 +114,27 @@ pub fn checks(plan: &Plan, tools: &[(String, String)]) -> String {
 }
 
 /// Enters the namespace and makes the scratch directory.
-pub fn entrance(plan: &Plan, containers: bool) -> String {
+pub fn entrance(containers: bool) -> String {
     let mut out = String::from(
         "# In namespaces of its own: nothing that is mounted or started outlives the script.\n\
          if [[ ${ROOTWRIGHT_INSIDE-} != yes ]]; then\n    \
          ROOTWRIGHT_INSIDE=yes exec unshare --mount --pid --fork --kill-child --mount-proc -- \\\n        \
          bash -- \"$0\" \"$@\"\nfi\n\
          unset ROOTWRIGHT_INSIDE\n\
-         exec </dev/null\n",
+         exec </dev/null\n\n\
+         # Commands see the same environment whoever runs the script; proxies are passed on.\n\
+         passed=()\n\
+         while IFS= read -r name; do\n    \
+         case $name in\n        \
+         PATH) ;;\n        \
+         http_proxy | https_proxy | ftp_proxy | all_proxy | no_proxy | SOURCE_DATE_EPOCH | \\\n            \
+         HTTP_PROXY | HTTPS_PROXY | FTP_PROXY | ALL_PROXY | NO_PROXY)\n            \
+         passed+=(\"--setenv=$name\")\n            ;;\n        \
+         *) export -n -- \"${name?}\" ;;\n    esac\n\
+         done < <(compgen -e)\n\
+         export HOME=/root USER=root LOGNAME=root SHELL=/bin/sh TERM=dumb\n\
+         export LANG=C.UTF-8 LC_ALL=C.UTF-8\n",
     );
-    for name in secrets(plan) {
-        let _ = writeln!(out, "export -n {}", secret_variable(&name));
-    }
     if containers {
         out.push_str(
             "\n# systemd-nspawn wants a tmpfs here.\n\

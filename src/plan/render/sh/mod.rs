@@ -61,7 +61,7 @@ pub fn sh(plan: &Plan) -> String {
     let mut out = header::comments(plan);
     out.push_str(&header::checks(plan, &tools));
     out.push('\n');
-    out.push_str(&header::entrance(plan, script.offline || script.online));
+    out.push_str(&header::entrance(script.offline || script.online));
     for helper in &helpers {
         out.push('\n');
         out.push_str(helper.source());

@@ -1,7 +1,7 @@
 //! Commands inside of the root, from [`nspawn_argv`], so that the script and the runner
 //! cannot come to call systemd-nspawn differently.
 
-use super::super::words::{fold, word_with_root};
+use super::super::words::{fold, word, word_with_root};
 use super::input::value;
 use crate::plan::command::nspawn_argv;
 use crate::plan::{NspawnRun, ROOT_PLACEHOLDER};
@@ -64,7 +64,7 @@ pub fn words(run: &NspawnRun) -> Vec<String> {
     let mut words = Vec::new();
     for (name, text) in &run.env {
         if !is_taken(name) {
-            words.push(format!("{name}={}", value(text, super::super::words::word)));
+            words.push(format!("{name}={}", value(text, word)));
         }
     }
     words.push(function(run.network).to_owned());
@@ -78,14 +78,14 @@ pub fn words(run: &NspawnRun) -> Vec<String> {
             .strip_prefix("--setenv=")
             .filter(|name| is_taken(name))
             .and_then(|name| run.env.get(name));
-        let mut word = super::super::words::word(&flag);
+        let mut flag = word(&flag);
         if let Some(text) = taken {
-            word.push('=');
-            word.push_str(&value(text, super::super::words::word));
+            flag.push('=');
+            flag.push_str(&value(text, word));
         }
-        words.push(word);
+        words.push(flag);
     }
-    words.extend(command.iter().map(|arg| super::super::words::word(arg)));
+    words.extend(command.iter().map(|arg| word(arg)));
     words
 }
 
@@ -121,7 +121,7 @@ pub fn definition(network: bool) -> String {
     out.truncate(out.trim_end().len());
     if network {
         out.push_str(
-            " \\\n        \"${dns_bind[@]}\" \"$@\" || status=$?\n    dns_end\n    return \"$status\"\n}\n",
+            " \\\n        \"${dns_bind[@]}\" \"${passed[@]}\" \"$@\" || status=$?\n    dns_end\n    return \"$status\"\n}\n",
         );
     } else {
         out.push_str(" \\\n        \"$@\"\n}\n");

@@ -236,23 +236,18 @@ impl Emitter {
             front.push("--".to_owned());
         }
         front.extend(words);
-        let after = match allow_failure {
-            None => String::new(),
-            Some(why) => {
-                self.helpers.insert("allowed");
-                format!(" ||\n{}    allowed $? {}", self.indent, word(why))
-            }
-        };
         let mut input = stdin.map_or_else(Input::default, Input::of);
-        // A here-document begins after the whole line, so the alternative goes on it.
-        let after = if input.body.is_empty() {
-            after
-        } else {
-            input
-                .after
-                .push_str(&after.replace("\n    ", " ").replace("  ", " "));
-            String::new()
-        };
+        let mut after = String::new();
+        if let Some(why) = allow_failure {
+            self.helpers.insert("allowed");
+            let allowed = format!("allowed $? {}", word(why));
+            if input.body.is_empty() {
+                after = format!(" ||\n{}    {allowed}", self.indent);
+            } else {
+                // The here-document begins below the line, so this belongs on it.
+                input.after.push_str(&format!(" || {allowed}"));
+            }
+        }
         self.command("", front, input, &after);
     }
 

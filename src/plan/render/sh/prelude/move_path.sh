@@ -6,6 +6,7 @@ move_path() { # FROM TO
     [[ -e $from || -L $from ]] || die "the root has no $1 to move"
     in_root_parent "$2"
     if [[ -d $resolved && ! -L $resolved ]]; then die "$2 is a directory"; fi
+    if [[ $from == "$resolved" ]]; then return; fi
     mkdir -p -- "${resolved%/*}"
     mv -fT -- "$from" "$resolved"
 }

@@ -1,8 +1,13 @@
-# Sets `id` to the number of a NAME in the root's passwd or group; a number is one already.
+# Sets `id` to the number of a NAME in the root's passwd or group; a number is one already,
+# and root is 0 also where there are no accounts yet.
 id_in_root() { # passwd|group NAME
     local name
     id=$2
     if [[ $id =~ ^[0-9]+$ ]]; then return; fi
+    if [[ $id == root ]]; then
+        id=0
+        return
+    fi
     in_root_path "/etc/$1"
     [[ -f $resolved ]] || die "the root has no /etc/$1 to look \`$2\` up in"
     while IFS=: read -r name _ id _ || [[ -n $name ]]; do
