@@ -498,3 +498,25 @@ fn progress_for_machines_is_json() {
     );
     assert_eq!(events[3]["line"], "hello");
 }
+
+#[test]
+fn a_command_cannot_change_the_hosts_resolver() {
+    let host = read("/etc/resolv.conf");
+    let repository = Repository::new();
+    run(&mut repository.build(&format!(
+        "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo changed >>/etc/resolv.conf\"]);"
+    )));
+    assert_eq!(read("/etc/resolv.conf"), host);
+}
+
+#[test]
+fn a_captured_value_has_no_error_output_and_the_root_keeps_its_mode() {
+    let repository = Repository::new();
+    let recipe = format!(
+        "{TINY}root.set_mode(\"/\", 0o711);\nroot.write_file(\"/a\", \"\");\nlet v = root.capture([\"sh\", \"-c\", \"echo noise >&2; echo real\"], #{{ preview: \"\" }});\nroot.write_file(\"/v\", v);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    );
+    run(&mut repository.build(&recipe));
+    let root = repository.out().join("x/root");
+    assert_eq!(read(root.join("v")), "real");
+    assert_eq!(std::fs::metadata(root).unwrap().mode() & 0o7777, 0o711);
+}

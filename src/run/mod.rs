@@ -18,7 +18,7 @@ pub use capture::{BuildCapture, PreviewCapture};
 pub use error::{CommandFailure, Error};
 pub use execute::{Outcome, execute};
 pub use mount::Mounted;
-pub use secrets::{Secrets, variable as secret_variable};
+pub use secrets::Secrets;
 
 use crate::diagnose::Report;
 use crate::plan::{Export, Plan, Step};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::plan::render::secret_variable;
 use crate::plan::{Part, Plan, Text};
 
 /// Values by name. Has no `Debug`: they are for no log.
@@ -31,10 +32,10 @@ impl Secrets {
                 Some((_, path)) => fs_err::read_to_string(path)
                     .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
                     .map_err(|error| error.to_string()),
-                None => std::env::var(variable(&name)).map_err(|_| {
+                None => std::env::var(secret_variable(&name)).map_err(|_| {
                     format!(
                         "neither `{}` nor `--secret {name}=FILE` is given",
-                        variable(&name)
+                        secret_variable(&name)
                     )
                 }),
             };
@@ -84,14 +85,6 @@ impl Secrets {
         }
         line
     }
-}
-
-/// The variable that a secret's value is taken from.
-pub fn variable(name: &str) -> String {
-    format!(
-        "ROOTWRIGHT_SECRET_{}",
-        name.to_uppercase().replace('-', "_")
-    )
 }
 
 fn collect(value: &serde_json::Value, names: &mut Vec<String>) {

@@ -198,7 +198,7 @@ pub fn habit(word: &str) -> Option<&'static str> {
         "True" | "TRUE" => "Rhai says `true`",
         "False" | "FALSE" => "Rhai says `false`",
         "elif" | "elsif" | "elseif" => "Rhai says `else if`",
-        "format" | "sprintf" | "printf" => "backticks interpolate: `debian-${release}`",
+        "format" | "sprintf" | "printf" => "backticks interpolate: `name-${value}`",
         "print" | "println" | "echo" => "a recipe's message is `log(\"…\")`",
         "def" | "function" | "func" => "Rhai's functions start with `fn`",
         "var" => "Rhai's variables start with `let`",

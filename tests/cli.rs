@@ -1,0 +1,232 @@
+//! The command line: exact words for what people get wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::{Repository, rootwright, run, stderr, stdout};
+
+const DEBIAN: &str = "let release = option(\"release\", #{ default: \"bookworm\", choices: [\"bookworm\", \"trixie\"] });\nlet root = bootstrap(#{ distro: \"debian\", release: release, mirror: \"http://mirror.example.org/debian\" });\n";
+
+/// Exit status and standard error of a command in a repository.
+fn failed(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = rootwright()
+        .current_dir(repository.path())
+        .args(arguments)
+        .output()
+        .unwrap();
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn bad_recipes_get_clear_errors() {
+    let repository = Repository::new();
+    repository.write("node.rhai", DEBIAN);
+    repository.write("broken.rhai", "let x = ;\n");
+    std::fs::write(repository.path().join("latin.rhai"), b"// caf\xe9\n").unwrap();
+    repository.write("typo.rhai", "let a = 1;\nroot_of(instal);\n");
+    for (name, said) in [
+        (
+            "nod.rhai",
+            "  x cannot read `nod.rhai`: there is no such file\n  help: did you mean `node.rhai`?\n",
+        ),
+        (
+            "distro",
+            "  x `distro` is a folder, not a recipe\n  help: `rootwright list distro` shows the recipes in it\n",
+        ),
+        (
+            "latin.rhai",
+            "  x `latin.rhai` is not UTF-8 text: the bytes in line 1 are not characters\n  help: save it as UTF-8\n",
+        ),
+    ] {
+        assert_eq!(
+            failed(&repository, &["plan", name]),
+            (Some(1), said.to_owned())
+        );
+    }
+    let (code, said) = failed(&repository, &["plan", "broken.rhai"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("broken.rhai:1:9"), "{said}");
+    let (code, said) = failed(
+        &repository,
+        &["plan", "typo.rhai", "--error-format", "short"],
+    );
+    assert_eq!(
+        (code, said.starts_with("typo.rhai:2:")),
+        (Some(1), true),
+        "{said}"
+    );
+}
+
+#[test]
+fn options_are_checked_by_name_and_choice() {
+    let repository = Repository::new();
+    repository.write("node.rhai", DEBIAN);
+    let (code, said) = failed(&repository, &["plan", "node.rhai", "-o", "relase=trixie"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (
+            Some(1),
+            "  x the recipe has no option `relase`\n  help: did you mean `release`?\n"
+        )
+    );
+    let (code, said) = failed(&repository, &["plan", "node.rhai", "-o", "release=trixi"]);
+    assert_eq!(code, Some(1));
+    for part in [
+        "`trixi` is no value of the option `release`",
+        "node.rhai:1:15",
+        "did you mean `-o release=trixie`?",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(
+        failed(&repository, &["plan", "node.rhai", "-o", "release"]).0,
+        Some(2)
+    );
+}
+
+#[test]
+fn errors_are_data_where_asked_for() {
+    let repository = Repository::new();
+    repository.write("node.rhai", "nothing(1);");
+    let (_, said) = failed(
+        &repository,
+        &["plan", "node.rhai", "--error-format", "json"],
+    );
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(report["code"], "script::unknown_function");
+    assert_eq!(report["trace"][0]["span"]["start"]["line"], 1);
+}
+
+#[test]
+fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
+    let repository = Repository::new();
+    repository.write("node.rhai", DEBIAN);
+    let mut allow = Command::new("chmod");
+    run(allow.args(["-R", "a+rX"]).arg(repository.path()));
+    let program = repository.path().join("rootwright");
+    std::fs::copy(env!("CARGO_BIN_EXE_rootwright"), &program).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["build", "node.rhai"])
+        .current_dir(repository.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    for part in ["a build needs root privileges", "next: sudo "] {
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+    let mut build = repository.build("let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", keyring: \"/nowhere.gpg\", mirror: \"http://mirror.example.org/debian\" });\nroot.export(#{ format: \"tar\", name: \"x\" });");
+    let output = build.env("PATH", repository.path()).output().unwrap();
+    let said = stderr(&output);
+    for part in [
+        "this host lacks",
+        "`mmdebstrap` (step 1,",
+        "`tar` (step 2,",
+        "`zstd` (step 2,",
+        "`/nowhere.gpg`",
+        "next: apt-get install -y --no-install-recommends",
+        "mmdebstrap",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!repository.out().exists());
+}
+
+#[test]
+fn planning_needs_nothing() {
+    let repository = Repository::new();
+    repository.write("node.rhai", DEBIAN);
+    let output = rootwright()
+        .current_dir(repository.path())
+        .args(["plan", "node.rhai", "--store", "/nowhere/at/all"])
+        .env("PATH", "")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("bootstrap debian bookworm"));
+    assert!(!Path::new("/nowhere").exists());
+}
+
+#[test]
+fn check_tries_every_choice_and_ends_with_1() {
+    let repository = Repository::new();
+    repository.write("good.rhai", DEBIAN);
+    repository.write("lib/helper.rhai", "this is no recipe");
+    let good = run(rootwright()
+        .current_dir(repository.path())
+        .args(["check", "good.rhai"]));
+    assert_eq!(stderr(&good), "1 recipe checked, nothing wrong\n");
+    repository.write("bad.rhai", "let kind = option(\"kind\", #{ default: \"a\", choices: [\"a\", \"b\"] });\nif kind == \"b\" { fail(\"b is broken\"); }\n");
+    repository.write("worse.rhai", "one(1);\ntwo(2);\n");
+    let (code, said) = failed(&repository, &["check", "bad.rhai", "worse.rhai"]);
+    assert_eq!(code, Some(1));
+    for part in [
+        "b is broken",
+        "with `-o kind=b`",
+        "bad.rhai:2:",
+        "`one`",
+        "`two`",
+        "2 recipes checked, 3 findings",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn list_and_show_read_the_comments_and_options() {
+    let repository = Repository::new();
+    repository.write("b.rhai", "//! The second.\n");
+    repository.write(
+        "a.rhai",
+        &format!("//! The first.\n//!\n//! With more.\n{DEBIAN}"),
+    );
+    repository.write("lib/c.rhai", "//! A library.\n");
+    let list = run(rootwright().current_dir(repository.path()).arg("list"));
+    assert_eq!(stdout(&list), "a.rhai  The first.\nb.rhai  The second.\n");
+    let show = stdout(&run(rootwright()
+        .current_dir(repository.path())
+        .args(["show", "a.rhai"])));
+    for part in [
+        "a.rhai: The first.",
+        "With more.",
+        "-o release=…",
+        "default \"bookworm\"; one of \"bookworm\", \"trixie\"",
+    ] {
+        assert!(show.contains(part), "{part}: {show}");
+    }
+}
+
+#[test]
+fn the_site_says_the_mirror() {
+    let repository = Repository::new();
+    repository.write(
+        "rootwright.toml",
+        "name = \"site\"\n[distro.debian]\nmirror = \"http://site.example.org/debian\"\n",
+    );
+    let recipe = DEBIAN.replace(", mirror: \"http://mirror.example.org/debian\"", "");
+    repository.write("deep/node.rhai", &recipe);
+    let plan = stdout(&run(rootwright()
+        .current_dir(repository.path())
+        .args(["plan", "deep/node.rhai"])));
+    assert!(
+        plan.contains("mirror = http://site.example.org/debian")
+            && plan.contains("the site's configuration"),
+        "{plan}"
+    );
+    repository.write("rootwright.toml", "nmae = \"site\"\n");
+    let (_, said) = failed(&repository, &["plan", "deep/node.rhai"]);
+    assert!(
+        said.contains("there is no setting `nmae`") && said.contains("did you mean `name`?"),
+        "{said}"
+    );
+}
