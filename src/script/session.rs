@@ -40,6 +40,8 @@ pub struct Session {
     /// Whether a step of the plan is open, and how long its call chain is.
     open: Cell<Option<usize>>,
     names: RefCell<BTreeMap<String, Vec<String>>>,
+    /// Spans of calls that were looked up.
+    spans: RefCell<BTreeMap<(String, crate::diagnose::Position), Span>>,
 }
 
 impl Session {
@@ -60,6 +62,7 @@ impl Session {
             prefix: RefCell::default(),
             open: Cell::new(None),
             names: RefCell::default(),
+            spans: RefCell::default(),
         }
     }
 
@@ -92,8 +95,15 @@ impl Session {
             line: u32::try_from(position.line()?).ok()?,
             column: u32::try_from(position.position().unwrap_or(1)).ok()?,
         };
+        // Every operation names the calls that led to it, mostly the same ones.
+        let key = (file.to_owned(), at);
+        if let Some(span) = self.spans.borrow().get(&key) {
+            return Some(span.clone());
+        }
         let byte = crate::diagnose::byte_offset(&text, at)?;
-        Some(spans::span(file, &text, &spans::call(&text, byte)))
+        let span = spans::span(file, &text, &spans::call(&text, byte));
+        self.spans.borrow_mut().insert(key, span.clone());
+        Some(span)
     }
 
     /// The calls from the recipe to the native function that `context` is of.
