@@ -91,7 +91,7 @@ impl From<HintError> for Report {
     fn from(error: HintError) -> Report {
         let report = Report::new(format!("hint::{}", error.code()), error.to_string());
         match error {
-            HintError::NoTool => report.help("`tool: \"apt-get\"`, or `tool: \"*\"` for any"),
+            HintError::NoTool => report.help("`tool: \"dracut\"`, or `tool: \"*\"` for any"),
             HintError::BadPattern { .. } => report.help(
                 "in a quoted string a backslash is written twice: `\\\\d`; in backticks once",
             ),
