@@ -14,8 +14,8 @@ use super::process::{self, Command, Ended};
 use super::{CommandFailure, Error, Events, ExportJob, Exporter, Settings, interrupt};
 use crate::diagnose::{Frame, Report};
 use crate::plan::{
-    Action, HostRun, Key, LayerKey, NspawnRun, Op, OutputScan, Plan, ROOT_PLACEHOLDER, RootId,
-    Step, command, keys,
+    Action, HostRun, Key, LayerKey, NspawnRun, Op, Plan, ROOT_PLACEHOLDER, RootId, Step, command,
+    keys,
 };
 use crate::store::{LayerInfo, Work};
 
@@ -321,7 +321,6 @@ impl<'a> Runner<'a> {
             step,
             site,
             &run.argv,
-            &run.scan,
             run.allow_failure.as_deref(),
             false,
             ended,
@@ -342,7 +341,6 @@ impl<'a> Runner<'a> {
             step,
             site,
             &run.argv,
-            &run.scan,
             run.allow_failure.as_deref(),
             true,
             ended,
@@ -398,13 +396,11 @@ impl<'a> Runner<'a> {
         Ok(ended)
     }
 
-    #[allow(clippy::too_many_arguments)] // what the two kinds of commands share, spelled out
     fn judge(
         &self,
         step: &Step,
         site: &[Frame],
         argv: &[String],
-        scan: &OutputScan,
         allow_failure: Option<&str>,
         in_root: bool,
         ended: Ended,
@@ -412,7 +408,6 @@ impl<'a> Runner<'a> {
         if ended.success || allow_failure.is_some() {
             return Ok(ended);
         }
-        debug_assert!(ended.matched.is_empty() || !scan.is_empty());
         let failure = CommandFailure {
             step: step.number,
             label: step.label.clone(),

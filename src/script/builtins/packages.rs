@@ -452,7 +452,7 @@ fn call_module(
             ),
         );
         return Err(Box::new(
-            report.help("docs/distros.md says what a distro module brings"),
+            report.help("docs/architecture.md says what a distro module brings"),
         ));
     }
     let chain = call.chain();
