@@ -251,7 +251,7 @@ fn an_unchanged_build_takes_its_layers() {
     );
     run(&mut repository.build(&recipe));
     let again = stderr(&run(&mut repository.build(&recipe)));
-    assert_eq!(again.matches("cached").count(), 2, "{again}");
+    assert_eq!(again.matches("cached").count(), 3, "{again}");
     let changed = stderr(&run(
         &mut repository.build(&recipe.replace("\"/a\"", "\"/b\""))
     ));
@@ -336,14 +336,22 @@ fn capture_runs_in_builds_and_is_remembered_in_previews() {
     );
 }
 
+/// More than an overlay is given at once: the lowest are merged, twice over.
 #[test]
-fn two_hundred_layers() {
+fn three_hundred_layers() {
     let repository = Repository::new();
     let recipe = format!(
-        "{TINY}for i in 0..200 {{ root.write_file(\"/n\", i.to_string()); }}\nroot.nspawn_run([\"sh\", \"-c\", \"cat /n >/m\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+        "{TINY}for i in 0..300 {{ root.host_run([\"sh\", \"-c\", \"echo \" + i + \" >$0/n; mkdir $0/d\" + i + \"; rm -rf $0/d\" + (i - 1), \"$ROOT\"]); }}\nroot.nspawn_run([\"sh\", \"-c\", \"cat /n >/m\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
     );
-    run(&mut repository.build(&recipe));
-    assert_eq!(read(repository.out().join("x/root/m")), "199");
+    run(repository.build(&recipe).arg("--allow-host-run"));
+    let root = repository.out().join("x/root");
+    assert_eq!(read(root.join("m")), "299\n");
+    let folders: Vec<_> = std::fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with('d') && name != "dev")
+        .collect();
+    assert_eq!(folders, ["d299"]);
 }
 
 #[test]
@@ -362,11 +370,12 @@ fn what_was_not_made_by_rootwright_is_never_replaced() {
     std::fs::remove_dir_all(repository.out()).unwrap();
     run(&mut repository.build(&recipe));
     let before = std::fs::metadata(repository.out().join("x")).unwrap().ino();
+    // An unchanged one is not written again, a changed one takes its place.
+    let place = || std::fs::metadata(repository.out().join("x")).unwrap().ino();
     run(&mut repository.build(&recipe));
-    assert_ne!(
-        std::fs::metadata(repository.out().join("x")).unwrap().ino(),
-        before
-    );
+    assert_eq!(place(), before);
+    run(&mut repository.build(&recipe.replace("\"x\"", "\"x\", exclude: [\"var\"]")));
+    assert_ne!(place(), before);
     let names: Vec<_> = std::fs::read_dir(repository.out())
         .unwrap()
         .flatten()

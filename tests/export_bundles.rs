@@ -184,6 +184,7 @@ impl Fixture {
             assumptions: Vec::new(),
             messages: Vec::new(),
             needs: Vec::new(),
+            archives: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
         };
@@ -200,6 +201,7 @@ impl Fixture {
             Ok("zlib\t1.2\tamd64\nbash\t5.2-1\tamd64\n".to_owned())
         };
         let job = ExportJob {
+            identity: &rootwright::plan::Key::of(&["a test's"]),
             root: &self.path("root"),
             out,
             staging: &self.path("staging"),
@@ -447,6 +449,7 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
         call: "export".into(),
         label: String::new(),
         site: Vec::new(),
+        archives: Vec::new(),
         actions: vec![Action {
             op: Op::Export(Export {
                 name: (*name).to_owned(),
@@ -561,6 +564,7 @@ fn export_in_a_loop() {
     let f = Fixture::new();
     let in_root = |_: &[String]| Ok(String::new());
     let job = ExportJob {
+            identity: &rootwright::plan::Key::of(&["a test's"]),
         root: &dir.join("root"),
         out: &dir.join("out"),
         staging: &dir.join("staging"),

@@ -1,28 +1,46 @@
 //! `rootwright build`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::printer::Printer;
 use super::progress::{LogFormat, Progress};
-use super::{Done, Global, RecipeArgs, Trouble};
+use super::{Done, Global, Trouble, list};
 use crate::diagnose::Report;
 use crate::export::{self, Exports};
-use crate::plan::Plan;
+use crate::plan::{Op, Plan};
+use crate::run::circumstances::{Archives, Refresh};
 use crate::run::preflight::{self, HostTools};
-use crate::run::{self, BuildCapture, Error, Secrets, sandbox};
+use crate::run::{self, BuildCapture, Error, Failed, Prepared, Secrets, sandbox};
 use crate::script::{self, Evaluation, Settings, stdlib::Stdlib};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[command(flatten)]
-    recipe: RecipeArgs,
+    /// Recipes, or folders of them
+    #[arg(required = true)]
+    recipes: Vec<PathBuf>,
+    /// Set an option of the recipes that have it
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    options: Vec<(String, String)>,
+    /// Let the recipes themselves, and not only the stdlib, run commands on the host
+    #[arg(long)]
+    allow_host_run: bool,
     /// The folder that exports go to
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
+    /// How many layers are made at a time [default: the number of processors]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Make layers again whose archives have changed, or those only that are older: 12h, 7d
+    #[arg(long, value_name = "AGE", num_args = 0..=1, require_equals = true, default_missing_value = "0s", value_parser = super::age)]
+    refresh: Option<Duration>,
+    /// Build without any network, from what is in the store
+    #[arg(long)]
+    offline: bool,
     /// Install host tools that are missing, with the host's package manager
     #[arg(long)]
     install_tools: bool,
@@ -45,114 +63,309 @@ enum LogKind {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(report) = preflight::privileges() {
-        // What is wrong with the recipe is worth knowing at once, too.
-        let settings = global.settings(&args.recipe)?;
-        let mut capture = run::PreviewCapture { store: None };
-        script::evaluate(&args.recipe.recipe, &settings, &mut capture)?;
+        // What is wrong with the recipes is worth knowing at once, too.
+        for (recipe, options) in recipes(args, global)? {
+            let settings = settings(args, global, &recipe, options)?;
+            script::evaluate(&recipe, &settings, &mut run::PreviewCapture::default())?;
+        }
         return Err(report.into());
     }
-    match sandbox::enter().map_err(|error| plain(&error))? {
+    match sandbox::enter(args.offline).map_err(|error| plain(&error))? {
         sandbox::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
         sandbox::Place::Inside => inside(args, global, printer),
     }
 }
 
+/// The recipes, each with the options that are for it.
+fn recipes(args: &Args, global: &Global) -> Result<Vec<(PathBuf, Options)>, Trouble> {
+    let mut recipes = Vec::new();
+    for path in &args.recipes {
+        match path.is_dir() {
+            true => recipes.extend(list::recipes(path)?),
+            false => recipes.push(path.clone()),
+        }
+    }
+    if let [recipe] = recipes.as_slice() {
+        return Ok(vec![(recipe.clone(), args.options.clone())]);
+    }
+    // Of several, each takes the options that it declares.
+    let mut untaken: Vec<&(String, String)> = args.options.iter().collect();
+    let mut chosen = Vec::new();
+    for recipe in recipes {
+        let settings = settings(args, global, &recipe, Vec::new())?;
+        let mut preview = run::PreviewCapture::default();
+        let plan = script::evaluate(&recipe, &settings, &mut preview)?.plan;
+        let declared = |name: &String| plan.options.iter().any(|option| option.name == *name);
+        untaken.retain(|(name, _)| !declared(name));
+        let options = args.options.iter().filter(|(name, _)| declared(name));
+        chosen.push((recipe, options.cloned().collect()));
+    }
+    match untaken.first() {
+        Some((name, _)) => Err(Report::new(
+            "script::unknown_option",
+            format!("none of the recipes has an option `{name}`"),
+        )
+        .help("`rootwright show RECIPE` lists what a recipe has")
+        .into()),
+        None => Ok(chosen),
+    }
+}
+
+type Options = Vec<(String, String)>;
+
+fn settings(
+    args: &Args,
+    global: &Global,
+    recipe: &Path,
+    options: Options,
+) -> Result<Settings, Trouble> {
+    Ok(Settings {
+        options,
+        allow_host_run: args.allow_host_run,
+        ..global.plain_settings(recipe)?
+    })
+}
+
+/// A recipe that was evaluated.
+struct Ready {
+    settings: Settings,
+    evaluation: Evaluation,
+}
+
 fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let settings = global.settings(&args.recipe)?;
+    let recipes = recipes(args, global)?;
+    let Some((first, _)) = recipes.first() else {
+        return Err(Report::new("build::no_recipe", "there is no recipe in these folders").into());
+    };
+    let site = global.plain_settings(first)?;
     let store =
-        Store::open(&global.store(&settings)).map_err(|source| plain(&Error::Store { source }))?;
+        Store::open(&global.store(&site)).map_err(|source| plain(&Error::Store { source }))?;
+    let versions = global.versions()?;
     let format = match args.log_format {
         LogKind::Human => LogFormat::Human,
         LogKind::Json => LogFormat::Json,
     };
-    let progress = Progress::new(format, args.verbose);
-    let files: Vec<(String, PathBuf)> = args
-        .secrets
-        .iter()
-        .map(|(name, file)| (name.clone(), file.into()))
-        .collect();
+    let progress = Progress::new(format, args.verbose, recipes.len() > 1);
     let mut run_settings = run::Settings {
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
         secrets: Secrets::default(),
     };
-    // `capture` builds while the recipe is evaluated; what is missing is said before that,
-    // from a first look at the plan.
-    let mut preview = run::PreviewCapture {
-        store: Some(run_settings.store.clone()),
-    };
-    let first = script::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
-    before(args, &settings, &first, &mut run_settings, &files, printer)?;
-    let captures = first
-        .plan
-        .assumptions
-        .iter()
-        .any(|assumption| assumption.what.starts_with("output of "));
-    let evaluation = if captures {
-        let mut capture = BuildCapture {
-            settings: &run_settings,
-            events: &progress,
+    let mut ready = Vec::new();
+    for (recipe, options) in recipes {
+        let settings = settings(args, global, &recipe, options)?;
+        // `capture` builds while the recipe is evaluated; what is missing is said before
+        // that, from a first look at the plan.
+        let mut preview = run::PreviewCapture {
+            store: Some(run_settings.store.clone()),
+            versions: versions.clone(),
         };
-        script::evaluate(&args.recipe.recipe, &settings, &mut capture)?
-    } else {
-        first
+        let evaluation = script::evaluate(&recipe, &settings, &mut preview)?;
+        ready.push((
+            recipe,
+            Ready {
+                settings,
+                evaluation,
+            },
+        ));
+    }
+    before(args, &ready, &mut run_settings, printer)?;
+    let archives = Archives::default();
+    let refresh = match args.refresh.or(site.site.refresh) {
+        Some(age) => Refresh::OlderThan(age),
+        None => Refresh::Never,
     };
-    match run::execute(&evaluation.plan, &run_settings, &Exports, &progress) {
+    for (recipe, ready) in &mut ready {
+        let mut assumptions = ready.evaluation.plan.assumptions.iter();
+        if assumptions.any(|assumption| assumption.what.starts_with("output of ")) {
+            let mut capture = BuildCapture {
+                settings: &run_settings,
+                events: &progress,
+                versions: &versions,
+                archives: &archives,
+                refresh,
+            };
+            ready.evaluation = script::evaluate(recipe, &ready.settings, &mut capture)?;
+        }
+    }
+    let prepared: Vec<Prepared> = ready
+        .iter()
+        .map(|(_, ready)| {
+            let plan = ready.evaluation.plan.clone();
+            Prepared::new(plan, &run_settings.store, &versions, &archives, refresh)
+        })
+        .collect();
+    if args.offline {
+        reachable(&prepared, &run_settings.store)?;
+    }
+    let jobs = args.jobs.unwrap_or_else(processors);
+    match run::execute(&prepared, &run_settings, jobs, &Exports, &progress) {
         Ok(outcome) => {
             progress.done(&outcome);
             Ok(ExitCode::SUCCESS)
         }
-        Err(Error::Interrupted) => {
+        Err(failed) => {
             progress.clear();
-            printer.say("interrupted: what ran is stopped, nothing is left mounted, finished layers are kept");
-            Ok(ExitCode::from(130))
+            failure(args, global, failed, ready, printer)
         }
-        Err(error) => {
-            progress.clear();
-            // The recipe's own causes come before the stdlib's.
-            let mut hints = evaluation.hints;
-            hints.extend(script::known_failures(&settings));
-            Err(Trouble {
-                reports: vec![error.report(&hints)],
-                sources: evaluation.sources,
-                code: 1,
-            })
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What a person is told when builds have failed.
+fn failure(
+    args: &Args,
+    global: &Global,
+    failed: Vec<Failed>,
+    ready: Vec<(PathBuf, Ready)>,
+    printer: &Printer,
+) -> Done {
+    if failed
+        .iter()
+        .any(|failed| matches!(failed.error, Error::Interrupted))
+    {
+        printer.say(
+            "interrupted: what ran is stopped, nothing is left mounted, finished layers are kept",
+        );
+        return Ok(ExitCode::from(130));
+    }
+    let mut trouble = Trouble {
+        reports: Vec::new(),
+        sources: crate::diagnose::SourceMap::default(),
+        code: 1,
+    };
+    for (number, (_, ready)) in ready.into_iter().enumerate() {
+        // The recipe's own causes come before the stdlib's.
+        let mut hints = ready.evaluation.hints;
+        hints.extend(script::known_failures(&ready.settings));
+        for failed in failed.iter().filter(|failed| failed.build == number) {
+            let mut report = failed.error.report(&hints);
+            if args.offline {
+                report = report.help("the build ran without a network: without `--offline` it may download what is missing");
+            }
+            if let Error::Command { failure, .. } = &failed.error
+                && failure.kept.is_some()
+            {
+                report = report.next(shell_command(&ready.evaluation.plan, global));
+            }
+            trouble.reports.push(report);
         }
+        trouble.sources.extend(ready.evaluation.sources);
+    }
+    Err(trouble)
+}
+
+/// The command that opens a shell in the failed layer.
+fn shell_command(plan: &Plan, global: &Global) -> String {
+    let mut words = vec!["rootwright".to_owned(), "shell".to_owned()];
+    if let Some(store) = &global.store {
+        words.push("--store".to_owned());
+        words.push(store.display().to_string());
+    }
+    words.push(plan.recipe.path.clone());
+    for option in plan.options.iter().filter(|option| option.given) {
+        let value = option.value.as_str().map(str::to_owned);
+        let value = value.unwrap_or_else(|| option.value.to_string());
+        words.push("-o".to_owned());
+        words.push(format!("{}={value}", option.name));
+    }
+    words.push("--failed".to_owned());
+    crate::plan::command::quote_all(&words)
+}
+
+/// Without a network, a bootstrap that has to run finds no archive: said before the
+/// first step.
+fn reachable(builds: &[Prepared], store: &Store) -> Result<(), Trouble> {
+    let mut reports = Vec::new();
+    for build in builds {
+        for (layer, key) in build.layers.iter().zip(&build.keys) {
+            if store.has(&key.key) {
+                continue;
+            }
+            for step in build.steps(layer) {
+                let on_host = step
+                    .actions
+                    .iter()
+                    .any(|action| matches!(action.op, Op::HostRun(_)));
+                let archives = step.archives.iter();
+                let mut far = archives
+                    .filter_map(|index| build.plan.archives.get(*index))
+                    .filter(|archive| !archive.url.starts_with("file:"));
+                if let Some(archive) = far.next().filter(|_| on_host) {
+                    reports.push(
+                        Report::new(
+                            "build::offline",
+                            format!(
+                                "step {} has to run, and `{}` is out of reach",
+                                step.number, archive.url
+                            ),
+                        )
+                        .cause("its layer is not in the store, and the build is `--offline`")
+                        .help("build once without `--offline`; or give a mirror whose address begins with `file:`")
+                        .trace(step.site.clone()),
+                    );
+                }
+            }
+        }
+    }
+    match reports.is_empty() {
+        true => Ok(()),
+        false => Err(Trouble {
+            reports,
+            sources: crate::diagnose::SourceMap::default(),
+            code: 1,
+        }),
     }
 }
 
 /// Everything that can be known before the first step, at once.
 fn before(
     args: &Args,
-    settings: &Settings,
-    evaluation: &Evaluation,
+    ready: &[(PathBuf, Ready)],
     run_settings: &mut run::Settings,
-    files: &[(String, PathBuf)],
     printer: &Printer,
 ) -> Result<(), Trouble> {
-    let tools = host_tools(settings)?;
-    let mut reports = Vec::new();
-    let mut missing = preflight::missing(&evaluation.plan, &tools);
-    if args.install_tools && !missing.is_empty() {
-        missing = install(&evaluation.plan, &tools, &missing, printer)?;
-    }
-    if !missing.is_empty() {
-        reports.push(preflight::report(&missing, &tools));
-    }
-    match Secrets::for_plan(&evaluation.plan, files) {
-        Ok(secrets) => run_settings.secrets = secrets,
-        Err(missing) => reports.extend(preflight::secrets(&missing)),
-    }
-    reports.extend(preflight::space(run_settings));
-    reports.extend(export::check(&evaluation.plan, &run_settings.out));
-    if reports.is_empty() {
-        return Ok(());
-    }
-    Err(Trouble {
-        reports,
-        sources: evaluation.sources.clone(),
+    let files: Vec<(String, PathBuf)> = args
+        .secrets
+        .iter()
+        .map(|(name, file)| (name.clone(), file.into()))
+        .collect();
+    let plans: Vec<&Plan> = ready
+        .iter()
+        .map(|(_, ready)| &ready.evaluation.plan)
+        .collect();
+    let mut trouble = Trouble {
+        reports: Vec::new(),
+        sources: crate::diagnose::SourceMap::default(),
         code: 1,
-    })
+    };
+    for (_, ready) in ready {
+        let tools = host_tools(&ready.settings)?;
+        let plan = &ready.evaluation.plan;
+        let mut missing = preflight::missing(plan, &tools);
+        if args.install_tools && !missing.is_empty() {
+            missing = install(plan, &tools, &missing, printer)?;
+        }
+        if !missing.is_empty() {
+            trouble.reports.push(preflight::report(&missing, &tools));
+        }
+        trouble
+            .reports
+            .extend(export::check(plan, &run_settings.out));
+        trouble.sources.extend(ready.evaluation.sources.clone());
+    }
+    match Secrets::for_plans(&plans, &files) {
+        Ok(secrets) => run_settings.secrets = secrets,
+        Err(missing) => trouble.reports.extend(preflight::secrets(&missing)),
+    }
+    trouble.reports.extend(preflight::space(run_settings));
+    match trouble.reports.is_empty() {
+        true => Ok(()),
+        false => Err(trouble),
+    }
 }
 
 fn host_tools(settings: &Settings) -> Result<HostTools, Trouble> {

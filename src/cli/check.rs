@@ -57,7 +57,7 @@ fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
             options,
             ..settings.clone()
         };
-        script::evaluate(recipe, &settings, &mut PreviewCapture { store: None })
+        script::evaluate(recipe, &settings, &mut PreviewCapture::default())
     };
     let first = match evaluate(Vec::new()) {
         Ok(evaluation) => evaluation,

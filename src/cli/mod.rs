@@ -17,6 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::diagnose::render::Style;
 use crate::diagnose::{Report, SourceMap};
+use crate::run::circumstances::Versions;
+use crate::script::stdlib::Stdlib;
 use crate::script::{Settings, Site};
 use printer::Printer;
 
@@ -94,6 +96,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A length of time: `90s`, `30m`, `12h`, `7d`.
+fn age(text: &str) -> Result<std::time::Duration, String> {
+    crate::script::site::age(text)
+        .ok_or_else(|| "a length of time is a number and `s`, `m`, `h` or `d`: `7d`".to_owned())
+}
+
 /// What went wrong, and the scripts to show it in.
 struct Trouble {
     reports: Vec<Report>,
@@ -143,6 +151,15 @@ impl Global {
             stdlib: self.stdlib.clone(),
             site: Site::find(recipe)?,
             ..Settings::default()
+        })
+    }
+
+    /// How to ask programs for the versions that matter.
+    fn versions(&self) -> Result<Versions, Trouble> {
+        let table = Stdlib::new(self.stdlib.clone()).text("host/versions.toml");
+        Versions::new(&table.unwrap_or_default()).map_err(|error| {
+            let message = format!("the stdlib's table of versions cannot be read: {error}");
+            Report::new("host::versions", message).into()
         })
     }
 

@@ -8,6 +8,7 @@ use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::plan::render;
 use crate::run::PreviewCapture;
+use crate::run::prepared::preview;
 use crate::script;
 use crate::store::Store;
 
@@ -34,12 +35,21 @@ enum Format {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let settings = global.settings(&args.recipe)?;
+    let store = Store::existing(&global.store(&settings));
+    let versions = global.versions()?;
     let mut capture = PreviewCapture {
-        store: Store::existing(&global.store(&settings)),
+        store: store.clone(),
+        versions: versions.clone(),
     };
     let evaluation = script::evaluate(&args.recipe.recipe, &settings, &mut capture)?;
     printer.out(&match args.format {
-        Format::Text => render::text(&evaluation.plan, &printer.text_options()),
+        Format::Text => {
+            let mut options = printer.text_options();
+            if let Some(store) = &store {
+                options.status = preview(&evaluation.plan, store, &versions);
+            }
+            render::text(&evaluation.plan, &options)
+        }
         Format::Json => render::json(&evaluation.plan),
         Format::Sh => render::sh(&evaluation.plan),
         Format::Graph => render::graph(&evaluation.plan),

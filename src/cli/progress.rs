@@ -1,14 +1,15 @@
-//! What a build shows while it runs.
+//! What builds show while they run.
 
-use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::plan::Step;
-use crate::run::{Events, Outcome};
+use crate::plan::render::StepStatus;
+use crate::run::{At, Events, Outcome};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -20,32 +21,53 @@ pub enum LogFormat {
 pub struct Progress {
     format: LogFormat,
     verbose: bool,
-    /// The live line, on a terminal.
-    live: RefCell<Option<ProgressBar>>,
+    /// Whether lines name the recipe.
+    several: bool,
     terminal: bool,
+    lines: MultiProgress,
+    /// The live lines, on a terminal: by build and step.
+    live: Mutex<BTreeMap<(usize, usize), ProgressBar>>,
 }
 
 impl Progress {
-    pub fn new(format: LogFormat, verbose: bool) -> Self {
+    pub fn new(format: LogFormat, verbose: bool, several: bool) -> Self {
         Progress {
             format,
             verbose,
-            live: RefCell::new(None),
-            terminal: std::io::stderr().is_terminal(),
+            several,
+            terminal: std::io::stderr().is_terminal() && format == LogFormat::Human,
+            lines: MultiProgress::new(),
+            live: Mutex::default(),
         }
     }
 
+    fn live(&self) -> MutexGuard<'_, BTreeMap<(usize, usize), ProgressBar>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a line above the live ones.
     fn say(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        self.lines.suspend(|| {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        });
     }
 
-    fn json(&self, value: &serde_json::Value) {
-        let _ = writeln!(std::io::stdout().lock(), "{value}");
+    fn json(&self, at: At<'_>, event: &str, fields: serde_json::Value) {
+        let mut line = serde_json::json!({ "event": event, "step": at.step.number });
+        if self.several
+            && let Some(line) = line.as_object_mut()
+        {
+            line.insert("recipe".to_owned(), at.plan.recipe.path.clone().into());
+        }
+        if let (Some(line), serde_json::Value::Object(fields)) = (line.as_object_mut(), fields) {
+            line.extend(fields);
+        }
+        print_line(&line);
     }
 
-    /// Takes the live line away, for other output.
+    /// Takes the live lines away, for other output.
     pub fn clear(&self) {
-        if let Some(bar) = self.live.borrow_mut().take() {
+        for bar in std::mem::take(&mut *self.live()).into_values() {
             bar.finish_and_clear();
         }
     }
@@ -53,12 +75,32 @@ impl Progress {
     pub fn done(&self, outcome: &Outcome) {
         self.clear();
         if self.format == LogFormat::Json {
-            self.json(&serde_json::json!({
+            print_line(&serde_json::json!({
                 "event": "done", "exports": outcome.exports, "cached": outcome.cached,
                 "ran": outcome.ran, "logs": outcome.logs,
             }));
         }
     }
+
+    /// ` 3. install curl`, and before it the recipe where there are several.
+    fn title(&self, at: At<'_>) -> String {
+        let mut label = at.step.label.clone();
+        if at.plan.roots.len() > 1
+            && let Some(root) = at.step.root.and_then(|root| at.plan.root(root))
+        {
+            label = format!("{}: {label}", root.name);
+        }
+        let recipe = Path::new(&at.plan.recipe.path);
+        let recipe = recipe.file_stem().unwrap_or_default().to_string_lossy();
+        match self.several {
+            true => shortened(&format!("{recipe} {}. {label}", at.step.number)),
+            false => shortened(&format!("{:>2}. {label}", at.step.number)),
+        }
+    }
+}
+
+fn print_line(value: &serde_json::Value) {
+    let _ = writeln!(std::io::stdout().lock(), "{value}");
 }
 
 /// Control characters would move the cursor about.
@@ -73,82 +115,100 @@ fn seconds(elapsed: Duration) -> String {
 }
 
 impl Events for Progress {
-    fn step_started(&self, step: &Step, of: usize) {
+    fn step_started(&self, at: At<'_>, status: &StepStatus) {
+        let why = match status {
+            StepStatus::Runs(why) if !why.is_empty() => Some(why),
+            _ => None,
+        };
         if self.format == LogFormat::Json {
-            self.json(&serde_json::json!({
-                "event": "step_started", "step": step.number, "of": of, "call": step.call, "label": step.label,
-            }));
+            let fields = serde_json::json!({
+                "of": at.plan.steps.len(), "call": at.step.call, "label": at.step.label, "why": why,
+            });
+            self.json(at, "step_started", fields);
             return;
         }
+        if matches!(status, StepStatus::Cached(_)) {
+            return;
+        }
+        if let Some(why) = why {
+            self.say(&format!("    {} runs: {why}", self.title(at).trim_start()));
+        }
         if self.terminal && !self.verbose {
-            let style = ProgressStyle::with_template("{prefix} {elapsed:>4}  {wide_msg}")
+            let style = ProgressStyle::with_template("{prefix} {elapsed:>4}  {wide_msg:.dim}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            let bar = ProgressBar::new_spinner().with_style(style);
-            bar.set_prefix(format!(
-                "{:>2}/{of} {}",
-                step.number,
-                shortened(&step.label)
-            ));
+            let bar = self.lines.add(ProgressBar::new_spinner().with_style(style));
+            bar.set_prefix(self.title(at));
             bar.enable_steady_tick(Duration::from_millis(200));
-            self.live.replace(Some(bar));
+            self.live().insert((at.build, at.step.number), bar);
+        } else if self.verbose {
+            self.say(&format!("{} …", self.title(at)));
+        }
+    }
+
+    fn waiting(&self, at: At<'_>) {
+        if self.format == LogFormat::Json {
+            self.json(at, "waiting", serde_json::json!({}));
         } else {
+            let title = self.title(at);
+            let title = title.trim_start();
             self.say(&format!(
-                "{:>2}/{of} {} …",
-                step.number,
-                shortened(&step.label)
+                "    {title}: another build makes this layer, waiting for it"
             ));
         }
     }
 
-    fn output(&self, step: &Step, line: &str) {
+    fn output(&self, at: At<'_>, line: &str) {
         if self.format == LogFormat::Json {
-            self.json(&serde_json::json!({ "event": "output", "step": step.number, "line": line }));
+            self.json(at, "output", serde_json::json!({ "line": line }));
         } else if self.verbose {
-            self.say(&format!("      {}", printable(line)));
-        } else if let Some(bar) = self.live.borrow().as_ref()
-            && !line.trim().is_empty()
+            let recipe = match self.several {
+                true => format!("{} ", self.title(at)),
+                false => String::new(),
+            };
+            self.say(&format!("      {recipe}{}", printable(line)));
+        } else if !line.trim().is_empty()
+            && let Some(bar) = self.live().get(&(at.build, at.step.number))
         {
             bar.set_message(printable(line));
         }
     }
 
-    fn step_finished(&self, step: &Step, elapsed: Duration, cached: bool) {
+    fn step_finished(&self, at: At<'_>, elapsed: Option<Duration>) {
         if self.format == LogFormat::Json {
-            self.json(&serde_json::json!({
-                "event": "step_finished", "step": step.number, "seconds": elapsed.as_secs_f64(), "cached": cached,
-            }));
+            let seconds = elapsed.map(|elapsed| elapsed.as_secs_f64());
+            let fields = serde_json::json!({
+                "seconds": seconds, "cached": elapsed.is_none(),
+            });
+            self.json(at, "step_finished", fields);
             return;
         }
-        self.clear();
-        let time = if cached {
-            "cached".to_owned()
-        } else {
-            seconds(elapsed)
-        };
-        self.say(&format!(
-            "{:>2}. {:<72} {time:>8}",
-            step.number,
-            shortened(&step.label)
-        ));
+        let bar = self.live().remove(&(at.build, at.step.number));
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let time = elapsed.map_or_else(|| "cached".to_owned(), seconds);
+        let title = self.title(at);
+        let space = WIDTH.saturating_sub(title.chars().count()) + 2;
+        self.say(&format!("{title}{:space$}{time:>8}", ""));
     }
 
-    fn exported(&self, path: &Path) {
+    fn exported(&self, at: At<'_>, path: &Path) {
         if self.format == LogFormat::Json {
-            self.json(&serde_json::json!({ "event": "exported", "path": path }));
+            self.json(at, "exported", serde_json::json!({ "path": path }));
             return;
         }
-        self.clear();
         self.say(&format!("    {}", path.display()));
     }
 }
 
-/// A label that fits on a line with its number and its time.
-fn shortened(label: &str) -> String {
-    const WIDTH: usize = 72;
-    if label.chars().count() <= WIDTH {
-        return label.to_owned();
+const WIDTH: usize = 76;
+
+/// A title that fits on a line with its time.
+fn shortened(title: &str) -> String {
+    if title.chars().count() <= WIDTH {
+        return title.to_owned();
     }
-    let mut short: String = label.chars().take(WIDTH - 1).collect();
+    let mut short: String = title.chars().take(WIDTH - 1).collect();
     short.push('…');
     short
 }

@@ -17,7 +17,7 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let settings = global.plain_settings(&args.recipe)?;
-    let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture { store: None })?.plan;
+    let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
     let mut out = String::new();
     let _ = writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title);
     if !plan.recipe.description.is_empty() {

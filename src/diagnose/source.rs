@@ -57,6 +57,10 @@ impl SourceMap {
         self.files.insert(file.into(), text.into());
     }
 
+    pub fn extend(&mut self, other: SourceMap) {
+        self.files.extend(other.files);
+    }
+
     pub fn get(&self, file: &str) -> Option<&Arc<str>> {
         self.files.get(file)
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 
 use super::{Error, ExportJob};
-use crate::plan::{Export, Format};
+use crate::plan::{Export, Format, Key};
 use crate::run::files::{self, Tree, glob};
 
 /// The name of the manifest, which also marks an export as rootwright's.
@@ -29,6 +29,9 @@ pub struct Manifest {
     /// The version of rootwright.
     pub rootwright: String,
     pub name: String,
+    /// What the export was made from, as a digest.
+    #[serde(default)]
+    pub identity: Option<Key>,
     pub format: Format,
     pub recipe: RecipeEntry,
     pub options: Vec<OptionEntry>,
@@ -142,6 +145,7 @@ pub fn write(
         schema: 1,
         rootwright: env!("CARGO_PKG_VERSION").to_owned(),
         name: export.name.clone(),
+        identity: Some(job.identity.clone()),
         format: export.format.clone(),
         recipe: RecipeEntry {
             path: plan.recipe.path.clone(),
@@ -163,6 +167,28 @@ pub fn write(
         serde_json::to_string_pretty(&manifest).map_err(|error| Error::Manifest { error })?;
     text.push('\n');
     write_text(&bundle.join(MANIFEST), &text)
+}
+
+/// Whether the export in `folder` is of this identity, and what belongs to it is there:
+/// every file with its size, and none younger than the manifest. The files of a tree are
+/// not looked at.
+pub fn is_of(folder: &Path, identity: &Key) -> bool {
+    let read = || -> Option<bool> {
+        let place = folder.join(MANIFEST);
+        let manifest: Manifest = serde_json::from_slice(&fs::read(&place).ok()?).ok()?;
+        let written = fs::metadata(&place).ok()?.modified().ok()?;
+        let whole = manifest.files.iter().all(|(name, entry)| {
+            let metadata = fs::symlink_metadata(folder.join(name));
+            metadata.is_ok_and(|metadata| {
+                metadata.is_file()
+                    && metadata.len() == entry.size
+                    && metadata.modified().is_ok_and(|time| time <= written)
+            })
+        });
+        let tree = manifest.format != Format::Dir || folder.join("root").is_dir();
+        Some(whole && tree && manifest.identity.as_ref() == Some(identity))
+    };
+    read().unwrap_or(false)
 }
 
 /// The first pattern that names a regular file, links followed inside of the root; of

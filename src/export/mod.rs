@@ -12,10 +12,10 @@ mod publish;
 mod tar;
 mod tool;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::diagnose::Report;
-use crate::plan::{Export, Format};
+use crate::plan::{Export, Format, Key};
 use crate::run::{ExportJob, Exporter};
 
 pub use bundle::{FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
@@ -27,6 +27,11 @@ pub use error::Error;
 pub struct Exports;
 
 impl Exporter for Exports {
+    fn fresh(&self, export: &Export, identity: &Key, out: &Path) -> Option<PathBuf> {
+        let folder = out.join(&export.name);
+        bundle::is_of(&folder, identity).then_some(folder)
+    }
+
     fn export(&self, export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Box<Report>> {
         write(export, job).map_err(|error| Box::new(error.into()))
     }

@@ -6,8 +6,9 @@
 
 pub mod capture;
 pub mod command;
+mod difference;
 pub mod digest;
-mod key;
+mod layer;
 mod op;
 pub mod render;
 mod text;
@@ -18,7 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use capture::{Capture, CaptureRequest, Captured};
-pub use key::{Key, LayerKey, keys};
+pub use difference::{Built, BuiltLayer, why};
+pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
 pub use text::{Part, Text};
 
@@ -45,6 +47,9 @@ pub struct Plan {
     pub messages: Vec<Message>,
     /// What the host must have before the first step runs.
     pub needs: Vec<Need>,
+    /// Where packages come from; steps name them by their place in this list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<Archive>,
     pub roots: Vec<Root>,
     pub steps: Vec<Step>,
 }
@@ -103,6 +108,21 @@ pub enum MessageLevel {
     Warn,
 }
 
+/// A package archive, and the file in it that says what state it is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Archive {
+    pub root: RootId,
+    /// As people know it: `bookworm-security`.
+    pub name: String,
+    pub url: String,
+    /// A regular expression for the lines of the file that decide what packages there
+    /// are; lines that it does not match change more often than the packages.
+    pub state: String,
+    /// A regular expression whose first group is the archive's date: RFC 2822, or seconds
+    /// since 1970.
+    pub date: String,
+}
+
 /// A host tool or a host file without which the plan cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
@@ -158,6 +178,9 @@ pub struct Step {
     pub label: String,
     /// The call in the recipe, then the calls from there to the built-in.
     pub site: Vec<Frame>,
+    /// The archives that the step takes packages from, as places in [`Plan::archives`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<usize>,
     pub actions: Vec<Action>,
 }
 
@@ -180,6 +203,10 @@ pub struct Action {
 impl Plan {
     pub fn root(&self, id: RootId) -> Option<&Root> {
         self.roots.iter().find(|root| root.id == id)
+    }
+
+    pub fn step(&self, number: usize) -> Option<&Step> {
+        self.steps.iter().find(|step| step.number == number)
     }
 
     /// The steps that make one root, in order, those of its bases included.

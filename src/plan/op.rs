@@ -74,6 +74,9 @@ pub struct HostRun {
     pub env: BTreeMap<String, Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<Text>,
+    /// Where downloads are found again, and kept for other builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downloads: Vec<Downloads>,
     #[serde(default, skip_serializing_if = "OutputScan::is_empty")]
     pub scan: OutputScan,
     /// Why a failure of the command is no failure of the step; absent where it is one.
@@ -97,10 +100,25 @@ pub struct NspawnRun {
     pub binds: Vec<Bind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<Text>,
+    /// Where downloads are found again, and kept for other builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downloads: Vec<Downloads>,
     #[serde(default, skip_serializing_if = "OutputScan::is_empty")]
     pub scan: OutputScan,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_failure: Option<String>,
+}
+
+/// A folder that a package manager downloads to. While the command runs it holds what
+/// other builds have downloaded; what is new in it is kept. It is never part of the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Downloads {
+    /// Which builds share: `debian`.
+    pub pool: String,
+    /// The folder, inside of the root.
+    pub path: String,
+    /// How the names of finished downloads end: `.deb`.
+    pub suffix: String,
 }
 
 /// A path of the host, seen inside while the command runs.

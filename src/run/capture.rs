@@ -1,16 +1,16 @@
 //! `capture`, for builds and for previews.
 
-use super::execute::{SALT, capture};
+use super::circumstances::{Archives, Refresh, Versions};
+use super::execute::capture;
+use super::prepared::{Prepared, remembered_keys};
 use super::{Events, Settings};
 use crate::diagnose::{HintSet, Report};
-use crate::plan::{Capture, CaptureRequest, Captured, Key, keys};
+use crate::plan::{Capture, CaptureRequest, Captured, Key, layers, top};
 use crate::store::Store;
 
 /// The key of a captured output: the root's layer, and the command.
-fn key(request: &CaptureRequest<'_>) -> Key {
-    let layers = keys(request.plan, SALT);
-    let below = layers.iter().rfind(|layer| layer.root == request.root);
-    let below = below.map_or("", |layer| layer.key.as_str());
+fn key(request: &CaptureRequest<'_>, below: Option<&Key>) -> Key {
+    let below = below.map_or("", Key::as_str);
     let run = serde_json::to_vec(&request.run).unwrap_or_default();
     Key::of(&[b"capture 1", below.as_bytes(), &run])
 }
@@ -19,13 +19,24 @@ fn key(request: &CaptureRequest<'_>) -> Key {
 pub struct BuildCapture<'a> {
     pub settings: &'a Settings,
     pub events: &'a dyn Events,
+    pub versions: &'a Versions,
+    pub archives: &'a Archives,
+    pub refresh: Refresh,
 }
 
 impl Capture for BuildCapture<'_> {
     fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        let key = key(&request);
+        let prepared = Prepared::new(
+            request.plan.clone(),
+            &self.settings.store,
+            self.versions,
+            self.archives,
+            self.refresh,
+        );
+        let stack = prepared.stack(request.root, usize::MAX);
+        let key = key(&request, stack.last());
         let output = capture(
-            request.plan,
+            &prepared,
             request.root,
             &request.run,
             self.settings,
@@ -45,18 +56,29 @@ impl Capture for BuildCapture<'_> {
 }
 
 /// Remembers, or stands in.
+#[derive(Default)]
 pub struct PreviewCapture {
     /// Where builds remember; a preview needs none.
     pub store: Option<Store>,
+    pub versions: Versions,
+}
+
+impl PreviewCapture {
+    fn remembered(&self, request: &CaptureRequest<'_>) -> Option<String> {
+        let store = self.store.as_ref()?;
+        let layers = layers(request.plan);
+        let keys = remembered_keys(request.plan, store, &self.versions);
+        let below = match top(request.plan, &layers, request.root, usize::MAX) {
+            Some(top) => Some(&keys.get(top)?.as_ref()?.key),
+            None => None,
+        };
+        store.captured(&key(request, below))
+    }
 }
 
 impl Capture for PreviewCapture {
     fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        if let Some(output) = self
-            .store
-            .as_ref()
-            .and_then(|store| store.captured(&key(&request)))
-        {
+        if let Some(output) = self.remembered(&request) {
             return Ok(Captured::Remembered(output));
         }
         match request.preview {

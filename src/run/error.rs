@@ -22,6 +22,8 @@ pub enum Error {
     Overlay { source: std::io::Error },
     #[error("cannot give the root the host's name resolution: {message}")]
     Resolver { message: String },
+    #[error("cannot cover `{path}` of the root with the folder of downloads: {message}")]
+    Downloads { path: String, message: String },
     #[error("cannot start `{program}`: {source}")]
     Start {
         program: String,
@@ -111,6 +113,17 @@ impl Error {
         }
     }
 
+    /// The error, with the step that it belongs to where it has none.
+    pub(super) fn at(self, step: &Step, inner: &[Frame]) -> Self {
+        match self {
+            Error::Step { report, site } if site.is_empty() => Error::Step {
+                report,
+                site: place(step, inner),
+            },
+            other => other,
+        }
+    }
+
     /// The error as a report; `hints` are the known causes.
     pub fn report(&self, hints: &HintSet) -> Report {
         let message = self.to_string();
@@ -132,6 +145,7 @@ impl Error {
             Error::Overlay { source } => with_disk_help(Report::new("run::overlay", message), source)
                 .help("the store has to be on a file system that overlayfs can write to, such as ext4, xfs or btrfs; another overlay is none"),
             Error::Resolver { .. } => Report::new("run::resolver", message),
+            Error::Downloads { .. } => Report::new("run::downloads", message),
             Error::Start { source, program, site } => {
                 let report = Report::new("run::start", message).trace(site.clone());
                 if source.kind() == std::io::ErrorKind::NotFound {

@@ -1,60 +1,170 @@
-//! Goes through a plan's steps: takes the layers that are there, makes the others.
+//! Builds: the layers that are there are taken, the others made, exports written; several
+//! recipes and branches side by side, what they share once.
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use fs_err as fs;
 
-use super::error::place;
-use super::files::{self, FileContext};
-use super::mount::{Mounted, Resolver};
-use super::process::{self, Command, Ended};
-use super::{CommandFailure, Error, Events, ExportJob, Exporter, Settings, interrupt};
-use crate::diagnose::{Frame, Report};
-use crate::plan::{
-    Action, HostRun, Key, LayerKey, NspawnRun, Op, Plan, ROOT_PLACEHOLDER, RootId, Step, command,
-    keys,
-};
-use crate::store::{LayerInfo, Work};
+use super::prepared::Prepared;
+use super::schedule::run_all;
+use super::stack::{self, Open};
+use super::step::Running;
+use super::{At, Error, Events, ExportJob, Exporter, Settings, interrupt};
+use crate::diagnose::HintSet;
+use crate::plan::render::StepStatus;
+use crate::plan::{Export, Key, Layer, LayerKey, NspawnRun, Op, Plan, RootId, Step, command};
+use crate::store::{LayerInfo, Work, now};
 
-/// What a build has made.
+/// What builds have made.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub exports: Vec<PathBuf>,
+    /// Steps whose layers or artifacts were there.
     pub cached: usize,
     pub ran: usize,
     pub logs: PathBuf,
 }
 
-/// What else than the plan decides what layers hold; changes when the meaning of an
-/// operation does.
-pub const SALT: &[u8] = b"rootwright operations 1";
+/// A build that failed: its place in the list, and why.
+#[derive(Debug)]
+pub struct Failed {
+    pub build: usize,
+    pub error: Error,
+}
 
-/// Runs a plan.
+/// Something that waits for other such things, and is done once.
+enum Task<'a> {
+    /// A layer, in each build that has it.
+    Layer(Vec<LayerOf<'a>>),
+    Export(Numbered<'a>, &'a Step),
+}
+
+/// A build, and its place in the list.
+#[derive(Clone, Copy)]
+struct Numbered<'a> {
+    number: usize,
+    build: &'a Prepared,
+}
+
+#[derive(Clone, Copy)]
+struct LayerOf<'a> {
+    of: Numbered<'a>,
+    layer: &'a Layer,
+    key: &'a LayerKey,
+}
+
+impl Task<'_> {
+    fn build(&self) -> usize {
+        match self {
+            Task::Layer(places) => places.first().map_or(0, |place| place.of.number),
+            Task::Export(of, _) => of.number,
+        }
+    }
+}
+
+/// Runs prepared plans, at most `jobs` layers and exports at a time.
 ///
 /// # Errors
-/// The first step that fails; its layer is kept aside, those before it stay committed.
+/// The steps that failed. Their layers are kept aside; those that were made stay.
 pub fn execute(
-    plan: &Plan,
+    builds: &[Prepared],
     settings: &Settings,
+    jobs: usize,
     exporter: &dyn Exporter,
     events: &dyn Events,
-) -> Result<Outcome, Error> {
-    let mut runner = Runner::new(plan, settings, events)?;
-    for step in &plan.steps {
-        if interrupt::interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let result = runner.step(step, exporter);
-        // A command that was stopped fails; why it did is the better message.
-        if interrupt::interrupted() {
-            return Err(Error::Interrupted);
-        }
-        result?;
+) -> Result<Outcome, Vec<Failed>> {
+    let whole = |error: std::io::Error| {
+        let error = Error::store(error);
+        vec![Failed { build: 0, error }]
+    };
+    let store = &settings.store;
+    let runner = Runner::new(builds, settings, events).map_err(whole)?;
+    for build in builds {
+        store.record(&build.built()).map_err(whole)?;
     }
-    Ok(runner.outcome)
+    let (tasks, needs) = tasks(builds);
+    let failed = std::thread::scope(|scope| {
+        // Sums are for `cache verify`: no step waits for them.
+        let (sums, to_sum) = std::sync::mpsc::channel::<Key>();
+        scope.spawn(move || {
+            for key in to_sum {
+                // A layer without a sum gets one when it is verified.
+                let _ = store.take_sum(&key);
+            }
+        });
+        let sums = Mutex::new(sums);
+        run_all(&needs, jobs.max(1), |task| {
+            if interrupt::interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let sums = sums.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let result = match tasks.get(task) {
+                Some(Task::Layer(places)) => runner.layer(places, &sums),
+                Some(Task::Export(of, step)) => runner.exports(*of, step, exporter),
+                None => Ok(()),
+            };
+            // A command that was stopped fails; why it did is the better message.
+            match result {
+                Err(_) if interrupt::interrupted() => Err(Error::Interrupted),
+                other => other,
+            }
+        })
+    });
+    if failed.is_empty() {
+        let stacks = builds.iter().flat_map(tops).collect::<Vec<_>>();
+        // Those below last: a layer has been used whenever one above it has.
+        store.touch(stacks.iter().flat_map(|stack| stack.iter().rev()));
+        return Ok(runner.outcome());
+    }
+    let failed = failed.into_iter().map(|(task, error)| Failed {
+        build: tasks.get(task).map_or(0, Task::build),
+        error,
+    });
+    Err(failed.collect())
+}
+
+/// The whole stack of every root of a build.
+fn tops(build: &Prepared) -> Vec<Vec<Key>> {
+    let roots = build.plan.roots.iter();
+    roots.map(|root| build.stack(root.id, usize::MAX)).collect()
+}
+
+/// All that is to be done, and for each what has to be done before it.
+fn tasks(builds: &[Prepared]) -> (Vec<Task<'_>>, Vec<BTreeSet<usize>>) {
+    let mut tasks: Vec<Task<'_>> = Vec::new();
+    let mut needs: Vec<BTreeSet<usize>> = Vec::new();
+    let mut by_key: BTreeMap<&Key, usize> = BTreeMap::new();
+    for (number, build) in builds.iter().enumerate() {
+        let of = Numbered { number, build };
+        for (layer, key) in build.layers.iter().zip(&build.keys) {
+            let place = LayerOf { of, layer, key };
+            if let Some(task) = by_key.get(&key.key)
+                && let Some(Task::Layer(places)) = tasks.get_mut(*task)
+            {
+                places.push(place);
+                continue;
+            }
+            let below = layer.below.and_then(|below| build.keys.get(below));
+            let below = below.and_then(|below| by_key.get(&below.key));
+            needs.push(below.copied().into_iter().collect());
+            by_key.insert(&key.key, tasks.len());
+            tasks.push(Task::Layer(vec![place]));
+        }
+        for step in &build.plan.steps {
+            let Some(root) = step.root.filter(|_| !step.makes_layer()) else {
+                continue;
+            };
+            let stack = build.stack(root, step.number);
+            let below = stack.last().and_then(|key| by_key.get(key));
+            needs.push(below.copied().into_iter().collect());
+            tasks.push(Task::Export(of, step));
+        }
+    }
+    (tasks, needs)
 }
 
 /// Runs the steps that are planned so far, then one command in a root whose changes are
@@ -63,442 +173,303 @@ pub fn execute(
 /// # Errors
 /// As [`execute`], and when the command fails.
 pub fn capture(
-    plan: &Plan,
+    build: &Prepared,
     root: RootId,
     run: &NspawnRun,
     settings: &Settings,
     events: &dyn Events,
 ) -> Result<String, Error> {
-    let mut runner = Runner::new(plan, settings, events)?;
-    for step in plan.steps.iter().filter(|step| step.makes_layer()) {
-        runner.step(step, &NoExports)?;
+    let runner =
+        Runner::new(std::slice::from_ref(build), settings, events).map_err(Error::store)?;
+    let of = Numbered { number: 0, build };
+    let (sums, _) = std::sync::mpsc::channel();
+    for (layer, key) in build.layers.iter().zip(&build.keys) {
+        runner.layer(&[LayerOf { of, layer, key }], &sums)?;
     }
     let step = Step {
-        number: plan.steps.len() + 1,
+        number: build.plan.steps.len() + 1,
         root: Some(root),
         call: "capture".to_owned(),
         label: format!("capture {}", command::quote_all(&run.argv)),
         site: Vec::new(),
+        archives: Vec::new(),
         actions: Vec::new(),
     };
-    let overlay = runner.open(root)?;
-    let ended = runner.in_root(&step, &[], run, overlay.mounted.path(), false)?;
+    let open = runner.open(&build.stack(root, usize::MAX))?;
+    let running = runner.running(of, &step, open.root());
+    let ended = running.in_root(&[], run, false)?;
     Ok(ended.output.join("\n"))
 }
 
-struct NoExports;
-
-impl Exporter for NoExports {
-    fn export(&self, _: &crate::plan::Export, _: &ExportJob<'_>) -> Result<PathBuf, Box<Report>> {
-        Err(Box::new(Report::new(
-            "run::export",
-            "nothing is exported while a value is captured",
-        )))
-    }
-}
-
 struct Runner<'a> {
-    plan: &'a Plan,
     settings: &'a Settings,
     events: &'a dyn Events,
-    layers: Vec<LayerKey>,
-    /// The committed layers of each root, the lowest first.
-    stacks: BTreeMap<RootId, Vec<Key>>,
     work: Work,
-    outcome: Outcome,
-}
-
-/// A root with a fresh layer on top.
-struct Open {
-    mounted: Mounted,
-    /// The folder that becomes the layer.
-    made: PathBuf,
-    _folder: tempfile::TempDir,
+    /// One folder of logs a build.
+    logs: Vec<PathBuf>,
+    outcome: Mutex<Outcome>,
 }
 
 impl<'a> Runner<'a> {
-    fn new(plan: &'a Plan, settings: &'a Settings, events: &'a dyn Events) -> Result<Self, Error> {
-        let outcome = Outcome {
-            logs: settings.store.logs().map_err(Error::store)?,
-            ..Outcome::default()
+    fn new(
+        builds: &[Prepared],
+        settings: &'a Settings,
+        events: &'a dyn Events,
+    ) -> std::io::Result<Self> {
+        let folder = settings.store.logs()?;
+        let logs: Vec<PathBuf> = match builds {
+            [_] => vec![folder.clone()],
+            _ => (1..=builds.len())
+                .map(|number| folder.join(number.to_string()))
+                .collect(),
         };
+        for logs in &logs {
+            fs::create_dir_all(logs)?;
+        }
+        let work = settings.store.work()?;
+        let keys = builds.iter().flat_map(|build| &build.keys);
+        let keys: Vec<&Key> = keys.map(|key| &key.key).collect();
+        settings.store.claim(&work, &keys)?;
         Ok(Runner {
-            plan,
             settings,
             events,
-            layers: keys(plan, SALT),
-            stacks: BTreeMap::new(),
-            work: settings.store.work().map_err(Error::store)?,
-            outcome,
+            work,
+            logs,
+            outcome: Mutex::new(Outcome {
+                logs: folder,
+                ..Outcome::default()
+            }),
         })
     }
 
-    fn step(&mut self, step: &Step, exporter: &dyn Exporter) -> Result<(), Error> {
-        let start = Instant::now();
-        self.events.step_started(step, self.plan.steps.len());
-        let layer = self
-            .layers
-            .iter()
-            .find(|layer| layer.step == step.number)
-            .cloned();
-        let cached = match layer {
-            Some(layer) => self.layer(step, &layer)?,
-            None => {
-                self.exports(step, exporter)?;
-                false
-            }
-        };
-        if cached {
-            self.outcome.cached += 1;
-        } else {
-            self.outcome.ran += 1;
-        }
-        self.events.step_finished(step, start.elapsed(), cached);
-        Ok(())
+    fn outcome(self) -> Outcome {
+        let outcome = self.outcome.into_inner();
+        outcome.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a step's layer, unless it is there; says whether it was.
-    fn layer(&mut self, step: &Step, layer: &LayerKey) -> Result<bool, Error> {
+    fn note(&self, note: impl FnOnce(&mut Outcome)) {
+        note(&mut self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn open(&self, below: &[Key]) -> Result<Open, Error> {
+        stack::open(&self.settings.store, below, self.work.path())
+    }
+
+    fn running<'s>(&'s self, of: Numbered<'s>, step: &'s Step, root: &'s Path) -> Running<'s> {
+        Running {
+            at: At {
+                build: of.number,
+                plan: &of.build.plan,
+                step,
+            },
+            settings: self.settings,
+            events: self.events,
+            logs: self.logs.get(of.number).unwrap_or(&self.settings.out),
+            work: self.work.path(),
+            root,
+        }
+    }
+
+    /// Makes a layer, unless it is there.
+    fn layer(&self, places: &[LayerOf<'_>], sums: &Sender<Key>) -> Result<(), Error> {
+        let Some((first, others)) = places.split_first() else {
+            return Ok(());
+        };
         let store = &self.settings.store;
-        if let Some(parent) = &layer.parent
-            && !self.stacks.contains_key(&layer.root)
-        {
-            // A fork starts with what its base had.
-            let below = self.stacks.values().find_map(|stack| {
-                let at = stack.iter().position(|key| key == parent)?;
-                Some(stack.iter().take(at + 1).cloned().collect::<Vec<_>>())
-            });
-            self.stacks.insert(layer.root, below.unwrap_or_default());
+        let key = &first.key.key;
+        if store.has(key) {
+            self.found(places);
+            return Ok(());
         }
-        let _lock = store.lock(&layer.key).map_err(Error::store)?;
-        let cached = store.has(&layer.key);
-        tracing::debug!(step = step.number, key = %layer.key, cached, "layer");
-        if !cached {
-            let start = Instant::now();
-            let open = self.open(layer.root)?;
-            let result = self.actions(step, open.mounted.path());
-            let Open {
-                mounted,
-                made,
-                _folder,
-            } = open;
-            drop(mounted);
-            match result {
-                Ok(()) => {
-                    let info = LayerInfo {
-                        parent: layer.parent.clone(),
-                        label: step.label.clone(),
-                        seconds: start.elapsed().as_secs_f64(),
-                    };
-                    store
-                        .commit(&layer.key, &made, &info)
-                        .map_err(Error::store)?;
-                }
-                Err(error) => {
-                    // The failure matters more than a layer that could not be kept.
-                    let kept = store.keep_failed(&layer.key, &made).ok();
-                    return Err(with_kept(error, kept));
-                }
+        let mut said = false;
+        let mut waiting = || {
+            if !said && let Some(at) = first.at() {
+                self.events.waiting(at);
             }
+            said = true;
+            !interrupt::interrupted()
+        };
+        let lock = store.lock(key, &mut waiting).map_err(Error::store)?;
+        let Some(_lock) = lock else {
+            return Err(Error::Interrupted);
+        };
+        // Another build may have made it in the meantime.
+        if store.has(key) {
+            self.found(places);
+            return Ok(());
         }
-        self.stacks
-            .entry(layer.root)
-            .or_default()
-            .push(layer.key.clone());
-        Ok(cached)
+        self.make(first, sums)?;
+        self.found(others);
+        Ok(())
     }
 
-    /// Mounts a root with a fresh layer on top.
-    fn open(&self, root: RootId) -> Result<Open, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("step-")
-            .tempdir_in(self.work.path())
+    /// Says that the steps of a layer need not run.
+    fn found(&self, places: &[LayerOf<'_>]) {
+        for place in places {
+            for step in place.of.build.steps(place.layer) {
+                let at = place.of.at(step);
+                self.events.step_started(at, &StepStatus::Cached(None));
+                self.note(|outcome| outcome.cached += 1);
+                self.events.step_finished(at, None);
+            }
+        }
+    }
+
+    fn make(&self, place: &LayerOf<'_>, sums: &Sender<Key>) -> Result<(), Error> {
+        let (store, build) = (&self.settings.store, place.of.build);
+        let stack = build.below(place.layer.below);
+        let open = self.open(&stack)?;
+        let start = Instant::now();
+        let made = self.steps(place, open.root()).and_then(|()| open.settle());
+        let open = open.unmount();
+        if let Err(error) = made {
+            // The failure matters more than a layer that could not be kept.
+            let kept = store.keep_failed(&place.key.key, open.made()).ok();
+            return Err(with_kept(error, kept));
+        }
+        let state = build.states.get(&place.key.base);
+        let info = LayerInfo {
+            parent: stack.last().cloned(),
+            labels: build
+                .steps(place.layer)
+                .map(|step| step.label.clone())
+                .collect(),
+            recipe: build.plan.recipe.path.clone(),
+            seconds: start.elapsed().as_secs_f64(),
+            made: now(),
+            versions: build.versions.clone(),
+            archives: state
+                .map(|state| state.archives.clone())
+                .unwrap_or_default(),
+        };
+        store
+            .commit(&place.key.key, open.made(), &info)
             .map_err(Error::store)?;
-        let made = folder.path().join("layer");
-        let upper = made.join("fs");
-        fs::create_dir_all(&upper).map_err(Error::store)?;
-        let lower: Vec<PathBuf> = self
-            .stacks
-            .get(&root)
-            .map(|stack| {
-                stack
-                    .iter()
-                    .map(|key| self.settings.store.layer_fs(key))
-                    .collect()
-            })
-            .unwrap_or_default();
-        root_attributes(lower.last(), &upper).map_err(Error::store)?;
-        let mounted = Mounted::overlay(
-            &lower,
-            &upper,
-            &folder.path().join("work"),
-            &folder.path().join("root"),
-        )?;
-        Ok(Open {
-            mounted,
-            made,
-            _folder: folder,
-        })
+        store.forget_failed(&place.key.key);
+        if let Some(state) = state {
+            store
+                .set_state(&place.key.base, state)
+                .map_err(Error::store)?;
+        }
+        // Nobody takes sums of what only a capture needs.
+        let _ = sums.send(place.key.key.clone());
+        Ok(())
     }
 
-    fn actions(&self, step: &Step, root: &Path) -> Result<(), Error> {
-        for action in &step.actions {
-            if interrupt::interrupted() {
-                return Err(Error::Interrupted);
-            }
-            if !self.wanted(step, action, root)? {
-                continue;
-            }
-            match &action.op {
-                Op::HostRun(run) => self.on_host(step, &action.site, run, root)?,
-                Op::NspawnRun(run) => drop(self.in_root(step, &action.site, run, root, true)?),
-                Op::Export(_) => {}
-                op => self.file(step, &action.site, op, root)?,
-            }
+    fn steps(&self, place: &LayerOf<'_>, root: &Path) -> Result<(), Error> {
+        let build = place.of.build;
+        for step in build.steps(place.layer) {
+            let start = Instant::now();
+            let status = build.status.get(&step.number).cloned();
+            let status = status.unwrap_or(StepStatus::Runs(String::new()));
+            let at = place.of.at(step);
+            self.events.step_started(at, &status);
+            self.running(place.of, step, root).actions()?;
+            self.note(|outcome| outcome.ran += 1);
+            self.events.step_finished(at, Some(start.elapsed()));
         }
         Ok(())
     }
 
-    fn wanted(&self, step: &Step, action: &Action, root: &Path) -> Result<bool, Error> {
-        let Some(argv) = &action.only_if else {
-            return Ok(true);
-        };
-        let run = NspawnRun {
-            argv: argv.clone(),
-            ..NspawnRun::default()
-        };
-        Ok(self
-            .run_in_root(step, &action.site, &run, root, true)?
-            .success)
-    }
-
-    fn file(&self, step: &Step, site: &[Frame], op: &Op, root: &Path) -> Result<(), Error> {
-        let secret = |name: &str| {
-            let value = self.settings.secrets.value(name).map(str::to_owned);
-            value.ok_or_else(|| {
-                Box::new(Report::new(
-                    "run::secret",
-                    format!("the secret `{name}` has no value"),
-                ))
-            })
-        };
-        let context = FileContext {
-            store: self.settings.store.root(),
-            secret: &secret,
-        };
-        files::apply(root, op, &context)
-            .map_err(|error| Error::in_step(Box::new(error.into()), step, site))
-    }
-
-    fn on_host(
-        &self,
-        step: &Step,
-        site: &[Frame],
-        run: &HostRun,
-        root: &Path,
-    ) -> Result<(), Error> {
-        let path = root.display().to_string();
-        let argv: Vec<String> = run
-            .argv
-            .iter()
-            .map(|word| word.replace(ROOT_PLACEHOLDER, &path))
-            .collect();
-        let mut env = run.env.clone();
-        for value in env.values_mut() {
-            if let Some(text) = value.plain() {
-                *value = text.replace(ROOT_PLACEHOLDER, &path).into();
-            }
-        }
-        let command = Command {
-            argv: &argv,
-            env: &env,
-            stdin: run.stdin.as_ref(),
-            scan: &run.scan,
-            with_errors: true,
-        };
-        let ended = self.command(step, site, &command, &run.argv, false)?;
-        self.judge(
-            step,
-            site,
-            &run.argv,
-            run.allow_failure.as_deref(),
-            false,
-            ended,
-        )
-        .map(drop)
-    }
-
-    fn in_root(
-        &self,
-        step: &Step,
-        site: &[Frame],
-        run: &NspawnRun,
-        root: &Path,
-        with_errors: bool,
-    ) -> Result<Ended, Error> {
-        let ended = self.run_in_root(step, site, run, root, with_errors)?;
-        self.judge(
-            step,
-            site,
-            &run.argv,
-            run.allow_failure.as_deref(),
-            true,
-            ended,
-        )
-    }
-
-    fn run_in_root(
-        &self,
-        step: &Step,
-        site: &[Frame],
-        run: &NspawnRun,
-        root: &Path,
-        with_errors: bool,
-    ) -> Result<Ended, Error> {
-        let resolver = if run.network {
-            Resolver::over(root)?
-        } else {
-            None
-        };
-        let argv = command::nspawn_argv(run, &root.display().to_string());
-        let command = Command {
-            argv: &argv,
-            env: &run.env,
-            stdin: run.stdin.as_ref(),
-            scan: &run.scan,
-            with_errors,
-        };
-        let ended = self.command(step, site, &command, &run.argv, true);
-        drop(resolver);
-        ended
-    }
-
-    /// Starts a command and writes down what was started, as the plan has it.
-    fn command(
-        &self,
-        step: &Step,
-        site: &[Frame],
-        command: &Command<'_>,
-        planned: &[String],
-        in_root: bool,
-    ) -> Result<Ended, Error> {
-        tracing::debug!(step = step.number, argv = ?planned, in_root, "command");
+    fn exports(&self, of: Numbered<'_>, step: &Step, exporter: &dyn Exporter) -> Result<(), Error> {
         let start = Instant::now();
-        let mut see = |line: &str| self.events.output(step, line);
-        let ended = process::run(command, &self.settings.secrets, &self.log(step), &mut see)
-            .map_err(|source| Error::Start {
-                program: command.argv.first().cloned().unwrap_or_default(),
-                source,
-                site: place(step, site),
-            })?;
-        self.journal(step, planned, in_root, &ended, start.elapsed())
-            .map_err(Error::store)?;
-        Ok(ended)
-    }
-
-    fn judge(
-        &self,
-        step: &Step,
-        site: &[Frame],
-        argv: &[String],
-        allow_failure: Option<&str>,
-        in_root: bool,
-        ended: Ended,
-    ) -> Result<Ended, Error> {
-        if ended.success || allow_failure.is_some() {
-            return Ok(ended);
-        }
-        let failure = CommandFailure {
-            step: step.number,
-            label: step.label.clone(),
-            command: self.settings.secrets.redact(&command::quote_all(argv)),
-            in_root,
-            tools: tools(argv),
-            status: ended.status,
-            matched: ended.matched,
-            output: ended.output,
-            log: self.log(step),
-            kept: None,
-        };
-        Err(Error::Command {
-            failure: Box::new(failure),
-            site: place(step, site),
-        })
-    }
-
-    fn exports(&mut self, step: &Step, exporter: &dyn Exporter) -> Result<(), Error> {
-        let Some(root) = step.root else { return Ok(()) };
+        let at = of.at(step);
+        let stack = of.build.stack(step.root.unwrap_or_default(), step.number);
+        self.events
+            .step_started(at, &StepStatus::Runs(String::new()));
+        let mut wrote = false;
         for action in &step.actions {
             let Op::Export(export) = &action.op else {
                 continue;
             };
-            // What the manifest's command leaves behind is no part of the root.
-            let open = self.open(root)?;
-            let runner = &*self;
-            let in_root = |argv: &[String]| {
-                let run = NspawnRun {
-                    argv: argv.to_vec(),
-                    ..NspawnRun::default()
-                };
-                let ended = runner.in_root(step, &action.site, &run, open.mounted.path(), false);
-                ended
-                    .map(|ended| ended.output.join("\n"))
-                    .map_err(|error| Box::new(error.report(&crate::diagnose::HintSet::default())))
+            let identity = identity(&of.build.plan, export, stack.last());
+            let path = match exporter.fresh(export, &identity, &self.settings.out) {
+                Some(path) => path,
+                None => {
+                    wrote = true;
+                    let written = self.export(of, step, export, &stack, &identity, exporter);
+                    written.map_err(|error| error.at(step, &action.site))?
+                }
             };
-            let job = ExportJob {
-                plan: self.plan,
-                root: open.mounted.path(),
-                out: &self.settings.out,
-                staging: self.work.path(),
-                in_root: &in_root,
-            };
-            let path = exporter
-                .export(export, &job)
-                .map_err(|report| Error::in_step(report, step, &action.site))?;
-            self.events.exported(&path);
-            self.outcome.exports.push(path);
+            // They hold what made the artifact, for as long as it is there.
+            let recorded = self.settings.store.record_export(&path, &stack);
+            recorded.map_err(Error::store)?;
+            self.events.exported(at, &path);
+            self.note(|outcome| outcome.exports.push(path));
         }
+        self.note(|outcome| match wrote {
+            true => outcome.ran += 1,
+            false => outcome.cached += 1,
+        });
+        self.events
+            .step_finished(at, wrote.then(|| start.elapsed()));
         Ok(())
     }
 
-    fn log(&self, step: &Step) -> PathBuf {
-        self.outcome
-            .logs
-            .join(format!("{:02}-{}.log", step.number, step.call))
-    }
-
-    fn journal(
+    fn export(
         &self,
+        of: Numbered<'_>,
         step: &Step,
-        argv: &[String],
-        in_root: bool,
-        ended: &Ended,
-        elapsed: Duration,
-    ) -> std::io::Result<()> {
-        let line = serde_json::json!({
-            "step": step.number,
-            "op": if in_root { "nspawn_run" } else { "host_run" },
-            "argv": argv,
-            "status": ended.status,
-            "seconds": elapsed.as_secs_f64(),
-        });
-        let path = self.outcome.logs.join("journal.jsonl");
-        let mut file = fs::File::options().create(true).append(true).open(path)?;
-        writeln!(file, "{line}")
+        export: &Export,
+        stack: &[Key],
+        identity: &Key,
+        exporter: &dyn Exporter,
+    ) -> Result<PathBuf, Error> {
+        // What the manifest's command leaves behind is no part of the root.
+        let open = self.open(stack)?;
+        let running = self.running(of, step, open.root());
+        let in_root = |argv: &[String]| {
+            let run = NspawnRun {
+                argv: argv.to_vec(),
+                ..NspawnRun::default()
+            };
+            let ended = running.in_root(&[], &run, false);
+            ended
+                .map(|ended| ended.output.join("\n"))
+                .map_err(|error| Box::new(error.report(&HintSet::default())))
+        };
+        let job = ExportJob {
+            plan: &of.build.plan,
+            root: open.root(),
+            out: &self.settings.out,
+            staging: self.work.path(),
+            identity,
+            in_root: &in_root,
+        };
+        let written = exporter.export(export, &job);
+        written.map_err(|report| Error::Step {
+            report,
+            site: Vec::new(),
+        })
     }
 }
 
-/// The directory `/` itself is the topmost layer's: mode and owner go on from the layer
-/// below, and start as 0755, root's, whatever this process's umask is.
-fn root_attributes(below: Option<&PathBuf>, upper: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-    let mut mode = 0o755;
-    if let Some(below) = below {
-        let metadata = fs::metadata(below)?;
-        mode = metadata.mode() & 0o7777;
-        chown(upper, Some(metadata.uid()), Some(metadata.gid()))?;
+impl<'a> Numbered<'a> {
+    fn at(&self, step: &'a Step) -> At<'a> {
+        At {
+            build: self.number,
+            plan: &self.build.plan,
+            step,
+        }
     }
-    fs::set_permissions(upper, PermissionsExt::from_mode(mode))
+}
+
+impl<'a> LayerOf<'a> {
+    /// Its first step.
+    fn at(&self) -> Option<At<'a>> {
+        let step = self.of.build.steps(self.layer).next()?;
+        Some(self.of.at(step))
+    }
+}
+
+/// What an artifact is made from, as a digest: the layers, how they are exported, and
+/// what its manifest says.
+fn identity(plan: &Plan, export: &Export, top: Option<&Key>) -> Key {
+    let top = top.map_or("", Key::as_str);
+    let version = env!("CARGO_PKG_VERSION");
+    // Strings, lists and maps of such: this cannot fail.
+    let said = serde_json::to_vec(&(export, &plan.recipe, &plan.options)).unwrap_or_default();
+    Key::of(&[b"export 1", version.as_bytes(), top.as_bytes(), &said])
 }
 
 fn with_kept(error: Error, kept: Option<PathBuf>) -> Error {
@@ -508,34 +479,5 @@ fn with_kept(error: Error, kept: Option<PathBuf>) -> Error {
             Error::Command { failure, site }
         }
         other => other,
-    }
-}
-
-/// The program of a command, and for a shell script the programs that its lines start with.
-fn tools(argv: &[String]) -> Vec<String> {
-    let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-    match argv {
-        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => {
-            let mut tools: Vec<String> = script
-                .lines()
-                .filter_map(|line| {
-                    line.trim()
-                        .trim_start_matches("exec ")
-                        .split_whitespace()
-                        .next()
-                })
-                .filter(|word| {
-                    word.chars()
-                        .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-                })
-                .map(base)
-                .collect();
-            tools.reverse();
-            tools.dedup();
-            // Programs in the middle of lines are not found: with a shell, all hints are asked.
-            tools.push("sh".to_owned());
-            tools
-        }
-        _ => argv.first().map(|word| base(word)).into_iter().collect(),
     }
 }

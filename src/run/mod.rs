@@ -1,27 +1,33 @@
 //! Runs plans. Knows no scripts.
 
 mod capture;
+pub mod circumstances;
 mod error;
 mod execute;
 pub mod files;
 pub mod interrupt;
 mod mount;
 pub mod preflight;
+pub mod prepared;
 mod process;
 pub mod sandbox;
+mod schedule;
 mod secrets;
+pub mod stack;
+mod step;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use capture::{BuildCapture, PreviewCapture};
 pub use error::{CommandFailure, Error};
-pub use execute::{Outcome, execute};
-pub use mount::Mounted;
+pub use execute::{Failed, Outcome, execute};
+pub use prepared::Prepared;
 pub use secrets::Secrets;
 
 use crate::diagnose::Report;
-use crate::plan::{Export, Plan, Step};
+use crate::plan::render::StepStatus;
+use crate::plan::{Export, Key, Plan, Step};
 use crate::store::Store;
 
 /// What a run is given beside the plan.
@@ -32,13 +38,27 @@ pub struct Settings {
     pub secrets: Secrets,
 }
 
-/// What happens while a plan runs, for whoever shows it.
-pub trait Events {
-    fn step_started(&self, step: &Step, of: usize);
+/// A step of one of the builds that run.
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    /// The build's place in the list.
+    pub build: usize,
+    pub plan: &'a Plan,
+    pub step: &'a Step,
+}
+
+/// What happens while plans run, for whoever shows it. Steps of several builds run side
+/// by side.
+pub trait Events: Sync {
+    /// `status` says why it runs, or that it need not.
+    fn step_started(&self, at: At<'_>, status: &StepStatus);
+    /// Another build makes the layer at this moment.
+    fn waiting(&self, at: At<'_>);
     /// A line of a command's output, secrets taken out.
-    fn output(&self, step: &Step, line: &str);
-    fn step_finished(&self, step: &Step, elapsed: Duration, cached: bool);
-    fn exported(&self, path: &Path);
+    fn output(&self, at: At<'_>, line: &str);
+    /// `elapsed` is `None` where nothing had to run.
+    fn step_finished(&self, at: At<'_>, elapsed: Option<Duration>);
+    fn exported(&self, at: At<'_>, path: &Path);
 }
 
 /// Runs a command in the root and gives its output.
@@ -53,12 +73,17 @@ pub struct ExportJob<'a> {
     pub out: &'a Path,
     /// A folder of the store for work.
     pub staging: &'a Path,
+    /// What the artifact is made from, as a digest.
+    pub identity: &'a Key,
     /// Runs a command inside of the root and gives its output.
     pub in_root: &'a InRoot<'a>,
 }
 
 /// Writes artifacts; the formats live in the `export` area.
-pub trait Exporter {
+pub trait Exporter: Sync {
+    /// The path of the artifact below `out`, if it is there and made from the same things.
+    fn fresh(&self, export: &Export, identity: &Key, out: &Path) -> Option<PathBuf>;
+
     /// Gives the path of what was written.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! A root as a mounted tree: layers below, a fresh one on top.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -15,7 +17,14 @@ use super::Error;
 /// A mounted root; unmounted when it is dropped.
 pub struct Mounted {
     path: PathBuf,
-    is_mount: bool,
+    /// The layer on top, and where the kernel keeps its index of hard links; absent
+    /// where the root is no mount.
+    overlay: Option<Overlay>,
+}
+
+struct Overlay {
+    upper: PathBuf,
+    index: PathBuf,
 }
 
 impl Mounted {
@@ -24,39 +33,83 @@ impl Mounted {
         &self.path
     }
 
-    /// Mounts `lower` (the lowest first) with `upper` on top. Without a layer below, the
-    /// root is `upper` itself.
+    /// Mounts `lower` (the lowest first) with `upper` on top, on a folder below `folder`.
+    /// Without a layer below, the root is `upper` itself.
     ///
     /// # Errors
     /// When the kernel refuses the overlay.
-    pub fn overlay(
-        lower: &[PathBuf],
-        upper: &Path,
-        work: &Path,
-        target: &Path,
-    ) -> Result<Self, Error> {
+    pub fn overlay(lower: &[PathBuf], upper: &Path, folder: &Path) -> Result<Self, Error> {
         if lower.is_empty() {
             return Ok(Mounted {
                 path: upper.to_owned(),
-                is_mount: false,
+                overlay: None,
             });
         }
-        fs::create_dir_all(work).map_err(Error::store)?;
-        fs::create_dir_all(target).map_err(Error::store)?;
-        let with_new_api = mount_new(lower, upper, work, target);
+        let (work, target) = (folder.join("work"), folder.join("root"));
+        fs::create_dir_all(&work).map_err(Error::store)?;
+        fs::create_dir_all(&target).map_err(Error::store)?;
+        let with_new_api = mount_new(lower, upper, &work, &target);
         if let Err(error) = with_new_api {
             // `lowerdir+` came with Linux 6.5.
             if error != rustix::io::Errno::INVAL && error != rustix::io::Errno::NOSYS {
                 return Err(Error::overlay(error));
             }
-            mount_old(lower, upper, work, target).map_err(Error::overlay)?;
+            mount_old(lower, upper, &work, &target, folder).map_err(Error::overlay)?;
         }
         Ok(Mounted {
-            path: target.to_owned(),
-            is_mount: true,
+            path: target,
+            overlay: Some(Overlay {
+                upper: upper.to_owned(),
+                index: work.join("index"),
+            }),
         })
     }
+
+    /// Completes the hard links of the layer on top. A write to one name of a file of a
+    /// lower layer is seen under its other names while the root is mounted, by the
+    /// kernel's index, which is no part of the layer: those names go up as well.
+    ///
+    /// # Errors
+    /// When the tree cannot be read, or a file not be copied up.
+    pub fn settle(&self) -> std::io::Result<()> {
+        let Some(overlay) = &self.overlay else {
+            return Ok(());
+        };
+        let indexed = fs::read_dir(&overlay.index).map_or(0, Iterator::count);
+        if indexed == 0 {
+            return Ok(());
+        }
+        let mut names: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+        for entry in walkdir::WalkDir::new(&self.path).same_file_system(true) {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                let metadata = entry.metadata()?;
+                if metadata.nlink() > 1 {
+                    names
+                        .entry(metadata.ino())
+                        .or_default()
+                        .push(entry.into_path());
+                }
+            }
+        }
+        let is_up = |path: &PathBuf| {
+            let relative = path.strip_prefix(&self.path).unwrap_or(path);
+            overlay.upper.join(relative).symlink_metadata().is_ok()
+        };
+        for paths in names.values().filter(|paths| paths.iter().any(is_up)) {
+            for path in paths.iter().filter(|path| !is_up(path)) {
+                // Its own mode once more: the kernel copies the name up, as a link.
+                let mode = fs::symlink_metadata(path)?.permissions();
+                fs::set_permissions(path, mode)?;
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Options that both ways of mounting have. A directory of a lower layer can be renamed,
+/// as package managers do it; every layer holds whole files; hard links stay links.
+const OPTIONS: &[(&str, &str)] = &[("redirect_dir", "on"), ("metacopy", "off"), ("index", "on")];
 
 fn mount_new(
     lower: &[PathBuf],
@@ -72,11 +125,8 @@ fn mount_new(
     }
     rustix::mount::fsconfig_set_string(fd, "upperdir", upper)?;
     rustix::mount::fsconfig_set_string(fd, "workdir", work)?;
-    // A directory of a lower layer can be renamed, as package managers do it.
-    rustix::mount::fsconfig_set_string(fd, "redirect_dir", "on")?;
-    // Every layer holds whole files, and none refers to an inode of another.
-    for option in ["metacopy", "index"] {
-        rustix::mount::fsconfig_set_string(fd, option, "off")?;
+    for (option, value) in OPTIONS {
+        rustix::mount::fsconfig_set_string(fd, *option, *value)?;
     }
     rustix::mount::fsconfig_create(fd)?;
     let mount = rustix::mount::fsmount(fd, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
@@ -89,23 +139,42 @@ fn mount_new(
     )
 }
 
+/// The old call takes all options on one page. Short links stand for the layers there,
+/// which also lets their paths hold any character.
 fn mount_old(
     lower: &[PathBuf],
     upper: &Path,
     work: &Path,
     target: &Path,
+    folder: &Path,
 ) -> rustix::io::Result<()> {
-    let layers: Vec<String> = lower
-        .iter()
-        .rev()
-        .map(|layer| layer.display().to_string())
-        .collect();
-    let options = format!(
-        "lowerdir={},upperdir={},workdir={},redirect_dir=on,metacopy=off,index=off",
-        layers.join(":"),
-        upper.display(),
-        work.display()
+    let io = |error: std::io::Error| {
+        let code = error.raw_os_error().unwrap_or(0);
+        rustix::io::Errno::from_raw_os_error(code)
+    };
+    let links = folder.join("l");
+    fs::create_dir(&links).map_err(io)?;
+    let link =
+        |name: &str, path: &Path| std::os::unix::fs::symlink(path, links.join(name)).map_err(io);
+    link("u", upper)?;
+    link("w", work)?;
+    let opened = fs::File::open(&links).map_err(io)?;
+    let base = format!(
+        "/proc/self/fd/{}",
+        std::os::fd::AsRawFd::as_raw_fd(opened.file())
     );
+    let mut names = Vec::new();
+    for (number, layer) in lower.iter().rev().enumerate() {
+        link(&number.to_string(), layer)?;
+        names.push(format!("{base}/{number}"));
+    }
+    let mut options = format!(
+        "lowerdir={},upperdir={base}/u,workdir={base}/w",
+        names.join(":")
+    );
+    for (option, value) in OPTIONS {
+        options.push_str(&format!(",{option}={value}"));
+    }
     let options = CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
     rustix::mount::mount(
         "overlay",
@@ -118,10 +187,57 @@ fn mount_old(
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if self.is_mount {
+        if self.overlay.is_some() {
             // The namespace takes it down at the end in any case.
             let _ = rustix::mount::unmount(&self.path, UnmountFlags::DETACH);
         }
+    }
+}
+
+/// A folder of a root, covered by a folder of the host.
+pub struct Covered {
+    target: PathBuf,
+}
+
+impl Covered {
+    /// Covers `path`, resolved inside of `root`, and made there where it is missing.
+    ///
+    /// # Errors
+    /// When the path leads nowhere, or the mount is refused.
+    pub fn over(root: &Path, path: &str, with: &Path) -> Result<Self, Error> {
+        let failed = |message: String| Error::Downloads {
+            path: path.to_owned(),
+            message,
+        };
+        let inside = pathrs::Root::open(root).map_err(|error| failed(error.to_string()))?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        let folder = inside
+            .mkdir_all(path, &mode)
+            .map_err(|error| failed(error.to_string()))?;
+        let target = handle_path(&folder)?;
+        mount_copy(with, &target).map_err(|error| failed(error.to_string()))?;
+        Ok(Covered { target })
+    }
+}
+
+/// Mounts what is at `source` over `target`, whose last component is not followed.
+fn mount_copy(source: &Path, target: &Path) -> rustix::io::Result<()> {
+    let clone = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
+        | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone)?;
+    rustix::mount::move_mount(
+        tree.as_fd(),
+        "",
+        rustix::fs::CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+}
+
+impl Drop for Covered {
+    fn drop(&mut self) {
+        let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+        let _ = rustix::mount::unmount(&self.target, flags);
     }
 }
 
@@ -179,18 +295,7 @@ impl Resolver {
             Ok(_) => {}
         }
         // The target's last component is not followed: a link of the image is mounted over.
-        let clone = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
-            | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let tree = rustix::mount::open_tree(rustix::fs::CWD, copy.path(), clone)
-            .map_err(Error::mount_resolver)?;
-        rustix::mount::move_mount(
-            tree.as_fd(),
-            "",
-            rustix::fs::CWD,
-            &target,
-            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-        )
-        .map_err(Error::mount_resolver)?;
+        mount_copy(copy.path(), &target).map_err(Error::mount_resolver)?;
         Ok(Some(resolver))
     }
 }

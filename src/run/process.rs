@@ -45,6 +45,9 @@ const PASSED_ON: &[&str] = &[
     "SOURCE_DATE_EPOCH",
 ];
 
+/// Where programs of the host are found.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Runs a command in a clean environment and waits for it. `see` gets every line.
 ///
 /// # Errors
@@ -59,10 +62,7 @@ pub fn run(
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
         .collect();
-    env.insert(
-        "PATH".into(),
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
-    );
+    env.insert("PATH".into(), PATH.into());
     env.insert("HOME".into(), "/root".into());
     env.insert("LC_ALL".into(), "C.UTF-8".into());
     env.insert("LANG".into(), "C.UTF-8".into());

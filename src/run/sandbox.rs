@@ -26,18 +26,19 @@ pub enum Place {
     Done(i32),
 }
 
-/// Enters the namespaces.
+/// Enters the namespaces; with `offline` a network namespace too, in which there is
+/// nothing.
 ///
 /// # Errors
 /// When the kernel refuses a namespace or a mount.
-pub fn enter() -> Result<Place, Error> {
+pub fn enter(offline: bool) -> Result<Place, Error> {
     match std::env::var(MARKER) {
         Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| Place::Inside),
-        _ => outside().map(Place::Done),
+        _ => outside(offline).map(Place::Done),
     }
 }
 
-fn outside() -> Result<i32, Error> {
+fn outside(offline: bool) -> Result<i32, Error> {
     let fail = |what: &'static str| move |source: std::io::Error| Error::Namespace { what, source };
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(fail("handle signals"))?;
@@ -54,11 +55,13 @@ fn outside() -> Result<i32, Error> {
         }
     });
     // Safe with these flags: they touch no file descriptors that the thread could hold.
+    let mut flags = rustix::thread::UnshareFlags::NEWNS | rustix::thread::UnshareFlags::NEWPID;
+    if offline {
+        flags |= rustix::thread::UnshareFlags::NEWNET;
+    }
     #[allow(deprecated)]
-    rustix::thread::unshare(
-        rustix::thread::UnshareFlags::NEWNS | rustix::thread::UnshareFlags::NEWPID,
-    )
-    .map_err(|error| fail("make a mount and a PID namespace")(error.into()))?;
+    rustix::thread::unshare(flags)
+        .map_err(|error| fail("make a mount and a PID namespace")(error.into()))?;
     let mut child = Command::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
         .env(MARKER, std::process::id().to_string())

@@ -13,18 +13,20 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// The values of all secrets that a plan names: from `files` (name and path), else
+    /// The values of all secrets that plans name: from `files` (name and path), else
     /// from `ROOTWRIGHT_SECRET_NAME` in the environment.
     ///
     /// # Errors
     /// The names of the secrets that have no value, each with the reason.
-    pub fn for_plan(
-        plan: &Plan,
+    pub fn for_plans(
+        plans: &[&Plan],
         files: &[(String, PathBuf)],
     ) -> Result<Self, Vec<(String, String)>> {
-        let json = serde_json::to_value(plan).unwrap_or_default();
         let mut names = Vec::new();
-        collect(&json, &mut names);
+        for plan in plans {
+            let json = serde_json::to_value(plan).unwrap_or_default();
+            collect(&json, &mut names);
+        }
         let mut values = BTreeMap::new();
         let mut missing = Vec::new();
         for name in names {

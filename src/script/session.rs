@@ -190,6 +190,7 @@ impl Session {
                 call: call.to_owned(),
                 label: label(),
                 site: chain.to_vec(),
+                archives: Vec::new(),
                 actions: Vec::new(),
             });
         }

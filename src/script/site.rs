@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -20,6 +21,8 @@ pub struct Site {
     pub root: Option<PathBuf>,
     /// Where layers are kept.
     pub store: Option<PathBuf>,
+    /// How old an archive's state may be before a build asks for a newer one.
+    pub refresh: Option<Duration>,
     /// Free tables of strings, by distro.
     distros: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -29,10 +32,32 @@ struct File {
     #[serde(default)]
     store: Option<PathBuf>,
     #[serde(default)]
+    cache: Cache,
+    #[serde(default)]
     distro: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-const KEYS: [&str; 3] = ["name", "store", "distro"];
+#[derive(Debug, Default, Deserialize)]
+struct Cache {
+    #[serde(default)]
+    refresh: Option<String>,
+}
+
+const KEYS: [&str; 4] = ["name", "store", "cache", "distro"];
+
+/// A length of time: a number and `s`, `m`, `h` or `d`.
+pub fn age(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    Some(Duration::from_secs(number.checked_mul(seconds)?))
+}
 
 impl Site {
     /// The configuration for a recipe: of the nearest folder above it that has one, then
@@ -82,6 +107,13 @@ impl Site {
             )
         })?;
         self.store = self.store.take().or(file.store);
+        if let Some(refresh) = file.cache.refresh.filter(|_| self.refresh.is_none()) {
+            let age = age(&refresh).ok_or_else(|| {
+                let report = *fail(format!("{shown}: `{refresh}` is no length of time"));
+                Box::new(report.help("a number and `s`, `m`, `h` or `d`: refresh = \"7d\""))
+            })?;
+            self.refresh = Some(age);
+        }
         for (distro, settings) in file.distro {
             let known = self.distros.entry(distro).or_default();
             for (key, value) in settings {

@@ -1,33 +1,50 @@
-//! Layers on disk, by the key of what they were made from.
+//! Layers on disk, by the key of what they were made from, and what belongs to them.
 //!
 //! ```text
-//! STORE/layers/KEY/fs/        what the step changed, as an overlay's upper directory
+//! STORE/layers/KEY/fs/        what the steps changed, as an overlay's upper directory
 //! STORE/layers/KEY/layer.json what made it
+//! STORE/layers/KEY/sum.json   its size, and a digest for `cache verify`
+//! STORE/states/KEY            the archives' state that a layer was last made with
+//! STORE/builds/RECIPE/OPTIONS what was built last, for reasons and for collection
+//! STORE/exports/KEY           where an export of a layer was written
+//! STORE/merged/KEY/fs/        many layers as one, where an overlay cannot take them all
+//! STORE/packages/POOL/        downloads of package managers, by digest
 //! STORE/tmp/NAME/             work of a running build, locked while it lives
 //! STORE/failed/KEY/           the layer of a step that failed, for inspection
 //! STORE/logs/BUILD/           one log a step, and the journal of commands
 //! STORE/captures/KEY          what `capture` saw
 //! STORE/fetch/DIGEST          fetched files
+//! STORE/versions.json         what programs of the host said their versions are
 //! ```
+
+mod collect;
+mod layer;
+mod pool;
+mod record;
+mod sum;
 
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err as fs;
 use rustix::fs::FlockOperation;
-use serde::{Deserialize, Serialize};
+
+pub use collect::{Collected, Entry, Limits};
+pub use layer::{ArchiveState, LayerInfo, Look, State};
+pub use pool::Downloaded;
+pub use sum::{Damage, Sum};
 
 use crate::plan::Key;
 
-/// What a layer was made from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LayerInfo {
-    pub parent: Option<Key>,
-    pub label: String,
-    /// How long the step took, in seconds.
-    pub seconds: f64,
-}
+const FOLDERS: &[&str] = &[
+    "layers", "states", "builds", "exports", "merged", "packages", "tmp", "failed", "logs",
+    "locks", "captures", "fetch",
+];
+
+/// How long to wait between two looks at a lock that somebody else holds.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -70,9 +87,7 @@ impl Store {
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
             fs::set_permissions(root, private)?;
         }
-        for folder in [
-            "layers", "tmp", "failed", "logs", "locks", "captures", "fetch",
-        ] {
+        for folder in FOLDERS {
             fs::create_dir_all(root.join(folder))?;
         }
         let store = Store {
@@ -94,10 +109,17 @@ impl Store {
     }
 
     fn remove_stale(&self) -> io::Result<()> {
+        let _guard = self.guard()?;
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let path = entry?.path();
-            let Ok(lock) = fs::File::open(path.join("lock")) else {
-                continue;
+            let lock = match fs::File::open(path.join("lock")) {
+                Ok(lock) => lock,
+                // Nobody makes a folder without its lock while the guard is held.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    fs::remove_dir_all(&path)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             if rustix::fs::flock(lock.as_fd(), FlockOperation::NonBlockingLockExclusive).is_ok() {
                 fs::remove_dir_all(&path)?;
@@ -106,11 +128,20 @@ impl Store {
         Ok(())
     }
 
+    /// Held for moments only: while it is, nobody else makes or removes folders of work,
+    /// and nobody collects.
+    fn guard(&self) -> io::Result<KeyLock> {
+        let file = fs::File::create(self.root.join("locks/guard"))?;
+        rustix::fs::flock(file.as_fd(), FlockOperation::LockExclusive)?;
+        Ok(KeyLock { _file: file })
+    }
+
     /// A fresh folder for work.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn work(&self) -> io::Result<Work> {
+        let _guard = self.guard()?;
         let folder = tempfile::Builder::new()
             .prefix("build-")
             .tempdir_in(self.root.join("tmp"))?;
@@ -122,53 +153,39 @@ impl Store {
         })
     }
 
-    fn layer(&self, key: &Key) -> PathBuf {
-        self.root.join("layers").join(key.as_str())
+    /// Says that the build of `work` needs these layers: they are not collected while it
+    /// lives.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn claim(&self, work: &Work, keys: &[&Key]) -> io::Result<()> {
+        let _guard = self.guard()?;
+        let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+        fs::write(work.path().join("claims"), lines)
     }
 
-    /// The tree of a committed layer.
-    pub fn layer_fs(&self, key: &Key) -> PathBuf {
-        self.layer(key).join("fs")
-    }
-
-    pub fn has(&self, key: &Key) -> bool {
-        self.layer(key).join("layer.json").is_file()
-    }
-
-    /// Waits until no other build makes the layer of `key`.
+    /// Waits until no other build makes the layer of `key`. `waiting` is asked again and
+    /// again while one does; that it says `false` ends the wait.
     ///
     /// # Errors
     /// When the lock's file cannot be made.
-    pub fn lock(&self, key: &Key) -> io::Result<KeyLock> {
-        let file = fs::File::create(self.root.join("locks").join(key.as_str()))?;
-        rustix::fs::flock(file.as_fd(), FlockOperation::LockExclusive)?;
-        Ok(KeyLock { _file: file })
-    }
-
-    /// Makes `made`, a folder with `fs` in it, the layer of `key`: written out, then renamed,
-    /// so that a layer is there whole or not at all.
-    ///
-    /// # Errors
-    /// When it cannot be written out or renamed.
-    pub fn commit(&self, key: &Key, made: &Path, info: &LayerInfo) -> io::Result<()> {
-        let json = serde_json::to_vec_pretty(info)?;
-        fs::write(made.join("layer.json"), json)?;
-        rustix::fs::syncfs(fs::File::open(made)?.as_fd())?;
-        fs::rename(made, self.layer(key))?;
-        fs::File::open(self.root.join("layers"))?.sync_all()
-    }
-
-    /// Keeps the layer of a step that failed, in the place of an older one.
-    ///
-    /// # Errors
-    /// When it cannot be moved.
-    pub fn keep_failed(&self, key: &Key, made: &Path) -> io::Result<PathBuf> {
-        let kept = self.root.join("failed").join(key.as_str());
-        if kept.exists() {
-            fs::remove_dir_all(&kept)?;
+    pub fn lock(
+        &self,
+        key: &Key,
+        waiting: &mut dyn FnMut() -> bool,
+    ) -> io::Result<Option<KeyLock>> {
+        let path = self.root.join("locks").join(key.as_str());
+        let mut file = fs::File::create(&path)?;
+        loop {
+            match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+                // The file may have been removed while this process waited for it.
+                Ok(()) if is_named(&file, &path) => return Ok(Some(KeyLock { _file: file })),
+                Ok(()) => file = fs::File::create(&path)?,
+                Err(rustix::io::Errno::WOULDBLOCK) if waiting() => std::thread::sleep(LOOK_EVERY),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
         }
-        fs::rename(made, &kept)?;
-        Ok(kept)
     }
 
     /// A folder for the logs of one build.
@@ -201,4 +218,29 @@ impl Store {
         file.persist(folder.join(key.as_str()))?;
         Ok(())
     }
+}
+
+fn is_named(file: &fs::File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => inode(open) == inode(named),
+        _ => false,
+    }
+}
+
+/// Writes a file that is there whole or not at all.
+fn write_atomically(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    io::Write::write_all(&mut file, content)?;
+    file.as_file().sync_data()?;
+    file.persist(folder.join(name))?;
+    Ok(())
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

@@ -36,6 +36,7 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
             assumptions: Vec::new(),
             messages: Vec::new(),
             needs: Vec::new(),
+            archives: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
         },
@@ -72,6 +73,7 @@ impl Builder {
             call: call.to_owned(),
             label: label.to_owned(),
             site: vec![frame(call, &path, line)],
+            archives: Vec::new(),
             actions,
         });
         self
@@ -470,6 +472,7 @@ pub fn nasty() -> Plan {
                         ],
                         env: env.clone(),
                         stdin: Some(Text::from(*text)),
+                        downloads: Vec::new(),
                         scan: OutputScan {
                             fail_on: vec![word.clone()],
                             ignore: vec![word.clone()],

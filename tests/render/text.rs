@@ -13,7 +13,7 @@ fn a_diskless_debian() {
 #[test]
 fn labels_only_with_what_is_cached() {
     let mut status: BTreeMap<usize, StepStatus> =
-        (1..=6).map(|step| (step, StepStatus::Cached)).collect();
+        (1..=6).map(|step| (step, StepStatus::Cached(None))).collect();
     status.insert(7, StepStatus::Runs("its operations changed".to_owned()));
     for step in 8..=10 {
         status.insert(step, StepStatus::Runs(String::new()));

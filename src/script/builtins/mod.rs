@@ -6,6 +6,7 @@ mod facts;
 mod files;
 mod options;
 mod packages;
+mod roots;
 mod run;
 mod say;
 mod values;
@@ -77,6 +78,7 @@ pub fn all() -> &'static [&'static Builtin] {
         [
             options::BUILTINS,
             packages::BUILTINS,
+            roots::BUILTINS,
             run::BUILTINS,
             files::BUILTINS,
             capture::BUILTINS,

@@ -6,7 +6,8 @@ use rhai::{Dynamic, Map};
 
 use super::{Access, Builtin};
 use crate::plan::{
-    Action, Bind, HostRun, NspawnRun, Op, OutputScan, RequirePaths, RequiredPath, command,
+    Action, Bind, Downloads, HostRun, NspawnRun, Op, OutputScan, RequirePaths, RequiredPath,
+    command,
 };
 use crate::script::args::{Call, Fields, Outcome, as_strings};
 
@@ -78,13 +79,14 @@ root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openss
 struct Common {
     env: BTreeMap<String, crate::plan::Text>,
     stdin: Option<crate::plan::Text>,
+    downloads: Vec<Downloads>,
     scan: OutputScan,
     allow_failure: Option<String>,
     only_if: Option<Vec<String>>,
     about: Option<String>,
 }
 
-fn common(fields: &Fields<'_>) -> Outcome<Common> {
+fn common(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Common> {
     let env = fields.texts("env")?;
     let bad = |name: &&String| {
         name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -111,6 +113,7 @@ fn common(fields: &Fields<'_>) -> Outcome<Common> {
     Ok(Common {
         env,
         stdin: fields.secret_text("stdin")?,
+        downloads: downloads(call, fields)?,
         scan,
         allow_failure: fields.text("allow_failure")?,
         only_if: fields.command("only_if")?,
@@ -122,11 +125,12 @@ fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
     let run = nspawn(call, &fields)?;
-    let common = common(&fields)?;
+    let common = common(call, &fields)?;
     fields.finish()?;
     let run = NspawnRun {
         env: common.env,
         stdin: common.stdin,
+        downloads: common.downloads,
         scan: common.scan,
         allow_failure: common.allow_failure,
         ..run
@@ -155,6 +159,32 @@ pub fn nspawn(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<NspawnRun> {
         binds: binds(call, fields)?,
         ..NspawnRun::default()
     })
+}
+
+/// Folders that a package manager downloads to, kept between builds.
+fn downloads(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
+    let mut downloads = Vec::new();
+    for item in fields.array("downloads")?.unwrap_or_default() {
+        let given = item.clone();
+        let Some(map) = item.try_cast::<Map>() else {
+            let wanted = "an array of maps, `#{ pool, path, suffix }`";
+            return Err(fields.wrong("downloads", wanted, &given));
+        };
+        let folder = Fields::of(call, "downloads", map);
+        let pool = folder.required_text("pool")?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if pool.is_empty() || !pool.chars().all(plain) {
+            let message = format!("`{pool}` is no name for a pool of downloads");
+            let report = folder.refuse("pool", "pool_name", message);
+            return Err(Box::new(report.help("letters, digits, `-` and `_`")));
+        }
+        let path = folder.required_text("path")?;
+        call.check_path(&path)?;
+        let suffix = folder.required_text("suffix")?;
+        folder.finish()?;
+        downloads.push(Downloads { pool, path, suffix });
+    }
+    Ok(downloads)
 }
 
 fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
@@ -212,7 +242,7 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
         ));
     }
     let fields = call.fields(2)?;
-    let common = common(&fields)?;
+    let common = common(call, &fields)?;
     fields.finish()?;
     let label = label("run on the host:", &argv);
     let action = Action {
@@ -220,6 +250,7 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
             argv,
             env: common.env,
             stdin: common.stdin,
+            downloads: common.downloads,
             scan: common.scan,
             allow_failure: common.allow_failure,
         }),

@@ -17,9 +17,12 @@ use crate::plan::{Plan, Step};
 /// Whether a step's layer is there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepStatus {
-    Cached,
-    /// It runs, and why: `its operations changed`.
+    /// It is in the store, and how old what it holds is, where that is known.
+    Cached(Option<String>),
+    /// It runs, and why: `packages: + curl`.
     Runs(String),
+    /// It runs because the step of this number does.
+    Follows(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -90,8 +93,9 @@ fn title(page: &mut Page, plan: &Plan, step: &Step, options: &TextOptions, digit
     let (status, style, reason) = match options.status.get(&step.number) {
         None if options.status.is_empty() => ("", Style::Plain, ""),
         None => ("      ", Style::Plain, ""),
-        Some(StepStatus::Cached) => ("cached", Style::Green, ""),
+        Some(StepStatus::Cached(age)) => ("cached", Style::Green, age.as_deref().unwrap_or("")),
         Some(StepStatus::Runs(why)) => ("runs  ", Style::Yellow, why.as_str()),
+        Some(StepStatus::Follows(_)) => ("runs  ", Style::Yellow, ""),
     };
     let place = place(&step.site);
     let gap = if status.is_empty() { 0 } else { 2 };
@@ -127,7 +131,7 @@ fn title(page: &mut Page, plan: &Plan, step: &Step, options: &TextOptions, digit
     if !reason.is_empty() {
         for line in wrap(&format!("({reason})"), page.width.saturating_sub(indent)) {
             page.spaces(indent);
-            page.line(Style::Yellow, &line);
+            page.line(style, &line);
         }
     }
 }

@@ -67,12 +67,17 @@ pub fn write(page: &mut Page, plan: &Plan, options: &TextOptions, shortened: boo
         let cached = plan
             .steps
             .iter()
-            .filter(|step| known(step) == Some(&StepStatus::Cached))
+            .filter(|step| matches!(known(step), Some(StepStatus::Cached(_))))
             .count();
         let runs = plan
             .steps
             .iter()
-            .filter(|step| matches!(known(step), Some(StepStatus::Runs(_))))
+            .filter(|step| {
+                matches!(
+                    known(step),
+                    Some(StepStatus::Runs(_) | StepStatus::Follows(_))
+                )
+            })
             .count();
         page.line(Style::Plain, &format!("{cached} cached, {runs} to run"));
     }

@@ -1,0 +1,163 @@
+//! A root as it is after some layers, with a fresh layer on top.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::Error;
+use super::mount::Mounted;
+use crate::plan::{Key, command};
+use crate::store::Store;
+
+/// Layers that one overlay is given at most; the kernel takes 500, and kernels before 6.5
+/// as many as fit on a page of options.
+const MOST: usize = 150;
+/// As many of the lowest layers are merged into one where there are more.
+const MERGED: usize = 100;
+
+/// A mounted root whose changes go to a fresh layer.
+pub struct Open {
+    mounted: Mounted,
+    closed: Closed,
+}
+
+/// The fresh layer, after its root was unmounted.
+pub struct Closed {
+    /// The folder that becomes the layer.
+    made: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+/// Mounts the layers `below`, the lowest first, with a fresh one on top.
+///
+/// # Errors
+/// When a folder cannot be made, or the kernel refuses the overlay.
+pub fn open(store: &Store, below: &[Key], work: &Path) -> Result<Open, Error> {
+    let lower = trees(store, below, work)?;
+    open_trees(&lower, work)
+}
+
+/// The same, for any trees.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_trees(lower: &[PathBuf], work: &Path) -> Result<Open, Error> {
+    let folder = tempfile::Builder::new()
+        .prefix("step-")
+        .tempdir_in(work)
+        .map_err(Error::store)?;
+    let made = folder.path().join("layer");
+    let upper = made.join("fs");
+    fs::create_dir_all(&upper).map_err(Error::store)?;
+    root_attributes(lower.last(), &upper).map_err(Error::store)?;
+    let mounted = Mounted::overlay(lower, &upper, folder.path())?;
+    Ok(Open {
+        mounted,
+        closed: Closed { made, folder },
+    })
+}
+
+impl Open {
+    /// Where the root is.
+    pub fn root(&self) -> &Path {
+        self.mounted.path()
+    }
+
+    /// Brings the fresh layer into a state that does not depend on this mount.
+    ///
+    /// # Errors
+    /// When the tree cannot be read, or a file not be copied up.
+    pub fn settle(&self) -> Result<(), Error> {
+        self.mounted.settle().map_err(Error::store)
+    }
+
+    pub fn unmount(self) -> Closed {
+        drop(self.mounted);
+        self.closed
+    }
+}
+
+impl Closed {
+    /// The folder that becomes the layer; `fs` in it is the tree.
+    pub fn made(&self) -> &Path {
+        &self.made
+    }
+
+    /// What was changed.
+    pub fn tree(&self) -> PathBuf {
+        self.made.join("fs")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// The trees of `below`, at most [`MOST`] of them.
+fn trees(store: &Store, below: &[Key], work: &Path) -> Result<Vec<PathBuf>, Error> {
+    if below.len() <= MOST {
+        return Ok(below.iter().map(|key| store.layer_fs(key)).collect());
+    }
+    // The same cuts for every height: what is merged once serves all that stands on it.
+    let cut = (below.len() - 1) / MERGED * MERGED;
+    let (low, high) = below.split_at(cut);
+    let mut trees = vec![merged(store, low, work)?];
+    trees.extend(high.iter().map(|key| store.layer_fs(key)));
+    Ok(trees)
+}
+
+/// One tree that is the same as all of `low`, a multiple of [`MERGED`].
+fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
+    let Some(top) = low.last() else {
+        return Err(Error::store(std::io::ErrorKind::InvalidInput.into()));
+    };
+    if let Some(tree) = store.merged(top) {
+        return Ok(tree);
+    }
+    let (lowest, rest) = low.split_at(low.len() - MERGED);
+    let mut trees = match lowest {
+        [] => Vec::new(),
+        _ => vec![merged(store, lowest, work)?],
+    };
+    trees.extend(rest.iter().map(|key| store.layer_fs(key)));
+    let open = open_trees(&trees, work)?;
+    let folder = tempfile::Builder::new()
+        .prefix("merge-")
+        .tempdir_in(work)
+        .map_err(Error::store)?;
+    let tree = folder.path().join("fs");
+    fs::create_dir(&tree).map_err(Error::store)?;
+    let argv = command::copy_argv(
+        &open.root().display().to_string(),
+        &tree.display().to_string(),
+    );
+    let (program, arguments) = argv
+        .split_first()
+        .ok_or_else(|| Error::store(std::io::ErrorKind::InvalidInput.into()))?;
+    let copied = duct::cmd(program, arguments)
+        .stdin_null()
+        .stderr_capture()
+        .unchecked()
+        .run()
+        .map_err(Error::store)?;
+    if !copied.status.success() {
+        let said = String::from_utf8_lossy(&copied.stderr).trim().to_owned();
+        return Err(Error::store(std::io::Error::other(said)));
+    }
+    store
+        .commit_merged(top, folder.path())
+        .map_err(Error::store)
+}
+
+/// The directory `/` itself is the topmost layer's: mode and owner go on from the layer
+/// below, and start as 0755, root's, whatever this process's umask is.
+fn root_attributes(below: Option<&PathBuf>, upper: &Path) -> std::io::Result<()> {
+    let mut mode = 0o755;
+    if let Some(below) = below {
+        let metadata = fs::metadata(below)?;
+        mode = metadata.mode() & 0o7777;
+        chown(upper, Some(metadata.uid()), Some(metadata.gid()))?;
+    }
+    fs::set_permissions(upper, PermissionsExt::from_mode(mode))
+}

@@ -1,0 +1,278 @@
+//! The operations of a step, carried out in a mounted root.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+
+use super::error::place;
+use super::files::{self, FileContext};
+use super::mount::{Covered, Resolver};
+use super::process::{self, Command, Ended};
+use super::{At, CommandFailure, Error, Events, Settings, interrupt};
+use crate::diagnose::{Frame, Report};
+use crate::plan::{Action, Downloads, HostRun, NspawnRun, Op, ROOT_PLACEHOLDER, command};
+
+/// One step while it runs.
+pub struct Running<'a> {
+    pub at: At<'a>,
+    pub settings: &'a Settings,
+    pub events: &'a dyn Events,
+    /// The folder of the build's logs.
+    pub logs: &'a Path,
+    /// A folder of the store for work.
+    pub work: &'a Path,
+    /// Where the root is mounted.
+    pub root: &'a Path,
+}
+
+/// A command, and what its failure means.
+struct Judged<'a> {
+    command: Command<'a>,
+    /// The command as the plan has it.
+    planned: &'a [String],
+    allow_failure: Option<&'a str>,
+    in_root: bool,
+}
+
+impl Running<'_> {
+    /// Carries out all operations but exports.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub fn actions(&self) -> Result<(), Error> {
+        for action in &self.at.step.actions {
+            if interrupt::interrupted() {
+                return Err(Error::Interrupted);
+            }
+            if !self.wanted(action)? {
+                continue;
+            }
+            match &action.op {
+                Op::HostRun(run) => self.on_host(&action.site, run)?,
+                Op::NspawnRun(run) => drop(self.in_root(&action.site, run, true)?),
+                Op::Export(_) => {}
+                op => self.file(&action.site, op)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, action: &Action) -> Result<bool, Error> {
+        let Some(argv) = &action.only_if else {
+            return Ok(true);
+        };
+        let run = NspawnRun {
+            argv: argv.clone(),
+            // Its status is the answer.
+            allow_failure: Some("it decides whether the operation is wanted".to_owned()),
+            ..NspawnRun::default()
+        };
+        Ok(self.in_root(&action.site, &run, true)?.success)
+    }
+
+    fn file(&self, site: &[Frame], op: &Op) -> Result<(), Error> {
+        let secret = |name: &str| {
+            let value = self.settings.secrets.value(name).map(str::to_owned);
+            value.ok_or_else(|| {
+                Box::new(Report::new(
+                    "run::secret",
+                    format!("the secret `{name}` has no value"),
+                ))
+            })
+        };
+        let context = FileContext {
+            store: self.settings.store.root(),
+            secret: &secret,
+        };
+        files::apply(self.root, op, &context)
+            .map_err(|error| Error::in_step(Box::new(error.into()), self.at.step, site))
+    }
+
+    fn on_host(&self, site: &[Frame], run: &HostRun) -> Result<(), Error> {
+        let path = self.root.display().to_string();
+        let argv: Vec<String> = run
+            .argv
+            .iter()
+            .map(|word| word.replace(ROOT_PLACEHOLDER, &path))
+            .collect();
+        let mut env = run.env.clone();
+        for value in env.values_mut() {
+            if let Some(text) = value.plain() {
+                *value = text.replace(ROOT_PLACEHOLDER, &path).into();
+            }
+        }
+        let judged = Judged {
+            command: Command {
+                argv: &argv,
+                env: &env,
+                stdin: run.stdin.as_ref(),
+                scan: &run.scan,
+                with_errors: true,
+            },
+            planned: &run.argv,
+            allow_failure: run.allow_failure.as_deref(),
+            in_root: false,
+        };
+        self.with_downloads(&run.downloads, || self.judge(site, &judged))
+            .map(drop)
+    }
+
+    /// Runs a command inside of the root. Without `with_errors` its output is standard
+    /// output alone.
+    ///
+    /// # Errors
+    /// When it cannot be started, or fails and may not.
+    pub fn in_root(
+        &self,
+        site: &[Frame],
+        run: &NspawnRun,
+        with_errors: bool,
+    ) -> Result<Ended, Error> {
+        let resolver = if run.network {
+            Resolver::over(self.root)?
+        } else {
+            None
+        };
+        let argv = command::nspawn_argv(run, &self.root.display().to_string());
+        let judged = Judged {
+            command: Command {
+                argv: &argv,
+                env: &run.env,
+                stdin: run.stdin.as_ref(),
+                scan: &run.scan,
+                with_errors,
+            },
+            planned: &run.argv,
+            allow_failure: run.allow_failure.as_deref(),
+            in_root: true,
+        };
+        let ended = self.with_downloads(&run.downloads, || self.judge(site, &judged));
+        drop(resolver);
+        ended
+    }
+
+    /// Runs `work` while the folders that it downloads to hold what other builds have
+    /// downloaded, and keeps what is new, also when it fails.
+    fn with_downloads<T>(
+        &self,
+        downloads: &[Downloads],
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut covered = Vec::new();
+        for downloads in downloads {
+            let downloaded = self
+                .settings
+                .store
+                .downloaded(downloads, self.work)
+                .map_err(Error::store)?;
+            let cover = Covered::over(self.root, &downloads.path, downloaded.path())?;
+            covered.push((cover, downloaded));
+        }
+        let result = work();
+        for (cover, downloaded) in covered {
+            drop(cover);
+            downloaded.keep();
+        }
+        result
+    }
+
+    /// Runs a command, writes down what ran as the plan has it, and decides whether it
+    /// failed.
+    fn judge(&self, site: &[Frame], judged: &Judged<'_>) -> Result<Ended, Error> {
+        let step = self.at.step;
+        tracing::debug!(
+            step = step.number,
+            argv = ?judged.planned,
+            in_root = judged.in_root,
+            "command"
+        );
+        let start = Instant::now();
+        let mut see = |line: &str| self.events.output(self.at, line);
+        let log = self.log();
+        let ended = process::run(&judged.command, &self.settings.secrets, &log, &mut see).map_err(
+            |source| Error::Start {
+                program: judged.command.argv.first().cloned().unwrap_or_default(),
+                source,
+                site: place(step, site),
+            },
+        )?;
+        self.journal(judged, &ended, start.elapsed())
+            .map_err(Error::store)?;
+        if ended.success || judged.allow_failure.is_some() {
+            return Ok(ended);
+        }
+        let planned = command::quote_all(judged.planned);
+        let failure = CommandFailure {
+            step: step.number,
+            label: step.label.clone(),
+            command: self.settings.secrets.redact(&planned),
+            in_root: judged.in_root,
+            tools: tools(judged.planned),
+            status: ended.status,
+            matched: ended.matched,
+            output: ended.output,
+            log,
+            kept: None,
+        };
+        Err(Error::Command {
+            failure: Box::new(failure),
+            site: place(step, site),
+        })
+    }
+
+    fn log(&self) -> PathBuf {
+        let step = self.at.step;
+        self.logs
+            .join(format!("{:02}-{}.log", step.number, step.call))
+    }
+
+    fn journal(
+        &self,
+        judged: &Judged<'_>,
+        ended: &Ended,
+        elapsed: Duration,
+    ) -> std::io::Result<()> {
+        let line = serde_json::json!({
+            "step": self.at.step.number,
+            "op": if judged.in_root { "nspawn_run" } else { "host_run" },
+            "argv": judged.planned,
+            "status": ended.status,
+            "seconds": elapsed.as_secs_f64(),
+        });
+        let path = self.logs.join("journal.jsonl");
+        let mut file = fs::File::options().create(true).append(true).open(path)?;
+        // One write, whole: two steps may end at once.
+        file.write_all(format!("{line}\n").as_bytes())
+    }
+}
+
+/// The program of a command, and for a shell script the programs that its lines start with.
+fn tools(argv: &[String]) -> Vec<String> {
+    let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    match argv {
+        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => {
+            let mut tools: Vec<String> = script
+                .lines()
+                .filter_map(|line| {
+                    line.trim()
+                        .trim_start_matches("exec ")
+                        .split_whitespace()
+                        .next()
+                })
+                .filter(|word| {
+                    word.chars()
+                        .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+                })
+                .map(base)
+                .collect();
+            tools.reverse();
+            tools.dedup();
+            // Programs in the middle of lines are not found: with a shell, all hints are asked.
+            tools.push("sh".to_owned());
+            tools
+        }
+        _ => argv.first().map(|word| base(word)).into_iter().collect(),
+    }
+}

@@ -1,0 +1,182 @@
+//! The size of a layer, and a digest over everything that it holds.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use super::{Store, write_atomically};
+use crate::plan::Key;
+
+/// Taken once, when a layer was committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// Names, kinds, modes, owners, times, extended attributes and contents.
+    pub digest: Key,
+    /// Bytes on the disk.
+    pub bytes: u64,
+    pub files: u64,
+}
+
+/// Something in the store that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Relative to the store.
+    pub path: String,
+    pub what: String,
+}
+
+impl Sum {
+    /// # Errors
+    /// When something cannot be read.
+    pub fn of(tree: &Path) -> io::Result<Sum> {
+        let mut hasher = blake3::Hasher::new();
+        let (mut bytes, mut files) = (0, 0);
+        for entry in walkdir::WalkDir::new(tree).sort_by_file_name() {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            let kind = metadata.file_type();
+            let name = entry.path().strip_prefix(tree).unwrap_or(entry.path());
+            part(&mut hasher, name.as_os_str().as_bytes());
+            let facts = [
+                u64::from(metadata.mode()),
+                u64::from(metadata.uid()),
+                u64::from(metadata.gid()),
+                metadata.nlink() * u64::from(kind.is_file()),
+                if kind.is_char_device() || kind.is_block_device() {
+                    metadata.rdev()
+                } else {
+                    0
+                },
+                metadata.mtime().cast_unsigned(),
+                metadata.mtime_nsec().cast_unsigned(),
+            ];
+            for fact in facts {
+                hasher.update(&fact.to_le_bytes());
+            }
+            let mut names: Vec<_> = xattr::list(entry.path())?.collect();
+            names.sort();
+            for name in names {
+                let value = xattr::get(entry.path(), &name)?.unwrap_or_default();
+                part(&mut hasher, name.as_bytes());
+                part(&mut hasher, &value);
+            }
+            if kind.is_file() {
+                files += 1;
+                hasher.update(&metadata.len().to_le_bytes());
+                hasher.update_reader(fs::File::open(entry.path())?)?;
+            } else if kind.is_symlink() {
+                part(
+                    &mut hasher,
+                    fs::read_link(entry.path())?.as_os_str().as_bytes(),
+                );
+            }
+            bytes += metadata.blocks() * 512;
+        }
+        let digest = Key::of(&[hasher.finalize().as_bytes()]);
+        Ok(Sum {
+            digest,
+            bytes,
+            files,
+        })
+    }
+}
+
+fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+impl Store {
+    /// The sum that was taken of a layer.
+    pub fn sum(&self, key: &Key) -> Option<Sum> {
+        let text = fs::read(self.layer(key).join("sum.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Takes the sum of a layer, and writes it down.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    pub fn take_sum(&self, key: &Key) -> io::Result<Sum> {
+        let sum = Sum::of(&self.layer_fs(key))?;
+        let json = serde_json::to_vec_pretty(&sum)?;
+        write_atomically(&self.layer(key), "sum.json", &json)?;
+        Ok(sum)
+    }
+
+    /// Reads everything that has a digest, and says what does not fit it any more. `see`
+    /// gets each key before it is read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn verify(&self, see: &mut dyn FnMut(&Key)) -> io::Result<Vec<Damage>> {
+        let mut damage = Vec::new();
+        for key in self.layers()? {
+            see(&key);
+            let mut found = |what: String| {
+                damage.push(Damage {
+                    path: format!("layers/{key}"),
+                    what,
+                });
+            };
+            if self.info(&key).is_none() {
+                found("its layer.json is missing or cannot be read".to_owned());
+            } else {
+                match (Sum::of(&self.layer_fs(&key)), self.sum(&key)) {
+                    (Err(error), _) => found(format!("it cannot be read: {error}")),
+                    (Ok(now), Some(then)) if now.digest != then.digest => {
+                        found("its files are not those that were committed".to_owned());
+                    }
+                    (Ok(_), Some(_)) => {}
+                    // Its build ended before the sum was taken.
+                    (Ok(_), None) => drop(self.take_sum(&key)?),
+                }
+            }
+        }
+        damage.extend(self.verify_downloads()?);
+        Ok(damage)
+    }
+
+    /// The digests of downloads stand in their names.
+    fn verify_downloads(&self) -> io::Result<Vec<Damage>> {
+        let mut damage = Vec::new();
+        for entry in walkdir::WalkDir::new(self.root.join("packages")) {
+            let entry = entry?;
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            let mut hasher = blake3::Hasher::new();
+            hasher.update_reader(fs::File::open(entry.path())?)?;
+            let digest = hasher.finalize().to_hex();
+            let name = entry.file_name().to_string_lossy();
+            if name.split_once('-').map(|(digest, _)| digest) != Some(digest.as_str()) {
+                let path = entry
+                    .path()
+                    .strip_prefix(&self.root)
+                    .unwrap_or(entry.path());
+                damage.push(Damage {
+                    path: path.display().to_string(),
+                    what: "its content is not what was downloaded".to_owned(),
+                });
+            }
+        }
+        Ok(damage)
+    }
+
+    /// The keys of the layers that are there.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn layers(&self) -> io::Result<Vec<Key>> {
+        let mut keys = Vec::new();
+        for entry in fs::read_dir(self.root.join("layers"))? {
+            keys.extend(entry?.file_name().to_str().and_then(Key::parse));
+        }
+        keys.sort();
+        Ok(keys)
+    }
+}
