@@ -343,7 +343,7 @@ fn three_hundred_layers() {
     let recipe = format!(
         "{TINY}for i in 0..300 {{ root.host_run([\"sh\", \"-c\", \"echo \" + i + \" >$0/n; mkdir $0/d\" + i + \"; rm -rf $0/d\" + (i - 1), \"$ROOT\"]); }}\nroot.nspawn_run([\"sh\", \"-c\", \"cat /n >/m\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
     );
-    run(repository.build(&recipe).arg("--allow-host-run"));
+    run(&mut repository.build(&recipe));
     let root = repository.out().join("x/root");
     assert_eq!(read(root.join("m")), "299\n");
     let folders: Vec<_> = std::fs::read_dir(&root)
