@@ -564,7 +564,7 @@ fn export_in_a_loop() {
     let f = Fixture::new();
     let in_root = |_: &[String]| Ok(String::new());
     let job = ExportJob {
-            identity: &rootwright::plan::Key::of(&["a test's"]),
+        identity: &rootwright::plan::Key::of(&["a test's"]),
         root: &dir.join("root"),
         out: &dir.join("out"),
         staging: &dir.join("staging"),

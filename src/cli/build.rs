@@ -196,7 +196,7 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
         })
         .collect();
     if args.offline {
-        reachable(&prepared, &run_settings.store)?;
+        reachable(&prepared, &ready, &run_settings.store)?;
     }
     let jobs = args.jobs.unwrap_or_else(processors);
     match run::execute(&prepared, &run_settings, jobs, &Exports, &progress) {
@@ -278,7 +278,11 @@ fn shell_command(plan: &Plan, global: &Global) -> String {
 
 /// Without a network, a bootstrap that has to run finds no archive: said before the
 /// first step.
-fn reachable(builds: &[Prepared], store: &Store) -> Result<(), Trouble> {
+fn reachable(
+    builds: &[Prepared],
+    ready: &[(PathBuf, Ready)],
+    store: &Store,
+) -> Result<(), Trouble> {
     let mut reports = Vec::new();
     for build in builds {
         for (layer, key) in build.layers.iter().zip(&build.keys) {
@@ -311,14 +315,18 @@ fn reachable(builds: &[Prepared], store: &Store) -> Result<(), Trouble> {
             }
         }
     }
-    match reports.is_empty() {
-        true => Ok(()),
-        false => Err(Trouble {
-            reports,
-            sources: crate::diagnose::SourceMap::default(),
-            code: 1,
-        }),
+    if reports.is_empty() {
+        return Ok(());
     }
+    let mut sources = crate::diagnose::SourceMap::default();
+    for (_, ready) in ready {
+        sources.extend(ready.evaluation.sources.clone());
+    }
+    Err(Trouble {
+        reports,
+        sources,
+        code: 1,
+    })
 }
 
 /// Everything that can be known before the first step, at once.

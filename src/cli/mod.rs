@@ -3,11 +3,13 @@
 //! Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 
 mod build;
+mod cache;
 mod check;
 mod list;
 mod plan;
 mod printer;
 mod progress;
+mod shell;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -66,8 +68,12 @@ enum When {
 enum Command {
     /// Show what a recipe would do; changes nothing, needs no privileges
     Plan(plan::Args),
-    /// Run a recipe
+    /// Run recipes
     Build(build::Args),
+    /// Open a shell in a root of the last build; what it changes is thrown away
+    Shell(shell::Args),
+    /// Look after the store: layers, downloads, logs
+    Cache(cache::Args),
     /// Look for mistakes in recipes, with every declared choice of every option
     Check(check::Args),
     /// List the recipes of a folder
@@ -189,6 +195,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),
+        Command::Shell(args) => shell::run(&args, &cli.global, &printer),
+        Command::Cache(args) => cache::run(&args, &cli.global, &printer),
         Command::Check(args) => check::run(&args, &cli.global, &printer),
         Command::List(args) => list::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),

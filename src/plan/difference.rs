@@ -212,9 +212,10 @@ fn changed_action(step: &Step, now: &Action, then: &Action) -> String {
             format!("the edit of {} changed", now.path)
         }
         (Op::CopyIn(now), Op::CopyIn(then)) if now.source == then.source => {
+            let source = now.source.trim_start_matches("./");
             match now.digest == then.digest {
-                true => format!("where {} is copied to changed", now.source),
-                false => format!("file {} changed", now.source),
+                true => format!("where {source} is copied to changed"),
+                false => format!("file {source} changed"),
             }
         }
         (Op::Fetch(now), Op::Fetch(then)) => format!("fetch: {} → {}", then.url, now.url),

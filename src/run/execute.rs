@@ -229,7 +229,7 @@ impl<'a> Runner<'a> {
         let work = settings.store.work()?;
         let keys = builds.iter().flat_map(|build| &build.keys);
         let keys: Vec<&Key> = keys.map(|key| &key.key).collect();
-        settings.store.claim(&work, &keys)?;
+        settings.store.claim(&work, &keys, &folder)?;
         Ok(Runner {
             settings,
             events,

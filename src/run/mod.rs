@@ -1,6 +1,7 @@
 //! Runs plans. Knows no scripts.
 
 mod capture;
+pub mod changes;
 pub mod circumstances;
 mod error;
 mod execute;
@@ -13,6 +14,7 @@ mod process;
 pub mod sandbox;
 mod schedule;
 mod secrets;
+pub mod shell;
 pub mod stack;
 mod step;
 

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use rustix::mount::{
@@ -48,13 +49,17 @@ impl Mounted {
         let (work, target) = (folder.join("work"), folder.join("root"));
         fs::create_dir_all(&work).map_err(Error::store)?;
         fs::create_dir_all(&target).map_err(Error::store)?;
-        let with_new_api = mount_new(lower, upper, &work, &target);
-        if let Err(error) = with_new_api {
-            // `lowerdir+` came with Linux 6.5.
-            if error != rustix::io::Errno::INVAL && error != rustix::io::Errno::NOSYS {
-                return Err(Error::overlay(error));
+        let start = Instant::now();
+        loop {
+            match mount_any(lower, upper, &work, &target, folder) {
+                Ok(()) => break,
+                // A layer that was committed a moment ago may still be held by the mount
+                // that it was made in.
+                Err(rustix::io::Errno::BUSY) if start.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(error) => return Err(Error::overlay(error)),
             }
-            mount_old(lower, upper, &work, &target, folder).map_err(Error::overlay)?;
         }
         Ok(Mounted {
             path: target,
@@ -111,6 +116,25 @@ impl Mounted {
 /// as package managers do it; every layer holds whole files; hard links stay links.
 const OPTIONS: &[(&str, &str)] = &[("redirect_dir", "on"), ("metacopy", "off"), ("index", "on")];
 
+/// How long a layer may still be held by the mount that it was made in.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn mount_any(
+    lower: &[PathBuf],
+    upper: &Path,
+    work: &Path,
+    target: &Path,
+    folder: &Path,
+) -> rustix::io::Result<()> {
+    match mount_new(lower, upper, work, target) {
+        // `lowerdir+` came with Linux 6.5.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            mount_old(lower, upper, work, target, folder)
+        }
+        other => other,
+    }
+}
+
 fn mount_new(
     lower: &[PathBuf],
     upper: &Path,
@@ -153,6 +177,7 @@ fn mount_old(
         rustix::io::Errno::from_raw_os_error(code)
     };
     let links = folder.join("l");
+    let _ = fs::remove_dir_all(&links);
     fs::create_dir(&links).map_err(io)?;
     let link =
         |name: &str, path: &Path| std::os::unix::fs::symlink(path, links.join(name)).map_err(io);

@@ -97,6 +97,10 @@ fn inside(outer: &str) -> Result<(), Error> {
     }
     let private = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).map_err(fail("make the mounts private"))?;
+    // What containers copy of these mounts goes when the mount itself does: an overlay
+    // whose layers are still in use elsewhere cannot be stood on.
+    let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", shared).map_err(fail("make the mounts private"))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     rustix::mount::mount("proc", "/proc", "proc", flags, None).map_err(fail("mount /proc"))?;
     // systemd-nspawn keeps folders below /run/systemd/nspawn, and refuses to remove them

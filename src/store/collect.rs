@@ -10,7 +10,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use std::os::fd::AsFd;
 
-use super::{Store, Sum, now, write_atomically};
+use super::{Store, Sum, Work, now, write_atomically};
 use crate::plan::Key;
 
 /// One thing that the store holds.
@@ -87,13 +87,15 @@ impl Store {
             }
         }
         let mut held = self.claimed()?;
+        // Which downloads and merged layers it takes, a build finds out on its way.
+        let building = (!held.is_empty()).then(|| "a running build may need it".to_owned());
         for (path, layers) in self.kept_exports()? {
             for key in layers {
                 users
                     .entry(key.clone())
                     .or_default()
                     .insert(path.display().to_string());
-                held.entry(key)
+                held.entry(key.to_string())
                     .or_insert_with(|| format!("the export {} was made from it", path.display()));
             }
         }
@@ -118,21 +120,30 @@ impl Store {
                 made: info.made,
                 used,
                 users: users.remove(&key).unwrap_or_default().into_iter().collect(),
-                held: held.remove(&key),
+                held: held.remove(key.as_str()),
                 path,
             });
         }
         for kind in ["failed", "merged", "logs", "fetch"] {
             for entry in fs::read_dir(self.root.join(kind))? {
-                entries.push(other(kind, &entry?.path(), "")?);
+                let mut entry = other(kind, &entry?.path(), "")?;
+                entry.held = match kind {
+                    "logs" => held.remove(&entry.name),
+                    "failed" => None,
+                    _ => building.clone(),
+                };
+                entries.push(entry);
             }
         }
         for pool in fs::read_dir(self.root.join("packages"))? {
             let pool = pool?;
             for file in fs::read_dir(pool.path())? {
                 let name = file?.path();
-                let label = pool.file_name().to_string_lossy().into_owned();
-                entries.push(other("packages", &name, &label)?);
+                let mut entry = other("packages", &name, "")?;
+                let file = entry.name.split_once('-').map_or("", |(_, file)| file);
+                entry.label = format!("{} ({})", file, pool.file_name().to_string_lossy());
+                entry.held = building.clone();
+                entries.push(entry);
             }
         }
         // A layer is used whenever one above it is; among equals, those above go first.
@@ -147,7 +158,7 @@ impl Store {
     /// When the store cannot be read, or something not be removed.
     pub fn collect(&self, limits: Limits) -> io::Result<Collected> {
         let mut collected = Collected::default();
-        let trash = self.work()?;
+        let trash = self.trash()?;
         {
             let _guard = self.guard()?;
             let entries = self.entries()?;
@@ -157,7 +168,7 @@ impl Store {
                 let over = limits.keep.is_some_and(|keep| total > keep)
                     || limits.max_age.is_some_and(|max| age > max);
                 if over && entry.held.is_none() {
-                    self.discard(&entry.path, trash.path())?;
+                    self.discard(&entry.path, trash.as_ref())?;
                     total -= entry.bytes;
                     collected.removed.push(entry);
                 }
@@ -176,7 +187,7 @@ impl Store {
     /// When something cannot be removed. An entry that is held is given back.
     pub fn remove(&self, names: &[String]) -> io::Result<Result<Collected, Entry>> {
         let mut collected = Collected::default();
-        let trash = self.work()?;
+        let trash = self.trash()?;
         {
             let _guard = self.guard()?;
             let entries = self.entries()?;
@@ -209,7 +220,7 @@ impl Store {
                 return Ok(Err(held.clone()));
             }
             for entry in gone {
-                self.discard(&entry.path, trash.path())?;
+                self.discard(&entry.path, trash.as_ref())?;
                 collected.removed.push(entry);
             }
             collected.kept_bytes = kept.iter().map(|entry| entry.bytes).sum();
@@ -219,9 +230,33 @@ impl Store {
         Ok(Ok(collected))
     }
 
-    fn discard(&self, path: &Path, trash: &Path) -> io::Result<()> {
-        let place = tempfile::Builder::new().tempdir_in(trash)?.keep();
-        fs::rename(path, place.join("gone"))
+    /// A place for what is removed, so that it is gone at once and nobody waits for its
+    /// files. A full disk has no room for one.
+    fn trash(&self) -> io::Result<Option<Work>> {
+        match self.work() {
+            Ok(work) => Ok(Some(work)),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn discard(&self, path: &Path, trash: Option<&Work>) -> io::Result<()> {
+        let moved = trash.map(|trash| {
+            let place = tempfile::Builder::new().tempdir_in(trash.path())?.keep();
+            fs::rename(path, place.join("gone"))
+        });
+        match moved {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) if error.kind() != io::ErrorKind::StorageFull => return Err(error),
+            _ => {}
+        }
+        if path.is_dir() {
+            // Without this file a layer counts as absent, whatever is left of it.
+            let _ = fs::remove_file(path.join("layer.json"));
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        }
     }
 
     /// States of archives and locks whose layers are gone, and exports that are.
@@ -257,14 +292,12 @@ impl Store {
     }
 
     /// What running builds need, and why.
-    fn claimed(&self) -> io::Result<BTreeMap<Key, String>> {
+    fn claimed(&self) -> io::Result<BTreeMap<String, String>> {
         let mut claimed = BTreeMap::new();
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let claims = entry?.path().join("claims");
-            for key in fs::read_to_string(claims).unwrap_or_default().lines() {
-                if let Some(key) = Key::parse(key) {
-                    claimed.insert(key, "a running build needs it".to_owned());
-                }
+            for name in fs::read_to_string(claims).unwrap_or_default().lines() {
+                claimed.insert(name.to_owned(), "a running build needs it".to_owned());
             }
         }
         Ok(claimed)

@@ -153,14 +153,16 @@ impl Store {
         })
     }
 
-    /// Says that the build of `work` needs these layers: they are not collected while it
-    /// lives.
+    /// Says that the build of `work` needs these layers, and writes to these logs: they are
+    /// not collected while it lives.
     ///
     /// # Errors
     /// When it cannot be written down.
-    pub fn claim(&self, work: &Work, keys: &[&Key]) -> io::Result<()> {
+    pub fn claim(&self, work: &Work, keys: &[&Key], logs: &Path) -> io::Result<()> {
         let _guard = self.guard()?;
-        let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+        let logs = logs.file_name().unwrap_or_default().to_string_lossy();
+        let keys: String = keys.iter().map(|key| format!("{key}\n")).collect();
+        let lines = format!("{logs}\n{keys}");
         fs::write(work.path().join("claims"), lines)
     }
 

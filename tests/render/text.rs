@@ -12,8 +12,9 @@ fn a_diskless_debian() {
 
 #[test]
 fn labels_only_with_what_is_cached() {
-    let mut status: BTreeMap<usize, StepStatus> =
-        (1..=6).map(|step| (step, StepStatus::Cached(None))).collect();
+    let mut status: BTreeMap<usize, StepStatus> = (1..=6)
+        .map(|step| (step, StepStatus::Cached(None)))
+        .collect();
     status.insert(7, StepStatus::Runs("its operations changed".to_owned()));
     for step in 8..=10 {
         status.insert(step, StepStatus::Runs(String::new()));

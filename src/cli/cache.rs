@@ -1,0 +1,395 @@
+//! `rootwright cache`
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::printer::Printer;
+use super::{Done, Global, RecipeArgs, Trouble};
+use crate::diagnose::Report;
+use crate::plan::render::StepStatus;
+use crate::plan::{LayerKey, layers};
+use crate::run::prepared::{preview, remembered_keys};
+use crate::run::{self, preflight};
+use crate::script;
+use crate::store::{Collected, Entry, Limits, Store, now};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List what the store holds: sizes, ages, who uses it
+    Ls {
+        /// Every download and every log, too
+        #[arg(long)]
+        all: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a step's layer is made from, and whether it is there
+    Explain {
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// The step's number
+        step: usize,
+    },
+    /// Remove what has not been used for long
+    Gc {
+        /// As much may stay: 500M, 20G
+        #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = size)]
+        keep: u64,
+        /// What was used since then stays, if the size allows: 12h, 30d
+        #[arg(long, value_name = "AGE", default_value = "30d", value_parser = super::age)]
+        max_age: Duration,
+    },
+    /// Remove entries, and layers that stand on them
+    Rm {
+        /// Names as `cache ls` prints them; the first digits are enough
+        #[arg(required_unless_present = "everything")]
+        names: Vec<String>,
+        /// Remove all that no running build needs
+        #[arg(long)]
+        everything: bool,
+    },
+    /// Read everything, and compare it with the digests that were taken
+    Verify,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "a size is a number and K, M, G or T: 20G".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit: u64 = match text.get(digits.len()..).unwrap_or_default() {
+        "" => 1,
+        "K" | "k" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
+    if let Some(report) = preflight::privileges() {
+        return Err(report.into());
+    }
+    if let Command::Explain { recipe, step } = &args.command {
+        return explain(recipe, *step, global, printer);
+    }
+    let settings = global.plain_settings(&PathBuf::from("."))?;
+    let path = global.store(&settings);
+    let failed = |source| {
+        let error = run::Error::Store { source };
+        Trouble::from(error.report(&crate::diagnose::HintSet::default()))
+    };
+    if Store::existing(&path).is_none() {
+        let message = format!("there is no store at `{}`", path.display());
+        let report = Report::new("cache::no_store", message);
+        return Err(report
+            .help("the first build makes one; `--store DIR` names another")
+            .into());
+    }
+    let store = Store::open(&path).map_err(failed)?;
+    match &args.command {
+        Command::Ls { all, json } => {
+            let entries = store.entries().map_err(failed)?;
+            let text = match json {
+                true => serde_json::to_string_pretty(&entries).unwrap_or_default() + "\n",
+                false => listed(&entries, *all),
+            };
+            printer.out(&text);
+        }
+        Command::Gc { keep, max_age } => {
+            let limits = Limits {
+                keep: Some(*keep),
+                max_age: Some(max_age.as_secs()),
+            };
+            printer.out(&removed(&store.collect(limits).map_err(failed)?));
+        }
+        Command::Rm { names, everything } => {
+            let entries = store.entries().map_err(failed)?;
+            let chosen = chosen(&entries, names, *everything)?;
+            match store.remove(&chosen).map_err(failed)? {
+                Ok(collected) => printer.out(&removed(&collected)),
+                Err(held) => {
+                    let held_by = held.held.clone().unwrap_or_default();
+                    let name = short(&held.name).to_owned();
+                    let report = Report::new("cache::held", format!("`{name}` cannot be removed"));
+                    return Err(report
+                        .cause(held_by)
+                        .help("wait for the build, or end it")
+                        .into());
+                }
+            }
+        }
+        Command::Verify => {
+            let mut count = 0;
+            let damage = store.verify(&mut |_| count += 1).map_err(failed)?;
+            for damage in &damage {
+                printer.out(&format!("{}: {}\n", damage.path, damage.what));
+            }
+            let layers = plural(count, "layer", "layers");
+            if damage.is_empty() {
+                printer.say(&format!("{layers} read, all as they were"));
+            } else {
+                let things = plural(damage.len(), "thing", "things");
+                printer.say(&format!("{layers} read, {things} damaged: `rootwright cache rm NAME` removes one, and the next build makes it anew"));
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Explain { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The whole names of what was asked for.
+fn chosen(entries: &[Entry], names: &[String], everything: bool) -> Result<Vec<String>, Trouble> {
+    if everything {
+        let running = |entry: &&Entry| {
+            let held = entry.held.as_deref().unwrap_or_default();
+            !held.starts_with("a running")
+        };
+        let free = entries.iter().filter(running);
+        return Ok(free.map(|entry| entry.name.clone()).collect());
+    }
+    let mut chosen = Vec::new();
+    for name in names {
+        let found: Vec<&Entry> = entries
+            .iter()
+            .filter(|entry| entry.name.starts_with(name.as_str()))
+            .collect();
+        match found.as_slice() {
+            [one] => chosen.push(one.name.clone()),
+            [] => {
+                let report = Report::new("cache::unknown", format!("the store holds no `{name}`"));
+                return Err(report
+                    .help("`rootwright cache ls --all` lists what it holds")
+                    .into());
+            }
+            several => {
+                let message = format!("`{name}` begins the names of {} entries", several.len());
+                let report = Report::new("cache::ambiguous", message);
+                return Err(report.help("give more of its digits").into());
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn short(name: &str) -> &str {
+    name.get(..12).unwrap_or(name)
+}
+
+/// `1.2 GB`, in powers of ten as disks are sold.
+fn bytes(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 1000.0 {
+            return match unit {
+                "B" => format!("{bytes} B"),
+                _ => format!("{value:.1} {unit}"),
+            };
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} TB")
+}
+
+fn ago(time: u64) -> String {
+    let seconds = now().saturating_sub(time);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn listed(entries: &[Entry], all: bool) -> String {
+    let mut out = String::new();
+    let layers: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| entry.kind == "layers" || all)
+        .collect();
+    if !layers.is_empty() {
+        let _ = writeln!(
+            out,
+            "{:<12}  {:>9}  {:>7}  {:>7}  what, and who uses it",
+            "layer", "size", "made", "used"
+        );
+    }
+    for entry in layers.iter().rev() {
+        let name = match entry.kind.as_str() {
+            "layers" => short(&entry.name).to_owned(),
+            kind => format!("{kind}/{}", entry.name),
+        };
+        let label: String = entry.label.chars().take(60).collect();
+        let _ = writeln!(
+            out,
+            "{name:<12}  {:>9}  {:>7}  {:>7}  {label}",
+            bytes(entry.bytes),
+            ago(entry.made),
+            ago(entry.used),
+        );
+        for user in &entry.users {
+            let _ = writeln!(out, "{:42}  {user}", "");
+        }
+    }
+    let total = |kind: &str| -> (usize, u64) {
+        let of = entries.iter().filter(|entry| entry.kind == kind);
+        of.fold((0, 0), |(count, sum), entry| (count + 1, sum + entry.bytes))
+    };
+    if !layers.is_empty() {
+        out.push('\n');
+    }
+    for kind in ["layers", "packages", "failed", "merged", "fetch", "logs"] {
+        let (count, sum) = total(kind);
+        if count > 0 {
+            let _ = writeln!(out, "{kind:<9} {count:>6}  {:>9}", bytes(sum));
+        }
+    }
+    let sum = entries.iter().map(|entry| entry.bytes).sum();
+    let _ = writeln!(out, "together          {:>9}", bytes(sum));
+    out
+}
+
+fn removed(collected: &Collected) -> String {
+    let mut out = String::new();
+    let layers = collected
+        .removed
+        .iter()
+        .filter(|entry| entry.kind == "layers");
+    for entry in layers {
+        let name = short(&entry.name);
+        let _ = writeln!(
+            out,
+            "{name:<12}  {:>9}  {}",
+            bytes(entry.bytes),
+            entry.label
+        );
+    }
+    // Of the others only how many: a store has thousands of downloads.
+    for kind in ["packages", "failed", "merged", "fetch", "logs"] {
+        let of: Vec<&Entry> = collected
+            .removed
+            .iter()
+            .filter(|entry| entry.kind == kind)
+            .collect();
+        let sum = of.iter().map(|entry| entry.bytes).sum();
+        if !of.is_empty() {
+            let _ = writeln!(out, "{kind:<12}  {:>9}  {} of them", bytes(sum), of.len());
+        }
+    }
+    let freed = collected.removed.iter().map(|entry| entry.bytes).sum();
+    let _ = writeln!(
+        out,
+        "{} removed, {}; {} stay",
+        plural(collected.removed.len(), "entry", "entries"),
+        bytes(freed),
+        bytes(collected.kept_bytes)
+    );
+    out
+}
+
+fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printer) -> Done {
+    let settings = global.settings(recipe)?;
+    let store = Store::existing(&global.store(&settings));
+    let versions = global.versions()?;
+    let mut capture = run::PreviewCapture {
+        store: store.clone(),
+        versions: versions.clone(),
+    };
+    let evaluation = script::evaluate(&recipe.recipe, &settings, &mut capture)?;
+    let plan = &evaluation.plan;
+    let layers = layers(plan);
+    let found = layers
+        .iter()
+        .position(|layer| layer.steps.contains(&number));
+    let Some((index, layer)) = found.and_then(|index| Some((index, layers.get(index)?))) else {
+        let message = match plan.step(number) {
+            Some(step) => format!("step {number}, {}, makes no layer", step.label),
+            None => format!("there is no step {number}"),
+        };
+        let report = Report::new("cache::no_step", message);
+        return Err(report
+            .help(format!(
+                "`rootwright plan` numbers the {} steps",
+                plan.steps.len()
+            ))
+            .into());
+    };
+    let Some(store) = store else {
+        return Err(Report::new("cache::no_store", "there is no store yet").into());
+    };
+    let keys = remembered_keys(plan, &store, &versions);
+    let status = preview(plan, &store, &versions);
+    let key: Option<&LayerKey> = keys.get(index).and_then(Option::as_ref);
+    let mut out = String::new();
+    for step in layer.steps.iter().filter_map(|number| plan.step(*number)) {
+        let _ = writeln!(out, "step {:>3}  {}", step.number, step.label);
+    }
+    let name = key.map_or("not known before its archives were asked", |key| {
+        key.key.as_str()
+    });
+    let _ = writeln!(out, "key       {name}");
+    let below = layer.below.and_then(|below| keys.get(below)?.as_ref());
+    let _ = match (layer.below.and_then(|below| layers.get(below)), below) {
+        (Some(layer), Some(key)) => {
+            let last = layer.last_step();
+            writeln!(out, "on        {} (step {last})", key.key.short())
+        }
+        (Some(layer), None) => writeln!(out, "on        step {}, not built", layer.last_step()),
+        (None, _) => writeln!(out, "on        nothing: the first layer of its root"),
+    };
+    let said = match status.get(&number) {
+        Some(StepStatus::Cached(Some(age))) => format!("cached: {age}"),
+        Some(StepStatus::Cached(None)) => "cached".to_owned(),
+        Some(StepStatus::Runs(why)) => format!("runs: {why}"),
+        Some(StepStatus::Follows(step)) => format!("runs: step {step} does"),
+        None => "runs".to_owned(),
+    };
+    let _ = writeln!(out, "status    {said}");
+    for (program, version) in versions.of(plan, &store) {
+        let runs = |step: &&crate::plan::Step| {
+            layer.steps.contains(&step.number) && step.programs().contains(program.as_str())
+        };
+        if plan.steps.iter().any(|step| runs(&step)) {
+            let _ = writeln!(out, "with      {program} {version}");
+        }
+    }
+    if let Some(info) = key.and_then(|key| store.info(&key.key)) {
+        for archive in &info.archives {
+            let state = archive.look.as_ref();
+            let state = state.map_or("not asked", |look| short(&look.digest));
+            let _ = writeln!(
+                out,
+                "from      {} at {state}  {}",
+                archive.name, archive.url
+            );
+        }
+        let _ = writeln!(
+            out,
+            "made      {} ago in {:.1} s, by {}",
+            ago(info.made),
+            info.seconds,
+            info.recipe
+        );
+        if let Some(sum) = key.and_then(|key| store.sum(&key.key)) {
+            let files = plural(usize::try_from(sum.files).unwrap_or(0), "file", "files");
+            let _ = writeln!(out, "size      {}, {files}", bytes(sum.bytes));
+        }
+    }
+    printer.out(&out);
+    Ok(ExitCode::SUCCESS)
+}
