@@ -6,7 +6,7 @@ use super::super::words::{fold, is_control, word, word_with_root};
 use super::input::{Input, delimiter, value};
 use super::{export, nspawn};
 use crate::plan::{
-    Action, Attributes, HostRun, NspawnRun, Op, OutputScan, Plan, RootId, Step, Text,
+    Action, Attributes, Downloads, HostRun, NspawnRun, Op, OutputScan, Plan, RootId, Step, Text,
 };
 
 /// How wide a line may be where its words allow it.
@@ -56,8 +56,12 @@ impl Emitter {
             return;
         }
         match &action.op {
-            Op::HostRun(run) => self.host_run(run),
-            Op::NspawnRun(run) => self.nspawn_run(run),
+            Op::HostRun(run) => {
+                self.with_downloads(&run.downloads, |emitter| emitter.host_run(run));
+            }
+            Op::NspawnRun(run) => {
+                self.with_downloads(&run.downloads, |emitter| emitter.nspawn_run(run));
+            }
             Op::WriteFile(file) => {
                 let words = with_attributes(vec![word(&file.path)], &file.attributes);
                 self.helper("write_file", words, Input::of(&file.content));
@@ -131,6 +135,18 @@ impl Emitter {
                 self.exported.extend(step.root);
                 export::write(self, plan, op);
             }
+        }
+    }
+
+    fn with_downloads(&mut self, downloads: &[Downloads], run: impl FnOnce(&mut Self)) {
+        for folder in downloads {
+            let words = vec![word(&folder.pool), word(&folder.path)];
+            self.helper("cover", words, Input::default());
+        }
+        run(self);
+        for folder in downloads {
+            let words = vec!["uncover".to_owned(), word(&folder.path)];
+            self.command("", words, Input::default(), "");
         }
     }
 

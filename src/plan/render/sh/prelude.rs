@@ -30,6 +30,7 @@ helpers! {
     "in_root_path" uses [] tools [];
     "in_root_parent" uses ["in_root_path"] tools [];
     "glob_in_root" uses ["in_root_path"] tools [];
+    "cover" uses ["in_root_path"] tools [];
     "dns" uses ["in_root_path"] tools [];
     "scanned" uses [] tools [];
     "allowed" uses [] tools [];
