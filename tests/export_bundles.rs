@@ -184,6 +184,7 @@ impl Fixture {
             assumptions: Vec::new(),
             messages: Vec::new(),
             needs: Vec::new(),
+            checks: Vec::new(),
             archives: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),

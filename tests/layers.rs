@@ -885,6 +885,9 @@ fn a_killed_build_leaves_a_clean_store() {
         }
         recipe
     };
+    let start = Instant::now();
+    run(repository.build(&recipe(999)).args(["-j", "2"]));
+    let whole = u64::try_from(start.elapsed().as_millis()).unwrap();
     let mut killed = 0;
     for round in 0..kills {
         // Every third recipe is one that was begun before.
@@ -894,7 +897,7 @@ fn a_killed_build_leaves_a_clean_store() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(random.below(900)));
+        std::thread::sleep(Duration::from_millis(random.below(whole)));
         killed += u64::from(child.try_wait().unwrap().is_none());
         let _ = child.kill();
         child.wait().unwrap();
@@ -911,8 +914,8 @@ fn a_killed_build_leaves_a_clean_store() {
         assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
     }
     assert!(
-        killed * 2 > kills,
-        "most builds were still running: {killed} of {kills}"
+        killed * 3 > kills,
+        "few builds were still running: {killed} of {kills}"
     );
     let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
     assert!(verified.status.success(), "{}", stdout(&verified));

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::checkup::{self, Checkup, Depth, State, plain};
 use super::printer::Printer;
 use super::progress::{LogFormat, Progress};
 use super::{Done, Global, Trouble, list};
 use crate::diagnose::Report;
-use crate::export::{self, Exports};
-use crate::plan::{Op, Plan};
-use crate::run::circumstances::{Archives, Refresh};
-use crate::run::preflight::{self, HostTools};
-use crate::run::{self, BuildCapture, Error, Failed, Prepared, Secrets, sandbox};
-use crate::script::{self, Evaluation, Settings, stdlib::Stdlib};
+use crate::export::Exports;
+use crate::plan::render::StepStatus;
+use crate::plan::{Op, Plan, Step};
+use crate::run::circumstances::{Archives, Refresh, Versions};
+use crate::run::prepared::preview;
+use crate::run::{self, BuildCapture, Error, Failed, Prepared, Secrets, preflight, sandbox};
+use crate::script::{self, Evaluation, Settings};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -169,7 +171,7 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
             },
         ));
     }
-    before(args, &ready, &mut run_settings, printer)?;
+    before(args, &ready, &mut run_settings, &versions, printer)?;
     let archives = Archives::default();
     let refresh = match args.refresh.or(site.site.refresh) {
         Some(age) => Refresh::OlderThan(age),
@@ -334,96 +336,55 @@ fn before(
     args: &Args,
     ready: &[(PathBuf, Ready)],
     run_settings: &mut run::Settings,
+    versions: &Versions,
     printer: &Printer,
 ) -> Result<(), Trouble> {
-    let files: Vec<(String, PathBuf)> = args
-        .secrets
-        .iter()
-        .map(|(name, file)| (name.clone(), file.into()))
-        .collect();
-    let plans: Vec<&Plan> = ready
-        .iter()
-        .map(|(_, ready)| &ready.evaluation.plan)
-        .collect();
     let mut trouble = Trouble {
         reports: Vec::new(),
         sources: crate::diagnose::SourceMap::default(),
         code: 1,
     };
     for (_, ready) in ready {
-        let tools = host_tools(&ready.settings)?;
+        let tools = checkup::host_tools(&ready.settings)?;
         let plan = &ready.evaluation.plan;
-        let mut missing = preflight::missing(plan, &tools);
-        if args.install_tools && !missing.is_empty() {
-            missing = install(plan, &tools, &missing, printer)?;
+        if args.install_tools {
+            checkup::install(plan, &tools, printer)?;
         }
-        if !missing.is_empty() {
-            trouble.reports.push(preflight::report(&missing, &tools));
+        let status = preview(plan, &run_settings.store, versions);
+        let runs = |step: &Step| {
+            let status = status.get(&step.number);
+            matches!(status, Some(StepStatus::Runs(_) | StepStatus::Follows(_)))
+        };
+        let depth = Depth {
+            secrets: checkup::secret_files(&args.secrets),
+            archives: !args.offline
+                && plan
+                    .steps
+                    .iter()
+                    .any(|step| !step.archives.is_empty() && runs(step)),
+            builds: plan.steps.iter().any(runs),
+        };
+        let (checkup, secrets) = Checkup::of(plan, &tools, run_settings, &depth);
+        run_settings.secrets.extend(secrets);
+        for report in checkup.reports {
+            // Several recipes have the same host.
+            if !trouble.reports.iter().any(|known: &Report| {
+                known.message == report.message
+                    && known.cause == report.cause
+                    && known.trace == report.trace
+            }) {
+                trouble.reports.push(report);
+            }
         }
-        trouble
-            .reports
-            .extend(export::check(plan, &run_settings.out));
+        for (what, state) in checkup.lines {
+            if let State::Unknown(why) = state {
+                printer.say(&format!("not checked: {what}: {why}"));
+            }
+        }
         trouble.sources.extend(ready.evaluation.sources.clone());
     }
-    match Secrets::for_plans(&plans, &files) {
-        Ok(secrets) => run_settings.secrets = secrets,
-        Err(missing) => trouble.reports.extend(preflight::secrets(&missing)),
-    }
-    trouble.reports.extend(preflight::space(run_settings));
     match trouble.reports.is_empty() {
         true => Ok(()),
         false => Err(trouble),
     }
-}
-
-fn host_tools(settings: &Settings) -> Result<HostTools, Trouble> {
-    let table = Stdlib::new(settings.stdlib.clone())
-        .text("host/tools.toml")
-        .unwrap_or_default();
-    let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    HostTools::new(&table, &os_release).map_err(|error| {
-        Report::new(
-            "host::tools",
-            format!("the stdlib's table of host tools cannot be read: {error}"),
-        )
-        .into()
-    })
-}
-
-/// Installs what the table knows, and looks again.
-fn install(
-    plan: &Plan,
-    tools: &HostTools,
-    missing: &[preflight::Missing],
-    printer: &Printer,
-) -> Result<Vec<preflight::Missing>, Trouble> {
-    let Some(install) = tools.install_command(missing) else {
-        return Ok(preflight::missing(plan, tools));
-    };
-    for command in tools
-        .refresh_command()
-        .into_iter()
-        .chain([install.as_slice()])
-    {
-        let shown = crate::plan::command::quote_all(command);
-        printer.say(&format!("installing host tools: {shown}"));
-        let done = duct::cmd(&command[0], &command[1..])
-            .stdin_null()
-            .stdout_to_stderr()
-            .run();
-        if let Err(error) = done {
-            return Err(Report::new(
-                "host::install",
-                format!("installing the host tools failed: {error}"),
-            )
-            .help("run the command by hand, and see what it says")
-            .next(shown)
-            .into());
-        }
-    }
-    Ok(preflight::missing(plan, tools))
-}
-
-fn plain(error: &Error) -> Trouble {
-    error.report(&crate::diagnose::HintSet::default()).into()
 }

@@ -253,7 +253,9 @@ fn listed(entries: &[Entry], all: bool) -> String {
     if !layers.is_empty() {
         out.push('\n');
     }
-    for kind in ["layers", "packages", "failed", "merged", "fetch", "logs"] {
+    for kind in [
+        "layers", "packages", "failed", "merged", "fetch", "checks", "logs",
+    ] {
         let (count, sum) = total(kind);
         if count > 0 {
             let _ = writeln!(out, "{kind:<9} {count:>6}  {:>9}", bytes(sum));
@@ -280,7 +282,7 @@ fn removed(collected: &Collected) -> String {
         );
     }
     // Of the others only how many: a store has thousands of downloads.
-    for kind in ["packages", "failed", "merged", "fetch", "logs"] {
+    for kind in ["packages", "failed", "merged", "fetch", "checks", "logs"] {
         let of: Vec<&Entry> = collected
             .removed
             .iter()

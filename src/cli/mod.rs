@@ -5,6 +5,8 @@
 mod build;
 mod cache;
 mod check;
+mod checkup;
+mod doctor;
 mod list;
 mod plan;
 mod printer;
@@ -74,6 +76,8 @@ enum Command {
     Shell(shell::Args),
     /// Look after the store: layers, downloads, logs
     Cache(cache::Args),
+    /// Look at all that can be known before a build: tools, keys, archives, packages, space
+    Doctor(doctor::Args),
     /// Look for mistakes in recipes, with every declared choice of every option
     Check(check::Args),
     /// List the recipes of a folder
@@ -197,6 +201,7 @@ pub fn main() -> ExitCode {
         Command::Build(args) => build::run(&args, &cli.global, &printer),
         Command::Shell(args) => shell::run(&args, &cli.global, &printer),
         Command::Cache(args) => cache::run(&args, &cli.global, &printer),
+        Command::Doctor(args) => doctor::run(&args, &cli.global, &printer),
         Command::Check(args) => check::run(&args, &cli.global, &printer),
         Command::List(args) => list::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),

@@ -24,7 +24,7 @@ pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
 pub use text::{Part, Text};
 
-use crate::diagnose::Frame;
+use crate::diagnose::{Frame, Span};
 
 /// The version of the plan's JSON; it changes when a reader of the old would misread.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -47,6 +47,9 @@ pub struct Plan {
     pub messages: Vec<Message>,
     /// What the host must have before the first step runs.
     pub needs: Vec<Need>,
+    /// What can be found out before the first step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// Where packages come from; steps name them by their place in this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<Archive>,
@@ -108,6 +111,32 @@ pub enum MessageLevel {
     Warn,
 }
 
+/// Something that can be found out before the first step, by a command of the host that
+/// changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    pub root: RootId,
+    /// What is looked at: `the archives of debian bookworm`.
+    pub about: String,
+    pub argv: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Names that have to be there, such as packages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<Want>,
+    pub site: Vec<Frame>,
+}
+
+/// A name, and the call that asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Want {
+    pub name: String,
+    pub site: Vec<Frame>,
+    /// Where the name stands in the script, if it stands there as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub literal: Option<Span>,
+}
+
 /// A package archive, and the file in it that says what state it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Archive {
@@ -152,6 +181,9 @@ pub struct Root {
     pub release: String,
     /// The distro's own name of the architecture.
     pub arch: String,
+    /// The kernel's name of it, where the distro's module says: `x86_64`, `aarch64`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// The root that this one was forked from, and after which of its steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,

@@ -103,6 +103,9 @@ fn inside(outer: &str) -> Result<(), Error> {
     rustix::mount::mount_change("/", shared).map_err(fail("make the mounts private"))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     rustix::mount::mount("proc", "/proc", "proc", flags, None).map_err(fail("mount /proc"))?;
+    // Which programs of other machines the kernel runs is read there; many hosts have none.
+    let binfmt = "/proc/sys/fs/binfmt_misc";
+    let _ = rustix::mount::mount("binfmt_misc", binfmt, "binfmt_misc", flags, None);
     // systemd-nspawn keeps folders below /run/systemd/nspawn, and refuses to remove them
     // where /run is on a disk. A tmpfs over it, or over /run where there is none to
     // mount over, leaves the host's /run as it is.

@@ -53,6 +53,11 @@ impl Secrets {
         }
     }
 
+    /// Takes the values of `other` as well.
+    pub fn extend(&mut self, other: Secrets) {
+        self.values.extend(other.values);
+    }
+
     /// The value of one secret.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)

@@ -129,6 +129,7 @@ fn empty_plan(name: &str, text: &str) -> Plan {
         assumptions: Vec::new(),
         messages: Vec::new(),
         needs: Vec::new(),
+        checks: Vec::new(),
         archives: Vec::new(),
         roots: Vec::new(),
         steps: Vec::new(),

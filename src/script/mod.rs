@@ -23,6 +23,7 @@ use std::sync::mpsc;
 pub use builtins::{Access, Builtin, all as builtins};
 pub use site::Site;
 
+pub use crate::diagnose::nearest;
 use crate::diagnose::{HintSet, Report, SourceMap};
 use crate::plan::{Capture, CaptureRequest, Plan};
 
@@ -142,19 +143,4 @@ impl Failure {
             hints: HintSet::default(),
         }
     }
-}
-
-/// The nearest of `names`, if it is near enough to be what was meant.
-pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    names
-        .map(|name| {
-            (
-                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
-                name,
-            )
-        })
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(word.len()) / 4)
-        .min()
-        .map(|(_, name)| name)
 }

@@ -36,6 +36,7 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
             assumptions: Vec::new(),
             messages: Vec::new(),
             needs: Vec::new(),
+            checks: Vec::new(),
             archives: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
@@ -53,6 +54,7 @@ impl Builder {
             distro,
             release,
             arch,
+            machine: None,
             base: base.map(|(root, after_step)| Base { root, after_step }),
         });
         self

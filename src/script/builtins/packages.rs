@@ -99,7 +99,7 @@ root.export(#{ format: "tar", name: "base", compress: "zstd" });"#,
         params: &["root", "facts"],
         optional: 0,
         access: Access::Stdlib,
-        doc: "Says what a root is: `release` and `arch`, for the plan and for recipes.",
+        doc: "Says what a root is: `release`, `arch` (the distro's name of it) and `machine` (the kernel's).",
         example: "",
         run: describe_root,
     },
@@ -135,6 +135,7 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
             distro: distro.clone(),
             release: String::new(),
             arch: call.session.settings.host.arch.clone(),
+            machine: None,
             base: None,
         });
         id
@@ -362,11 +363,13 @@ fn describe_root(call: &Call<'_>) -> Outcome<Dynamic> {
     let fields = call.fields(1)?;
     let release = fields.text("release")?;
     let arch = fields.text("arch")?;
+    let machine = fields.text("machine")?;
     fields.finish()?;
     let mut plan = call.session.plan.borrow_mut();
     if let Some(root) = plan.roots.get_mut(id) {
         root.release = release.unwrap_or_default();
         root.arch = arch.unwrap_or_else(|| root.arch.clone());
+        root.machine = machine.filter(|machine| !machine.is_empty());
     }
     Ok(Dynamic::UNIT)
 }

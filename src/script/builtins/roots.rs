@@ -1,10 +1,15 @@
 //! Roots beyond their bootstrap: branches, and the archives that their packages are from.
 
+use std::collections::BTreeMap;
+
 use rhai::Dynamic;
 
 use super::{Access, Builtin, RootRef};
-use crate::plan::{Archive, Base, Root};
+use crate::diagnose::{Frame, Span, byte_offset};
+use crate::plan::{Archive, Base, Check, Root, Want};
 use crate::script::args::{Call, Outcome};
+use crate::script::session::STDLIB;
+use crate::script::spans;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -44,6 +49,27 @@ first group is the archive's date: RFC 2822, or seconds since 1970).",
         doc: "Says that the step takes packages from the root's archives: its layer is as old as they were.",
         example: "",
         run: uses_archives,
+    },
+    Builtin {
+        name: "check_before",
+        params: &["root", "check"],
+        optional: 0,
+        access: Access::Stdlib,
+        doc: "Adds a check of the host that runs before the first step, and changes nothing.
+
+The fields: `about` (what is looked at), `argv`, `env`. What a check reads and prints is
+told in src/run/preflight/checks.rs.",
+        example: "",
+        run: check_before,
+    },
+    Builtin {
+        name: "wanted",
+        params: &["root", "names"],
+        optional: 0,
+        access: Access::Stdlib,
+        doc: "Gives names, such as packages, to the root's checks: each has to be there.",
+        example: "",
+        run: wanted,
     },
 ];
 
@@ -115,6 +141,78 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
         plan.archives.push(archive);
     }
     Ok(Dynamic::UNIT)
+}
+
+fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(1)?;
+    let mut env = BTreeMap::new();
+    for (name, value) in fields.texts("env")? {
+        // A secret is no business of a check.
+        if let Some(value) = value.plain() {
+            env.insert(name, value.into_owned());
+        }
+    }
+    let argv = fields.strings("argv")?;
+    let check = Check {
+        root,
+        about: fields.required_text("about")?,
+        argv: argv.ok_or_else(|| fields.missing("argv"))?,
+        env,
+        wants: Vec::new(),
+        site: call.chain(),
+    };
+    fields.finish()?;
+    call.session.plan.borrow_mut().checks.push(check);
+    Ok(Dynamic::UNIT)
+}
+
+fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let names = call.strings(1)?;
+    // What modules of the stdlib call on the way is of no interest to who made a mistake.
+    let site: Vec<Frame> = call
+        .chain()
+        .into_iter()
+        .take_while(|frame| !frame.span.file.starts_with(STDLIB))
+        .collect();
+    let mut plan = call.session.plan.borrow_mut();
+    // A branch's packages come from where its base's do.
+    let mut lineage = vec![root];
+    while let Some(base) = lineage
+        .last()
+        .and_then(|id| plan.root(*id)?.base.as_ref())
+        .map(|base| base.root)
+        .filter(|base| !lineage.contains(base))
+    {
+        lineage.push(base);
+    }
+    for check in plan
+        .checks
+        .iter_mut()
+        .filter(|check| lineage.contains(&check.root))
+    {
+        for name in &names {
+            if !check.wants.iter().any(|want| want.name == *name) {
+                check.wants.push(Want {
+                    name: name.clone(),
+                    site: site.clone(),
+                    literal: site
+                        .last()
+                        .and_then(|frame| literal(call, &frame.span, name)),
+                });
+            }
+        }
+    }
+    Ok(Dynamic::UNIT)
+}
+
+/// Where `name` stands as a string, in the call at `span` or after it.
+fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
+    let text = call.session.text(&span.file)?;
+    let start = byte_offset(&text, span.start)?;
+    let at = start + text.get(start..)?.find(&format!("\"{name}\""))?;
+    Some(spans::span(&span.file, &text, &(at..at + name.len() + 2)))
 }
 
 fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -1,11 +1,13 @@
 //! What has to be there before the first step runs: all that is missing, at once.
 
+pub mod checks;
+pub mod host;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Settings;
 use crate::diagnose::Report;
 use crate::plan::{Compression, Format, NeedKind, Op, Plan};
 
@@ -14,6 +16,9 @@ use crate::plan::{Compression, Format, NeedKind, Op, Plan};
 pub struct HostTools {
     families: BTreeMap<String, Family>,
     tools: BTreeMap<String, BTreeMap<String, String>>,
+    /// Versions below which a tool lacks what it is used for.
+    #[serde(default)]
+    minimum: BTreeMap<String, Minimum>,
     /// The family of this host.
     #[serde(skip)]
     family: Option<String>,
@@ -28,6 +33,15 @@ struct Family {
     refresh: Vec<String>,
     /// The command that installs packages, without their names.
     install: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Minimum {
+    /// The command that prints the version: the first number with a point or of two digits
+    /// and more in its first line.
+    command: Vec<String>,
+    version: String,
+    why: String,
 }
 
 /// Something that the plan needs and the host lacks.
@@ -70,6 +84,49 @@ impl HostTools {
         packages.get(self.family.as_ref()?).cloned()
     }
 
+    /// Tools of the plan that are there, but too old.
+    pub fn too_old(&self, plan: &Plan) -> Vec<Report> {
+        let wanted = wanted(plan);
+        let used = self
+            .minimum
+            .iter()
+            .filter(|(tool, _)| wanted.contains_key(*tool));
+        used.filter_map(|(tool, minimum)| {
+            let (program, arguments) = minimum.command.split_first()?;
+            let output = std::process::Command::new(program)
+                .args(arguments)
+                .output()
+                .ok()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let number = |c: char| c.is_ascii_digit() || c == '.';
+            let version = text
+                .lines()
+                .next()?
+                .split(|c: char| !number(c))
+                .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?
+                .trim_end_matches('.')
+                .to_owned();
+            let parts = |version: &str| -> Vec<u64> {
+                version
+                    .split('.')
+                    .filter_map(|part| part.parse().ok())
+                    .collect()
+            };
+            (parts(&version) < parts(&minimum.version)).then(|| {
+                Report::new(
+                    "host::too_old",
+                    format!(
+                        "`{tool}` is too old: {version}, and {} is needed",
+                        minimum.version
+                    ),
+                )
+                .cause(minimum.why.clone())
+                .help("install a newer one, or build on a newer host")
+            })
+        })
+        .collect()
+    }
+
     /// The command to run before packages are installed, if the host needs one.
     pub fn refresh_command(&self) -> Option<&[String]> {
         let family = self.families.get(self.family.as_ref()?)?;
@@ -90,8 +147,8 @@ impl HostTools {
     }
 }
 
-/// The tools and files that a plan needs and this host lacks.
-pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
+/// The host's programs that a plan runs, and what for.
+fn wanted(plan: &Plan) -> BTreeMap<String, String> {
     let mut wanted: BTreeMap<String, String> = BTreeMap::new();
     let mut want = |tool: &str, why: String| {
         wanted.entry(tool.to_owned()).or_insert(why);
@@ -108,6 +165,12 @@ pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
                 Op::NspawnRun(_) => want("systemd-nspawn", "commands inside of roots".to_owned()),
                 Op::Fetch(_) => want("curl", why),
                 Op::Export(export) => {
+                    if !export.packages.is_empty() {
+                        want(
+                            "systemd-nspawn",
+                            "the list of an export's packages".to_owned(),
+                        );
+                    }
                     want("tar", why.clone());
                     want("cp", why.clone());
                     match export.format {
@@ -130,7 +193,12 @@ pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
             }
         }
     }
-    let mut missing: Vec<Missing> = wanted
+    wanted
+}
+
+/// The tools and files that a plan needs and this host lacks.
+pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
+    let mut missing: Vec<Missing> = wanted(plan)
         .into_iter()
         .filter(|(tool, _)| find_program(tool).is_none())
         .map(|(name, why)| Missing {
@@ -215,32 +283,6 @@ pub fn secrets(missing: &[(String, String)]) -> Option<Report> {
         Report::new("host::secrets", "the plan names secrets that have no value")
             .cause(lines.join("\n"))
             .help(names.join(" ")),
-    )
-}
-
-/// Free space of the store's file system below which a build is not begun, in bytes.
-const MIN_FREE: u64 = 1 << 30;
-
-/// Whether the store has room for a root.
-pub fn space(settings: &Settings) -> Option<Report> {
-    let stat = rustix::fs::statvfs(settings.store.root()).ok()?;
-    let free = stat.f_bavail * stat.f_frsize;
-    if free >= MIN_FREE {
-        return None;
-    }
-    Some(
-        Report::new(
-            "host::space",
-            format!(
-                "the store has {} MiB free, too little for a root",
-                free >> 20
-            ),
-        )
-        .cause(format!(
-            "layers are kept in `{}`",
-            settings.store.root().display()
-        ))
-        .help("make room there, or keep the layers elsewhere with `--store DIR`"),
     )
 }
 

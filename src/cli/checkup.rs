@@ -1,0 +1,168 @@
+//! What doctor and the first second of every build look at, all at once.
+
+use std::path::{Path, PathBuf};
+
+use super::Trouble;
+use super::printer::Printer;
+use crate::diagnose::{HintSet, Report};
+use crate::export;
+use crate::plan::Plan;
+use crate::run::preflight::{self, HostTools, checks, host};
+use crate::run::{self, Secrets};
+use crate::script::{Settings, stdlib::Stdlib};
+
+/// How one thing is.
+pub enum State {
+    Ok,
+    Wrong,
+    /// It could not be checked.
+    Unknown(String),
+}
+
+#[derive(Default)]
+pub struct Checkup {
+    /// Each thing that was looked at, in a few words.
+    pub lines: Vec<(String, State)>,
+    pub reports: Vec<Report>,
+}
+
+/// How far to look.
+pub struct Depth {
+    /// Also whether programs are missing, and the rest that only a root user can use.
+    pub secrets: Vec<(String, PathBuf)>,
+    /// Whether packages will be taken from archives, so that these are worth a look.
+    pub archives: bool,
+    /// Whether anything will be made.
+    pub builds: bool,
+}
+
+impl Checkup {
+    fn add(&mut self, what: impl Into<String>, reports: impl IntoIterator<Item = Report>) {
+        let before = self.reports.len();
+        self.reports.extend(reports);
+        let state = match self.reports.len() == before {
+            true => State::Ok,
+            false => State::Wrong,
+        };
+        self.lines.push((what.into(), state));
+    }
+
+    /// Looks at everything; the secrets' values that were found are given back.
+    pub fn of(
+        plan: &Plan,
+        tools: &HostTools,
+        settings: &run::Settings,
+        depth: &Depth,
+    ) -> (Checkup, Secrets) {
+        let mut checkup = Checkup::default();
+        let missing = preflight::missing(plan, tools);
+        let report = (!missing.is_empty()).then(|| preflight::report(&missing, tools));
+        checkup.add("tools and files of the host", report);
+        checkup.add("versions of the host's tools", tools.too_old(plan));
+        if plan.roots.iter().any(|root| root.machine.is_some()) {
+            checkup.add("programs of the roots' machines", host::foreign(plan));
+        }
+        let mut found = Secrets::default();
+        match Secrets::for_plans(&[plan], &depth.secrets) {
+            Ok(secrets) => found = secrets,
+            Err(missing) => checkup.add("secrets", preflight::secrets(&missing)),
+        }
+        checkup.add(
+            format!("the output folder {}", settings.out.display()),
+            export::check(plan, &settings.out),
+        );
+        if depth.builds {
+            let store = settings.store.root().display();
+            let needed = host::estimate(plan, &settings.store);
+            let space = format!("{} MiB of space in the store {store}", needed >> 20);
+            checkup.add(space, host::space(settings, needed));
+            checkup.add(
+                "overlays on the store's file system",
+                host::overlay(&settings.store),
+            );
+        }
+        if depth.archives {
+            for checked in checks::run(plan, &settings.store.root().join("checks")) {
+                let wrong = !checked.wrong.is_empty();
+                if wrong || checked.unknown.is_empty() {
+                    checkup.add(checked.about.clone(), checked.wrong);
+                }
+                for why in checked.unknown {
+                    let line = (checked.about.clone(), State::Unknown(why));
+                    checkup.lines.push(line);
+                }
+            }
+        }
+        (checkup, found)
+    }
+}
+
+/// The stdlib's table of host tools, and what family this host is of.
+pub fn host_tools(settings: &Settings) -> Result<HostTools, Trouble> {
+    let table = Stdlib::new(settings.stdlib.clone())
+        .text("host/tools.toml")
+        .unwrap_or_default();
+    let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    HostTools::new(&table, &os_release).map_err(|error| {
+        Report::new(
+            "host::tools",
+            format!("the stdlib's table of host tools cannot be read: {error}"),
+        )
+        .into()
+    })
+}
+
+/// Installs what a plan needs and the table knows. What the package manager prints is shown
+/// when it fails.
+pub fn install(plan: &Plan, tools: &HostTools, printer: &Printer) -> Result<(), Trouble> {
+    let missing = preflight::missing(plan, tools);
+    let Some(install) = tools.install_command(&missing) else {
+        return Ok(());
+    };
+    let commands = tools
+        .refresh_command()
+        .into_iter()
+        .chain([install.as_slice()]);
+    for command in commands {
+        let shown = crate::plan::command::quote_all(command);
+        printer.say(&format!("installing host tools: {shown}"));
+        let Some((program, arguments)) = command.split_first() else {
+            continue;
+        };
+        let done = duct::cmd(program, arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin_null()
+            .stderr_to_stdout()
+            .stdout_capture()
+            .unchecked()
+            .run();
+        let said = match done {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let lines: Vec<&str> = said.lines().rev().take(12).collect();
+        let lines: Vec<&str> = lines.into_iter().rev().collect();
+        return Err(
+            Report::new("host::install", "installing the host tools failed")
+                .cause(lines.join("\n"))
+                .help("run the command by hand, and see what it says")
+                .next(shown)
+                .into(),
+        );
+    }
+    Ok(())
+}
+
+/// Files that secrets are taken from.
+pub fn secret_files(secrets: &[(String, String)]) -> Vec<(String, PathBuf)> {
+    let files = secrets.iter();
+    files
+        .map(|(name, file)| (name.clone(), Path::new(file).to_owned()))
+        .collect()
+}
+
+/// An error of the run as a trouble without hints.
+pub fn plain(error: &run::Error) -> Trouble {
+    error.report(&HintSet::default()).into()
+}

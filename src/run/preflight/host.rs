@@ -1,0 +1,97 @@
+//! What can be known of the host itself: overlays, space, other architectures.
+
+use std::path::Path;
+
+use super::super::Settings;
+use super::super::mount::Mounted;
+use crate::diagnose::{HintSet, Report};
+use crate::plan::{Built, Plan};
+use crate::store::Store;
+
+/// Whether an overlay can be mounted on the store's file system; tried for real, in the
+/// private mount namespace.
+pub fn overlay(store: &Store) -> Option<Report> {
+    let tried = || -> Result<(), super::super::Error> {
+        let work = store.work().map_err(super::super::Error::store)?;
+        let (lower, upper) = (work.path().join("lower"), work.path().join("upper"));
+        for folder in [&lower, &upper] {
+            fs_err::create_dir(folder).map_err(super::super::Error::store)?;
+        }
+        Mounted::overlay(&[lower], &upper, work.path()).map(drop)
+    };
+    tried().err().map(|error| error.report(&HintSet::default()))
+}
+
+/// Bytes that a root is reckoned to take of which no build is known: a small system with a
+/// kernel and an initramfs has about as many.
+const ROOT_BYTES: u64 = 1 << 30;
+
+/// What a build of `plan` is reckoned to add to the store, in bytes: what the last build of
+/// the recipe has there, or [`ROOT_BYTES`] for each root that is bootstrapped.
+pub fn estimate(plan: &Plan, store: &Store) -> u64 {
+    let last: Option<Built> = store.recorded(&plan.recipe.path).into_iter().next();
+    let sizes = last.iter().flat_map(|built| &built.layers);
+    let known: u64 = sizes
+        .filter_map(|layer| store.sum(&layer.key))
+        .map(|sum| sum.bytes)
+        .sum();
+    let roots = plan.roots.iter().filter(|root| root.base.is_none());
+    known.max(roots.count() as u64 * ROOT_BYTES)
+}
+
+/// Whether the store has room for what is reckoned.
+pub fn space(settings: &Settings, needed: u64) -> Option<Report> {
+    let free = free(settings.store.root())?;
+    (free < needed).then(|| {
+        Report::new(
+            "host::space",
+            format!("the store has {} MiB free, too little", free >> 20),
+        )
+        .cause(format!(
+            "the build is reckoned to take {} MiB in `{}`",
+            needed >> 20,
+            settings.store.root().display()
+        ))
+        .help("make room there (`rootwright cache gc`), or keep the layers elsewhere with `--store DIR`")
+    })
+}
+
+/// Free bytes for the file system that `path` is on.
+pub fn free(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail * stat.f_frsize)
+}
+
+/// Where the kernel lists interpreters for programs of other machines.
+const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
+
+/// Roots whose programs this host cannot run.
+pub fn foreign(plan: &Plan) -> Vec<Report> {
+    let host = std::env::consts::ARCH;
+    let roots = plan.roots.iter().filter(|root| root.base.is_none());
+    roots
+        .filter_map(|root| {
+            let machine = root.machine.as_deref().filter(|machine| *machine != host)?;
+            // A 64-bit x86 runs programs of a 32-bit one.
+            if (host, machine) == ("x86_64", "x86") {
+                return None;
+            }
+            let entry = Path::new(BINFMT).join(format!("qemu-{machine}"));
+            let enabled = fs_err::read_to_string(entry)
+                .is_ok_and(|text| text.lines().any(|line| line == "enabled"));
+            let first = plan.steps.iter().find(|step| step.root == Some(root.id));
+            (!enabled).then(|| {
+                Report::new(
+                    "host::foreign",
+                    format!("this host cannot run programs of {machine}"),
+                )
+                .trace(first.map(|step| step.site.clone()).unwrap_or_default())
+                .cause(format!(
+                    "the root `{}` is for {}, the host is {host}, and the kernel has no interpreter for the other (binfmt_misc)",
+                    root.name, root.arch
+                ))
+                .help("install the host's package of qemu's user-mode emulators that registers them with binfmt_misc (Debian: qemu-user-static and binfmt-support)")
+            })
+        })
+        .collect()
+}

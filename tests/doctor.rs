@@ -1,0 +1,415 @@
+//! What can be known before a build: against archives that the tests make and sign
+//! themselves, with a throw-away key. Root privileges, gpg and dpkg-dev; no network.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use common::{Repository, run, stderr, stdout};
+
+/// A signed archive of one package, as files.
+struct Archive {
+    repository: Repository,
+    gnupg: tempfile::TempDir,
+}
+
+impl Archive {
+    fn new() -> Self {
+        let archive = Archive {
+            repository: Repository::new(),
+            gnupg: tempfile::tempdir().unwrap(),
+        };
+        archive.key("archive");
+        archive.release("Date: Mon, 02 Nov 2026 10:00:00 UTC\n");
+        archive
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.repository.path().join(name)
+    }
+
+    fn gpg(&self) -> Command {
+        let mut command = Command::new("gpg");
+        command.env("GNUPGHOME", self.gnupg.path()).args([
+            "--batch",
+            "--quiet",
+            "--yes",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "",
+        ]);
+        command
+    }
+
+    /// A key of this name, and its keyring `NAME.gpg`.
+    fn key(&self, name: &str) {
+        run(self
+            .gpg()
+            .args(["--quick-generate-key", name, "ed25519", "sign", "never"]));
+        run(self
+            .gpg()
+            .arg("--output")
+            .arg(self.path(&format!("{name}.gpg")))
+            .args(["--export", name]));
+    }
+
+    /// Writes and signs the Release file of bookworm, with these fields more.
+    fn release(&self, fields: &str) {
+        let main = "archive/dists/bookworm/main/binary-amd64";
+        let packages = "Package: hello\nVersion: 1\nArchitecture: amd64\nProvides: greeting (= 1), salute\n\nPackage: openssh-server\nVersion: 1\nArchitecture: amd64\n";
+        let list = self.repository.write(&format!("{main}/Packages"), packages);
+        let sum = stdout(&run(Command::new("sha256sum").arg(&list)));
+        let digest = sum.split_whitespace().next().unwrap();
+        let release = format!(
+            "Origin: Made\nSuite: stable\nCodename: bookworm\nArchitectures: amd64 all\nComponents: main\nNo-Support-for-Architecture-all: Packages\n{fields}SHA256:\n {digest} {} main/binary-amd64/Packages\n",
+            packages.len()
+        );
+        let plain = self
+            .repository
+            .write("archive/dists/bookworm/Release", &release);
+        run(self
+            .gpg()
+            .args(["--local-user", "archive", "--clear-sign", "--output"])
+            .arg(self.path("archive/dists/bookworm/InRelease"))
+            .arg(&plain));
+    }
+
+    fn doctor(&self, spec: &str, packages: &str) -> Output {
+        let uri = format!("file://{}", self.path("archive").display());
+        let keyring = self.path("archive.gpg");
+        let recipe = format!(
+            "let root = bootstrap(#{{ distro: \"debian\", release: \"bookworm\", arch: \"amd64\", mirror: \"{uri}\", keyring: \"{}\", updates: false, security: false{spec} }});\nroot.install([{packages}]);\n",
+            keyring.display()
+        );
+        self.repository.write("recipe.rhai", &recipe);
+        self.command(&["doctor", "recipe.rhai"]).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = common::rootwright();
+        command
+            .current_dir(self.repository.path())
+            .args(["--store", "store"])
+            .args(arguments);
+        command
+    }
+}
+
+/// The doctor's list says `state` of the archives, and the report holds `words`.
+#[track_caller]
+fn found(output: &Output, words: &[&str]) {
+    let (list, reports) = (stdout(output), stderr(output));
+    assert_eq!(output.status.code(), Some(1), "{list}{reports}");
+    assert!(
+        list.contains("wrong    the archives of debian bookworm"),
+        "{list}"
+    );
+    for word in words {
+        assert!(reports.contains(word), "no `{word}` in\n{reports}");
+    }
+}
+
+#[test]
+fn a_good_archive_is_good() {
+    let archive = Archive::new();
+    let output = archive.doctor(
+        "",
+        "\"hello\", \"greeting\", \"salute\", \"hello:amd64\", \"hello=1\"",
+    );
+    assert!(
+        output.status.success(),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    assert!(stdout(&output).contains("ok       the archives of debian bookworm"));
+    assert_eq!(
+        stdout(&output).matches("ok       ").count(),
+        7,
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn a_key_that_the_keyring_lacks() {
+    let archive = Archive::new();
+    archive.key("other");
+    std::fs::copy(archive.path("other.gpg"), archive.path("archive.gpg")).unwrap();
+    found(
+        &archive.doctor("", "\"hello\""),
+        &[
+            "bookworm at file://",
+            "is signed with a key that is not in the keyring",
+            "recipe.rhai:1:12",
+            "archive.gpg has no key ",
+            "name the right keyring",
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_was_changed_after_it_was_signed() {
+    let archive = Archive::new();
+    let path = archive.path("archive/dists/bookworm/InRelease");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("Origin: Made", "Origin: Evil")).unwrap();
+    found(
+        &archive.doctor("", "\"hello\""),
+        &[
+            "the signature of bookworm at",
+            "is bad",
+            "use another mirror",
+        ],
+    );
+}
+
+#[test]
+fn an_archive_that_has_expired() {
+    let archive = Archive::new();
+    archive.release("Valid-Until: Mon, 02 Nov 2020 10:00:00 UTC\n");
+    found(
+        &archive.doctor("", "\"hello\""),
+        &[
+            "the Release file of bookworm",
+            "has expired",
+            "it was valid until Mon, 02 Nov 2020",
+            "set the clock",
+        ],
+    );
+}
+
+#[test]
+fn a_suite_a_component_an_architecture_that_are_not_there() {
+    let archive = Archive::new();
+    found(
+        &archive.doctor(", components: [\"main\", \"contrib\"]", "\"hello\""),
+        &["has no component contrib", "it has main"],
+    );
+    let hello = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
+    let updates = hello
+        .replace("updates: false", "updates: true")
+        .replace(", \"contrib\"", "");
+    archive.repository.write("recipe.rhai", &updates);
+    let output = archive
+        .command(&["doctor", "recipe.rhai"])
+        .output()
+        .unwrap();
+    found(
+        &output,
+        &["has no suite bookworm-updates", "InRelease is not there"],
+    );
+    let text = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
+    archive.repository.write(
+        "recipe.rhai",
+        &text
+            .replace("\"amd64\"", "\"s390x\"")
+            .replace("updates: true", "updates: false"),
+    );
+    let output = archive
+        .command(&["doctor", "recipe.rhai"])
+        .output()
+        .unwrap();
+    found(&output, &["has no architecture s390x", "it has amd64 all"]);
+    // Neither can this host run its programs.
+    let said = stderr(&output);
+    assert!(
+        said.contains("this host cannot run programs of s390x")
+            && said.contains("qemu-user-static"),
+        "{said}"
+    );
+    archive
+        .repository
+        .write("archive/dists/bookworm/Release", "");
+    let wrong = std::fs::read_to_string(archive.path("archive/dists/bookworm/InRelease")).unwrap();
+    std::fs::create_dir_all(archive.path("archive/dists/trixie")).unwrap();
+    std::fs::write(archive.path("archive/dists/trixie/InRelease"), wrong).unwrap();
+    let text = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
+    archive.repository.write(
+        "recipe.rhai",
+        &text.replace("s390x", "amd64").replace("bookworm", "trixie"),
+    );
+    let output = archive
+        .command(&["doctor", "recipe.rhai"])
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert!(
+        said.contains("dists/trixie is another release") && said.contains("Codename: bookworm"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_package_that_does_not_exist_is_underlined() {
+    let archive = Archive::new();
+    let output = archive.doctor("", "\"hello\", \"openssh-sever\"");
+    found(
+        &output,
+        &[
+            "there is no package `openssh-sever`",
+            "recipe.rhai:2:24",
+            "did you mean `openssh-server`?",
+        ],
+    );
+    // Every build looks, before its first step.
+    let build = archive.command(&["build", "recipe.rhai"]).output().unwrap();
+    let said = stderr(&build);
+    assert_eq!(build.status.code(), Some(1));
+    assert!(
+        said.contains("there is no package `openssh-sever`"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("bootstrap debian bookworm, amd64 runs"),
+        "{said}"
+    );
+    // As data, for editors.
+    let json = archive
+        .command(&["--error-format", "json", "doctor", "recipe.rhai"])
+        .output()
+        .unwrap();
+    let lines = stdout(&json);
+    let line = lines
+        .lines()
+        .find(|line| line.contains("the archives"))
+        .unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["state"], "wrong");
+}
+
+#[test]
+fn without_a_network_it_says_what_it_did_not_check() {
+    let repository = Repository::new();
+    repository.write(
+        "recipe.rhai",
+        "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", mirror: \"http://mirror.example.org/debian\" });\nroot.install([\"no-such-package\"]);\n",
+    );
+    let output = Command::new("unshare")
+        .arg("--net")
+        .arg(env!("CARGO_BIN_EXE_rootwright"))
+        .args(["--store", "store", "doctor", "recipe.rhai"])
+        .current_dir(repository.path())
+        .output()
+        .unwrap();
+    let list = stdout(&output);
+    assert!(output.status.success(), "{list}{}", stderr(&output));
+    assert!(
+        list.contains("unknown  the archives of debian bookworm: http://mirror.example.org/debian does not answer"),
+        "{list}"
+    );
+}
+
+#[test]
+fn all_that_is_wrong_with_the_host_is_said_at_once_and_a_cure_with_it() {
+    let repository = Repository::new();
+    repository.write("out/x/mine", "mine");
+    repository.write(
+        "recipe.rhai",
+        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.write_file(\"/k\", secret(\"key\"));\nroot.host_run([\"no-such-tool\"]);\nroot.export(#{ format: \"dir\", name: \"x\" });\n",
+    );
+    let mut command = common::rootwright();
+    command.current_dir(repository.path());
+    let output = command
+        .args([
+            "--store",
+            "store",
+            "doctor",
+            "recipe.rhai",
+            "--allow-host-run",
+        ])
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for word in [
+        "this host lacks one thing that the build needs",
+        "`no-such-tool`",
+        "the plan names secrets that have no value",
+        "--secret key=FILE",
+        "was not made by rootwright",
+    ] {
+        assert!(said.contains(word), "no `{word}` in\n{said}");
+    }
+}
+
+/// A host tool that the table knows is installed by `--fix`, for real: in a root of its
+/// own, whose package manager is a script that does what the real one would.
+#[test]
+fn fix_installs_what_is_missing() {
+    let repository = Repository::new();
+    let stdlib = repository.path().join("stdlib");
+    run(Command::new("cp")
+        .arg("-r")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib"))
+        .arg(&stdlib));
+    let bin = repository.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let table = std::fs::read_to_string(stdlib.join("host/tools.toml")).unwrap();
+    let id = std::fs::read_to_string("/etc/os-release").unwrap();
+    assert!(id.contains("debian"), "the test's table is for this family");
+    let table = table
+        .replace(
+            "install = [\"apt-get\", \"install\", \"-y\", \"--no-install-recommends\"]",
+            &format!(
+                "install = [\"cp\", \"/bin/true\", \"{}\"]",
+                bin.join("made-tool").display()
+            ),
+        )
+        .replace("refresh = [\"apt-get\", \"update\"]\n", "")
+        .replace(
+            "[tools]\n",
+            "[tools]\nmade-tool = { debian = \"--force\" }\n",
+        );
+    std::fs::write(stdlib.join("host/tools.toml"), table).unwrap();
+    repository.write(
+        "recipe.rhai",
+        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.host_run([\"made-tool\"]);\n",
+    );
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let doctor = |fix: &[&str]| {
+        let mut command = common::rootwright();
+        command.current_dir(repository.path()).env("PATH", &path);
+        command
+            .args([
+                "--store",
+                "store",
+                "--stdlib",
+                "stdlib",
+                "doctor",
+                "recipe.rhai",
+                "--allow-host-run",
+            ])
+            .args(fix)
+            .output()
+            .unwrap()
+    };
+    let before = doctor(&[]);
+    assert!(
+        stderr(&before).contains("`made-tool`") && stderr(&before).contains("next: cp /bin/true"),
+        "{}",
+        stderr(&before)
+    );
+    let after = doctor(&["--fix"]);
+    assert!(
+        after.status.success(),
+        "{}{}",
+        stdout(&after),
+        stderr(&after)
+    );
+    assert!(
+        stderr(&after).contains("installing host tools: cp /bin/true"),
+        "{}",
+        stderr(&after)
+    );
+    assert!(doctor(&[]).status.success());
+}
