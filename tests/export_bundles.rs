@@ -202,6 +202,7 @@ impl Fixture {
         };
         let job = ExportJob {
             identity: &rootwright::plan::Key::of(&["a test's"]),
+            layers: &[],
             root: &self.path("root"),
             out,
             staging: &self.path("staging"),
@@ -565,6 +566,7 @@ fn export_in_a_loop() {
     let in_root = |_: &[String]| Ok(String::new());
     let job = ExportJob {
         identity: &rootwright::plan::Key::of(&["a test's"]),
+        layers: &[],
         root: &dir.join("root"),
         out: &dir.join("out"),
         staging: &dir.join("staging"),
