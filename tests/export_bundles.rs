@@ -36,6 +36,10 @@ fn export(format: Format, exclude: &[&str]) -> Export {
         ],
         cmdline: Some("root=nfs4:SERVER:PATH ro".into()),
         packages: vec!["list-packages".into()],
+        cmdline_command: Vec::new(),
+        times: Times::Kept,
+        served: Served::default(),
+        texts: Vec::new(),
     }
 }
 

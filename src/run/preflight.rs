@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Settings;
 use crate::diagnose::Report;
-use crate::plan::{Compression, Format, NeedKind, Op, Plan};
+use crate::plan::{NeedKind, Op, Plan};
 
 /// Which tool comes with which package, by family of hosts; data of the stdlib.
 #[derive(Debug, Deserialize)]
@@ -108,19 +108,8 @@ pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
                 Op::NspawnRun(_) => want("systemd-nspawn", "commands inside of roots".to_owned()),
                 Op::Fetch(_) => want("curl", why),
                 Op::Export(export) => {
-                    want("tar", why.clone());
-                    want("cp", why.clone());
-                    match export.format {
-                        Format::Tar {
-                            compression: Compression::Zstd,
-                        } => want("zstd", why),
-                        Format::Tar {
-                            compression: Compression::Gzip,
-                        } => want("gzip", why),
-                        Format::Tar {
-                            compression: Compression::None,
-                        }
-                        | Format::Dir => {}
+                    for tool in export.format.tools() {
+                        want(tool, why.clone());
                     }
                 }
                 _ => {}
