@@ -5,6 +5,7 @@
 mod build;
 mod cache;
 mod check;
+mod export;
 mod list;
 mod plan;
 mod printer;
@@ -78,6 +79,8 @@ enum Command {
     Check(check::Args),
     /// List the recipes of a folder
     List(list::Args),
+    /// Look after exports: list, roll back, remove versions
+    Export(export::Args),
     /// Describe a recipe and its options
     Show(show::Args),
 }
@@ -199,6 +202,7 @@ pub fn main() -> ExitCode {
         Command::Cache(args) => cache::run(&args, &cli.global, &printer),
         Command::Check(args) => check::run(&args, &cli.global, &printer),
         Command::List(args) => list::run(&args, &printer),
+        Command::Export(args) => export::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),
     };
     done.unwrap_or_else(|trouble| {

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::bundle::{self, Manifest};
-use super::{MANIFEST, versions};
+use super::{MANIFEST, nfs};
 use crate::plan::{Export, Format, Key};
 
 /// Changes when the same spec gives other artifacts than before.
@@ -36,7 +36,7 @@ pub fn identity(export: &Export, out: &Path, root: &Key) -> Key {
 pub fn fresh(export: &Export, out: &Path, identity: &Key) -> Option<PathBuf> {
     let place = out.join(&export.name);
     if export.format.is_versioned() {
-        return versions::fresh(&place, &export.format, identity);
+        return nfs::fresh(&place, &export.format, identity);
     }
     is_fresh(&place, identity).then_some(place)
 }

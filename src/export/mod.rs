@@ -12,6 +12,7 @@ mod error;
 mod ext4;
 mod identity;
 pub mod in_use;
+mod nfs;
 mod oci;
 mod oci_steps;
 mod opened;
@@ -33,7 +34,7 @@ pub use bundle::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry,
 pub use check::check;
 pub use error::Error;
 pub use opened::Opened;
-pub use versions::{CURRENT, Shelf, Version};
+pub use versions::{CURRENT, Pruned, Shelf, Version};
 
 /// Writes every format.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Error> {
     let identity = identity::identity(export, job.out, job.identity);
     let export = &bundle::with_time(export, job)?;
     if export.format.is_versioned() {
-        return versions::write(export, job, &identity);
+        return nfs::write(export, job, &identity);
     }
     let draft = publish::Draft::new(&export.name, job.out, job.staging, false)?;
     let answers = bundle::ask(export, job)?;

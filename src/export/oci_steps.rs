@@ -15,7 +15,7 @@ use super::oci::LayerTar;
 use super::{Error, tool};
 use crate::diagnose::HintSet;
 use crate::plan::command::tar_argv;
-use crate::plan::{Compression, Export};
+use crate::plan::{Compression, Export, Times};
 use crate::run::{ExportJob, Mounted};
 
 /// Of a file that is not there any more.
@@ -41,7 +41,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
     for (at, layer) in job.layers.iter().enumerate() {
         let folder = work.join(format!("step-{at}"));
         let view = view(trees.get(..=at).unwrap_or_default(), &folder)?;
-        let now = list(view.path()).map_err(|error| Error::Layers { error })?;
+        let now = list(view.path(), &export.times).map_err(|error| Error::Layers { error })?;
         let names = changed(view.path(), &before, &now).map_err(|error| Error::Layers { error })?;
         before = now;
         if names.is_empty() {
@@ -79,10 +79,10 @@ fn view(trees: &[PathBuf], folder: &Path) -> Result<Mounted, Error> {
     })
 }
 
-fn list(root: &Path) -> io::Result<Listing> {
+fn list(root: &Path, times: &Times) -> io::Result<Listing> {
     let mut found = Listing::new();
     let mut folders = vec![PathBuf::new()];
-    found.insert(PathBuf::new(), facts(root)?);
+    found.insert(PathBuf::new(), facts(root, times)?);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root.join(&folder))? {
             let entry = entry?;
@@ -90,13 +90,13 @@ fn list(root: &Path) -> io::Result<Listing> {
             if entry.file_type()?.is_dir() {
                 folders.push(name.clone());
             }
-            found.insert(name, facts(&entry.path())?);
+            found.insert(name, facts(&entry.path(), times)?);
         }
     }
     Ok(found)
 }
 
-fn facts(path: &Path) -> io::Result<Facts> {
+fn facts(path: &Path, times: &Times) -> io::Result<Facts> {
     let metadata = fs::symlink_metadata(path)?;
     let rest = |m: &Metadata| (m.ino(), m.len(), m.rdev(), (m.ctime(), m.ctime_nsec()));
     let mut attributes = Vec::new();
@@ -110,10 +110,19 @@ fn facts(path: &Path) -> io::Result<Facts> {
     Ok(Facts {
         mode: metadata.mode(),
         owner: (metadata.uid(), metadata.gid()),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        modified: clamped((metadata.mtime(), metadata.mtime_nsec()), times),
         rest: (!metadata.is_dir()).then(|| rest(&metadata)),
         attributes,
     })
+}
+
+/// As it is going to be in the layer: a container's start touches directories, and changes
+/// nothing by that.
+fn clamped(time: (i64, i64), times: &Times) -> (i64, i64) {
+    match times {
+        Times::Until { seconds } => time.min((i64::try_from(*seconds).unwrap_or(i64::MAX), 0)),
+        Times::Kept | Times::Newest { .. } => time,
+    }
 }
 
 /// What a layer holds, sorted; whiteouts are made in the view.

@@ -258,7 +258,7 @@ fn move_into(path: &Path, staging: &Path) -> Option<PathBuf> {
 }
 
 /// Removes what exports of this name left behind when they were killed.
-fn remove_stale(dir: &Path, prefix: &str) {
+pub fn remove_stale(dir: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;
     };

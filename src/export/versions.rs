@@ -19,9 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::in_use::{InUse, Sources};
 use super::publish::{self, Draft};
-use super::{Error, MADE_BY, MANIFEST, Manifest, bundle, identity, share};
-use crate::plan::{Export, Format, Key, Share};
-use crate::run::ExportJob;
+use super::{Error, MADE_BY, MANIFEST, Manifest, bundle};
 
 /// The link to the version that nodes boot.
 pub const CURRENT: &str = "current";
@@ -53,6 +51,14 @@ pub struct Version {
     pub manifest: Manifest,
 }
 
+/// What became of old versions.
+#[derive(Debug)]
+pub struct Pruned {
+    pub removed: Vec<String>,
+    /// Those that would have gone, and who uses them.
+    pub kept: Vec<(String, String)>,
+}
+
 /// The folder of an export with versions.
 #[derive(Debug)]
 pub struct Shelf {
@@ -61,7 +67,7 @@ pub struct Shelf {
 
 /// Holds the lock of a shelf.
 #[derive(Debug)]
-struct Locked<'a> {
+pub(super) struct Locked<'a> {
     shelf: &'a Shelf,
     _file: File,
 }
@@ -83,7 +89,7 @@ impl Shelf {
     }
 
     /// The one of `OUT/NAME`, made where nothing is there.
-    fn ensure(name: &str, out: &Path, staging: &Path) -> Result<Shelf, Error> {
+    pub(super) fn ensure(name: &str, out: &Path, staging: &Path) -> Result<Shelf, Error> {
         let path = out.join(name);
         publish::refuse_foreign(&path, true)?;
         if !path.join(MANIFEST).exists() {
@@ -107,7 +113,7 @@ impl Shelf {
         &self.path
     }
 
-    fn lock(&self) -> Result<Locked<'_>, Error> {
+    pub(super) fn lock(&self) -> Result<Locked<'_>, Error> {
         let path = self.path.join(LOCK);
         let failed = |error| self.failed("lock", error);
         let file = File::options()
@@ -117,6 +123,8 @@ impl Shelf {
             .map_err(failed)?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)
             .map_err(|error| failed(error.into()))?;
+        // Nobody else adds or removes versions now: what is hidden was left by the killed.
+        publish::remove_stale(&self.path, ".");
         Ok(Locked {
             shelf: self,
             _file: file,
@@ -195,14 +203,8 @@ impl Shelf {
 
     /// Removes the versions called `names`, or all but the newest `keep`, the current one
     /// and those in use. Named ones that are in use are an error before anything is removed;
-    /// others are passed over and given second, with who uses them.
-    #[allow(clippy::type_complexity, reason = "names, and names with their users")]
-    pub fn prune(
-        &self,
-        names: &[String],
-        keep: usize,
-        sources: &Sources,
-    ) -> Result<(Vec<String>, Vec<(String, String)>), Error> {
+    /// others stay.
+    pub fn prune(&self, names: &[String], keep: usize, sources: &Sources) -> Result<Pruned, Error> {
         let locked = self.lock()?;
         let versions = self.versions()?;
         for name in names {
@@ -252,7 +254,10 @@ impl Shelf {
             locked.remove(version)?;
             removed.push(version.name.clone());
         }
-        Ok((removed, passed))
+        Ok(Pruned {
+            removed,
+            kept: passed,
+        })
     }
 
     fn last(&self) -> u64 {
@@ -269,7 +274,7 @@ impl Version {
 
 impl Locked<'_> {
     /// A link is replaced by rename: whoever follows it finds the old or the new.
-    fn switch(&self, version: &str) -> Result<(), Error> {
+    pub(super) fn switch(&self, version: &str) -> Result<(), Error> {
         let failed = |error| self.shelf.failed("switch the current version of", error);
         let link = self.shelf.path.join(CURRENT);
         let new = self.shelf.path.join(".current-new");
@@ -299,7 +304,8 @@ impl Locked<'_> {
         fs::remove_dir_all(&hidden).map_err(failed)
     }
 
-    fn next(&self) -> Result<String, Error> {
+    /// The next number, which no version has had.
+    pub(super) fn next(&self) -> Result<String, Error> {
         let path = self.shelf.path.join(MANIFEST);
         let numbers = self.shelf.versions()?;
         let highest = numbers.iter().filter_map(Version::number).max();
@@ -319,89 +325,5 @@ impl Locked<'_> {
         bundle::write_json(&new, &versions)?;
         fs::rename(&new, &path).map_err(|error| self.shelf.failed("write to", error))?;
         Ok(next.to_string())
-    }
-}
-
-/// The version made of the same, as the current one.
-pub fn fresh(place: &Path, format: &Format, identity: &Key) -> Option<PathBuf> {
-    let shelf = Shelf::open(place).ok()?;
-    let versions = shelf.versions().ok()?;
-    let found = versions
-        .iter()
-        .rev()
-        .find(|version| identity::is_fresh(&version.path, identity))?;
-    if !found.current {
-        let locked = shelf.lock().ok()?;
-        locked.switch(&found.name).ok()?;
-    }
-    keep(&shelf, format);
-    Some(found.path.clone())
-}
-
-/// Writes the next version, and makes it the current one; gives its path.
-pub fn write(export: &Export, job: &ExportJob<'_>, identity: &Key) -> Result<PathBuf, Error> {
-    publish::check_name(&export.name)?;
-    publish::make_out(job.out)?;
-    let shelf = Shelf::ensure(&export.name, job.out, job.staging)?;
-    let locked = shelf.lock()?;
-    let (version, sharing) = match &export.format {
-        Format::Nfs {
-            version: Some(name),
-            share,
-            ..
-        } => {
-            publish::check_name(name)?;
-            if fs::symlink_metadata(shelf.path.join(name)).is_ok() {
-                return Err(Error::VersionTaken {
-                    path: shelf.path.join(name),
-                });
-            }
-            (name.clone(), *share)
-        }
-        Format::Nfs { share, .. } => (locked.next()?, *share),
-        _ => (locked.next()?, Share::Blocks),
-    };
-    let draft = Draft::new(&version, &shelf.path, job.staging, false)?;
-    let versions = shelf.versions()?;
-    let before = versions
-        .iter()
-        .find(|version| version.current)
-        .or(versions.last())
-        .map(|version| version.path.join("root"));
-    let before = before.as_deref().map(|path| (path, sharing));
-    let place = bundle::Place::new(job.out, &export.name, Some(version.clone()));
-    let beside = bundle::ask(export, job)?;
-    share::write(export, job.root, before, &draft.path().join("root"))?;
-    bundle::write(export, job, draft.path(), &place, beside, identity)?;
-    let path = draft.publish()?;
-    locked.switch(&version)?;
-    drop(locked);
-    keep(&shelf, &export.format);
-    Ok(path)
-}
-
-/// Removes what the recipe does not want to keep. That this fails is no failure of the
-/// export.
-fn keep(shelf: &Shelf, format: &Format) {
-    let Format::Nfs {
-        keep: Some(keep), ..
-    } = format
-    else {
-        return;
-    };
-    let keep = usize::try_from(*keep).unwrap_or(usize::MAX).max(1);
-    if shelf
-        .versions()
-        .is_ok_and(|versions| versions.len() <= keep)
-    {
-        return;
-    }
-    match shelf.prune(&[], keep, &Sources::default()) {
-        Ok((_, passed)) => {
-            for (name, why) in passed {
-                tracing::warn!("version {name} stays: {why}");
-            }
-        }
-        Err(error) => tracing::warn!("older versions stay: {error}"),
     }
 }
