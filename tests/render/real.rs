@@ -76,7 +76,7 @@ pub fn said(output: &Output) -> String {
 }
 
 /// A root with a shell, and accounts that the host does not have.
-fn busybox() -> Builder {
+pub fn busybox() -> Builder {
     plan("busybox.rhai", "A root of one program.")
         .root("box", ["any", "one", "any"], None)
         .step(

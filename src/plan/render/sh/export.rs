@@ -7,6 +7,7 @@ use crate::plan::command::{copy_argv, tar_argv, untar_argv};
 use crate::plan::image::{cpio_argvs, erofs_argv, squashfs_argv};
 use crate::plan::{
     CLAMP_PLACEHOLDER, Compression, Export, Format, NspawnRun, Plan, ROOT_PLACEHOLDER, Text, Times,
+    Transport,
 };
 
 /// Stands for a file of the export until the words are quoted.
@@ -218,7 +219,13 @@ fn cmdline(script: &mut Emitter, export: &Export) {
             script.command("cmdline=$(", words, Input::default(), ")");
         }
     }
-    script.line("write_cmdline");
+    script.line(
+        match (export.format.transport(), export.format.is_versioned()) {
+            (Some(Transport::Nfs), true) => "write_cmdline nfs",
+            (Some(Transport::Http), _) => "write_cmdline http",
+            _ => "write_cmdline",
+        },
+    );
     for text in &export.texts {
         let call = vec!["server_text".to_owned(), word(&text.name)];
         script.command("", call, Input::of(&Text::from(text.text.clone())), "");

@@ -7,9 +7,11 @@ served() { # SERVER [DIR [URL]]
 }
 
 # Writes `cmdline`, filled in as far as it is known.
-write_cmdline() {
-    cmdline=${cmdline//SERVER:PATH/"$server:$dir/${bundle#*/}/root"}
-    cmdline=${cmdline//live:URL/"live:$url"}
+write_cmdline() { # [nfs|http]
+    case ${1-} in
+        nfs) cmdline=${cmdline//SERVER:PATH/"$server:$dir/${bundle#*/}/root"} ;;
+        http) cmdline=${cmdline//live:URL\//"live:$url/"} ;;
+    esac
     printf '%s\n' "$cmdline" >"$stage/cmdline"
 }
 
