@@ -52,7 +52,7 @@ impl Site {
         self.dir.path().join("out/nodes")
     }
 
-    fn export_as(&self, format: Format, identity: &str) -> Result<PathBuf, Report> {
+    fn export_as(&self, format: Format, identity: &str) -> Result<PathBuf, Box<Report>> {
         let text = |name: &str, text: &str| ServerText {
             name: name.into(),
             text: text.into(),
@@ -94,7 +94,7 @@ impl Site {
             identity: &Key::of(&[identity.as_bytes()]),
             layers: &[],
         };
-        export::write(&export, &job).map_err(Report::from)
+        export::write(&export, &job).map_err(|error| Box::new(error.into()))
     }
 
     fn export(&self, keep: Option<u32>, identity: &str) -> PathBuf {

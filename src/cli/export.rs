@@ -49,8 +49,10 @@ enum Command {
 
 pub fn run(args: &Args, printer: &Printer) -> Done {
     match &args.command {
-        Command::Ls { name: None } => list(&args.out, printer)?,
-        Command::Ls { name: Some(name) } => versions(&args.out.join(name), printer)?,
+        Command::Ls { name: None } => list(&args.out, printer).map_err(Report::from)?,
+        Command::Ls { name: Some(name) } => {
+            versions(&args.out.join(name), printer).map_err(Report::from)?
+        }
         Command::Rollback { name, version } => {
             let shelf = Shelf::open(&args.out.join(name)).map_err(Report::from)?;
             let version = shelf.rollback(version.as_deref()).map_err(Report::from)?;
@@ -76,7 +78,7 @@ pub fn run(args: &Args, printer: &Printer) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(out: &Path, printer: &Printer) -> Result<(), Report> {
+fn list(out: &Path, printer: &Printer) -> Result<(), Error> {
     let entries = std::fs::read_dir(out).map_err(|error| Error::Out {
         path: out.to_owned(),
         error,
@@ -110,7 +112,7 @@ fn list(out: &Path, printer: &Printer) -> Result<(), Report> {
     Ok(())
 }
 
-fn versions(path: &Path, printer: &Printer) -> Result<(), Report> {
+fn versions(path: &Path, printer: &Printer) -> Result<(), Error> {
     let versions = Shelf::open(path)?.versions()?;
     let paths: Vec<&Path> = versions
         .iter()
