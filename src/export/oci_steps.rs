@@ -16,7 +16,8 @@ use super::{Error, tool};
 use crate::diagnose::HintSet;
 use crate::plan::command::tar_argv;
 use crate::plan::{Compression, Export, Times};
-use crate::run::{ExportJob, Mounted};
+use crate::run::ExportJob;
+use crate::run::stack::{Open, open_trees};
 
 /// Of a file that is not there any more.
 const WHITEOUT: &str = ".wh.";
@@ -39,16 +40,15 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
     let mut before = Listing::new();
     let mut tars = Vec::new();
     for (at, layer) in job.layers.iter().enumerate() {
-        let folder = work.join(format!("step-{at}"));
-        let view = view(trees.get(..=at).unwrap_or_default(), &folder)?;
-        let now = list(view.path(), &export.times).map_err(|error| Error::Layers { error })?;
-        let names = changed(view.path(), &before, &now).map_err(|error| Error::Layers { error })?;
+        let view = view(trees.get(..=at).unwrap_or_default(), work)?;
+        let now = list(view.root(), &export.times).map_err(|error| Error::Layers { error })?;
+        let names = changed(view.root(), &before, &now).map_err(|error| Error::Layers { error })?;
         before = now;
         if names.is_empty() {
             continue;
         }
         let path = work.join(format!("{at}.tar"));
-        pack(export, view.path(), &names, &path)?;
+        pack(export, view.root(), &names, &path)?;
         tars.push(LayerTar {
             path,
             label: layer.label.clone(),
@@ -58,24 +58,9 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
 }
 
 /// The root as it is with these layers, with room for whiteouts on top.
-fn view(trees: &[PathBuf], folder: &Path) -> Result<Mounted, Error> {
-    let prepare = || -> io::Result<PathBuf> {
-        let upper = folder.join("upper");
-        fs::create_dir_all(&upper)?;
-        // The attributes of `/` are those of the topmost layer.
-        if let Some(top) = trees.last() {
-            let metadata = fs::metadata(top)?;
-            std::os::unix::fs::chown(&upper, Some(metadata.uid()), Some(metadata.gid()))?;
-            fs::set_permissions(&upper, metadata.permissions())?;
-            File::open(&upper)?.set_modified(metadata.modified()?)?;
-        }
-        Ok(upper)
-    };
-    let upper = prepare().map_err(|error| Error::Layers { error })?;
-    Mounted::overlay(trees, &upper, &folder.join("work"), &folder.join("root")).map_err(|error| {
-        Error::View {
-            report: Box::new(error.report(&HintSet::default())),
-        }
+fn view(trees: &[PathBuf], work: &Path) -> Result<Open, Error> {
+    open_trees(trees, work).map_err(|error| Error::View {
+        report: Box::new(error.report(&HintSet::default())),
     })
 }
 

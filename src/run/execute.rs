@@ -16,7 +16,7 @@ use super::step::Running;
 use super::{At, Error, Events, ExportJob, ExportLayer, Exporter, Settings, interrupt};
 use crate::diagnose::HintSet;
 use crate::plan::render::StepStatus;
-use crate::plan::{Export, Key, Layer, LayerKey, NspawnRun, Op, Plan, RootId, Step, command};
+use crate::plan::{Export, Key, Layer, LayerKey, NspawnRun, Op, RootId, Step, command};
 use crate::store::{LayerInfo, Work, now};
 
 /// What builds have made.

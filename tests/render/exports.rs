@@ -89,7 +89,7 @@ fn a_script_writes_the_same_image() {
             out: &ours,
             staging: staging.path(),
             in_root: &in_root,
-            identity: &Key::of(&[]),
+            identity: &Key::of(&["a root"]),
             layers: &[],
         };
         export::write(&spec(format.clone()), &job).unwrap();
