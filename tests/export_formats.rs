@@ -527,3 +527,60 @@ root.export(#{{ format: "nfs", name: "nodes" }});
     );
     assert!(!repository.out().join("nodes/3").exists());
 }
+
+#[test]
+fn two_builds_from_nothing_give_the_same_bytes() {
+    let mut recipe = String::from(
+        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.write_file(\"/etc/one\", \"1\");\nroot.nspawn_run(\"mkdir -p /srv/a && echo x >/srv/a/x && rm /bin/pwd\");\n",
+    );
+    for format in ["tar", "squashfs", "erofs", "cpio", "ext4", "oci"] {
+        recipe += &format!("root.export(#{{ format: \"{format}\", name: \"{format}\" }});\n");
+    }
+    recipe += "root.export(#{ format: \"oci\", name: \"oci-steps\", layers: \"steps\", archive: true });\n";
+    let [a, b] = [Repository::new(), Repository::new()].map(|repository| {
+        common::run(&mut repository.build(&recipe));
+        let mut found = digests(&repository.out());
+        // The identity in it names the output folder.
+        found.retain(|name, _| !name.ends_with("manifest.json"));
+        found
+    });
+    assert!(a.len() >= 12, "{a:?}");
+    let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let differing: Vec<_> = names
+        .into_iter()
+        .filter(|name| a.get(*name) != b.get(*name))
+        .collect();
+    assert!(differing.is_empty(), "{differing:?}");
+}
+
+#[test]
+fn a_time_that_the_root_does_not_say_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let in_root = |_: &[String]| Ok("soon\n".to_owned());
+    let job = ExportJob {
+        plan: &plan(),
+        root: dir.path(),
+        out: &dir.path().join("out"),
+        staging: dir.path(),
+        in_root: &in_root,
+        identity: &Key::of(&[b"a root"]),
+        layers: &[],
+    };
+    let export = Export {
+        times: Times::Newest {
+            command: vec!["date".into()],
+        },
+        ..spec(oci(true))
+    };
+    let report = rootwright::diagnose::Report::from(export::write(&export, &job).unwrap_err());
+    assert_eq!(report.code, "export::time");
+    assert_eq!(
+        report.message,
+        "the time that times are clamped to is not known: `soon` is no number"
+    );
+    assert_eq!(
+        report.help.first().map(String::as_str),
+        Some("the distro module sets the command: it has to print seconds since 1970")
+    );
+    assert!(!dir.path().join("out/node").exists());
+}
