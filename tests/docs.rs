@@ -28,6 +28,7 @@ fn every_rhai_example_evaluates() {
     for name in [
         "README.md",
         "docs/guide.md",
+        "docs/exports.md",
         "docs/architecture.md",
         "docs/plan.md",
     ] {

@@ -36,6 +36,10 @@ fn export(format: Format, exclude: &[&str]) -> Export {
         ],
         cmdline: Some("root=nfs4:SERVER:PATH ro".into()),
         packages: vec!["list-packages".into()],
+        cmdline_command: Vec::new(),
+        times: Times::Kept,
+        served: Served::default(),
+        texts: Vec::new(),
     }
 }
 
@@ -203,6 +207,7 @@ impl Fixture {
         };
         let job = ExportJob {
             identity: &rootwright::plan::Key::of(&["a test's"]),
+            layers: &[],
             root: &self.path("root"),
             out,
             staging: &self.path("staging"),
@@ -566,6 +571,7 @@ fn export_in_a_loop() {
     let in_root = |_: &[String]| Ok(String::new());
     let job = ExportJob {
         identity: &rootwright::plan::Key::of(&["a test's"]),
+        layers: &[],
         root: &dir.join("root"),
         out: &dir.join("out"),
         staging: &dir.join("staging"),

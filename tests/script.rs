@@ -299,7 +299,7 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
         (
             "root.export(#{ format: \"zip\", name: \"x\" });",
             "script::export_format",
-            "the formats are `dir` and `tar`",
+            "the formats are `dir`, `nfs`, `tar`, `squashfs`, `erofs`, `cpio`, `ext4` and `oci`",
             "2: format: \"zip\"",
         ),
         (

@@ -7,6 +7,7 @@ mod cache;
 mod check;
 mod checkup;
 mod doctor;
+mod export;
 mod list;
 mod plan;
 mod printer;
@@ -82,6 +83,8 @@ enum Command {
     Check(check::Args),
     /// List the recipes of a folder
     List(list::Args),
+    /// Look after exports: list, roll back, remove versions
+    Export(export::Args),
     /// Describe a recipe and its options
     Show(show::Args),
 }
@@ -204,6 +207,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args, &cli.global, &printer),
         Command::Check(args) => check::run(&args, &cli.global, &printer),
         Command::List(args) => list::run(&args, &printer),
+        Command::Export(args) => export::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),
     };
     done.unwrap_or_else(|trouble| {

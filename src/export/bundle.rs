@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, Metadata};
 
 use super::{Error, ExportJob};
-use crate::plan::{Export, Format, Key};
+use crate::plan::{Export, Format, Key, Times, Transport};
 use crate::run::files::{self, Tree, glob};
 
 /// The name of the manifest, which also marks an export as rootwright's.
@@ -29,10 +29,16 @@ pub struct Manifest {
     /// The version of rootwright.
     pub rootwright: String,
     pub name: String,
-    /// What the export was made from, as a digest.
-    #[serde(default)]
-    pub identity: Option<Key>,
+    /// The version, where the format has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     pub format: Format,
+    /// Stands for the root and the spec that it was made of; a script writes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Key>,
+    /// How it boots; absent where no initramfs was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootEntry>,
     pub recipe: RecipeEntry,
     pub options: Vec<OptionEntry>,
     /// The newest kernel in the root, if there is one.
@@ -60,6 +66,125 @@ pub struct FileEntry {
     /// In bytes.
     pub size: u64,
     pub sha256: String,
+    /// When it was written, in seconds since 1970 with nine decimals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootEntry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+    /// The kernel command line, with `SERVER:PATH` or `URL` left to fill in.
+    pub cmdline: String,
+}
+
+/// Where an export is going to be.
+#[derive(Debug)]
+pub struct Place {
+    /// `OUT/NAME`, absolute.
+    dir: PathBuf,
+    /// `NAME` or `NAME/VERSION`.
+    bundle: String,
+    name: String,
+    version: Option<String>,
+}
+
+impl Place {
+    pub fn new(out: &Path, name: &str, version: Option<String>) -> Place {
+        let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+        Place {
+            dir: out.join(name),
+            bundle: match &version {
+                Some(version) => format!("{name}/{version}"),
+                None => name.to_owned(),
+            },
+            name: name.to_owned(),
+            version,
+        }
+    }
+
+    fn dir(&self, export: &Export) -> String {
+        match &export.served.path {
+            Some(path) => path.trim_end_matches('/').to_owned(),
+            None => self.dir.display().to_string(),
+        }
+    }
+
+    fn url(&self, export: &Export) -> String {
+        format!("{}/{}", export.served.base_url(), self.bundle)
+    }
+
+    /// The command line as a node takes it. What is not served from here keeps
+    /// `SERVER:PATH`.
+    fn cmdline(&self, export: &Export, template: &str) -> String {
+        match (export.format.transport(), &self.version) {
+            (Some(Transport::Nfs), Some(version)) => template.replace(
+                "SERVER:PATH",
+                &format!(
+                    "{}:{}/{version}/root",
+                    export.served.server(),
+                    self.dir(export)
+                ),
+            ),
+            (Some(Transport::Http), _) => {
+                template.replace("live:URL/", &format!("live:{}/", self.url(export)))
+            }
+            _ => template.to_owned(),
+        }
+    }
+
+    fn fill(&self, export: &Export, cmdline: &str, text: &str) -> String {
+        // The command line last: what is in it is nobody's placeholder.
+        text.replace("@URL@", &self.url(export))
+            .replace("@DIR@", &self.dir(export))
+            .replace("@BUNDLE@", &self.bundle)
+            .replace("@NAME@", &self.name)
+            .replace("@VERSION@", self.version.as_deref().unwrap_or_default())
+            .replace("@SERVER@", export.served.server())
+            .replace("@CMDLINE@", cmdline)
+    }
+}
+
+/// What only the root can say.
+#[derive(Debug)]
+pub struct Answers {
+    packages: Vec<Package>,
+    cmdline: Option<String>,
+}
+
+/// Asks the root.
+pub fn ask(export: &Export, job: &ExportJob<'_>) -> Result<Answers, Error> {
+    let mut cmdline = export.cmdline.clone();
+    if !export.cmdline_command.is_empty() {
+        let output =
+            (job.in_root)(&export.cmdline_command).map_err(|report| Error::Cmdline { report })?;
+        cmdline = Some(output.trim().to_owned());
+    }
+    Ok(Answers {
+        packages: packages(export, job)?,
+        cmdline,
+    })
+}
+
+/// `export` with the time that times are clamped to.
+pub fn with_time(export: &Export, job: &ExportJob<'_>) -> Result<Export, Error> {
+    let Times::Newest { command } = &export.times else {
+        return Ok(export.clone());
+    };
+    let output = (job.in_root)(command).map_err(|report| Error::Packages { report })?;
+    let seconds = output.trim().parse().map_err(|_| Error::Time {
+        output: output.trim().to_owned(),
+    })?;
+    Ok(Export {
+        times: Times::Until { seconds },
+        ..export.clone()
+    })
+}
+
+/// A file's time as [`FileEntry::modified`] has it.
+pub fn modified(metadata: &Metadata) -> String {
+    format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec())
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,7 +195,7 @@ pub struct Package {
 }
 
 /// What the root's package manager says is installed.
-pub fn packages(export: &Export, job: &ExportJob<'_>) -> Result<Vec<Package>, Error> {
+fn packages(export: &Export, job: &ExportJob<'_>) -> Result<Vec<Package>, Error> {
     if export.packages.is_empty() {
         return Ok(Vec::new());
     }
@@ -97,47 +222,43 @@ pub fn packages(export: &Export, job: &ExportJob<'_>) -> Result<Vec<Package>, Er
     Ok(packages)
 }
 
-/// Writes all that goes beside the tree or the `archive`.
+/// Writes all that goes beside the artifact.
 pub fn write(
     export: &Export,
     job: &ExportJob<'_>,
     bundle: &Path,
-    packages: Vec<Package>,
-    archive: Option<&str>,
+    place: &Place,
+    answers: Answers,
+    identity: &Key,
 ) -> Result<(), Error> {
     let kernel_version = files::newest_kernel(job.root);
-    let tree = Tree::open(job.root).map_err(|error| Error::Root { error })?;
-    let mut listed: Vec<&str> = archive.into_iter().collect();
-    for (patterns, name) in [
-        (&export.kernel, "vmlinuz"),
-        (&export.initramfs, "initramfs.img"),
-    ] {
-        let to = bundle.join(name);
-        let found = first_file(&tree, patterns, kernel_version.as_deref())
-            .and_then(|found| match found {
-                Some(mut from) => {
-                    write_file(&to, |file| io::copy(&mut from, file).map(drop)).map(|()| true)
-                }
-                None => Ok(false),
-            })
-            .map_err(|error| Error::Io {
-                doing: "write",
-                path: to.clone(),
-                error,
-            })?;
-        if found {
-            listed.push(name);
-        }
+    let mut listed = boot_images(export, job, bundle, kernel_version.as_deref())?;
+    if !export.format.is_folder() {
+        listed.push(export.format.artifact());
     }
-    if let Some(cmdline) = &export.cmdline {
-        let to = bundle.join("cmdline");
-        let line = format!("{}\n", cmdline.trim_end());
-        write_text(&to, &line)?;
-        listed.push("cmdline");
+    let mut boot = None;
+    if let Some(template) = &answers.cmdline {
+        let template = template.trim_end();
+        let cmdline = place.cmdline(export, template);
+        write_text(&bundle.join("cmdline"), &format!("{cmdline}\n"))?;
+        listed.push("cmdline".to_owned());
+        for text in &export.texts {
+            let filled = place.fill(export, &cmdline, &text.text);
+            write_text(&bundle.join(&text.name), &filled)?;
+            listed.push(text.name.clone());
+        }
+        boot = Some(BootEntry {
+            transport: export.format.transport(),
+            cmdline: template.to_owned(),
+        });
     }
     let mut entries = BTreeMap::new();
     for name in listed {
-        entries.insert(name.to_owned(), entry(&bundle.join(name))?);
+        let path = bundle.join(&name);
+        if let Times::Until { seconds } = export.times {
+            set_time(&path, seconds)?;
+        }
+        entries.insert(name, entry(&path)?);
     }
     let plan = job.plan;
     let manifest = Manifest {
@@ -145,8 +266,10 @@ pub fn write(
         schema: 1,
         rootwright: env!("CARGO_PKG_VERSION").to_owned(),
         name: export.name.clone(),
-        identity: Some(job.identity.clone()),
+        version: place.version.clone(),
         format: export.format.clone(),
+        identity: Some(identity.clone()),
+        boot,
         recipe: RecipeEntry {
             path: plan.recipe.path.clone(),
             title: plan.recipe.title.clone(),
@@ -161,34 +284,71 @@ pub fn write(
             .collect(),
         kernel_version,
         files: entries,
-        packages,
+        packages: answers.packages,
     };
-    let mut text =
-        serde_json::to_string_pretty(&manifest).map_err(|error| Error::Manifest { error })?;
-    text.push('\n');
-    write_text(&bundle.join(MANIFEST), &text)
+    write_json(&bundle.join(MANIFEST), &manifest)
 }
 
-/// Whether the export in `folder` is of this identity, and what belongs to it is there:
-/// every file with its size, and none younger than the manifest. The files of a tree are
-/// not looked at.
-pub fn is_of(folder: &Path, identity: &Key) -> bool {
-    let read = || -> Option<bool> {
-        let place = folder.join(MANIFEST);
-        let manifest: Manifest = serde_json::from_slice(&fs::read(&place).ok()?).ok()?;
-        let written = fs::metadata(&place).ok()?.modified().ok()?;
-        let whole = manifest.files.iter().all(|(name, entry)| {
-            let metadata = fs::symlink_metadata(folder.join(name));
-            metadata.is_ok_and(|metadata| {
-                metadata.is_file()
-                    && metadata.len() == entry.size
-                    && metadata.modified().is_ok_and(|time| time <= written)
+/// Copies kernel and initramfs out of the root; gives the names of those that are there.
+fn boot_images(
+    export: &Export,
+    job: &ExportJob<'_>,
+    bundle: &Path,
+    kernel_version: Option<&str>,
+) -> Result<Vec<String>, Error> {
+    let tree = Tree::open(job.root).map_err(|error| Error::Root { error })?;
+    let mut listed = Vec::new();
+    for (patterns, name) in [
+        (&export.kernel, "vmlinuz"),
+        (&export.initramfs, "initramfs.img"),
+    ] {
+        let to = bundle.join(name);
+        let found = first_file(&tree, patterns, kernel_version)
+            .and_then(|found| match found {
+                Some(mut from) => {
+                    write_file(&to, |file| io::copy(&mut from, file).map(drop)).map(|()| true)
+                }
+                None => Ok(false),
             })
-        });
-        let tree = manifest.format != Format::Dir || folder.join("root").is_dir();
-        Some(whole && tree && manifest.identity.as_ref() == Some(identity))
-    };
-    read().unwrap_or(false)
+            .map_err(|error| Error::Io {
+                doing: "write",
+                path: to.clone(),
+                error,
+            })?;
+        if found {
+            listed.push(name.to_owned());
+        }
+    }
+    Ok(listed)
+}
+
+/// The time of a file beside the artifact, so that the manifest of the same root is the
+/// same, too.
+fn set_time(path: &Path, seconds: u64) -> Result<(), Error> {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    fs::File::open(path)
+        .and_then(|file| file.set_modified(time))
+        .map_err(|error| Error::Io {
+            doing: "set the time of",
+            path: path.to_owned(),
+            error,
+        })
+}
+
+/// Makes a file one that any server may read.
+pub fn readable(path: &Path) -> Result<(), Error> {
+    fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).map_err(|error| Error::Io {
+        doing: "write",
+        path: path.to_owned(),
+        error,
+    })
+}
+
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::Manifest { error })?;
+    text.push('\n');
+    write_text(path, &text)
 }
 
 /// The first pattern that names a regular file, links followed inside of the root; of
@@ -221,9 +381,11 @@ fn text(path: &Path) -> String {
 
 fn entry(path: &PathBuf) -> Result<FileEntry, Error> {
     let read = || -> io::Result<FileEntry> {
+        let metadata = fs::metadata(path)?;
         Ok(FileEntry {
-            size: fs::metadata(path)?.len(),
+            size: metadata.len(),
             sha256: files::sha256(path)?,
+            modified: Some(modified(&metadata)),
         })
     };
     read().map_err(|error| Error::Io {

@@ -32,9 +32,10 @@ pub fn check(plan: &Plan, out: &Path) -> Vec<Report> {
                 }
                 // What is wrong with the folder itself is said once, below.
                 match fs::metadata(out) {
-                    Ok(metadata) if metadata.is_dir() => {
-                        publish::refuse_foreign(&out.join(&export.name))
-                    }
+                    Ok(metadata) if metadata.is_dir() => publish::refuse_foreign(
+                        &out.join(&export.name),
+                        export.format.is_versioned(),
+                    ),
                     _ => Ok(()),
                 }
             });

@@ -42,6 +42,35 @@ pub enum Error {
         "line {number} of the list of packages is not `name<tab>version<tab>architecture`: `{line}`"
     )]
     PackageLine { number: usize, line: String },
+    #[error("`{}` is an export of another form and stays as it is", path.display())]
+    OtherForm {
+        path: PathBuf,
+        /// Whether it is a folder of versions.
+        versions: bool,
+    },
+    #[error("`{}` is no export with versions", path.display())]
+    NoVersions { path: PathBuf },
+    #[error("`{}` has no {}", path.display(), wanted_version(version.as_deref()))]
+    NoVersion {
+        path: PathBuf,
+        /// Absent: the one before the current.
+        version: Option<String>,
+        there: Vec<String>,
+    },
+    #[error("the version `{}` is there, and was made of something else", path.display())]
+    VersionTaken { path: PathBuf },
+    #[error("the version `{}` is in use and stays", path.display())]
+    InUse { path: PathBuf, why: String },
+    #[error("`{}` is no export", path.display())]
+    NoExport { path: PathBuf, why: String },
+    #[error("the kernel command line is not known: {report}")]
+    Cmdline { report: Box<Report> },
+    #[error("the time that times are clamped to is not known: `{output}` is no number")]
+    Time { output: String },
+    #[error("the image's layers cannot be read")]
+    Layers { error: io::Error },
+    #[error("{report}")]
+    View { report: Box<Report> },
     #[error("{error}")]
     Root { error: files::Error },
     #[error("the manifest of the export cannot be written")]
@@ -77,6 +106,30 @@ impl From<Error> for Report {
             Error::PackageLine { .. } => report.help(
                 "the distro module sets the command: it has to print nothing but such lines",
             ),
+            Error::OtherForm { versions, .. } => report
+                .cause(match versions {
+                    true => "it holds versions, which nodes may run from",
+                    false => "it is a single export, and versions would go beside its files",
+                })
+                .help("give the export another name, name another folder with `--out DIR`, or move it away"),
+            Error::NoVersions { .. } => report
+                .help("only exports of the format `nfs` have versions; `rootwright export ls` lists what is there"),
+            Error::NoVersion { there, .. } => match there.is_empty() {
+                true => report.cause("it has none at all"),
+                false => report.cause(format!("there is {}", there.join(", "))),
+            },
+            Error::VersionTaken { .. } => report
+                .cause("a version is never changed: nodes may run from it")
+                .help("give it another `version`, or none: then it gets the next number"),
+            Error::InUse { why, .. } => report.cause(why).help(
+                "nodes that run from it would lose their root: boot them from another version first",
+            ),
+            Error::NoExport { why, .. } => report.cause(why),
+            Error::Cmdline { report: inner } | Error::View { report: inner } => *inner,
+            Error::Time { .. } => {
+                report.help("the distro module sets the command: it has to print seconds since 1970")
+            }
+            Error::Layers { error } => because(report, &error),
             Error::Root { error } => error.into(),
             Error::Manifest { error } => report.cause(error.to_string()),
         }
@@ -94,9 +147,26 @@ impl Error {
             Error::Tool { .. } => "export::tool",
             Error::Packages { .. } => "export::packages",
             Error::PackageLine { .. } => "export::package_line",
+            Error::OtherForm { .. } => "export::other_form",
+            Error::NoVersions { .. } => "export::no_versions",
+            Error::NoVersion { .. } => "export::no_version",
+            Error::VersionTaken { .. } => "export::version_taken",
+            Error::InUse { .. } => "export::in_use",
+            Error::NoExport { .. } => "export::no_export",
+            Error::Cmdline { .. } => "export::cmdline",
+            Error::Time { .. } => "export::time",
+            Error::Layers { .. } => "export::layers",
+            Error::View { .. } => "export::view",
             Error::Root { .. } => "export::root",
             Error::Manifest { .. } => "export::manifest",
         }
+    }
+}
+
+fn wanted_version(version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("version `{version}`"),
+        None => "version before the current one".to_owned(),
     }
 }
 

@@ -20,6 +20,7 @@ use super::{Error, MADE_BY, MANIFEST};
 pub struct Draft {
     path: PathBuf,
     dest: PathBuf,
+    versioned: bool,
     /// Its descriptor holds the lock.
     _lock: File,
     /// Where an unfinished export of this name lies in either folder.
@@ -27,14 +28,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub fn new(name: &str, out: &Path, staging: &Path) -> Result<Draft, Error> {
+    /// `versioned`: whether it is to be a folder of versions.
+    pub fn new(name: &str, out: &Path, staging: &Path, versioned: bool) -> Result<Draft, Error> {
         check_name(name)?;
-        fs::create_dir_all(out).map_err(|error| Error::Out {
-            path: out.to_owned(),
-            error,
-        })?;
+        make_out(out)?;
         let dest = out.join(name);
-        refuse_foreign(&dest)?;
+        refuse_foreign(&dest, versioned)?;
         let hidden = format!(".{name}.partial-");
         remove_stale(out, &hidden);
         remove_stale(staging, &hidden);
@@ -53,6 +52,7 @@ impl Draft {
             path,
             dest,
             _lock: lock,
+            versioned,
             published: false,
         })
     }
@@ -77,7 +77,7 @@ impl Draft {
         let replaced = match rename(&self.path, &self.dest, RenameFlags::NOREPLACE) {
             Ok(()) => false,
             Err(Errno::EXIST) => {
-                refuse_foreign(&self.dest)?;
+                refuse_foreign(&self.dest, self.versioned)?;
                 exchange(&self.path, &self.dest).map_err(failed)?;
                 true
             }
@@ -88,7 +88,7 @@ impl Draft {
                 false
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                refuse_foreign(&self.dest)?;
+                refuse_foreign(&self.dest, self.versioned)?;
                 exchange(&self.path, &self.dest).map_err(failed)?;
                 true
             }
@@ -163,8 +163,17 @@ pub fn check_name(name: &str) -> Result<(), Error> {
     })
 }
 
-/// Nothing is at `dest`, or an export of rootwright's.
-pub fn refuse_foreign(dest: &Path) -> Result<(), Error> {
+/// Makes the output folder.
+pub fn make_out(out: &Path) -> Result<(), Error> {
+    fs::create_dir_all(out).map_err(|error| Error::Out {
+        path: out.to_owned(),
+        error,
+    })
+}
+
+/// Nothing is at `dest`, or an export of rootwright's of the same form: versions are never
+/// replaced by a single export, nor the other way round.
+pub fn refuse_foreign(dest: &Path, versioned: bool) -> Result<(), Error> {
     let foreign = |what| Error::Foreign {
         path: dest.to_owned(),
         what,
@@ -195,7 +204,19 @@ pub fn refuse_foreign(dest: &Path) -> Result<(), Error> {
     // Only the mark counts: the manifest of another version is rootwright's too.
     let manifest: Option<serde_json::Value> = serde_json::from_slice(&manifest).ok();
     match manifest.as_ref().and_then(|value| value.get("made_by")) {
-        Some(made_by) if made_by == MADE_BY => Ok(()),
+        Some(made_by) if made_by == MADE_BY => {
+            let format = manifest.as_ref().and_then(|value| value.get("format"));
+            let kind = format.and_then(|format| format.get("kind"));
+            // A version's own manifest says `nfs`, too, and is never replaced.
+            let has_versions = kind.is_some_and(|kind| kind == "nfs");
+            match has_versions == versioned {
+                true => Ok(()),
+                false => Err(Error::OtherForm {
+                    path: dest.to_owned(),
+                    versions: has_versions,
+                }),
+            }
+        }
         _ => Err(foreign(
             "a folder whose `manifest.json` is not rootwright's",
         )),
@@ -237,7 +258,7 @@ fn move_into(path: &Path, staging: &Path) -> Option<PathBuf> {
 }
 
 /// Removes what exports of this name left behind when they were killed.
-fn remove_stale(dir: &Path, prefix: &str) {
+pub fn remove_stale(dir: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;
     };

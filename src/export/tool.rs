@@ -6,7 +6,7 @@ use duct::Expression;
 
 use super::Error;
 use crate::diagnose::CommandReport;
-use crate::plan::command;
+use crate::plan::{Export, Times, command};
 
 /// As many lines of a tool's complaints as an error shows.
 const SHOWN: usize = 20;
@@ -17,12 +17,64 @@ pub fn expression(argv: &[String]) -> Expression {
     duct::cmd(program, arguments).env("LC_ALL", "C")
 }
 
+/// Gives tools the time of the image: mksquashfs and mkfs.erofs by the common name, e2fsprogs
+/// before 1.47.1 by its own.
+pub fn dated(export: &Export, expression: Expression) -> Expression {
+    match export.times {
+        Times::Until { seconds } => expression
+            .env("SOURCE_DATE_EPOCH", seconds.to_string())
+            .env("E2FSPROGS_FAKE_TIME", seconds.to_string()),
+        Times::Kept | Times::Newest { .. } => expression.env_remove("SOURCE_DATE_EPOCH"),
+    }
+}
+
+/// Runs a command, and gives what it prints.
+pub fn output(doing: &'static str, path: &Path, argv: &[String]) -> Result<String, Error> {
+    let file = tempfile::NamedTempFile::new().map_err(|error| Error::Io {
+        doing,
+        path: path.to_owned(),
+        error,
+    })?;
+    run(
+        doing,
+        path,
+        &expression(argv).stdout_path(file.path()),
+        &[argv],
+    )?;
+    let bytes = std::fs::read(file.path()).map_err(|error| Error::Io {
+        doing,
+        path: path.to_owned(),
+        error,
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// As [`run`], for a tool whose standard error is no list of complaints.
+pub fn run_noisy(
+    doing: &'static str,
+    path: &Path,
+    expression: &Expression,
+    argvs: &[&[String]],
+) -> Result<(), Error> {
+    run_with(doing, path, expression, argvs, false)
+}
+
 /// Runs `expression`, of which `argvs` are the parts of a pipe.
 pub fn run(
     doing: &'static str,
     path: &Path,
     expression: &Expression,
     argvs: &[&[String]],
+) -> Result<(), Error> {
+    run_with(doing, path, expression, argvs, true)
+}
+
+fn run_with(
+    doing: &'static str,
+    path: &Path,
+    expression: &Expression,
+    argvs: &[&[String]],
+    complain: bool,
 ) -> Result<(), Error> {
     let quoted: Vec<String> = argvs.iter().map(|argv| command::quote_all(argv)).collect();
     let failed = |status: String, stderr: &str| {
@@ -56,7 +108,9 @@ pub fn run(
     if !output.status.success() {
         return Err(failed(output.status.to_string(), &stderr));
     }
-    for line in stderr.lines() {
+    // What a format cannot hold is documented, and no news.
+    let known = |line: &&str| !line.contains("posix_acl") && !line.trim().is_empty();
+    for line in stderr.lines().filter(known).filter(|_| complain) {
         tracing::warn!("{line}");
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Operations as command lines: the one place that says how systemd-nspawn, tar and cp
 //! are called, for the runner and for the shell script alike.
 
-use super::{Compression, Export, Format, NspawnRun};
+use super::{Compression, Export, NspawnRun};
 
 /// The flags that every container of rootwright has, and why.
 const NSPAWN: &[&str] = &[
@@ -84,7 +84,7 @@ const TAR_ATTRIBUTES: &[&str] = &[
 /// times make the same tree the same archive. An exclude pattern is anchored at the
 /// root, its wildcards match within one path component (a leading dot too), and what it
 /// matches is left out with all below it.
-pub fn tar_argv(export: &Export, root: &str, file: &str) -> Vec<String> {
+pub fn tar_argv(export: &Export, compression: Compression, root: &str, file: &str) -> Vec<String> {
     let mut argv = vec!["tar".to_owned(), "--create".to_owned()];
     argv.push(format!("--file={file}"));
     // A colon in the name would mean another machine, and a remote shell.
@@ -97,18 +97,12 @@ pub fn tar_argv(export: &Export, root: &str, file: &str) -> Vec<String> {
     // The later forms put tar's process number into the name of a file with holes.
     argv.push("--sparse-version=0.0".to_owned());
     argv.extend(TAR_ATTRIBUTES.iter().map(|&flag| flag.to_owned()));
-    match &export.format {
-        Format::Dir
-        | Format::Tar {
-            compression: Compression::None,
-        } => {}
-        Format::Tar {
-            compression: Compression::Gzip,
-        } => argv.push("--use-compress-program=gzip -n".to_owned()),
-        // The output does not depend on the number of threads.
-        Format::Tar {
-            compression: Compression::Zstd,
-        } => argv.push("--use-compress-program=zstd -q -T0".to_owned()),
+    if let Some(clamp) = export.times.word() {
+        argv.push(format!("--mtime=@{clamp}"));
+        argv.push("--clamp-mtime".to_owned());
+    }
+    if let Some(program) = compression.argv() {
+        argv.push(format!("--use-compress-program={}", program.join(" ")));
     }
     if !export.exclude.is_empty() {
         for flag in ["--anchored", "--wildcards", "--no-wildcards-match-slash"] {

@@ -8,6 +8,8 @@ pub mod capture;
 pub mod command;
 mod difference;
 pub mod digest;
+mod export;
+pub mod image;
 mod layer;
 mod op;
 pub mod render;
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use capture::{Capture, CaptureRequest, Captured};
 pub use difference::{Built, BuiltLayer, why};
+pub use export::*;
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
 pub use text::{Part, Text};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Text;
+use super::{Export, Text};
 
 /// In an argument or an environment value of [`HostRun`]: where the root is mounted.
 pub const ROOT_PLACEHOLDER: &str = "$ROOT";
@@ -255,43 +255,4 @@ pub struct Fetch {
     pub path: String,
     #[serde(flatten)]
     pub attributes: Attributes,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Export {
-    /// The folder below the output folder.
-    pub name: String,
-    pub format: Format,
-    /// Patterns, relative to the root, of what is left out; `var/cache/*`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exclude: Vec<String>,
-    /// Where the kernel's image is: the first pattern that names a file. `{kver}` stands
-    /// for the newest kernel version in the root.
-    pub kernel: Vec<String>,
-    /// Where the initramfs is, likewise.
-    pub initramfs: Vec<String>,
-    /// The kernel command line that fits the initramfs, with `SERVER` and `PATH` left to
-    /// fill in; absent where no initramfs was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cmdline: Option<String>,
-    /// A command in the root that prints a line `name<TAB>version<TAB>architecture` for
-    /// every package.
-    pub packages: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Format {
-    /// `NAME/root/`, the tree itself.
-    Dir,
-    /// `NAME/root.tar`, with the compressor's suffix.
-    Tar { compression: Compression },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstd,
 }

@@ -13,10 +13,10 @@ use super::prepared::Prepared;
 use super::schedule::run_all;
 use super::stack::{self, Open};
 use super::step::Running;
-use super::{At, Error, Events, ExportJob, Exporter, Settings, interrupt};
+use super::{At, Error, Events, ExportJob, ExportLayer, Exporter, Settings, interrupt};
 use crate::diagnose::HintSet;
 use crate::plan::render::StepStatus;
-use crate::plan::{Export, Key, Layer, LayerKey, NspawnRun, Op, Plan, RootId, Step, command};
+use crate::plan::{Export, Key, Layer, LayerKey, NspawnRun, Op, RootId, Step, command};
 use crate::store::{LayerInfo, Work, now};
 
 /// What builds have made.
@@ -382,7 +382,8 @@ impl<'a> Runner<'a> {
             let Op::Export(export) = &action.op else {
                 continue;
             };
-            let identity = identity(&of.build.plan, export, stack.last());
+            let identity = stack.last().cloned();
+            let identity = identity.unwrap_or_else(|| Key::of::<&[u8]>(&[]));
             let path = match exporter.fresh(export, &identity, &self.settings.out) {
                 Some(path) => path,
                 None => {
@@ -434,6 +435,7 @@ impl<'a> Runner<'a> {
             out: &self.settings.out,
             staging: self.work.path(),
             identity,
+            layers: &self.export_layers(of, stack),
             in_root: &in_root,
         };
         let written = exporter.export(export, &job);
@@ -441,6 +443,23 @@ impl<'a> Runner<'a> {
             report,
             site: Vec::new(),
         })
+    }
+}
+
+impl Runner<'_> {
+    fn export_layers(&self, of: Numbered<'_>, stack: &[Key]) -> Vec<ExportLayer> {
+        let build = of.build;
+        let label = |key: &Key| {
+            let at = build.keys.iter().position(|known| known.key == *key)?;
+            let steps = build.steps(build.layers.get(at)?);
+            let labels: Vec<&str> = steps.map(|step| step.label.as_str()).collect();
+            Some(labels.join("; "))
+        };
+        let layer = |key: &Key| ExportLayer {
+            label: label(key).unwrap_or_default(),
+            tree: self.settings.store.layer_fs(key),
+        };
+        stack.iter().map(layer).collect()
     }
 }
 
@@ -460,16 +479,6 @@ impl<'a> LayerOf<'a> {
         let step = self.of.build.steps(self.layer).next()?;
         Some(self.of.at(step))
     }
-}
-
-/// What an artifact is made from, as a digest: the layers, how they are exported, and
-/// what its manifest says.
-fn identity(plan: &Plan, export: &Export, top: Option<&Key>) -> Key {
-    let top = top.map_or("", Key::as_str);
-    let version = env!("CARGO_PKG_VERSION");
-    // Strings, lists and maps of such: this cannot fail.
-    let said = serde_json::to_vec(&(export, &plan.recipe, &plan.options)).unwrap_or_default();
-    Key::of(&[b"export 1", version.as_bytes(), top.as_bytes(), &said])
 }
 
 fn with_kept(error: Error, kept: Option<PathBuf>) -> Error {

@@ -75,15 +75,28 @@ pub struct ExportJob<'a> {
     pub out: &'a Path,
     /// A folder of the store for work.
     pub staging: &'a Path,
-    /// What the artifact is made from, as a digest.
+    /// Stands for all that the root holds: the key of its topmost layer.
     pub identity: &'a Key,
+    /// What the root consists of, the lowest first, for formats that follow the steps.
+    pub layers: &'a [ExportLayer],
     /// Runs a command inside of the root and gives its output.
     pub in_root: &'a InRoot<'a>,
 }
 
+/// A layer of the root that is exported.
+#[derive(Clone, Debug)]
+pub struct ExportLayer {
+    /// The labels of its steps: `install openssh-server`.
+    pub label: String,
+    /// A lower directory of the root's overlay.
+    pub tree: PathBuf,
+}
+
 /// Writes artifacts; the formats live in the `export` area.
 pub trait Exporter: Sync {
-    /// The path of the artifact below `out`, if it is there and made from the same things.
+    /// The export that is in place below `out`, where it was made of the same root
+    /// (`identity`, see [`ExportJob::identity`]), from the same spec, and is complete.
+    /// Asked before the root is mounted: it must cost milliseconds.
     fn fresh(&self, export: &Export, identity: &Key, out: &Path) -> Option<PathBuf>;
 
     /// Gives the path of what was written.

@@ -362,6 +362,36 @@ impl Fields<'_> {
         self.typed(name, "a boolean", |value| value.as_bool().ok())
     }
 
+    /// A whole number, at least `least`.
+    pub fn number(&self, name: &str, least: u64) -> Outcome<Option<u64>> {
+        let wanted = format!("a number from {least} on");
+        self.typed(name, &wanted, |value| {
+            let number = u64::try_from(value.as_int().ok()?).ok()?;
+            (number >= least).then_some(number)
+        })
+    }
+
+    /// Bytes: a number, or one with `K`, `M`, `G` or `T` after it.
+    pub fn size(&self, name: &str) -> Outcome<Option<u64>> {
+        self.typed(name, "a size such as `\"2G\"`", |value| {
+            if let Ok(number) = value.as_int() {
+                return u64::try_from(number).ok().filter(|number| *number > 0);
+            }
+            let text = value.clone().into_string().ok()?;
+            let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+            let shift = match text.get(digits.len()..)? {
+                "" => 0,
+                "K" => 10,
+                "M" => 20,
+                "G" => 30,
+                "T" => 40,
+                _ => return None,
+            };
+            let number: u64 = digits.parse().ok()?;
+            number.checked_mul(1 << shift).filter(|number| *number > 0)
+        })
+    }
+
     pub fn array(&self, name: &str) -> Outcome<Option<Array>> {
         self.typed(name, "an array", |value| value.clone().into_array().ok())
     }

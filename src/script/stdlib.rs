@@ -47,7 +47,7 @@ impl Stdlib {
     /// Every script of the embedded stdlib with its text, sorted by path.
     pub fn all(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for folder in ["", "distro", "dracut", "package", "hints", "host"] {
+        for folder in ["", "distro", "dracut", "export", "package", "hints", "host"] {
             found.extend(
                 self.list(folder)
                     .into_iter()

@@ -4,6 +4,7 @@
 // Clippy takes only the functions marked #[test] for tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod exports;
 mod json;
 mod plans;
 mod real;

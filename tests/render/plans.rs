@@ -209,6 +209,10 @@ pub fn export(name: &str, format: Format) -> Export {
         initramfs: Vec::new(),
         cmdline: None,
         packages: Vec::new(),
+        cmdline_command: Vec::new(),
+        times: rootwright::plan::Times::Kept,
+        served: rootwright::plan::Served::default(),
+        texts: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::diagnose::Report;
-use crate::plan::{Compression, Format, NeedKind, Op, Plan};
+use crate::plan::{NeedKind, Op, Plan};
 
 /// Which tool comes with which package, by family of hosts; data of the stdlib.
 #[derive(Debug, Deserialize)]
@@ -171,19 +171,8 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                             "the list of an export's packages".to_owned(),
                         );
                     }
-                    want("tar", why.clone());
-                    want("cp", why.clone());
-                    match export.format {
-                        Format::Tar {
-                            compression: Compression::Zstd,
-                        } => want("zstd", why),
-                        Format::Tar {
-                            compression: Compression::Gzip,
-                        } => want("gzip", why),
-                        Format::Tar {
-                            compression: Compression::None,
-                        }
-                        | Format::Dir => {}
+                    for tool in export.format.tools() {
+                        want(tool, why.clone());
                     }
                 }
                 _ => {}

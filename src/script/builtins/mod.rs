@@ -2,6 +2,7 @@
 //! mean" and the reference all come.
 
 mod capture;
+mod export;
 mod facts;
 mod files;
 mod options;
@@ -79,6 +80,7 @@ pub fn all() -> &'static [&'static Builtin] {
             options::BUILTINS,
             packages::BUILTINS,
             roots::BUILTINS,
+            export::BUILTINS,
             run::BUILTINS,
             files::BUILTINS,
             capture::BUILTINS,

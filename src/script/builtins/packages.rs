@@ -4,7 +4,7 @@ use rhai::{CallFnOptions, Dynamic, Scope};
 
 use super::{Access, Builtin, RootRef};
 use crate::diagnose::Report;
-use crate::plan::{Action, Compression, Export, Format, Op, Root, RootId};
+use crate::plan::{Root, RootId};
 use crate::script::args::{Call, Outcome};
 use crate::script::session::STDLIB;
 use crate::script::stdlib::Stdlib;
@@ -70,20 +70,6 @@ The spec's fields: `add`, `omit` (dracut modules), `add_drivers`, `force_drivers
 root.install(["linux-image-amd64", "dracut"]);
 root.dracut(#{ add: ["bash"] });"#,
         run: dracut,
-    },
-    Builtin {
-        name: "export",
-        params: &["root", "spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: "Writes an artifact below the output folder, complete or not at all.
-
-The spec's fields: `format` (`\"dir\"` or `\"tar\"`), `name` (the folder's), `compress`
-(of a tar: `\"zstd\"`, `\"gzip\"` or `\"none\"`), `exclude` (patterns of paths, relative to
-the root). Beside the root go `vmlinuz`, `initramfs.img`, `cmdline` and `manifest.json`.",
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.export(#{ format: "tar", name: "base", compress: "zstd" });"#,
-        run: export,
     },
     Builtin {
         name: "distro_call",
@@ -228,123 +214,8 @@ fn dracut(call: &Call<'_>) -> Outcome<Dynamic> {
     let label = || "initramfs with dracut".to_owned();
     call.session
         .step(Some(root), "dracut", label, &call.chain(), || {
-            let found = loader::find(call.session, STDLIB, "dracut/dracut")?;
-            load(call, &found.file, &found.text)?;
-            let arguments = vec![Dynamic::from(RootRef { id: root }), spec.into()];
-            call_module(call, &found.file, "dracut", arguments)
+            call_stdlib(call, root, "dracut/dracut", "dracut", spec)
         })
-}
-
-fn export(call: &Call<'_>) -> Outcome<Dynamic> {
-    let root = call.root(0)?;
-    let fields = call.fields(1)?;
-    let format = fields.required_text("format")?;
-    let name = fields.required_text("name")?;
-    let exclude = fields.strings("exclude")?.unwrap_or_default();
-    let compress = fields.text("compress")?;
-    if !is_plain_name(&name) {
-        return Err(Box::new(
-            fields
-                .refuse(
-                    "name",
-                    "export_name",
-                    format!("`{name}` is no name for an export"),
-                )
-                .help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`"),
-        ));
-    }
-    let format = match (format.as_str(), compress.as_deref()) {
-        ("dir", None) => Format::Dir,
-        ("dir", Some(_)) => {
-            return Err(fields.refuse(
-                "compress",
-                "export_format",
-                "a `dir` export is not compressed",
-            ));
-        }
-        ("tar", None | Some("zstd")) => Format::Tar {
-            compression: Compression::Zstd,
-        },
-        ("tar", Some("gzip")) => Format::Tar {
-            compression: Compression::Gzip,
-        },
-        ("tar", Some("none")) => Format::Tar {
-            compression: Compression::None,
-        },
-        ("tar", Some(other)) => {
-            return Err(Box::new(
-                fields
-                    .refuse(
-                        "compress",
-                        "export_format",
-                        format!("`{other}` is no compression of a tar"),
-                    )
-                    .help("`zstd`, `gzip` or `none`"),
-            ));
-        }
-        (other, _) => {
-            let report = fields.refuse(
-                "format",
-                "export_format",
-                format!("there is no export format `{other}`"),
-            );
-            let report = match nearest(other, ["dir", "tar"].into_iter()) {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None => report.help("the formats are `dir` and `tar`"),
-            };
-            return Err(Box::new(report));
-        }
-    };
-    fields.finish()?;
-    let facts = call_distro(call, root, "boot_files", vec![])?;
-    let facts = facts.try_cast::<rhai::Map>().unwrap_or_default();
-    let list = |key: &str| {
-        facts
-            .get(key)
-            .and_then(crate::script::args::as_strings)
-            .unwrap_or_default()
-    };
-    let cmdline = call
-        .session
-        .facts
-        .borrow()
-        .get(&(root, "cmdline".to_owned()))
-        .and_then(|value| value.clone().into_string().ok());
-    let kind = match &format {
-        Format::Dir => "dir",
-        Format::Tar { .. } => "tar",
-    };
-    // What the distro's module knows to be caches goes first.
-    let mut left_out = list("exclude");
-    left_out.extend(exclude);
-    let export = Export {
-        name: name.clone(),
-        format,
-        exclude: left_out,
-        kernel: list("kernel"),
-        initramfs: list("initramfs"),
-        cmdline,
-        packages: list("packages"),
-    };
-    let label = || format!("export {name} ({kind})");
-    let chain = call.chain();
-    call.session
-        .step::<_, Box<Report>>(Some(root), "export", label, &chain, || {
-            let action = Action {
-                op: Op::Export(export),
-                about: None,
-                only_if: None,
-                site: Vec::new(),
-            };
-            call.session.act(action, &chain);
-            Ok(())
-        })?;
-    Ok(Dynamic::UNIT)
-}
-
-fn is_plain_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
-    !name.is_empty() && name.len() <= 200 && !name.starts_with(['.', '-']) && name.chars().all(word)
 }
 
 fn distro_call(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -374,7 +245,21 @@ fn describe_root(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn call_distro(
+/// Calls a function of a stdlib module with a root and a map.
+pub fn call_stdlib(
+    call: &Call<'_>,
+    root: RootId,
+    module: &str,
+    function: &str,
+    spec: rhai::Map,
+) -> Outcome<Dynamic> {
+    let found = loader::find(call.session, STDLIB, module)?;
+    load(call, &found.file, &found.text)?;
+    let arguments = vec![Dynamic::from(RootRef { id: root }), spec.into()];
+    call_module(call, &found.file, function, arguments)
+}
+
+pub fn call_distro(
     call: &Call<'_>,
     root: RootId,
     function: &str,

@@ -55,7 +55,7 @@ pub fn sh(plan: &Plan) -> String {
         also("tar", "packs exports");
     }
     for tool in &script.compressors {
-        also(tool, "compresses exports");
+        also(tool, "writes exports");
     }
 
     let mut out = header::comments(plan);

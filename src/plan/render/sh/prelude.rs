@@ -49,6 +49,8 @@ helpers! {
     "fetch" uses ["write_file"] tools ["curl": "gets files from the network"];
     "newest_kernel" uses ["glob_in_root"] tools [];
     "export" uses [] tools [];
+    "export_version" uses [] tools [];
+    "export_texts" uses [] tools [];
     "export_first" uses ["glob_in_root", "newest_kernel"] tools [];
     "export_manifest" uses ["newest_kernel"] tools [];
 }

@@ -4,7 +4,7 @@ use super::super::words::{fold, word, word_with_root};
 use super::headline::{Headline, one_line};
 use super::page::{Page, Style, wrap};
 use crate::plan::{
-    Action, Export, HostRun, NspawnRun, Op, OutputScan, ROOT_PLACEHOLDER, Step, Text,
+    Action, Export, HostRun, NspawnRun, Op, OutputScan, ROOT_PLACEHOLDER, Step, Text, Times,
 };
 
 /// A file of at most this many lines is shown whole …
@@ -203,6 +203,35 @@ impl Lines<'_> {
         if let Some(cmdline) = &export.cmdline {
             self.detail("cmdline", cmdline);
         }
+        if !export.cmdline_command.is_empty() {
+            self.detail("cmdline", "as this prints in the root:");
+            self.inside(&export.cmdline_command);
+        }
+        match &export.times {
+            Times::Kept => {}
+            Times::Until { seconds } => {
+                self.detail("times", &format!("none after {seconds} s since 1970"));
+            }
+            Times::Newest { command } => {
+                self.detail("times", "none after what this prints in the root:");
+                self.inside(command);
+            }
+        }
+        if !export.texts.is_empty() {
+            let names: Vec<&str> = export.texts.iter().map(|text| text.name.as_str()).collect();
+            self.detail("beside", &names.join(", "));
+        }
+    }
+
+    fn inside(&mut self, argv: &[String]) {
+        self.command(Command {
+            mark: "root#".to_owned(),
+            style: Style::Green,
+            env: Vec::new(),
+            argv,
+            quote: word,
+            notes: Vec::new(),
+        });
     }
 
     /// `root# useradd admin`; an argument of many lines goes below as a block.

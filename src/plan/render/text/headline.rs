@@ -75,15 +75,30 @@ impl Headline {
                 line("fetch", what, attributes(&fetch.attributes))
             }
             Op::Export(export) => {
-                let (file, how) = match &export.format {
-                    Format::Dir => ("root/", "directory"),
-                    Format::Tar { compression } => match compression {
-                        Compression::None => ("root.tar", "tar"),
-                        Compression::Gzip => ("root.tar.gz", "tar, gzip"),
-                        Compression::Zstd => ("root.tar.zst", "tar, zstd"),
-                    },
+                let file = export.format.artifact();
+                let slash = if export.format.is_folder() { "/" } else { "" };
+                let version = match &export.format {
+                    Format::Nfs { version, .. } => {
+                        format!("{}/", version.as_deref().unwrap_or("VERSION"))
+                    }
+                    _ => String::new(),
                 };
-                line("export", format!("{}/{file}", export.name), how.to_owned())
+                let mut how = match &export.format {
+                    Format::Dir => "directory".to_owned(),
+                    Format::Nfs {
+                        keep: Some(keep), ..
+                    } => format!("nfs, {keep} versions kept"),
+                    format => format.name().to_owned(),
+                };
+                match export.format.compression() {
+                    None | Some(Compression::None) => {}
+                    Some(compression) => how.push_str(&format!(", {}", compression.name())),
+                }
+                line(
+                    "export",
+                    format!("{}/{version}{file}{slash}", export.name),
+                    how,
+                )
             }
         }
     }

@@ -1,0 +1,162 @@
+//! `rootwright export`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::Done;
+use super::printer::Printer;
+use crate::diagnose::Report;
+use crate::export::in_use::{InUse, Sources};
+use crate::export::{Error, Opened, Shelf, Version};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// The folder that exports are in
+    #[arg(long, global = true, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List exports, or the versions of one and who uses them
+    Ls {
+        /// The export
+        name: Option<String>,
+    },
+    /// Make another version the current one: nodes that boot from now on get it
+    Rollback {
+        /// The export
+        name: String,
+        /// The version; the one before the current by default
+        version: Option<String>,
+    },
+    /// Remove versions; never the current one, and none that is in use
+    Prune {
+        /// The export
+        name: String,
+        /// These versions
+        #[arg(conflicts_with = "keep", required_unless_present = "keep")]
+        versions: Vec<String>,
+        /// All but the newest ones
+        #[arg(long, value_name = "NUMBER")]
+        keep: Option<usize>,
+    },
+}
+
+pub fn run(args: &Args, printer: &Printer) -> Done {
+    match &args.command {
+        Command::Ls { name: None } => list(&args.out, printer).map_err(Report::from)?,
+        Command::Ls { name: Some(name) } => {
+            versions(&args.out.join(name), printer).map_err(Report::from)?
+        }
+        Command::Rollback { name, version } => {
+            let shelf = Shelf::open(&args.out.join(name)).map_err(Report::from)?;
+            let version = shelf.rollback(version.as_deref()).map_err(Report::from)?;
+            printer.say(&format!("{name}: {version} is the current version"));
+        }
+        Command::Prune {
+            name,
+            versions,
+            keep,
+        } => {
+            let shelf = Shelf::open(&args.out.join(name)).map_err(Report::from)?;
+            let pruned = shelf
+                .prune(versions, keep.unwrap_or(0), &Sources::default())
+                .map_err(Report::from)?;
+            for version in &pruned.removed {
+                printer.say(&format!("{name}: removed version {version}"));
+            }
+            for (version, why) in &pruned.kept {
+                printer.say(&format!("{name}: version {version} stays: {why}"));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(out: &Path, printer: &Printer) -> Result<(), Error> {
+    let entries = std::fs::read_dir(out).map_err(|error| Error::Out {
+        path: out.to_owned(),
+        error,
+    })?;
+    let mut rows = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = entry.path();
+        if name.starts_with('.') {
+            continue;
+        }
+        let versions = match Shelf::open(&path) {
+            Ok(shelf) => match shelf.versions()?.len() {
+                1 => "1 version".to_owned(),
+                count => format!("{count} versions"),
+            },
+            Err(_) => String::new(),
+        };
+        if let Ok(opened) = Opened::open(&path) {
+            let manifest = opened.manifest;
+            let kernel = manifest.kernel_version.unwrap_or_else(|| "-".to_owned());
+            rows.push([name, manifest.format.name().to_owned(), kernel, versions]);
+        }
+    }
+    rows.sort();
+    rows.insert(
+        0,
+        ["NAME", "FORMAT", "KERNEL", "VERSIONS"].map(str::to_owned),
+    );
+    printer.out(&table(&rows));
+    Ok(())
+}
+
+fn versions(path: &Path, printer: &Printer) -> Result<(), Error> {
+    let versions = Shelf::open(path)?.versions()?;
+    let paths: Vec<&Path> = versions
+        .iter()
+        .map(|version| version.path.as_path())
+        .collect();
+    let in_use = InUse::look(&paths, &Sources::default());
+    let mut rows = vec![["VERSION", "", "KERNEL", "PACKAGES", "IN USE"].map(str::to_owned)];
+    for version in &versions {
+        let Version {
+            name,
+            path,
+            current,
+            manifest,
+        } = version;
+        rows.push([
+            name.clone(),
+            if *current { "current" } else { "" }.to_owned(),
+            manifest
+                .kernel_version
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
+            manifest.packages.len().to_string(),
+            in_use.by(path).unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    printer.out(&table(&rows));
+    Ok(())
+}
+
+/// Columns as wide as they have to be, two blanks apart.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,310 @@
+//! Who uses a version, as far as this host can know.
+//!
+//! | what | says |
+//! |---|---|
+//! | a file beside the tree whose name starts with `in-use` | whatever its first line says |
+//! | `/proc/PID/{root,cwd,exe,fd,maps}` | a process here, such as a server of NFS in user space |
+//! | `/proc/PID/mountinfo` | a bind mount, or an overlay with the tree below |
+//! | `/proc/fs/nfsd/clients/*/states` | files that clients of the kernel's NFSv4 hold open |
+//! | `/var/lib/nfs/rmtab` | mounts of clients of the kernel's NFSv3 |
+//!
+//! A node that has mounted the tree over NFSv4 and holds no file open is not seen; a node
+//! that runs from it always holds some.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Names of marker files start with this.
+pub const MARKER: &str = "in-use";
+
+/// Where the host says what is used; other folders in tests.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    pub proc: PathBuf,
+    pub rmtab: PathBuf,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Sources {
+            proc: "/proc".into(),
+            rmtab: "/var/lib/nfs/rmtab".into(),
+        }
+    }
+}
+
+/// The users of some versions.
+#[derive(Debug, Default)]
+pub struct InUse {
+    users: BTreeMap<PathBuf, String>,
+}
+
+impl InUse {
+    /// Looks who uses one of `versions`.
+    pub fn look(versions: &[&Path], sources: &Sources) -> InUse {
+        let mut in_use = InUse::default();
+        let places: Vec<Place> = versions.iter().map(|path| Place::of(path)).collect();
+        for place in &places {
+            if let Some(why) = marker(&place.path) {
+                in_use.note(place, why);
+            }
+        }
+        if places.is_empty() {
+            return in_use;
+        }
+        rmtab(&places, sources, &mut in_use);
+        nfsd(&places, sources, &mut in_use);
+        processes(&places, sources, &mut in_use);
+        in_use
+    }
+
+    /// Who uses it, if anybody does.
+    pub fn by(&self, version: &Path) -> Option<String> {
+        self.users.get(version).cloned()
+    }
+
+    fn note(&mut self, place: &Place, why: String) {
+        self.users.entry(place.path.clone()).or_insert(why);
+    }
+}
+
+struct Place {
+    path: PathBuf,
+    /// Without links.
+    real: PathBuf,
+    /// Device and number of the tree's top.
+    top: Option<(u64, u64)>,
+    /// Where it is in its file system, and that one's device as mountinfo writes it.
+    mount: Option<(String, PathBuf)>,
+}
+
+impl Place {
+    fn of(path: &Path) -> Place {
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let top = fs::metadata(path.join("root")).ok();
+        let own = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mount = own
+            .lines()
+            .filter_map(Mount::parse)
+            .filter(|mount| real.starts_with(&mount.at))
+            .max_by_key(|mount| mount.at.components().count())
+            .and_then(|mount| {
+                let below = real.strip_prefix(&mount.at).ok()?;
+                Some((mount.device, mount.root.join(below)))
+            });
+        Place {
+            path: path.to_owned(),
+            real,
+            top: top.map(|metadata| (metadata.dev(), metadata.ino())),
+            mount,
+        }
+    }
+}
+
+fn marker(version: &Path) -> Option<String> {
+    for entry in fs::read_dir(version).ok()?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(MARKER) {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            let line = text.lines().next().unwrap_or_default().trim().to_owned();
+            return Some(match line.is_empty() {
+                true => format!("the file `{name}` beside it says so"),
+                false => format!("the file `{name}` beside it says: {line}"),
+            });
+        }
+    }
+    None
+}
+
+/// Lines `HOST:PATH:COUNT`. A mount of a folder above may use every version in it.
+fn rmtab(places: &[Place], sources: &Sources, in_use: &mut InUse) {
+    let text = fs::read_to_string(&sources.rmtab).unwrap_or_default();
+    for line in text.lines() {
+        let Some((line, _)) = line.rsplit_once(':') else {
+            continue;
+        };
+        // The address may hold colons, the path starts at the first slash.
+        let Some((host, path)) = line.find(":/").map(|at| line.split_at(at)) else {
+            continue;
+        };
+        let path = Path::new(path.trim_start_matches(':'));
+        for place in places {
+            let below = |other: &Path| path.starts_with(other) || other.starts_with(path);
+            if below(&place.real) || below(&place.path) {
+                let file = sources.rmtab.display();
+                in_use.note(place, format!("{host} has mounted it over NFS ({file})"));
+            }
+        }
+    }
+}
+
+/// Lines of `states` name the file: `superblock: "fd:10:13649"`, the device in hexadecimal.
+fn nfsd(places: &[Place], sources: &Sources, in_use: &mut InUse) {
+    let mut open: BTreeMap<(u64, u64), String> = BTreeMap::new();
+    let Ok(clients) = fs::read_dir(sources.proc.join("fs/nfsd/clients")) else {
+        return;
+    };
+    for client in clients.flatten() {
+        let states = fs::read_to_string(client.path().join("states")).unwrap_or_default();
+        let info = fs::read_to_string(client.path().join("info")).unwrap_or_default();
+        let address = info
+            .lines()
+            .find_map(|line| line.strip_prefix("address:"))
+            .map_or("a client", |value| value.trim().trim_matches('"'))
+            .to_owned();
+        for (_, rest) in states
+            .match_indices("superblock: \"")
+            .filter_map(|(at, found)| Some((at, states.get(at + found.len()..)?)))
+        {
+            if let Some(file) = rest.split('"').next().and_then(file_of) {
+                open.insert(file, address.clone());
+            }
+        }
+    }
+    if open.is_empty() {
+        return;
+    }
+    for place in places {
+        let mut folders = vec![place.path.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let Ok(metadata) = entry.metadata() else {
+                    continue;
+                };
+                if let Some(address) = open.get(&(metadata.dev(), metadata.ino())) {
+                    in_use.note(place, format!("{address} holds files of it open over NFS"));
+                    folders.clear();
+                    break;
+                }
+                if metadata.is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+    }
+}
+
+fn file_of(text: &str) -> Option<(u64, u64)> {
+    let mut parts = text.split(':');
+    let major = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let minor = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let inode = parts.next()?.parse().ok()?;
+    Some((rustix::fs::makedev(major, minor), inode))
+}
+
+fn processes(places: &[Place], sources: &Sources, in_use: &mut InUse) {
+    let mut namespaces = BTreeSet::new();
+    for entry in fs::read_dir(&sources.proc).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let process = entry.path();
+        let held = held_paths(&process);
+        let tops: Vec<(u64, u64)> = ["root", "cwd"]
+            .iter()
+            .filter_map(|link| fs::metadata(process.join(link)).ok())
+            .map(|metadata| (metadata.dev(), metadata.ino()))
+            .collect();
+        let used = |place: &Place| {
+            held.iter().any(|path| path.starts_with(&place.real))
+                || place.top.is_some_and(|top| tops.contains(&top))
+        };
+        for place in places.iter().filter(|place| used(place)) {
+            let command = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            in_use.note(
+                place,
+                format!(
+                    "the process {name} ({}) has files of it open",
+                    command.trim()
+                ),
+            );
+        }
+        let namespace = fs::read_link(process.join("ns/mnt")).unwrap_or_default();
+        if namespaces.insert(namespace) {
+            mounts(&process, places, in_use);
+        }
+    }
+}
+
+/// What a process has open, runs from or has mapped. What is hidden from us is passed over.
+fn held_paths(process: &Path) -> Vec<PathBuf> {
+    let mut held: Vec<PathBuf> = ["root", "cwd", "exe"]
+        .iter()
+        .filter_map(|link| fs::read_link(process.join(link)).ok())
+        .collect();
+    for entry in fs::read_dir(process.join("fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        held.extend(fs::read_link(entry.path()).ok());
+    }
+    let maps = fs::read_to_string(process.join("maps")).unwrap_or_default();
+    held.extend(
+        maps.lines()
+            .filter_map(|line| line.find('/').and_then(|at| line.get(at..)))
+            .map(PathBuf::from),
+    );
+    held.sort();
+    held.dedup();
+    held
+}
+
+struct Mount {
+    device: String,
+    root: PathBuf,
+    at: PathBuf,
+    options: String,
+}
+
+impl Mount {
+    /// `ID PARENT MAJOR:MINOR ROOT AT OPTIONS … - TYPE SOURCE OPTIONS`, see proc(5).
+    fn parse(line: &str) -> Option<Mount> {
+        let (left, right) = line.split_once(" - ")?;
+        let mut fields = left.split(' ').skip(2);
+        let device = fields.next()?.to_owned();
+        let root = unescape(fields.next()?);
+        let at = unescape(fields.next()?);
+        Some(Mount {
+            device,
+            root,
+            at,
+            options: right.to_owned(),
+        })
+    }
+}
+
+fn unescape(text: &str) -> PathBuf {
+    let plain = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    let text = plain.iter().fold(text.to_owned(), |text, (code, plain)| {
+        text.replace(code, plain)
+    });
+    PathBuf::from(text)
+}
+
+fn mounts(process: &Path, places: &[Place], in_use: &mut InUse) {
+    let text = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
+    for mount in text.lines().filter_map(Mount::parse) {
+        for place in places {
+            let bound = place.mount.as_ref().is_some_and(|(device, path)| {
+                *device == mount.device && mount.root.starts_with(path)
+            });
+            // Of an overlay or of a loopback mount of NFS.
+            let named = mount
+                .options
+                .split([' ', ',', ':', '='])
+                .any(|word| unescape(word).starts_with(&place.real));
+            if bound || named {
+                in_use.note(place, format!("it is mounted at {}", mount.at.display()));
+            }
+        }
+    }
+}

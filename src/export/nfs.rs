@@ -1,0 +1,95 @@
+//! Format `nfs`: a new version beside those that nodes run from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::in_use::Sources;
+use super::publish::{self, Draft};
+use super::versions::Shelf;
+use super::{Error, bundle, identity, share};
+use crate::plan::{Export, Format, Key, Share};
+use crate::run::ExportJob;
+
+/// The version made of the same, as the current one.
+pub fn fresh(place: &Path, format: &Format, identity: &Key) -> Option<PathBuf> {
+    let shelf = Shelf::open(place).ok()?;
+    let versions = shelf.versions().ok()?;
+    let found = versions
+        .iter()
+        .rev()
+        .find(|version| identity::is_fresh(&version.path, identity))?;
+    if !found.current {
+        let locked = shelf.lock().ok()?;
+        locked.switch(&found.name).ok()?;
+    }
+    keep(&shelf, format);
+    Some(found.path.clone())
+}
+
+/// Writes the next version, and makes it the current one; gives its path.
+pub fn write(export: &Export, job: &ExportJob<'_>, identity: &Key) -> Result<PathBuf, Error> {
+    publish::check_name(&export.name)?;
+    publish::make_out(job.out)?;
+    let shelf = Shelf::ensure(&export.name, job.out, job.staging)?;
+    let locked = shelf.lock()?;
+    let (version, sharing) = match &export.format {
+        Format::Nfs {
+            version: Some(name),
+            share,
+            ..
+        } => {
+            publish::check_name(name)?;
+            if fs::symlink_metadata(shelf.path().join(name)).is_ok() {
+                return Err(Error::VersionTaken {
+                    path: shelf.path().join(name),
+                });
+            }
+            (name.clone(), *share)
+        }
+        Format::Nfs { share, .. } => (locked.next()?, *share),
+        _ => (locked.next()?, Share::Blocks),
+    };
+    let draft = Draft::new(&version, shelf.path(), job.staging, false)?;
+    let versions = shelf.versions()?;
+    let before = versions
+        .iter()
+        .find(|version| version.current)
+        .or(versions.last())
+        .map(|version| version.path.join("root"));
+    let before = before.as_deref().map(|path| (path, sharing));
+    let place = bundle::Place::new(job.out, &export.name, Some(version.clone()));
+    let beside = bundle::ask(export, job)?;
+    share::write(export, job.root, before, &draft.path().join("root"))?;
+    bundle::write(export, job, draft.path(), &place, beside, identity)?;
+    let path = draft.publish()?;
+    locked.switch(&version)?;
+    drop(locked);
+    keep(&shelf, &export.format);
+    Ok(path)
+}
+
+/// Removes what the recipe does not want to keep. That this fails is no failure of the
+/// export.
+fn keep(shelf: &Shelf, format: &Format) {
+    let Format::Nfs {
+        keep: Some(keep), ..
+    } = format
+    else {
+        return;
+    };
+    let keep = usize::try_from(*keep).unwrap_or(usize::MAX).max(1);
+    if shelf
+        .versions()
+        .is_ok_and(|versions| versions.len() <= keep)
+    {
+        return;
+    }
+    match shelf.prune(&[], keep, &Sources::default()) {
+        Ok(pruned) => {
+            for (name, why) in pruned.kept {
+                tracing::warn!("version {name} stays: {why}");
+            }
+        }
+        Err(error) => tracing::warn!("older versions stay: {error}"),
+    }
+}

@@ -1,0 +1,175 @@
+//! Format `oci`: an image layout (OCI image specification 1.1), as a folder or in a tar.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{Error, bundle, oci_steps, tool};
+use crate::plan::command::tar_argv;
+use crate::plan::image::archive_argv;
+use crate::plan::{Compression, Export, Format, OciLayers};
+use crate::run::ExportJob;
+use crate::run::files;
+
+const MEDIA: &str = "application/vnd.oci.image";
+
+/// A layer's tar, not compressed.
+pub struct LayerTar {
+    pub path: PathBuf,
+    pub label: String,
+}
+
+pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error> {
+    let Format::Oci {
+        archive,
+        layers,
+        compression,
+        architecture,
+        command,
+    } = &export.format
+    else {
+        return Ok(());
+    };
+    let failed = |error| Error::Io {
+        doing: "write",
+        path: to.to_owned(),
+        error,
+    };
+    let work = tempfile::Builder::new()
+        .prefix("oci-")
+        .tempdir_in(job.staging)
+        .map_err(failed)?;
+    let layout = match archive {
+        true => work.path().join("layout"),
+        false => to.to_owned(),
+    };
+    let blobs = layout.join("blobs/sha256");
+    fs::create_dir_all(&blobs).map_err(failed)?;
+    let tars = match (layers, job.layers) {
+        (OciLayers::Steps, [_, _, ..]) => oci_steps::write(export, job, work.path())?,
+        _ => {
+            let path = work.path().join("root.tar");
+            let (from, file) = (job.root.display().to_string(), path.display().to_string());
+            let pack = tar_argv(export, Compression::None, &from, &file);
+            let run = tool::expression(&pack);
+            tool::run("pack the root into", &path, &run, &[&pack])?;
+            let label = "rootwright".to_owned();
+            vec![LayerTar { path, label }]
+        }
+    };
+    let mut described = Vec::new();
+    let mut ids = Vec::new();
+    let mut history = Vec::new();
+    for tar in &tars {
+        ids.push(format!(
+            "sha256:{}",
+            files::sha256(&tar.path).map_err(failed)?
+        ));
+        history.push(json!({ "created_by": tar.label }));
+        described.push(layer(&blobs, &tar.path, *compression)?);
+        fs::remove_file(&tar.path).map_err(failed)?;
+    }
+    let mut config = json!({
+        "architecture": architecture,
+        "os": "linux",
+        "rootfs": { "type": "layers", "diff_ids": ids },
+        "history": history,
+        "config": {},
+    });
+    if !command.is_empty()
+        && let Some(of) = config.get_mut("config")
+    {
+        *of = json!({ "Cmd": command });
+    }
+    let config = document(&blobs, "config", &config)?;
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": format!("{MEDIA}.manifest.v1+json"),
+        "config": config,
+        "layers": described,
+    });
+    let mut manifest = document(&blobs, "manifest", &manifest)?;
+    if let Some(manifest) = manifest.as_object_mut() {
+        let platform = json!({ "architecture": architecture, "os": "linux" });
+        manifest.insert("platform".to_owned(), platform);
+        let name = json!({ "org.opencontainers.image.ref.name": "latest" });
+        manifest.insert("annotations".to_owned(), name);
+    }
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": format!("{MEDIA}.index.v1+json"),
+        "manifests": [manifest],
+    });
+    bundle::write_json(&layout.join("index.json"), &index)?;
+    let version = json!({ "imageLayoutVersion": "1.0.0" });
+    bundle::write_json(&layout.join("oci-layout"), &version)?;
+    if *archive {
+        let pack = archive_argv(
+            export,
+            &layout.display().to_string(),
+            &to.display().to_string(),
+        );
+        tool::run(
+            "pack the image into",
+            to,
+            &tool::expression(&pack),
+            &[&pack],
+        )?;
+    }
+    Ok(())
+}
+
+/// Puts a layer among the blobs; gives its descriptor.
+fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Error> {
+    let packed = tar.with_extension("packed");
+    let failed = |error| Error::Io {
+        doing: "write",
+        path: packed.clone(),
+        error,
+    };
+    let media = format!("{MEDIA}.layer.v1.tar");
+    let media = match compression.argv() {
+        None => {
+            fs::copy(tar, &packed).map_err(failed)?;
+            media
+        }
+        Some(program) => {
+            let argv: Vec<String> = program.iter().map(|&word| word.to_owned()).collect();
+            let run = tool::expression(&argv).stdin_path(tar).stdout_path(&packed);
+            tool::run("pack a layer into", &packed, &run, &[&argv])?;
+            format!("{media}+{}", compression.name())
+        }
+    };
+    let digest = files::sha256(&packed).map_err(failed)?;
+    let size = fs::metadata(&packed).map_err(failed)?.len();
+    let blob = blobs.join(&digest);
+    // From the store to the output folder, which may be another file system.
+    fs::copy(&packed, &blob).map_err(failed)?;
+    fs::remove_file(&packed).map_err(failed)?;
+    bundle::readable(&blob)?;
+    Ok(json!({
+        "mediaType": media,
+        "digest": format!("sha256:{digest}"),
+        "size": size,
+    }))
+}
+
+/// Puts a document among the blobs; gives its descriptor.
+fn document(blobs: &Path, kind: &str, value: &Value) -> Result<Value, Error> {
+    let path = blobs.join(kind);
+    bundle::write_json(&path, value)?;
+    let failed = |error| Error::Io {
+        doing: "write",
+        path: path.clone(),
+        error,
+    };
+    let digest = files::sha256(&path).map_err(failed)?;
+    let size = fs::metadata(&path).map_err(failed)?.len();
+    fs::rename(&path, blobs.join(&digest)).map_err(failed)?;
+    Ok(json!({
+        "mediaType": format!("{MEDIA}.{kind}.v1+json"),
+        "digest": format!("sha256:{digest}"),
+        "size": size,
+    }))
+}

@@ -1,0 +1,233 @@
+//! A tree that shares with an older one what has not changed.
+//!
+//! A file is the same when size, mode, owner, time, extended attributes and every byte
+//! are. What is written anew is everything else; tar says which names there are, so that
+//! a pattern leaves out the same as in every format.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use super::{Error, stage, tool};
+use crate::plan::command::{copy_argv, tar_argv, untar_argv};
+use crate::plan::{Compression, Export, Share};
+
+/// How the file systems here can share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Blocks,
+    Links,
+}
+
+/// Fills the empty folder `dest` with the root. Owners, modes, times, links, extended
+/// attributes, access lists, devices and holes are kept.
+pub fn write(
+    export: &Export,
+    root: &Path,
+    before: Option<(&Path, Share)>,
+    dest: &Path,
+) -> Result<(), Error> {
+    fs::create_dir(dest).map_err(|error| Error::Io {
+        doing: "make",
+        path: dest.to_owned(),
+        error,
+    })?;
+    let failed = |error| Error::Io {
+        doing: "share files with the version before in",
+        path: dest.to_owned(),
+        error,
+    };
+    if let Some((before, share)) = before
+        && let Some(way) = way(before, dest, share).map_err(failed)?
+    {
+        return with(export, root, before, dest, way);
+    }
+    if !export.exclude.is_empty() {
+        return stage::copy(export, root, dest);
+    }
+    let (from, to) = (root.display().to_string(), dest.display().to_string());
+    let copy = copy_argv(&from, &to);
+    tool::run("copy the root to", dest, &tool::expression(&copy), &[&copy])
+}
+
+/// Tries with a file of two bytes what the file systems can.
+fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
+    let Some(folder) = before.parent() else {
+        return Ok(None);
+    };
+    let mut from = tempfile::Builder::new()
+        .prefix(".try-")
+        .tempfile_in(folder)?;
+    from.write_all(b"1\n")?;
+    let to = dest.join(".try");
+    let blocks = rustix::fs::ioctl_ficlone(File::create_new(&to)?, from.as_file());
+    fs::remove_file(&to)?;
+    if blocks.is_ok() {
+        return Ok(Some(Way::Blocks));
+    }
+    if share == Share::Blocks {
+        return Ok(None);
+    }
+    if fs::hard_link(from.path(), &to).is_err() {
+        return Ok(None);
+    }
+    fs::remove_file(&to)?;
+    Ok(Some(Way::Links))
+}
+
+fn with(export: &Export, root: &Path, before: &Path, dest: &Path, way: Way) -> Result<(), Error> {
+    let failed = |error| Error::Io {
+        doing: "share files with the version before in",
+        path: dest.to_owned(),
+        error,
+    };
+    let same = same_files(export, root, before)?;
+    // Names are matched whole, and looked up, not tried one by one.
+    let mut list = tempfile::NamedTempFile::new().map_err(failed)?;
+    for name in &same {
+        writeln!(list, "./{}", name.display()).map_err(failed)?;
+    }
+    list.flush().map_err(failed)?;
+    let from = root.display().to_string();
+    let mut pack = tar_argv(export, Compression::None, &from, "-");
+    let members = pack.pop();
+    pack.extend(["--anchored", "--no-wildcards"].map(str::to_owned));
+    pack.push(format!("--exclude-from={}", list.path().display()));
+    pack.extend(members);
+    let unpack = untar_argv(&dest.display().to_string());
+    let pipe = tool::expression(&pack).pipe(tool::expression(&unpack));
+    tool::run("copy the root to", dest, &pipe, &[&pack, &unpack])?;
+    let mut folders = BTreeSet::new();
+    for name in &same {
+        put(&root.join(name), &before.join(name), &dest.join(name), way).map_err(failed)?;
+        folders.extend(name.parent().map(Path::to_owned));
+    }
+    // Their times went with what was put into them.
+    for folder in folders {
+        let metadata = fs::metadata(root.join(&folder)).map_err(failed)?;
+        set_times(&dest.join(&folder), &metadata).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The files of the export that `before` has just so, relative to the root.
+fn same_files(export: &Export, root: &Path, before: &Path) -> Result<Vec<PathBuf>, Error> {
+    let from = root.display().to_string();
+    // Into this file tar writes names only, and reads no contents.
+    let mut list = tar_argv(export, Compression::None, &from, "/dev/null");
+    list.insert(1, "--verbose".to_owned());
+    list.insert(1, "--quoting-style=escape".to_owned());
+    let names = tool::output("list the files of", root, &list)?;
+    let mut same = Vec::new();
+    for line in names.lines() {
+        // A name with a line break or a backslash is simply written anew.
+        let Some(name) = line.strip_prefix("./").filter(|name| !name.contains('\\')) else {
+            continue;
+        };
+        if is_same(&root.join(name), &before.join(name)).unwrap_or(false) {
+            same.push(PathBuf::from(name));
+        }
+    }
+    Ok(same)
+}
+
+fn is_same(new: &Path, old: &Path) -> io::Result<bool> {
+    let (n, o) = (fs::symlink_metadata(new)?, fs::symlink_metadata(old)?);
+    let key = |m: &Metadata| {
+        (
+            m.len(),
+            m.mode(),
+            m.uid(),
+            m.gid(),
+            m.mtime(),
+            m.mtime_nsec(),
+        )
+    };
+    // Files with several names would have to keep them together.
+    if !n.is_file() || !o.is_file() || n.len() == 0 || n.nlink() > 1 || key(&n) != key(&o) {
+        return Ok(false);
+    }
+    Ok(attributes(new)? == attributes(old)? && same_bytes(new, old)?)
+}
+
+type Attributes = BTreeSet<(std::ffi::OsString, Option<Vec<u8>>)>;
+
+fn attributes(path: &Path) -> io::Result<Attributes> {
+    match xattr::list(path) {
+        Ok(names) => names
+            .map(|name| Ok((name.clone(), xattr::get(path, &name)?)))
+            .collect(),
+        Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
+            Ok(Attributes::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn same_bytes(new: &Path, old: &Path) -> io::Result<bool> {
+    let (mut new, mut old) = (File::open(new)?, File::open(old)?);
+    let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let read = new.read(&mut a)?;
+        if read == 0 {
+            return Ok(old.read(&mut b)? == 0);
+        }
+        let (Some(a), Some(b)) = (a.get(..read), b.get_mut(..read)) else {
+            return Ok(false);
+        };
+        match old.read_exact(b) {
+            Ok(()) if a == b => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
+    match way {
+        Way::Links => match fs::hard_link(before, to) {
+            Ok(()) => return Ok(()),
+            // As many names as the file system allows.
+            Err(error) if error.raw_os_error() == Some(Errno::MLINK.raw_os_error()) => {
+                io::copy(&mut File::open(source)?, &mut File::create_new(to)?)?;
+            }
+            Err(error) => return Err(error),
+        },
+        Way::Blocks => {
+            rustix::fs::ioctl_ficlone(File::create_new(to)?, File::open(before)?)?;
+        }
+    }
+    let metadata = fs::symlink_metadata(source)?;
+    std::os::unix::fs::lchown(to, Some(metadata.uid()), Some(metadata.gid()))?;
+    fs::set_permissions(to, metadata.permissions())?;
+    // After the owner: changing that takes file capabilities away.
+    for (name, value) in attributes(source)? {
+        if let Some(value) = value {
+            xattr::set(to, name, &value)?;
+        }
+    }
+    set_times(to, &metadata)
+}
+
+fn set_times(path: &Path, metadata: &Metadata) -> io::Result<()> {
+    let time = Timespec {
+        tv_sec: metadata.mtime(),
+        tv_nsec: metadata.mtime_nsec(),
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    Ok(rustix::fs::utimensat(
+        CWD,
+        path,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
+}

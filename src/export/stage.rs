@@ -1,0 +1,89 @@
+//! A copy of the root for tools that take a tree: without what is left out, and with
+//! times clamped. Both are tar's doing, so that a pattern means the same in every format.
+
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountFlags, UnmountFlags};
+
+use super::{Error, tool};
+use crate::plan::command::{tar_argv, untar_argv};
+use crate::plan::{Compression, Export};
+
+/// Removed when it is dropped.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    mounted: bool,
+    _folder: tempfile::TempDir,
+}
+
+impl Staged {
+    /// A copy in `folder`.
+    pub fn new(export: &Export, root: &Path, folder: &Path) -> Result<Staged, Error> {
+        let staged = Staged::empty(folder)?;
+        copy(export, root, &staged.path)?;
+        Ok(staged)
+    }
+
+    /// A copy in memory, where the order in which a directory is read depends only on the
+    /// order in which it was filled.
+    pub fn in_memory(export: &Export, root: &Path, folder: &Path) -> Result<Staged, Error> {
+        let mut staged = Staged::empty(folder)?;
+        rustix::mount::mount(
+            "rootwright-stage",
+            &staged.path,
+            "tmpfs",
+            MountFlags::NODEV,
+            Some(c"mode=0755,size=100%,nr_inodes=0"),
+        )
+        .map_err(|error| Error::Io {
+            doing: "mount a tmpfs on",
+            path: staged.path.clone(),
+            error: error.into(),
+        })?;
+        staged.mounted = true;
+        copy(export, root, &staged.path)?;
+        Ok(staged)
+    }
+
+    fn empty(folder: &Path) -> Result<Staged, Error> {
+        let failed = |error| Error::Io {
+            doing: "make a folder in",
+            path: folder.to_owned(),
+            error,
+        };
+        let made = tempfile::Builder::new()
+            .prefix("stage-")
+            .tempdir_in(folder)
+            .map_err(failed)?;
+        let path = made.path().join("root");
+        std::fs::create_dir(&path).map_err(failed)?;
+        Ok(Staged {
+            path,
+            mounted: false,
+            _folder: made,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.mounted
+            && let Err(error) = rustix::mount::unmount(&self.path, UnmountFlags::DETACH)
+        {
+            tracing::warn!("cannot unmount {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Fills the empty folder `dest`.
+pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
+    let pack = tar_argv(export, Compression::None, &root.display().to_string(), "-");
+    let unpack = untar_argv(&dest.display().to_string());
+    let pipe = tool::expression(&pack).pipe(tool::expression(&unpack));
+    tool::run("copy the root to", dest, &pipe, &[&pack, &unpack])
+}
