@@ -183,6 +183,50 @@ fn check_tries_every_choice_and_ends_with_1() {
 }
 
 #[test]
+fn check_finds_all_in_all_files_and_says_each_once() {
+    let repository = Repository::new();
+    repository.write("rootwright.toml", "name = \"site\"\n");
+    repository.write("a.rhai", "import \"shared\" as shared;\none(1);\n");
+    repository.write("b.rhai", "import \"shared\" as shared;\nlet x = ;\n");
+    repository.write("c.rhai", "import \"shared\" as shared;\ntwo(2);\n");
+    repository.write("lib/broken.rhai", "fn f( { }\n");
+    repository.write(
+        "lib/shared.rhai",
+        "fn f() { three(3); }\nfn g() { four(4); }\n",
+    );
+    repository.write("lib/unused.rhai", "fn f() { five(5); }\n");
+    repository.write(
+        "distro/mine.rhai",
+        "import \"unused\" as unused;\nfn bootstrap(root, spec) { six(6); }\n",
+    );
+    let check = || failed(&repository, &["check", "--error-format", "short"]);
+    let (code, said) = check();
+    assert_eq!(code, Some(1));
+    let place = |part: &str| {
+        assert_eq!(said.matches(part).count(), 1, "{part}: {said}");
+        said.find(part).unwrap()
+    };
+    let places = [
+        "a.rhai:2:1: there is no function `one`",
+        "lib/shared.rhai:1:10: there is no function `three`",
+        "lib/shared.rhai:2:10: there is no function `four`",
+        "b.rhai:2:9: ",
+        "c.rhai:2:1: there is no function `two`",
+        "lib/unused.rhai:1:10: there is no function `five`",
+        "distro/mine.rhai:2:28: there is no function `six`",
+        "lib/broken.rhai:1:7: ",
+    ];
+    places.iter().for_each(|part| {
+        place(part);
+    });
+    assert!(
+        said.ends_with("3 recipes and 5 modules checked, 8 findings\n"),
+        "{said}"
+    );
+    assert_eq!(check().1, said, "the order is stable");
+}
+
+#[test]
 fn list_and_show_read_the_comments_and_options() {
     let repository = Repository::new();
     repository.write("b.rhai", "//! The second.\n");

@@ -1,46 +1,118 @@
 //! `rootwright check`
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::printer::Printer;
 use super::{Done, Global, Trouble, list};
+use crate::diagnose::{Report, Span};
 use crate::run::PreviewCapture;
 use crate::script::{self, Settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Recipes, or folders of them
+    /// Recipes, or folders of them; in a folder, the modules of `lib/` and `distro/` too
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let mut recipes = Vec::new();
+    let (mut recipes, mut modules) = (Vec::new(), Vec::new());
     for path in &args.paths {
         if path.is_dir() {
-            recipes.extend(list::recipes(path)?);
+            let found = list::scripts(path)?;
+            recipes.extend(found.0);
+            modules.extend(found.1);
         } else {
             recipes.push(path.clone());
         }
     }
+    let mut known = Known::default();
     let mut findings = 0;
-    for recipe in &recipes {
-        for trouble in check(recipe, global) {
+    let mut tell = |mut trouble: Trouble| {
+        trouble.reports.sort_by_key(|report| {
+            report
+                .place()
+                .map(|span| (span.file.clone(), span.start.line, span.start.column))
+        });
+        trouble.reports.retain(|report| known.is_new(report));
+        if !trouble.reports.is_empty() {
+            if findings > 0 {
+                printer.gap();
+            }
             findings += trouble.reports.len();
             printer.reports(&trouble.reports, &trouble.sources);
         }
-    }
-    let recipes = match recipes.len() {
-        1 => "1 recipe".to_owned(),
-        count => format!("{count} recipes"),
     };
-    printer.say(&match findings {
-        0 => format!("{recipes} checked, nothing wrong"),
-        1 => format!("{recipes} checked, 1 finding"),
-        count => format!("{recipes} checked, {count} findings"),
-    });
+    for recipe in &recipes {
+        check(recipe, global).into_iter().for_each(&mut tell);
+    }
+    for module in &modules {
+        check_module(module, global).into_iter().for_each(&mut tell);
+    }
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    };
+    let mut checked = count(recipes.len(), "recipe");
+    if !modules.is_empty() {
+        checked = format!("{checked} and {}", count(modules.len(), "module"));
+    }
+    let result = match findings {
+        0 => "nothing wrong".to_owned(),
+        number => count(number, "finding"),
+    };
+    printer.say(&format!("{checked} checked, {result}"));
     Ok(ExitCode::from(u8::from(findings > 0)))
+}
+
+/// The findings that were told: a mistake in a module shows through every recipe that
+/// imports it, and one of a recipe under every choice of an option.
+#[derive(Default)]
+struct Known(BTreeSet<(String, String, Vec<Place>)>);
+
+/// A file by its real path, since recipes name the same module differently, and a line
+/// and column in it.
+type Place = (PathBuf, u32, u32);
+
+impl Known {
+    fn is_new(&mut self, report: &Report) -> bool {
+        let innermost = report.trace.last().map(|frame| &frame.span);
+        let places = report.place().into_iter().chain(innermost);
+        let key = (
+            report.code.clone(),
+            report.message.clone(),
+            places.map(place).collect(),
+        );
+        self.0.insert(key)
+    }
+}
+
+fn place(span: &Span) -> Place {
+    let file = Path::new(&span.file);
+    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    (file, span.start.line, span.start.column)
+}
+
+/// What shows of a module without evaluating it, whether a recipe imports it or not.
+fn check_module(module: &Path, global: &Global) -> Option<Trouble> {
+    let repository = module
+        .ancestors()
+        .find(|folder| {
+            let name = folder.file_name().and_then(std::ffi::OsStr::to_str);
+            name.is_some_and(|name| list::MODULES.contains(&name))
+        })
+        .and_then(Path::parent)
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let settings = match global.plain_settings(module) {
+        Ok(settings) => settings,
+        Err(trouble) => return Some(trouble),
+    };
+    script::check_module(module, repository, &settings)
+        .err()
+        .map(Trouble::from)
 }
 
 /// Evaluates a recipe with its defaults, then with every other choice of each option.
@@ -76,14 +148,6 @@ fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
             let Err(mut failure) = evaluate(vec![(option.name.clone(), value.clone())]) else {
                 continue;
             };
-            // The same mistake shows under every choice: once is enough.
-            let known = |message: &str| {
-                found
-                    .iter()
-                    .flat_map(|t: &Trouble| &t.reports)
-                    .any(|r| r.message == message)
-            };
-            failure.reports.retain(|report| !known(&report.message));
             for report in &mut failure.reports {
                 report
                     .help

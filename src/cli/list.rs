@@ -39,28 +39,47 @@ pub fn run(args: &Args, printer: &Printer) -> Done {
 
 /// The recipes below a folder, sorted: scripts that are no library and no test.
 pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
-    let mut found = Vec::new();
-    collect(folder, &mut found).map_err(|error| {
+    Ok(scripts(folder)?.0)
+}
+
+/// The recipes below a folder, and the modules in its `lib/` and `distro/`, both sorted.
+pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Box<Report>> {
+    let (mut recipes, mut modules) = (Vec::new(), Vec::new());
+    collect(folder, false, &mut recipes, &mut modules).map_err(|error| {
         Box::new(Report::new(
             "list::unreadable",
             format!("cannot read `{}`: {error}", folder.display()),
         ))
     })?;
-    found.sort();
-    Ok(found)
+    recipes.sort();
+    modules.sort();
+    Ok((recipes, modules))
 }
 
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// Folders of a repository whose scripts are modules, not recipes.
+pub const MODULES: [&str; 2] = ["lib", "distro"];
+
+fn collect(
+    folder: &Path,
+    in_modules: bool,
+    recipes: &mut Vec<PathBuf>,
+    modules: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         let kind = entry.file_type()?;
-        // Modules of a repository are no recipes.
-        let skipped = ["lib", "distro", "target", "out"].contains(&name.as_ref());
-        if kind.is_dir() && !skipped && !name.starts_with('.') {
-            collect(&path, found)?;
+        let skipped = ["target", "out"].contains(&name.as_ref()) || name.starts_with('.');
+        if kind.is_dir() && !skipped {
+            let in_modules = in_modules || MODULES.contains(&name.as_ref());
+            collect(&path, in_modules, recipes, modules)?;
         } else if kind.is_file() && name.ends_with(".rhai") && !name.ends_with("_test.rhai") {
+            let found = if in_modules {
+                &mut *modules
+            } else {
+                &mut *recipes
+            };
             found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
         }
     }

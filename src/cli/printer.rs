@@ -51,6 +51,13 @@ impl Printer {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
+    /// The empty line between reports that people read.
+    pub fn gap(&self) {
+        if self.style == Style::Human {
+            self.say("");
+        }
+    }
+
     pub fn reports(&self, reports: &[Report], sources: &SourceMap) {
         let width = columns(std::io::stderr()).unwrap_or(WIDTH);
         let mut text = String::new();

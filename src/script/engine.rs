@@ -45,20 +45,12 @@ pub fn evaluate(
     ask: Sender<builtins::Asked>,
     answer: Receiver<Result<Captured, Box<Report>>>,
 ) -> Result<Evaluation, Failure> {
-    let name = recipe.display().to_string();
-    let text = loader::read_script(recipe, &name).map_err(|report| Failure::of(*report))?;
     let folder = match recipe.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
         None => Path::new("."),
     };
-    let session = Rc::new(Session::new(
-        settings.clone(),
-        empty_plan(&name, &text),
-        folder.to_owned(),
-    ));
-    session.add_source(&name, &text);
-
+    let (session, name) = open(recipe, folder, settings)?;
     let captures = builtins::CaptureSlot::new(ask, answer);
     let engine = build(&session, &captures);
     let result = run(&engine, &session, &name);
@@ -77,6 +69,41 @@ pub fn evaluate(
             hints,
         }),
     }
+}
+
+/// A session that has read one script; `folder` stands for the repository where no
+/// configuration names one.
+fn open(
+    script: &Path,
+    folder: &Path,
+    settings: &Settings,
+) -> Result<(Rc<Session>, String), Failure> {
+    let name = script.display().to_string();
+    let text = loader::read_script(script, &name).map_err(|report| Failure::of(*report))?;
+    let session = Rc::new(Session::new(
+        settings.clone(),
+        empty_plan(&name, &text),
+        folder.to_owned(),
+    ));
+    session.add_source(&name, &text);
+    Ok((session, name))
+}
+
+/// Everything that is wrong with a module and what it imports, as far as it shows without
+/// evaluating.
+pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
+    let (session, name) = open(module, repository, settings)?;
+    let (ask, _asked) = std::sync::mpsc::channel();
+    let (_reply, answer) = std::sync::mpsc::channel();
+    let engine = build(&session, &builtins::CaptureSlot::new(ask, answer));
+    let text = session.text(&name).unwrap_or_default();
+    loader::compile(&engine, &session, &name, &text)
+        .map(|_| ())
+        .map_err(|reports| Failure {
+            reports,
+            sources: session.sources(),
+            hints: HintSet::default(),
+        })
 }
 
 /// The known causes that the stdlib has in `hints/`, beside those of the recipe's modules.

@@ -122,6 +122,28 @@ pub fn evaluate(
     })
 }
 
+/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it.
+/// Its imports are looked for in `repository` too, where no configuration names another.
+///
+/// # Errors
+/// Everything that is wrong with the module and what it imports.
+pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new()
+            .name("module".to_owned())
+            .stack_size(limits::STACK_BYTES)
+            .spawn_scoped(scope, || engine::check_module(module, repository, settings));
+        match spawned.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => {
+                let message = format!("the interpreter's thread did not start: {error}");
+                Err(Failure::of(Report::new("script::thread", message)))
+            }
+        }
+    })
+}
+
 /// The known causes of failures that the stdlib has. Read when something has failed.
 pub fn known_failures(settings: &Settings) -> HintSet {
     std::thread::scope(|scope| {
