@@ -11,6 +11,7 @@ mod printer;
 mod progress;
 mod shell;
 mod show;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -80,6 +81,8 @@ enum Command {
     List(list::Args),
     /// Describe a recipe and its options
     Show(show::Args),
+    /// Run the tests of recipes: the functions `test_…` of files `*_test.rhai`
+    Test(test::Args),
 }
 
 /// A recipe and its options.
@@ -200,6 +203,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &cli.global, &printer),
         Command::List(args) => list::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),
+        Command::Test(args) => test::run(&args, &cli.global, &printer),
     };
     done.unwrap_or_else(|trouble| {
         printer.reports(&trouble.reports, &trouble.sources);
