@@ -14,6 +14,7 @@ mod printer;
 mod progress;
 mod shell;
 mod show;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -87,6 +88,8 @@ enum Command {
     Export(export::Args),
     /// Describe a recipe and its options
     Show(show::Args),
+    /// Run the tests of recipes: the functions `test_…` of files `*_test.rhai`
+    Test(test::Args),
 }
 
 /// A recipe and its options.
@@ -209,6 +212,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(&args, &printer),
         Command::Export(args) => export::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),
+        Command::Test(args) => test::run(&args, &cli.global, &printer),
     };
     done.unwrap_or_else(|trouble| {
         printer.reports(&trouble.reports, &trouble.sources);

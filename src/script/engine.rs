@@ -141,7 +141,7 @@ fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Rep
     builtins::check_given_options(session).map_err(|report| vec![*report])
 }
 
-fn empty_plan(name: &str, text: &str) -> Plan {
+pub fn empty_plan(name: &str, text: &str) -> Plan {
     let (title, description) = doc::of(text);
     Plan {
         schema: SCHEMA_VERSION,
@@ -163,7 +163,7 @@ fn empty_plan(name: &str, text: &str) -> Plan {
     }
 }
 
-fn build(session: &Rc<Session>, captures: &builtins::CaptureSlot) -> Engine {
+pub fn build(session: &Rc<Session>, captures: &builtins::CaptureSlot) -> Engine {
     let mut engine = Engine::new();
     engine
         .set_optimization_level(OptimizationLevel::None)

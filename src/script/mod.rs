@@ -16,6 +16,7 @@ mod session;
 pub mod site;
 mod spans;
 pub mod stdlib;
+pub mod testing;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;

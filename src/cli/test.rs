@@ -1,0 +1,212 @@
+//! `rootwright test`
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use super::printer::Printer;
+use super::{Done, Global};
+use crate::diagnose::Report;
+use crate::diagnose::render::{Style, render};
+use crate::script::Settings;
+use crate::script::testing::{Outcome, SUFFIX, TestSettings, run_file};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A file of tests, or a folder with such files in it or below
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Write the snapshots anew instead of comparing with them
+    #[arg(long)]
+    update: bool,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Human,
+    /// The Test Anything Protocol, version 14
+    Tap,
+    Junit,
+}
+
+type Results = Vec<(PathBuf, Vec<Outcome>)>;
+
+pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
+    let mut results = Vec::new();
+    for file in files(&args.path)? {
+        let settings = TestSettings {
+            settings: Settings {
+                allow_host_run: true,
+                ..global.plain_settings(&file)?
+            },
+            update: args.update,
+        };
+        let outcomes = run_file(&file, &settings);
+        results.push((file, outcomes));
+    }
+    printer.out(&match args.format {
+        Format::Human => human(&results),
+        Format::Tap => tap(&results),
+        Format::Junit => junit(&results),
+    });
+    let mut failed = 0;
+    for outcome in results.iter().flat_map(|(_, outcomes)| outcomes) {
+        if !outcome.passed() {
+            failed += 1;
+            if matches!(args.format, Format::Human) {
+                printer.say("");
+                printer.reports(&outcome.reports, &outcome.sources);
+            }
+        }
+    }
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
+    let unreadable = |error: std::io::Error| {
+        Box::new(Report::new(
+            "test::unreadable",
+            format!("cannot read `{}`: {error}", path.display()),
+        ))
+    };
+    if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    collect(path, &mut found).map_err(unreadable)?;
+    found.sort();
+    if found.is_empty() {
+        return Err(Box::new(
+            Report::new(
+                "test::no_tests",
+                format!("there are no tests in `{}`", path.display()),
+            )
+            .help(format!("the names of files of tests end with `{SUFFIX}`")),
+        ));
+    }
+    Ok(found)
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let kind = entry.file_type()?;
+        let skipped = name.starts_with('.') || ["target", "out"].contains(&name.as_ref());
+        if kind.is_dir() && !skipped {
+            collect(&path, found)?;
+        } else if kind.is_file() && name.ends_with(SUFFIX) {
+            found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
+        }
+    }
+    Ok(())
+}
+
+fn human(results: &Results) -> String {
+    let mut out = String::new();
+    let (mut passed, mut failed, mut plans, mut seconds) = (0, 0, 0, 0.0);
+    for (file, outcomes) in results {
+        let _ = writeln!(out, "{}", file.display());
+        for outcome in outcomes {
+            let word = if outcome.passed() { "ok    " } else { "FAILED" };
+            let _ = writeln!(out, "  {word} {}", outcome.name);
+            passed += usize::from(outcome.passed());
+            failed += usize::from(!outcome.passed());
+            plans += outcome.plans;
+            seconds += outcome.duration.as_secs_f64();
+        }
+    }
+    let _ = writeln!(
+        out,
+        "{passed} passed, {failed} failed; plans: {plans}, in {seconds:.2} s"
+    );
+    out
+}
+
+fn report_text(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for report in &outcome.reports {
+        text.push_str(&render(report, &outcome.sources, Style::Human, false, 100));
+    }
+    text
+}
+
+fn tap(results: &Results) -> String {
+    let count: usize = results.iter().map(|(_, outcomes)| outcomes.len()).sum();
+    let mut out = format!("TAP version 14\n1..{count}\n");
+    let mut number = 0;
+    for (file, outcomes) in results {
+        for outcome in outcomes {
+            number += 1;
+            let not = if outcome.passed() { "" } else { "not " };
+            let name = &outcome.name;
+            let _ = writeln!(out, "{not}ok {number} - {}: {name}", file.display());
+            if !outcome.passed() {
+                out.push_str("  ---\n  report: |\n");
+                for line in report_text(outcome).lines() {
+                    let _ = writeln!(out, "    {line}");
+                }
+                out.push_str("  ...\n");
+            }
+        }
+    }
+    out
+}
+
+fn junit(results: &Results) -> String {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for (file, outcomes) in results {
+        let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
+        let name = escaped(&file.display().to_string());
+        let tests = outcomes.len();
+        let _ = writeln!(
+            out,
+            "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\">"
+        );
+        for outcome in outcomes {
+            let _ = write!(
+                out,
+                "    <testcase classname=\"{name}\" name=\"{}\" time=\"{:.4}\"",
+                escaped(&outcome.name),
+                outcome.duration.as_secs_f64()
+            );
+            match outcome.reports.first() {
+                None => out.push_str("/>\n"),
+                Some(first) => {
+                    let _ = writeln!(
+                        out,
+                        ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
+                        escaped(&first.message),
+                        escaped(&report_text(outcome))
+                    );
+                }
+            }
+        }
+        out.push_str("  </testsuite>\n");
+    }
+    out.push_str("</testsuites>\n");
+    out
+}
+
+/// For XML; control characters, which it cannot hold at all, become `?`.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}

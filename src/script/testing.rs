@@ -1,0 +1,189 @@
+//! Tests of recipes: `*_test.rhai` files, whose functions `test_…` look at plans.
+//!
+//! A test file has what modules have (imports, constants, functions) and, beside it, the
+//! functions that are registered here. Plans are made for a host that has no files and
+//! one fixed architecture, so that a test says the same on every machine.
+
+mod assertions;
+mod plans;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
+
+use super::session::Session;
+use super::{HostFacts, Settings, builtins, engine, fault, limits, loader};
+use crate::diagnose::{Report, SourceMap};
+
+/// How the names of test files end.
+pub const SUFFIX: &str = "_test.rhai";
+
+/// The architecture that plans in tests are made for.
+const ARCH: &str = "x86_64";
+/// Where tests look for the host's files: nothing is there.
+const NO_HOST: &str = "/nonexistent";
+
+/// What a file of tests is run with.
+#[derive(Clone, Debug, Default)]
+pub struct TestSettings {
+    pub settings: Settings,
+    /// Whether snapshots are written instead of compared.
+    pub update: bool,
+}
+
+/// How one test ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The function; the file where that does not even compile.
+    pub name: String,
+    /// Empty where the test passed.
+    pub reports: Vec<Report>,
+    pub sources: SourceMap,
+    pub duration: Duration,
+    /// How many plans it made.
+    pub plans: usize,
+}
+
+impl Outcome {
+    pub fn passed(&self) -> bool {
+        self.reports.is_empty()
+    }
+}
+
+/// What the functions of a test share.
+struct Shared {
+    session: Rc<Session>,
+    settings: TestSettings,
+    file: PathBuf,
+    plans: RefCell<usize>,
+}
+
+/// Runs every test of a file, in the order of the file. A file that cannot be read or
+/// compiled is one failed test.
+pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
+    std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new()
+            .name("tests".to_owned())
+            .stack_size(limits::STACK_BYTES)
+            .spawn_scoped(scope, || run(file, settings));
+        match spawned.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(outcomes)) => outcomes,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => {
+                let message = format!("the thread of the tests did not start: {error}");
+                vec![broken(
+                    file,
+                    vec![Report::new("test::thread", message)],
+                    SourceMap::default(),
+                )]
+            }
+        }
+    })
+}
+
+fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
+    Outcome {
+        name: file.display().to_string(),
+        reports,
+        sources,
+        duration: Duration::ZERO,
+        plans: 0,
+    }
+}
+
+fn run(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
+    let name = file.display().to_string();
+    let text = match loader::read_script(file, &name) {
+        Ok(text) => text,
+        Err(report) => return vec![broken(file, vec![*report], SourceMap::default())],
+    };
+    let (_, shared, compiled) = prepare(file, &name, &text, settings);
+    let ast = match compiled {
+        Ok(ast) => ast,
+        Err(reports) => return vec![broken(file, reports, shared.session.sources())],
+    };
+    let tests = tests_of(&ast, &text);
+    if tests.is_empty() {
+        let report = Report::new("test::no_tests", format!("`{name}` has no tests"))
+            .help("a test is a function without parameters whose name starts with `test_`");
+        return vec![broken(file, vec![report], shared.session.sources())];
+    }
+    tests
+        .into_iter()
+        .map(|test| run_one(file, &name, &text, test, settings))
+        .collect()
+}
+
+/// Each test has an engine of its own: nothing of one reaches the next.
+fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSettings) -> Outcome {
+    let start = Instant::now();
+    let (engine, shared, compiled) = prepare(file, name, text, settings);
+    let result = compiled.and_then(|ast| {
+        let options = CallFnOptions::new().eval_ast(true);
+        shared
+            .session
+            .below(Vec::new(), name, || {
+                engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
+            })
+            .map_err(|error| vec![*fault::report(&shared.session, *error, name, Vec::new())])
+    });
+    let plans = *shared.plans.borrow();
+    Outcome {
+        name: test,
+        reports: result.err().unwrap_or_default(),
+        sources: shared.session.sources(),
+        duration: start.elapsed(),
+        plans,
+    }
+}
+
+type Prepared = (Engine, Rc<Shared>, Result<Rc<AST>, Vec<Report>>);
+
+fn prepare(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Prepared {
+    let mut settings = settings.clone();
+    settings.settings.host = HostFacts {
+        arch: ARCH.to_owned(),
+        root: PathBuf::from(NO_HOST),
+    };
+    let folder = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let session = Rc::new(Session::new(
+        settings.settings.clone(),
+        engine::empty_plan(name, text),
+        folder.to_owned(),
+    ));
+    session.add_source(name, text);
+    let (ask, _asked) = std::sync::mpsc::channel();
+    let (_reply, answer) = std::sync::mpsc::channel();
+    let captures = builtins::CaptureSlot::new(ask, answer);
+    let mut engine = engine::build(&session, &captures);
+    let shared = Rc::new(Shared {
+        session: Rc::clone(&session),
+        settings,
+        file: file.to_owned(),
+        plans: RefCell::new(0),
+    });
+    plans::register(&mut engine, &shared);
+    assertions::register(&mut engine, &shared);
+    let compiled = loader::compile(&engine, &session, name, text);
+    (engine, shared, compiled)
+}
+
+/// The names of the tests, in the order of the file.
+fn tests_of(ast: &AST, text: &str) -> Vec<String> {
+    let mut found: Vec<(usize, String)> = ast
+        .iter_functions()
+        .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
+        .map(|function| {
+            let at = text.find(&format!("fn {}(", function.name));
+            (at.unwrap_or(text.len()), function.name.to_owned())
+        })
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, name)| name).collect()
+}
