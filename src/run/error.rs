@@ -100,7 +100,7 @@ impl Error {
         }
     }
 
-    pub(super) fn mount_resolver(error: rustix::io::Errno) -> Self {
+    pub(super) fn resolver_file(error: std::io::Error) -> Self {
         Error::Resolver {
             message: error.to_string(),
         }

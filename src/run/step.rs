@@ -8,8 +8,9 @@ use fs_err as fs;
 
 use super::error::place;
 use super::files::{self, FileContext};
-use super::mount::{Covered, Resolver};
+use super::mount::Covered;
 use super::process::{self, Command, Ended};
+use super::resolver::Resolver;
 use super::{At, CommandFailure, Error, Events, Settings, interrupt};
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Action, Downloads, HostRun, NspawnRun, Op, ROOT_PLACEHOLDER, command};
@@ -131,7 +132,7 @@ impl Running<'_> {
         with_errors: bool,
     ) -> Result<Ended, Error> {
         let resolver = if run.network {
-            Resolver::over(self.root)?
+            Resolver::lend(self.root)?
         } else {
             None
         };
@@ -149,7 +150,7 @@ impl Running<'_> {
             in_root: true,
         };
         let ended = self.with_downloads(&run.downloads, || self.judge(site, &judged));
-        drop(resolver);
+        resolver.map_or(Ok(()), Resolver::restore)?;
         ended
     }
 
@@ -198,8 +199,11 @@ impl Running<'_> {
                 site: place(step, site),
             },
         )?;
-        self.journal(judged, &ended, start.elapsed())
-            .map_err(Error::store)?;
+        let journal = self.journal(judged, &ended, start.elapsed());
+        // On a full disk the journal cannot grow either: why the command failed matters more.
+        if ended.success {
+            journal.map_err(Error::store)?;
+        }
         if ended.success || judged.allow_failure.is_some() {
             return Ok(ended);
         }
