@@ -209,7 +209,7 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     for part in [
-        "step 2 failed: `exit` ended with exit status 7",
+        "step 2 failed: the script ended with exit status 7",
         "recipe.rhai:3",
         "root.nspawn_run(",
         "E: it broke",

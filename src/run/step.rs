@@ -213,6 +213,7 @@ impl Running<'_> {
             label: step.label.clone(),
             command: self.settings.secrets.redact(&planned),
             in_root: judged.in_root,
+            script: script(judged.planned).is_some(),
             tools: tools(judged.planned),
             status: ended.status,
             matched: ended.matched,
@@ -252,31 +253,44 @@ impl Running<'_> {
     }
 }
 
+/// The text of a command that the recipe wrote as a shell script.
+fn script(argv: &[String]) -> Option<&str> {
+    match argv {
+        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => Some(script),
+        _ => None,
+    }
+}
+
+/// Words that a line of a shell script starts with and that are no programs.
+const SHELL_WORDS: &[&str] = &[
+    "if", "then", "else", "elif", "fi", "for", "do", "done", "while", "until", "case", "esac",
+    "echo", "exit", "cd", "set", "export", "local", "return", "trap", "read", ".", "true",
+];
+
 /// The program of a command, and for a shell script the programs that its lines start with.
 fn tools(argv: &[String]) -> Vec<String> {
     let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-    match argv {
-        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => {
-            let mut tools: Vec<String> = script
-                .lines()
-                .filter_map(|line| {
-                    line.trim()
-                        .trim_start_matches("exec ")
-                        .split_whitespace()
-                        .next()
-                })
-                .filter(|word| {
-                    word.chars()
-                        .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-                })
-                .map(base)
-                .collect();
-            tools.reverse();
-            tools.dedup();
-            // Programs in the middle of lines are not found: with a shell, all hints are asked.
-            tools.push("sh".to_owned());
-            tools
-        }
-        _ => argv.first().map(|word| base(word)).into_iter().collect(),
-    }
+    let Some(script) = script(argv) else {
+        return argv.first().map(|word| base(word)).into_iter().collect();
+    };
+    let mut tools: Vec<String> = script
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .trim_start_matches("exec ")
+                .split_whitespace()
+                .next()
+        })
+        .filter(|word| !SHELL_WORDS.contains(word))
+        .filter(|word| {
+            word.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+        })
+        .map(base)
+        .collect();
+    tools.reverse();
+    tools.dedup();
+    // Programs in the middle of lines are not found: with a shell, all hints are asked.
+    tools.push("sh".to_owned());
+    tools
 }

@@ -109,9 +109,14 @@ pub fn hints(data: &[u8]) {
         label: "a step".to_owned(),
         command: tools.to_owned(),
         in_root: data.len().is_multiple_of(2),
+        script: data.len().is_multiple_of(3),
         tools: tools.split_whitespace().map(str::to_owned).collect(),
         status: "exit status 1".to_owned(),
-        matched: output.lines().filter(|line| line.contains("FAILED")).map(str::to_owned).collect(),
+        matched: output
+            .lines()
+            .filter(|line| line.contains("FAILED"))
+            .map(str::to_owned)
+            .collect(),
         output: output.lines().map(str::to_owned).collect(),
         log: PathBuf::from("log"),
         kept: Some(PathBuf::from("kept")),
