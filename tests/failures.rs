@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
@@ -141,7 +142,7 @@ impl Failure {
         let span = self.report.place().unwrap();
         let range = self.sources.byte_range(span).unwrap();
         let text = self.sources.get(&span.file).unwrap();
-        assert_eq!(&text[range], call);
+        assert_eq!(text.get(range), Some(call));
         self
     }
 

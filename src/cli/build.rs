@@ -407,7 +407,10 @@ fn install(
     {
         let shown = crate::plan::command::quote_all(command);
         printer.say(&format!("installing host tools: {shown}"));
-        let done = duct::cmd(&command[0], &command[1..])
+        let Some((program, arguments)) = command.split_first() else {
+            continue;
+        };
+        let done = duct::cmd(program, arguments)
             .stdin_null()
             .stdout_to_stderr()
             .run();
