@@ -36,7 +36,14 @@ pub fn end(command: u32, output: BorrowedFd<'_>) -> Vec<String> {
             .filter(|process| process.is_of(command, pipe.as_deref()))
             .collect()
     };
-    let found = left();
+    let mut found = left();
+    if !found.is_empty() {
+        // Some are about to end by themselves; and one that another step is just starting
+        // has this process's files for a moment.
+        std::thread::sleep(SETTLE);
+        let still = left();
+        found.retain(|process| still.iter().any(|other| other.pid == process.pid));
+    }
     let names = found.iter().map(|process| process.name.clone()).collect();
     for process in &found {
         process.signal(Signal::TERM);
@@ -52,6 +59,9 @@ pub fn end(command: u32, output: BorrowedFd<'_>) -> Vec<String> {
     }
     names
 }
+
+/// After which a process that is still there counts as left behind.
+const SETTLE: Duration = Duration::from_millis(50);
 
 struct Process {
     pid: u32,

@@ -13,7 +13,11 @@ use std::sync::OnceLock;
 
 use rootwright::diagnose::render::{Style, render as render_report};
 use rootwright::diagnose::{HintSet, Report, SourceMap};
-use rootwright::plan::{Capture, CaptureRequest, Captured, Plan, keys, render};
+use std::collections::BTreeSet;
+
+use rootwright::plan::{
+    Capture, CaptureRequest, Captured, Circumstances, Key, Plan, keys, layers, render,
+};
 use rootwright::run::{CommandFailure, Error};
 use rootwright::script::{self, HostFacts, Settings};
 
@@ -24,6 +28,19 @@ impl Capture for Stand {
     fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
         let text = request.preview.unwrap_or("captured");
         Ok(Captured::Preview(text.to_owned()))
+    }
+}
+
+/// A host of which nothing is known.
+struct Nowhere;
+
+impl Circumstances for Nowhere {
+    fn version(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn archives(&self, _: &Key, _: &BTreeSet<usize>) -> Option<String> {
+        None
     }
 }
 
@@ -151,8 +168,9 @@ fn draw_plan(plan: &Plan) {
     render::graph(plan);
     let again: Plan = serde_json::from_str(&render::json(plan)).expect("a plan's own JSON");
     assert_eq!(&again, plan);
-    let layers = keys(plan, b"");
+    let layers = layers(plan);
     assert!(layers.len() <= plan.steps.len());
+    assert_eq!(keys(plan, &layers, &Nowhere).len(), layers.len());
     for root in &plan.roots {
         plan.steps_of(root.id);
     }
