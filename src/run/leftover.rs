@@ -41,8 +41,8 @@ pub fn end(command: u32, output: BorrowedFd<'_>) -> Vec<String> {
         // Some are about to end by themselves; and one that another step is just starting
         // has this process's files for a moment.
         std::thread::sleep(SETTLE);
-        let still = left();
-        found.retain(|process| still.iter().any(|other| other.pid == process.pid));
+        let before = std::mem::replace(&mut found, left());
+        found.retain(|process| before.iter().any(|other| other.pid == process.pid));
     }
     let names = found.iter().map(|process| process.name.clone()).collect();
     for process in &found {
