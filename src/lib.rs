@@ -5,6 +5,16 @@
 //! and [`export`] writes what leaves the machine. [`diagnose`] is the one shape of every
 //! error. `docs/architecture.md` has the map.
 
+// What else panics on input; the three that Cargo.toml denies hold for tests as well.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::get_unwrap
+)]
+
 pub mod cli;
 pub mod diagnose;
 pub mod export;

@@ -174,7 +174,11 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
             "ln -s /etc/hostname etc/resolv.conf",
             "link:/etc/hostname",
         ),
-        ("a folder", "mkdir etc/resolv.conf", "dir"),
+        (
+            "a folder",
+            "mkdir etc/resolv.conf; echo x >etc/resolv.conf/x",
+            "dir:x",
+        ),
     ] {
         let repository = Repository::new();
         let recipe = format!(
@@ -182,17 +186,14 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
         );
         run(&mut repository.build(&recipe));
         let root = repository.out().join("x/root");
-        // A file cannot be mounted over a folder: no names there, and no failure.
-        if kept != "dir" {
-            assert!(read(root.join("var/seen")).contains(&first), "{name}");
-        }
+        assert!(read(root.join("var/seen")).contains(&first), "{name}");
         let file = root.join("etc/resolv.conf");
         let found = match std::fs::symlink_metadata(&file) {
             Err(_) => "missing".to_owned(),
             Ok(metadata) if metadata.is_symlink() => {
                 format!("link:{}", std::fs::read_link(&file).unwrap().display())
             }
-            Ok(metadata) if metadata.is_dir() => "dir".to_owned(),
+            Ok(metadata) if metadata.is_dir() => format!("dir:{}", read(file.join("x")).trim()),
             Ok(_) => format!("file:{}", read(&file).trim()),
         };
         assert_eq!(found, kept, "{name}");
@@ -208,7 +209,7 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     for part in [
-        "step 2 failed: `exit` ended with exit status 7",
+        "step 2 failed: the script ended with exit status 7",
         "recipe.rhai:3",
         "root.nspawn_run(",
         "E: it broke",
@@ -516,6 +517,105 @@ fn a_command_cannot_change_the_hosts_resolver() {
         "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo changed >>/etc/resolv.conf\"]);"
     )));
     assert_eq!(read("/etc/resolv.conf"), host);
+}
+
+#[test]
+fn a_command_may_replace_resolv_conf_and_nothing_of_the_host_stays() {
+    let host = read("/etc/resolv.conf");
+    for (name, before, command, kept) in [
+        (
+            "a link in its place, as a resolver's package makes it",
+            "echo own >etc/resolv.conf",
+            "ln -sf ../run/stub /etc/resolv.conf",
+            "link:../run/stub",
+        ),
+        (
+            "another file, renamed over it",
+            "ln -s /nowhere etc/resolv.conf",
+            "echo new >/etc/new; mv /etc/new /etc/resolv.conf",
+            "file:new",
+        ),
+        (
+            "removed",
+            "mkdir etc/resolv.conf",
+            "rm /etc/resolv.conf",
+            "missing",
+        ),
+        (
+            "moved aside: the image's own is what is moved",
+            "echo own >etc/resolv.conf",
+            "mv /etc/resolv.conf /etc/resolv.conf.bak; ln -s x /etc/resolv.conf; cat /etc/resolv.conf.bak >/dev/null",
+            "link:x",
+        ),
+        (
+            "written to: not kept",
+            "echo own >etc/resolv.conf",
+            "echo changed >>/etc/resolv.conf",
+            "file:own",
+        ),
+    ] {
+        let repository = Repository::new();
+        // The file stands in a layer of its own, below the command's.
+        let recipe = format!(
+            "{TINY}root.host_run([\"sh\", \"-euc\", \"cd $ROOT; ln -s busybox bin/mv; {before}\"]);\nroot.nspawn_run([\"sh\", \"-euc\", \"{command}\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+        );
+        run(&mut repository.build(&recipe));
+        let etc = repository.out().join("x/root/etc");
+        let file = etc.join("resolv.conf");
+        let found = match std::fs::symlink_metadata(&file) {
+            Err(_) => "missing".to_owned(),
+            Ok(metadata) if metadata.is_symlink() => {
+                format!("link:{}", std::fs::read_link(&file).unwrap().display())
+            }
+            Ok(_) => format!("file:{}", read(&file).trim()),
+        };
+        assert_eq!(found, kept, "{name}");
+        if etc.join("resolv.conf.bak").exists() {
+            assert_eq!(read(etc.join("resolv.conf.bak")), "own\n", "{name}");
+        }
+        for entry in std::fs::read_dir(&etc).unwrap() {
+            let path = entry.unwrap().path();
+            let hidden = path.file_name().unwrap().to_string_lossy().starts_with('.');
+            assert!(!hidden, "{name}: {}", path.display());
+            if path.is_file() {
+                assert_ne!(read(&path), host, "{name}: {}", path.display());
+            }
+        }
+    }
+    assert_eq!(read("/etc/resolv.conf"), host);
+}
+
+#[test]
+fn a_process_in_the_background_does_not_hold_its_step() {
+    let word = format!("86{}", std::process::id());
+    let recipe = format!(
+        r#"{TINY}
+root.host_run(["sh", "-c", "sleep {word} & setsid sleep {word}1 & echo started"]);
+root.host_run(["sh", "-c", "sleep {word}2 >/dev/null 2>&1 &"]);
+root.host_run(["sh", "-c", "exec >&- 2>&-; sleep 1; touch $ROOT/late"]);
+root.nspawn_run(["sh", "-c", "sleep {word}3 & echo started"]);
+root.export(#{{ format: "dir", name: "x" }});"#
+    );
+    let repository = Repository::new();
+    let start = Instant::now();
+    run(&mut repository.build(&recipe));
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(processes_with(&format!("sleep {word}")).is_empty());
+    assert!(repository.out().join("x/root/late").exists());
+    let log = |step: &str| {
+        let logs = repository.store().join("logs");
+        let build = std::fs::read_dir(logs).unwrap().next().unwrap().unwrap();
+        read(build.path().join(step))
+    };
+    let first = log("02-host_run.log");
+    assert!(first.contains("started\n# exit status 0\n"), "{first}");
+    for left in ["", "1"] {
+        let line =
+            format!("# it left a process in the background, which was ended: sleep {word}{left}\n");
+        assert!(first.contains(&line), "{first}");
+    }
+    assert!(log("03-host_run.log").contains(&format!("ended: sleep {word}2\n")));
+    assert!(!log("04-host_run.log").contains("background"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! its final name. Needs root privileges.
 
 // Helpers outside of test functions unwrap too.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 use std::fs::{self, File, Permissions};
 use std::io::{Seek, SeekFrom, Write};

@@ -1,7 +1,7 @@
 //! File operations stay inside of the root, and say what is wrong. Needs root privileges.
 
 // Helpers outside of test functions unwrap too.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

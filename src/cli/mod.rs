@@ -188,6 +188,18 @@ impl Global {
     }
 }
 
+/// Whether words, the program's name first, are a command line; runs nothing.
+///
+/// # Errors
+/// What is wrong with them, or the help or version that they ask for.
+pub fn check_usage<I, T>(words: I) -> Result<(), clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    Cli::try_parse_from(words).map(drop)
+}
+
 /// Parses, dispatches, prints the error.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -247,16 +247,15 @@ fn compile(field: &'static str, pattern: &str) -> Result<Regex, HintError> {
 fn placeholders(text: &str) -> Vec<(Range<usize>, &str)> {
     let mut found = Vec::new();
     for (start, _) in text.match_indices('{') {
-        // `#{` opens a map in the recipes that a help quotes.
-        let Some(length) = text[start..]
-            .find('}')
-            .filter(|_| !text[..start].ends_with('#'))
-        else {
+        let (Some(before), Some(after)) = (text.get(..start), text.get(start + 1..)) else {
             continue;
         };
-        let name = &text[start + 1..start + length];
+        // `#{` opens a map in the recipes that a help quotes.
+        let Some((name, _)) = after.split_once('}').filter(|_| !before.ends_with('#')) else {
+            continue;
+        };
         if !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
-            found.push((start..start + length + 1, name));
+            found.push((start..start + name.len() + 2, name));
         }
     }
     found
@@ -267,20 +266,22 @@ fn fill(text: &str, captures: &regex::Captures<'_>) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut done = 0;
     for (place, name) in placeholders(text) {
-        filled.push_str(&text[done..place.start]);
+        filled.push_str(text.get(done..place.start).unwrap_or_default());
         filled.push_str(captures.name(name).map_or("", |m| m.as_str().trim()));
         done = place.end;
     }
-    filled.push_str(&text[done..]);
+    filled.push_str(text.get(done..).unwrap_or_default());
     filled
 }
 
 fn whole_lines(output: &str, matched: Range<usize>) -> Vec<String> {
-    let start = output[..matched.start].rfind('\n').map_or(0, |at| at + 1);
-    let end = output[matched.end..]
-        .find('\n')
-        .map_or(output.len(), |at| matched.end + at);
-    let lines: Vec<&str> = output[start..end]
+    let before = output.get(..matched.start).unwrap_or_default();
+    let after = output.get(matched.end..).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let end = after.find('\n').map_or(output.len(), |at| matched.end + at);
+    let lines: Vec<&str> = output
+        .get(start..end)
+        .unwrap_or_default()
         .lines()
         .map(str::trim_end)
         .filter(|line| !line.is_empty())

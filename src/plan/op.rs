@@ -62,7 +62,7 @@ pub struct OutputScan {
 
 impl OutputScan {
     pub fn is_empty(&self) -> bool {
-        self.fail_on.is_empty()
+        self.fail_on.is_empty() && self.ignore.is_empty()
     }
 }
 

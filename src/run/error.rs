@@ -52,6 +52,8 @@ pub struct CommandFailure {
     pub command: String,
     /// Whether it ran inside of the root.
     pub in_root: bool,
+    /// Whether it is a shell script that the recipe wrote, of more than one program.
+    pub script: bool,
     /// The programs whose known failures apply.
     pub tools: Vec<String>,
     pub status: String,
@@ -64,16 +66,17 @@ pub struct CommandFailure {
 
 impl CommandFailure {
     fn headline(&self) -> String {
-        let tool = self.tools.first().map_or("the command", String::as_str);
+        // Which line of a script it was that failed is not known.
+        let what = match self.tools.first() {
+            Some(tool) if !self.script => format!("`{tool}`"),
+            _ => "the script".to_owned(),
+        };
+        let (step, status) = (self.step, &self.status);
         if self.matched.is_empty() {
-            format!(
-                "step {} failed: `{tool}` ended with {}",
-                self.step, self.status
-            )
+            format!("step {step} failed: {what} ended with {status}")
         } else {
             format!(
-                "step {} failed: `{tool}` ended with {}, but its output says that it failed",
-                self.step, self.status
+                "step {step} failed: {what} ended with {status}, but its output says that it failed"
             )
         }
     }
@@ -100,7 +103,7 @@ impl Error {
         }
     }
 
-    pub(super) fn mount_resolver(error: rustix::io::Errno) -> Self {
+    pub(super) fn resolver_file(error: std::io::Error) -> Self {
         Error::Resolver {
             message: error.to_string(),
         }

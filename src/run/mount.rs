@@ -5,7 +5,6 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
@@ -266,77 +265,8 @@ impl Drop for Covered {
     }
 }
 
-/// What the host's resolv.conf held when the build began; where it is a link into /run,
-/// the tmpfs for systemd-nspawn may hide it after.
-static HOST_RESOLVER: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-
-fn host_resolver() -> Option<Vec<u8>> {
-    HOST_RESOLVER
-        .get_or_init(|| std::fs::read("/etc/resolv.conf").ok())
-        .clone()
-}
-
-/// Reads the host's resolv.conf before anything is mounted.
-pub fn remember_resolver() {
-    let _ = host_resolver();
-}
-
-/// The host's name resolution, mounted over whatever `/etc/resolv.conf` of a root is.
-/// The image's own file, link or absence is as it was when this is dropped.
-pub struct Resolver {
-    target: PathBuf,
-    made: bool,
-}
-
-impl Resolver {
-    /// # Errors
-    /// When the root's /etc cannot be found inside of it, or the mount is refused.
-    /// `None` where the host has no name resolution, or the root no place for it.
-    pub fn over(root: &Path) -> Result<Option<Self>, Error> {
-        let Some(content) = host_resolver() else {
-            return Ok(None);
-        };
-        // A copy: what a command writes to it does not reach the host's own file.
-        let mut copy = tempfile::NamedTempFile::new().map_err(Error::store)?;
-        std::io::Write::write_all(&mut copy, &content).map_err(Error::store)?;
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        fs::set_permissions(copy.path(), readable).map_err(Error::store)?;
-        let inside = pathrs::Root::open(root).map_err(|error| Error::resolver(&error))?;
-        let Ok(etc) = inside.resolve("/etc") else {
-            return Ok(None);
-        };
-        let target = handle_path(&etc)?.join("resolv.conf");
-        let mut resolver = Resolver {
-            target: target.clone(),
-            made: false,
-        };
-        match std::fs::symlink_metadata(&target) {
-            Err(_) => {
-                fs::write(&target, "").map_err(Error::store)?;
-                resolver.made = true;
-            }
-            // A file cannot be mounted over a folder; names do not resolve there either way.
-            Ok(metadata) if metadata.is_dir() => return Ok(None),
-            Ok(_) => {}
-        }
-        // The target's last component is not followed: a link of the image is mounted over.
-        mount_copy(copy.path(), &target).map_err(Error::mount_resolver)?;
-        Ok(Some(resolver))
-    }
-}
-
 /// Where an open file of a root is, as the host sees it.
 fn handle_path(handle: &pathrs::Handle) -> Result<PathBuf, Error> {
     use std::os::fd::AsRawFd;
     fs::read_link(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd())).map_err(Error::store)
-}
-
-impl Drop for Resolver {
-    fn drop(&mut self) {
-        let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
-        let _ = rustix::mount::unmount(&self.target, flags);
-        if self.made {
-            let _ = fs::remove_file(&self.target);
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! Commands: started, their output streamed, logged and judged.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use fs_err as fs;
-
+use super::leftover;
+use super::output::{KEPT_BYTES, KEPT_LINES, Kept, Lines, Log};
 use super::secrets::Secrets;
 use crate::plan::{OutputScan, Text};
 
@@ -29,9 +29,6 @@ pub struct Ended {
     pub matched: Vec<String>,
     pub output: Vec<String>,
 }
-
-/// Lines of output that are kept in memory; the log has them all.
-const KEPT_LINES: usize = 20_000;
 
 /// Variables of the host's environment that commands see: how the network is reached, and
 /// the clock that makes a build repeatable.
@@ -74,9 +71,15 @@ pub fn run(
         .split_first()
         .ok_or(std::io::ErrorKind::InvalidInput)?;
     let errors = tempfile::NamedTempFile::new()?;
+    let (from, to) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut expression = duct::cmd(program, arguments)
         .full_env(env)
         .dir("/")
+        .before_spawn(|command| {
+            // Its children are found by this when it has ended.
+            command.process_group(0);
+            Ok(())
+        })
         .unchecked();
     expression = if command.with_errors {
         expression.stderr_to_stdout()
@@ -86,12 +89,16 @@ pub fn run(
     expression = match command.stdin {
         Some(text) => expression.stdin_bytes(secrets.reveal(text)),
         None => expression.stdin_null(),
-    };
-    let mut log = fs::File::options().create(true).append(true).open(log)?;
+    }
+    .stdout_file(to);
+    let mut log = Log::open(log);
     let shown = crate::plan::command::quote_all(command.argv);
-    writeln!(log, "$ {}", secrets.redact(&shown))?;
+    log.line(&format!("$ {}", secrets.redact(&shown)));
 
-    let handle = expression.reader()?;
+    let handle = expression.start()?;
+    // With it goes this process's own end of the pipe for writing.
+    drop(expression);
+    let pid = handle.pids().first().copied().unwrap_or_default();
     let patterns = |list: &[String]| -> Vec<regex::Regex> {
         // The patterns were checked when the plan was made.
         list.iter()
@@ -102,16 +109,10 @@ pub fn run(
         patterns(&command.scan.fail_on),
         patterns(&command.scan.ignore),
     );
-    let mut output = Vec::new();
+    let mut output = Kept::default();
     let mut matched = Vec::new();
-    let mut reader = BufReader::new(&handle);
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        if reader.read_until(b'\n', &mut bytes)? == 0 {
-            break;
-        }
-        let text = String::from_utf8_lossy(&bytes);
+    let mut line = |bytes: &[u8], log: &mut Log| {
+        let text = String::from_utf8_lossy(bytes);
         // A progress bar writes its line again and again: the last state is the line.
         let line = text
             .trim_end_matches(['\n', '\r'])
@@ -119,39 +120,53 @@ pub fn run(
             .next()
             .unwrap_or_default();
         let line = secrets.redact(line);
-        writeln!(log, "{line}")?;
-        if fail_on.iter().any(|p| p.is_match(&line)) && !ignore.iter().any(|p| p.is_match(&line)) {
+        log.line(&line);
+        if matched.len() < KEPT_LINES
+            && fail_on.iter().any(|p| p.is_match(&line))
+            && !ignore.iter().any(|p| p.is_match(&line))
+        {
             matched.push(line.clone());
         }
         see(&line);
-        if output.len() < KEPT_LINES {
-            output.push(line);
-        }
-    }
-    if !command.with_errors {
-        for line in std::fs::read_to_string(errors.path())?.lines() {
-            writeln!(log, "{}", secrets.redact(line))?;
-        }
-    }
-    let status = match handle.try_wait()? {
-        Some(ended) => ended.status,
-        None => {
-            return Err(std::io::Error::other(
-                "the command closed its output and went on",
-            ));
-        }
+        output.push(line);
     };
+    let mut lines = Lines::new(from);
+    while lines.read(|| leftover::has_ended(pid))? {
+        lines.take(&mut |bytes| line(bytes, &mut log));
+    }
+    lines.rest(&mut |bytes| line(bytes, &mut log));
+    // A process that the command left behind would go on in a root whose step is done.
+    let left = leftover::end(pid, lines.pipe());
+    let status = handle.wait()?.status;
+    if !command.with_errors {
+        let bytes = std::fs::read(errors.path())?;
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            log.line(&secrets.redact(line));
+        }
+    }
     use std::os::unix::process::ExitStatusExt;
     let words = match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "no status".to_owned(),
     };
-    writeln!(log, "# {words}")?;
+    log.line(&format!("# {words}"));
+    for process in &left {
+        let process = secrets.redact(process);
+        log.line(&format!(
+            "# it left a process in the background, which was ended: {process}"
+        ));
+    }
+    let cut = output.cut;
+    if cut > 0 && !command.with_errors {
+        return Err(std::io::Error::other(format!(
+            "a value of more than {KEPT_BYTES} bytes or {KEPT_LINES} lines is not taken"
+        )));
+    }
     Ok(Ended {
         success: status.success() && matched.is_empty(),
         status: words,
         matched,
-        output,
+        output: output.into_lines(),
     })
 }

@@ -109,7 +109,7 @@ fn inside(outer: &str) -> Result<(), Error> {
     // systemd-nspawn keeps folders below /run/systemd/nspawn, and refuses to remove them
     // where /run is on a disk. A tmpfs over it, or over /run where there is none to
     // mount over, leaves the host's /run as it is.
-    super::mount::remember_resolver();
+    super::resolver::remember();
     let target = ["/run/systemd/nspawn", "/run/systemd", "/run"]
         .into_iter()
         .find(|path| Path::new(path).is_dir())

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::changes::{Change, changes};
-use super::mount::Resolver;
+use super::resolver::Resolver;
 use super::stack::{self, Open};
 use super::step::Running;
 use super::{At, Error, Events, Settings};
@@ -146,10 +146,10 @@ pub fn shell(
         trees.push(below.tree());
     }
     let open = stack::open_trees(&trees, work.path())?;
-    let status = {
-        let _resolver = Resolver::over(open.root())?;
-        run(open.root(), argv)?
-    };
+    let resolver = Resolver::lend(open.root())?;
+    let status = run(open.root(), argv);
+    resolver.map_or(Ok(()), Resolver::restore)?;
+    let status = status?;
     let closed = open.unmount();
     let changed = match compare {
         false => Vec::new(),

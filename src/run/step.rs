@@ -8,8 +8,9 @@ use fs_err as fs;
 
 use super::error::place;
 use super::files::{self, FileContext};
-use super::mount::{Covered, Resolver};
+use super::mount::Covered;
 use super::process::{self, Command, Ended};
+use super::resolver::Resolver;
 use super::{At, CommandFailure, Error, Events, Settings, interrupt};
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Action, Downloads, HostRun, NspawnRun, Op, ROOT_PLACEHOLDER, command};
@@ -131,7 +132,7 @@ impl Running<'_> {
         with_errors: bool,
     ) -> Result<Ended, Error> {
         let resolver = if run.network {
-            Resolver::over(self.root)?
+            Resolver::lend(self.root)?
         } else {
             None
         };
@@ -149,7 +150,7 @@ impl Running<'_> {
             in_root: true,
         };
         let ended = self.with_downloads(&run.downloads, || self.judge(site, &judged));
-        drop(resolver);
+        resolver.map_or(Ok(()), Resolver::restore)?;
         ended
     }
 
@@ -198,8 +199,11 @@ impl Running<'_> {
                 site: place(step, site),
             },
         )?;
-        self.journal(judged, &ended, start.elapsed())
-            .map_err(Error::store)?;
+        let journal = self.journal(judged, &ended, start.elapsed());
+        // On a full disk the journal cannot grow either: why the command failed matters more.
+        if ended.success {
+            journal.map_err(Error::store)?;
+        }
         if ended.success || judged.allow_failure.is_some() {
             return Ok(ended);
         }
@@ -209,6 +213,7 @@ impl Running<'_> {
             label: step.label.clone(),
             command: self.settings.secrets.redact(&planned),
             in_root: judged.in_root,
+            script: script(judged.planned).is_some(),
             tools: tools(judged.planned),
             status: ended.status,
             matched: ended.matched,
@@ -248,31 +253,44 @@ impl Running<'_> {
     }
 }
 
+/// The text of a command that the recipe wrote as a shell script.
+fn script(argv: &[String]) -> Option<&str> {
+    match argv {
+        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => Some(script),
+        _ => None,
+    }
+}
+
+/// Words that a line of a shell script starts with and that are no programs.
+const SHELL_WORDS: &[&str] = &[
+    "if", "then", "else", "elif", "fi", "for", "do", "done", "while", "until", "case", "esac",
+    "echo", "exit", "cd", "set", "export", "local", "return", "trap", "read", ".", "true",
+];
+
 /// The program of a command, and for a shell script the programs that its lines start with.
 fn tools(argv: &[String]) -> Vec<String> {
     let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-    match argv {
-        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => {
-            let mut tools: Vec<String> = script
-                .lines()
-                .filter_map(|line| {
-                    line.trim()
-                        .trim_start_matches("exec ")
-                        .split_whitespace()
-                        .next()
-                })
-                .filter(|word| {
-                    word.chars()
-                        .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-                })
-                .map(base)
-                .collect();
-            tools.reverse();
-            tools.dedup();
-            // Programs in the middle of lines are not found: with a shell, all hints are asked.
-            tools.push("sh".to_owned());
-            tools
-        }
-        _ => argv.first().map(|word| base(word)).into_iter().collect(),
-    }
+    let Some(script) = script(argv) else {
+        return argv.first().map(|word| base(word)).into_iter().collect();
+    };
+    let mut tools: Vec<String> = script
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .trim_start_matches("exec ")
+                .split_whitespace()
+                .next()
+        })
+        .filter(|word| !SHELL_WORDS.contains(word))
+        .filter(|word| {
+            word.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+        })
+        .map(base)
+        .collect();
+    tools.reverse();
+    tools.dedup();
+    // Programs in the middle of lines are not found: with a shell, all hints are asked.
+    tools.push("sh".to_owned());
+    tools
 }

@@ -9,6 +9,9 @@ use super::session::Session;
 use super::{builtins, fault, loader, nearest};
 use crate::diagnose::{Frame, Report};
 
+/// Of more errors in a file nobody reads, and each is drawn with its source.
+const MOST_REPORTS: usize = 100;
+
 /// What a script's functions and imports are.
 #[derive(Default)]
 struct Names {
@@ -86,6 +89,14 @@ pub fn check(engine: &Engine, session: &Rc<Session>, file: &str, ast: &Rc<AST>) 
     });
     check_imports(engine, session, file, imports, &mut names, &mut reports);
     for call in &calls {
+        if reports.len() >= MOST_REPORTS {
+            let message = format!("these are the first {MOST_REPORTS} errors of `{file}`");
+            reports.push(
+                Report::new("script::many_errors", message)
+                    .help("correct them, and look for the others after"),
+            );
+            break;
+        }
         if let Some(report) = check_call(session, call, &names, &natives) {
             reports.push(at(session, file, call.position, report));
         }
@@ -358,8 +369,10 @@ fn native_arities(engine: &Engine) -> BTreeSet<(String, usize)> {
 fn find_definition(session: &Session, file: &str, name: &str) -> Position {
     let text = session.text(file).unwrap_or_default();
     for (number, line) in text.lines().enumerate() {
-        let Some(at) = line.find("fn ") else { continue };
-        let rest = line[at + 3..].trim_start();
+        let Some((_, rest)) = line.split_once("fn ") else {
+            continue;
+        };
+        let rest = rest.trim_start();
         let follows = rest
             .strip_prefix(name)
             .and_then(|rest| rest.trim_start().chars().next());

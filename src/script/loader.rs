@@ -78,8 +78,8 @@ fn parsable(text: &str) -> String {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     match body.strip_prefix("#!") {
         Some(rest) => rest
-            .find('\n')
-            .map_or_else(String::new, |end| rest[end..].to_owned()),
+            .split_once('\n')
+            .map_or_else(String::new, |(_, after)| format!("\n{after}")),
         None => body.to_owned(),
     }
 }

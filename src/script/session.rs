@@ -40,6 +40,7 @@ pub struct Session {
     /// Whether a step of the plan is open, and how long its call chain is.
     open: Cell<Option<usize>>,
     names: RefCell<BTreeMap<String, Vec<String>>>,
+    scans: RefCell<BTreeMap<String, Rc<spans::Scan>>>,
     /// Spans of calls that were looked up.
     spans: RefCell<BTreeMap<(String, crate::diagnose::Position), Span>>,
 }
@@ -62,11 +63,13 @@ impl Session {
             prefix: RefCell::default(),
             open: Cell::new(None),
             names: RefCell::default(),
+            scans: RefCell::default(),
             spans: RefCell::default(),
         }
     }
 
     pub fn add_source(&self, file: &str, text: &str) {
+        self.scans.borrow_mut().remove(file);
         self.sources.borrow_mut().insert(file, text);
     }
 
@@ -90,7 +93,6 @@ impl Session {
 
     /// The span of the call, or of the word, at a position that the engine gave.
     pub fn span_at(&self, file: &str, position: rhai::Position) -> Option<Span> {
-        let text = self.text(file)?;
         let at = crate::diagnose::Position {
             line: u32::try_from(position.line()?).ok()?,
             column: u32::try_from(position.position().unwrap_or(1)).ok()?,
@@ -100,10 +102,19 @@ impl Session {
         if let Some(span) = self.spans.borrow().get(&key) {
             return Some(span.clone());
         }
-        let byte = crate::diagnose::byte_offset(&text, at)?;
-        let span = spans::span(file, &text, &spans::call(&text, byte));
+        let scan = self.scan(file)?;
+        let span = scan.call_span(file, scan.byte_at(at)?);
         self.spans.borrow_mut().insert(key, span.clone());
         Some(span)
+    }
+
+    fn scan(&self, file: &str) -> Option<Rc<spans::Scan>> {
+        if let Some(scan) = self.scans.borrow().get(file) {
+            return Some(Rc::clone(scan));
+        }
+        let scan = Rc::new(spans::Scan::new(self.text(file)?));
+        let mut scans = self.scans.borrow_mut();
+        Some(Rc::clone(scans.entry(file.to_owned()).or_insert(scan)))
     }
 
     /// The calls from the recipe to the native function that `context` is of.
@@ -251,9 +262,10 @@ impl Session {
             .filter(|word| !word.is_empty())
             .collect();
         words
-            .windows(2)
-            .filter(|pair| matches!(pair[0], "let" | "const" | "for"))
-            .map(|pair| pair[1].to_owned())
+            .iter()
+            .zip(words.iter().skip(1))
+            .filter(|(word, _)| matches!(**word, "let" | "const" | "for"))
+            .map(|(_, name)| (*name).to_owned())
             .collect()
     }
 }

@@ -89,7 +89,8 @@ impl Site {
         let text = fs_err::read_to_string(path).map_err(|error| fail(error.to_string()))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| {
-                text[..span.start.min(text.len())].lines().count().max(1)
+                let before = text.get(..span.start).unwrap_or(&text);
+                before.lines().count().max(1)
             });
             fail(format!("{shown}, line {line}: {}", error.message()))
         })?;

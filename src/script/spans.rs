@@ -2,94 +2,40 @@
 //! point where a call's name starts; an underline needs both ends.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::diagnose::{Position, Span};
 
-/// The characters of a script with their byte offsets and their kind: code, or the
-/// inside of a string or a comment.
-struct Scan<'a> {
-    text: &'a str,
-    chars: Vec<(usize, char, bool)>,
+/// What a character is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Code,
+    Text,
+    Comment,
 }
 
-impl<'a> Scan<'a> {
-    fn new(text: &'a str) -> Self {
-        let mut scan = Scan {
-            text,
-            chars: Vec::with_capacity(text.len()),
-        };
-        scan.fill();
-        scan
-    }
+/// The characters of a script with their byte offsets and their kinds. Made once a file:
+/// a script may be as large as the limits allow, and every call in it is looked up.
+pub struct Scan {
+    text: Arc<str>,
+    chars: Vec<(usize, char, Kind)>,
+    /// Indices of the characters that lines start with.
+    lines: Vec<usize>,
+}
 
-    fn fill(&mut self) {
-        let all: Vec<(usize, char)> = self.text.char_indices().collect();
-        // The brace depth at which each `${` of a backtick string ends.
-        let mut templates: Vec<usize> = Vec::new();
-        let mut depth = 0usize;
-        let mut at = 0;
-        while at < all.len() {
-            let (_, c) = all[at];
-            let next = all.get(at + 1).map(|(_, c)| *c);
-            let end = match (c, next) {
-                ('/', Some('/')) => (at..all.len())
-                    .find(|&i| all[i].1 == '\n')
-                    .unwrap_or(all.len()),
-                ('/', Some('*')) => block_comment_end(&all, at),
-                ('"', _) => quoted_end(&all, at, '"'),
-                ('\'', _) => quoted_end(&all, at, '\''),
-                ('`', _) => self.template(&all, at, &mut templates, depth),
-                ('{', _) => {
-                    depth += 1;
-                    at
-                }
-                ('}', _) => {
-                    depth = depth.saturating_sub(1);
-                    if templates.last() == Some(&depth) {
-                        templates.pop();
-                        self.template(&all, at, &mut templates, depth)
-                    } else {
-                        at
-                    }
-                }
-                _ => at,
-            };
-            if end == at {
-                self.chars.push((all[at].0, c, true));
-                at += 1;
-            } else {
-                self.chars
-                    .extend(all[at..end].iter().map(|(offset, c)| (*offset, *c, false)));
-                if templates.last() == Some(&depth) && all[end - 1].1 == '{' {
-                    depth += 1;
-                }
-                at = end;
-            }
-        }
-    }
-
-    /// The end of a stretch of backtick text that starts at `at` (a backtick, or the `}`
-    /// that ends an interpolation): after the closing backtick, or after a `${`.
-    fn template(
-        &self,
-        all: &[(usize, char)],
-        at: usize,
-        templates: &mut Vec<usize>,
-        depth: usize,
-    ) -> usize {
-        let mut i = at + 1;
-        while i < all.len() {
-            match (all[i].1, all.get(i + 1).map(|(_, c)| *c)) {
-                ('`', Some('`')) => i += 2,
-                ('`', _) => return i + 1,
-                ('$', Some('{')) => {
-                    templates.push(depth);
-                    return i + 2;
-                }
-                _ => i += 1,
-            }
-        }
-        all.len()
+impl Scan {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        let mut chars: Vec<(usize, char, Kind)> = text
+            .char_indices()
+            .map(|(offset, c)| (offset, c, Kind::Code))
+            .collect();
+        let breaks = chars.iter().enumerate().filter(|(_, (_, c, _))| *c == '\n');
+        let lines = std::iter::once(0)
+            .chain(breaks.map(|(index, _)| index + 1))
+            .collect();
+        mark(&mut chars);
+        Scan { text, chars, lines }
     }
 
     fn index_at(&self, byte: usize) -> usize {
@@ -102,32 +48,55 @@ impl<'a> Scan<'a> {
             .map_or(self.text.len(), |(offset, _, _)| *offset)
     }
 
-    fn skip_blank(&self, mut index: usize) -> usize {
-        while let Some((_, c, code)) = self.chars.get(index) {
-            let comment = !code && *c != '"' && *c != '`' && *c != '\'';
-            if c.is_whitespace() || (comment && self.in_comment(index)) {
-                index += 1;
-            } else {
-                break;
-            }
-        }
-        index
+    /// The byte at a position; a column past the end of its line is the line's end.
+    pub fn byte_at(&self, at: Position) -> Option<usize> {
+        let line = usize::try_from(at.line).ok()?.checked_sub(1)?;
+        let start = *self.lines.get(line)?;
+        let end = self
+            .lines
+            .get(line + 1)
+            .map_or(self.chars.len(), |next| next.saturating_sub(1));
+        let column = usize::try_from(at.column).ok()?.saturating_sub(1);
+        Some(self.byte(start.saturating_add(column).min(end)))
     }
 
-    fn in_comment(&self, index: usize) -> bool {
-        // The stretch of non-code that holds `index` starts with a slash in a comment.
-        let mut start = index;
-        while start > 0 && !self.chars[start - 1].2 {
-            start -= 1;
+    /// The line and the column, in characters, of a byte offset.
+    fn position(&self, byte: usize) -> Position {
+        let index = self.index_at(byte);
+        let line = self.lines.partition_point(|start| *start <= index);
+        let start = self.lines.get(line.saturating_sub(1)).copied();
+        let column = index.saturating_sub(start.unwrap_or_default()) + 1;
+        Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
         }
-        self.chars[start].1 == '/'
+    }
+
+    /// The span of the call whose name starts at byte `name`.
+    pub fn call_span(&self, file: &str, name: usize) -> Span {
+        let range = self.call(name);
+        Span {
+            file: file.to_owned(),
+            start: self.position(range.start),
+            end: self.position(range.end),
+        }
+    }
+
+    fn skip_blank(&self, index: usize) -> usize {
+        let rest = self.chars.iter().skip(index);
+        let blank = rest.take_while(|(_, c, kind)| match kind {
+            Kind::Code => c.is_whitespace(),
+            Kind::Comment => true,
+            Kind::Text => false,
+        });
+        index + blank.count()
     }
 
     /// The index after the bracket that closes the one at `open`.
     fn closing(&self, open: usize) -> Option<usize> {
         let mut depth = 0usize;
         for (index, (_, c, code)) in self.chars.iter().enumerate().skip(open) {
-            if !code {
+            if *code != Kind::Code {
                 continue;
             }
             match c {
@@ -144,8 +113,21 @@ impl<'a> Scan<'a> {
         None
     }
 
+    /// The bytes of a call whose name starts at byte `name`: from its receiver to its closing
+    /// bracket. Where no call is written there (an operator, a property), the word alone.
+    fn call(&self, name: usize) -> Range<usize> {
+        let start = self.index_at(name);
+        let word = self.word_end(start);
+        let open = self.skip_blank(word);
+        let end = match self.chars.get(open) {
+            Some((_, '(', Kind::Code)) if word > start => self.closing(open).unwrap_or(word),
+            _ => word.max(start + 1),
+        };
+        self.byte(self.receiver_start(start))..self.byte(end)
+    }
+
     fn word_end(&self, mut index: usize) -> usize {
-        while matches!(self.chars.get(index), Some((_, c, true)) if is_word(*c)) {
+        while matches!(self.chars.get(index), Some((_, c, Kind::Code)) if is_word(*c)) {
             index += 1;
         }
         index
@@ -171,9 +153,16 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// The characters of code from one index up to another, with their indices.
+    fn code_between(&self, start: usize, end: usize) -> impl Iterator<Item = (usize, char)> {
+        let all = self.chars.iter().enumerate().take(end).skip(start);
+        all.filter(|(_, (_, _, kind))| *kind == Kind::Code)
+            .map(|(index, (_, c, _))| (index, *c))
+    }
+
     fn code(&self, index: usize, before: usize) -> Option<char> {
         match self.chars.get(index.checked_sub(before)?) {
-            Some((_, c, true)) => Some(*c),
+            Some((_, c, Kind::Code)) => Some(*c),
             _ => None,
         }
     }
@@ -183,29 +172,102 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-fn quoted_end(all: &[(usize, char)], at: usize, quote: char) -> usize {
+/// Finds the strings and the comments.
+fn mark(chars: &mut [(usize, char, Kind)]) {
+    let code = |c: &(usize, char, Kind)| c.1;
+    // The brace depth at which each `${` of a backtick string ends.
+    let mut templates: Vec<usize> = Vec::new();
+    let mut depth = 0usize;
+    let mut at = 0;
+    while let Some(c) = chars.get(at).map(code) {
+        let (end, kind) = match (c, chars.get(at + 1).map(code)) {
+            ('/', Some('/')) => (line_end(chars, at), Kind::Comment),
+            ('/', Some('*')) => (block_comment_end(chars, at), Kind::Comment),
+            ('"' | '\'', _) => (quoted_end(chars, at, c), Kind::Text),
+            ('`', _) => (template_end(chars, at, &mut templates, depth), Kind::Text),
+            ('{', _) => {
+                depth += 1;
+                (at, Kind::Code)
+            }
+            ('}', _) => {
+                depth = depth.saturating_sub(1);
+                if templates.last() == Some(&depth) {
+                    templates.pop();
+                    (template_end(chars, at, &mut templates, depth), Kind::Text)
+                } else {
+                    (at, Kind::Code)
+                }
+            }
+            _ => (at, Kind::Code),
+        };
+        if end == at {
+            at += 1;
+            continue;
+        }
+        let end = end.min(chars.len());
+        let mut last = None;
+        for entry in chars.iter_mut().take(end).skip(at) {
+            entry.2 = kind;
+            last = Some(entry.1);
+        }
+        if templates.last() == Some(&depth) && last == Some('{') {
+            depth += 1;
+        }
+        at = end;
+    }
+}
+
+/// The end of a stretch of backtick text that starts at `at` (a backtick, or the `}`
+/// that ends an interpolation): after the closing backtick, or after a `${`.
+fn template_end(
+    chars: &[(usize, char, Kind)],
+    at: usize,
+    templates: &mut Vec<usize>,
+    depth: usize,
+) -> usize {
     let mut i = at + 1;
-    while i < all.len() {
-        match all[i].1 {
-            '\\' => i += 2,
-            c if c == quote => return i + 1,
+    while let Some((_, c, _)) = chars.get(i) {
+        match (c, chars.get(i + 1).map(|(_, c, _)| *c)) {
+            ('`', Some('`')) => i += 2,
+            ('`', _) => return i + 1,
+            ('$', Some('{')) => {
+                templates.push(depth);
+                return i + 2;
+            }
             _ => i += 1,
         }
     }
-    all.len()
+    chars.len()
 }
 
-fn block_comment_end(all: &[(usize, char)], at: usize) -> usize {
+fn line_end(chars: &[(usize, char, Kind)], at: usize) -> usize {
+    let rest = chars.iter().skip(at);
+    at + rest.take_while(|(_, c, _)| *c != '\n').count()
+}
+
+fn quoted_end(chars: &[(usize, char, Kind)], at: usize, quote: char) -> usize {
+    let mut i = at + 1;
+    while let Some((_, c, _)) = chars.get(i) {
+        match c {
+            '\\' => i += 2,
+            c if *c == quote => return i + 1,
+            _ => i += 1,
+        }
+    }
+    chars.len()
+}
+
+fn block_comment_end(chars: &[(usize, char, Kind)], at: usize) -> usize {
     let mut depth = 0usize;
     let mut i = at;
-    while i < all.len() {
-        match (all[i].1, all.get(i + 1).map(|(_, c)| *c)) {
+    while let Some((_, c, _)) = chars.get(i) {
+        match (c, chars.get(i + 1).map(|(_, c, _)| *c)) {
             ('/', Some('*')) => {
                 depth += 1;
                 i += 2;
             }
             ('*', Some('/')) => {
-                depth -= 1;
+                depth = depth.saturating_sub(1);
                 i += 2;
                 if depth == 0 {
                     return i;
@@ -214,21 +276,7 @@ fn block_comment_end(all: &[(usize, char)], at: usize) -> usize {
             _ => i += 1,
         }
     }
-    all.len()
-}
-
-/// The bytes of a call whose name starts at byte `name`: from its receiver to its closing
-/// bracket. Where no call is written there (an operator, a property), the word alone.
-pub fn call(text: &str, name: usize) -> Range<usize> {
-    let scan = Scan::new(text);
-    let start = scan.index_at(name);
-    let word = scan.word_end(start);
-    let open = scan.skip_blank(word);
-    let end = match scan.chars.get(open) {
-        Some((_, '(', true)) if word > start => scan.closing(open).unwrap_or(word),
-        _ => word.max(start + 1),
-    };
-    scan.byte(scan.receiver_start(start))..scan.byte(end)
+    chars.len()
 }
 
 /// The bytes of each argument that is written in the call that `range` holds.
@@ -241,11 +289,7 @@ pub fn arguments(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
     };
     let mut depth = 0usize;
     let mut start = open + 1;
-    for index in open..end {
-        let (_, c, code) = scan.chars[index];
-        if !code {
-            continue;
-        }
+    for (index, c) in scan.code_between(open, end) {
         match c {
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
@@ -267,10 +311,11 @@ pub fn arguments(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
 }
 
 /// The bracket that opens the arguments of the call that ends at `end`.
-fn open_of_last_call(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
-    (start..end)
-        .filter(|&i| matches!(scan.chars[i], (_, '(', true)))
-        .find(|&i| scan.closing(i) == Some(end))
+fn open_of_last_call(scan: &Scan, start: usize, end: usize) -> Option<usize> {
+    scan.code_between(start, end)
+        .filter(|(_, c)| *c == '(')
+        .map(|(index, _)| index)
+        .find(|&index| scan.closing(index) == Some(end))
 }
 
 /// The bytes of `field: value` in the map literals that `range` holds; `path` leads into
@@ -297,24 +342,22 @@ pub fn field(text: &str, range: &Range<usize>, path: &[&str]) -> Option<Range<us
 }
 
 /// A key with its colon at `index`, and the index after it; else the next index to try.
-fn key_at<'a>(scan: &Scan<'a>, index: usize) -> Option<(Option<&'a str>, usize)> {
-    let (_, c, code) = *scan.chars.get(index)?;
-    let (word, end) = if code && is_word(c) {
+fn key_at(scan: &Scan, index: usize) -> Option<(Option<&str>, usize)> {
+    let (_, c, kind) = *scan.chars.get(index)?;
+    let (word, end) = if kind == Kind::Code && is_word(c) {
         let end = scan.word_end(index);
         (scan.text.get(scan.byte(index)..scan.byte(end))?, end)
-    } else if !code && c == '"' {
-        let mut end = index + 1;
-        while end < scan.chars.len() && !scan.chars[end].2 {
-            end += 1;
-        }
+    } else if kind == Kind::Text && c == '"' {
+        let rest = scan.chars.iter().skip(index);
+        let end = index + rest.take_while(|(_, _, kind)| *kind == Kind::Text).count();
         let quoted = scan.text.get(scan.byte(index)..scan.byte(end))?;
         (quoted.trim_matches('"'), end)
     } else {
         return Some((None, index + 1));
     };
     let colon = scan.skip_blank(end);
-    let is_key = matches!(scan.chars.get(colon), Some((_, ':', true)))
-        && !matches!(scan.chars.get(colon + 1), Some((_, ':', true)));
+    let is_key = matches!(scan.chars.get(colon), Some((_, ':', Kind::Code)))
+        && !matches!(scan.chars.get(colon + 1), Some((_, ':', Kind::Code)));
     Some(if is_key {
         (Some(word), colon + 1)
     } else {
@@ -322,13 +365,9 @@ fn key_at<'a>(scan: &Scan<'a>, index: usize) -> Option<(Option<&'a str>, usize)>
     })
 }
 
-fn value_end(scan: &Scan<'_>, start: usize, end: usize) -> usize {
+fn value_end(scan: &Scan, start: usize, end: usize) -> usize {
     let mut depth = 0usize;
-    for index in start..end {
-        let (_, c, code) = scan.chars[index];
-        if !code {
-            continue;
-        }
+    for (index, c) in scan.code_between(start, end) {
         match c {
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' if depth == 0 => return index,
@@ -378,7 +417,8 @@ mod tests {
     use super::*;
 
     fn call_at<'a>(text: &'a str, name: &str) -> &'a str {
-        &text[call(text, text.find(name).unwrap())]
+        text.get(Scan::new(text).call(text.find(name).unwrap()))
+            .unwrap()
     }
 
     #[test]
@@ -406,7 +446,7 @@ mod tests {
         let text = "root.install([\"a\", \"b\"], #{ x: 1, y: f(2, 3) })";
         let found: Vec<&str> = arguments(text, &(0..text.len()))
             .into_iter()
-            .map(|range| &text[range])
+            .map(|range| text.get(range).unwrap())
             .collect();
         assert_eq!(found, ["[\"a\", \"b\"]", "#{ x: 1, y: f(2, 3) }"]);
     }
@@ -414,7 +454,7 @@ mod tests {
     #[test]
     fn fields_are_found_by_path() {
         let text = "dracut(root, #{ add: [\"nfs\"], overlay: #{ size: \"50%\" }, \"size\": 3 })";
-        let found = |path: &[&str]| field(text, &(0..text.len()), path).map(|r| &text[r]);
+        let found = |path: &[&str]| field(text, &(0..text.len()), path).and_then(|r| text.get(r));
         assert_eq!(found(&["add"]), Some("add: [\"nfs\"]"));
         assert_eq!(found(&["overlay", "size"]), Some("size: \"50%\""));
         assert_eq!(found(&["nothing"]), None);

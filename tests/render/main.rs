@@ -2,7 +2,12 @@
 //! and what a shell makes of it.
 
 // Clippy takes only the functions marked #[test] for tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod exports;
 mod json;

@@ -121,7 +121,7 @@ pub fn definition(network: bool) -> String {
     out.truncate(out.trim_end().len());
     if network {
         out.push_str(
-            " \\\n        \"${dns_bind[@]}\" \"${passed[@]}\" \"$@\" || status=$?\n    dns_end\n    return \"$status\"\n}\n",
+            " \\\n        \"${passed[@]}\" \"$@\" || status=$?\n    dns_end\n    return \"$status\"\n}\n",
         );
     } else {
         out.push_str(" \\\n        \"$@\"\n}\n");

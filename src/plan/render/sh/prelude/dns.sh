@@ -1,30 +1,33 @@
-# Makes a place for the host's resolv.conf in the root. What is there and is no plain file,
-# such as a link that leads nowhere, is put aside until the command is done.
+# Puts a copy of the host's resolv.conf in the place of the root's own, which is put aside
+# until the command is done: a file, a link that may lead nowhere, a directory.
 dns_begin() {
-    dns_bind=()
     dns_place=
     dns_aside=
-    dns_made=
     [[ -e /etc/resolv.conf ]] || return 0
     in_root_path /etc
     [[ -d $resolved ]] || return 0
     dns_place=$resolved/resolv.conf
-    if [[ -L $dns_place || (-e $dns_place && ! -f $dns_place) ]]; then
+    if [[ -e $dns_place || -L $dns_place ]]; then
         dns_aside=$work/resolv.conf
         mv -T -- "$dns_place" "$dns_aside" || die "cannot put $dns_place aside"
     fi
-    if [[ ! -e $dns_place ]]; then
-        dns_made=yes
-        : >"$dns_place" || die "cannot make $dns_place"
-    fi
-    dns_bind=(--bind-ro=/etc/resolv.conf:/etc/resolv.conf)
+    # With a second name its inode is not given to another file meanwhile.
+    install -m 0644 /etc/resolv.conf "$work/resolv.lent" || die "cannot write to $work"
+    ln -- "$work/resolv.lent" "$dns_place" || die "cannot make $dns_place"
 }
 
+# Where the command has replaced or removed the file, that stays.
 dns_end() {
-    if [[ -n $dns_made ]]; then
-        rm -f -- "$dns_place" || die "cannot remove $dns_place"
+    local lent
+    [[ -n $dns_place ]] || return 0
+    lent=$(find "${dns_place%/*}" -maxdepth 1 -samefile "$work/resolv.lent" -print -quit)
+    if [[ -n $lent ]]; then
+        rm -f -- "$lent" || die "cannot remove $lent"
+        if [[ -n $dns_aside ]]; then
+            mv -T -- "$dns_aside" "$lent" || die "cannot put $lent back"
+        fi
+    elif [[ -n $dns_aside ]]; then
+        rm -rf -- "$dns_aside" || die "cannot remove $dns_aside"
     fi
-    if [[ -n $dns_aside ]]; then
-        mv -T -- "$dns_aside" "$dns_place" || die "cannot put $dns_place back"
-    fi
+    rm -f -- "$work/resolv.lent"
 }

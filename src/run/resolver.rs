@@ -1,0 +1,149 @@
+//! The host's name resolution inside of a root, for as long as a command runs.
+//!
+//! It is a file in the place of the root's own, and not a mount over it: over a directory
+//! no file can be mounted, and what is mounted on cannot be renamed or removed, which is
+//! what a package does that brings a resolver of its own.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use fs_err as fs;
+
+use super::Error;
+
+const NAME: &str = "resolv.conf";
+
+/// The name of the image's own while the command runs.
+const ASIDE: &str = ".resolv.conf.rootwright";
+
+/// What the host's resolv.conf held when the build began; where it is a link into /run,
+/// the tmpfs for systemd-nspawn may hide it after.
+static HOST: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+
+fn host() -> Option<&'static [u8]> {
+    HOST.get_or_init(|| std::fs::read("/etc/resolv.conf").ok())
+        .as_deref()
+}
+
+/// Reads the host's resolv.conf before anything is mounted.
+pub fn remember() {
+    let _ = host();
+}
+
+/// A root that has the host's name servers; [`Resolver::restore`] ends that.
+#[must_use]
+pub struct Resolver {
+    /// The root's /etc, as the host sees it.
+    etc: PathBuf,
+    /// The file that was put there; while it is open, no other gets its inode.
+    ours: std::fs::File,
+    /// Whether the image has one of its own, put aside.
+    aside: bool,
+}
+
+impl Resolver {
+    /// Puts a copy of the host's file in the place of `/etc/resolv.conf`, whatever that is:
+    /// a file, a link that may lead nowhere, a directory, or nothing.
+    ///
+    /// `None` where the host has no name resolution, or the root no /etc.
+    ///
+    /// # Errors
+    /// When the root's /etc cannot be found inside of it, or not be written to.
+    pub fn lend(root: &Path) -> Result<Option<Self>, Error> {
+        let Some(content) = host() else {
+            return Ok(None);
+        };
+        let inside = pathrs::Root::open(root).map_err(|error| Error::resolver(&error))?;
+        let Ok(etc) = inside.resolve("/etc") else {
+            return Ok(None);
+        };
+        let etc = handle_path(&etc).map_err(Error::resolver_file)?;
+        if !etc.is_dir() {
+            return Ok(None);
+        }
+        put(etc, content).map(Some).map_err(Error::resolver_file)
+    }
+
+    /// Puts the image's own back, byte for byte. Where the command has replaced or removed
+    /// `/etc/resolv.conf`, what it left is the image's own from now on; where it has only
+    /// written into the lent file, that is not kept.
+    ///
+    /// # Errors
+    /// When /etc cannot be written to.
+    pub fn restore(self) -> Result<(), Error> {
+        self.put_back().map_err(Error::resolver_file)
+    }
+
+    fn put_back(&self) -> std::io::Result<()> {
+        let (place, aside) = (self.etc.join(NAME), self.etc.join(ASIDE));
+        // A package may have moved "the image's file" to a name of its own.
+        let lent = if self.is_ours(&place) {
+            Some(place)
+        } else {
+            self.moved()?
+        };
+        match (lent, self.aside) {
+            (Some(lent), true) => {
+                fs::remove_file(&lent)?;
+                fs::rename(&aside, &lent)
+            }
+            (Some(lent), false) => fs::remove_file(&lent),
+            (None, true) if fs::symlink_metadata(&aside)?.is_dir() => fs::remove_dir_all(&aside),
+            (None, true) => fs::remove_file(&aside),
+            (None, false) => Ok(()),
+        }
+    }
+
+    fn is_ours(&self, path: &Path) -> bool {
+        let same = || {
+            let (found, ours) = (std::fs::symlink_metadata(path)?, self.ours.metadata()?);
+            std::io::Result::Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino()))
+        };
+        same().unwrap_or(false)
+    }
+
+    fn moved(&self) -> std::io::Result<Option<PathBuf>> {
+        for entry in fs::read_dir(&self.etc)? {
+            let path = entry?.path();
+            if self.is_ours(&path) {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn put(etc: PathBuf, content: &[u8]) -> std::io::Result<Resolver> {
+    let (place, aside) = (etc.join(NAME), etc.join(ASIDE));
+    let own = fs::symlink_metadata(&place).is_ok();
+    if own {
+        fs::rename(&place, &aside)?;
+    }
+    let written = write(&place, content);
+    if written.is_err() && own {
+        let _ = fs::remove_file(&place);
+        fs::rename(&aside, &place)?;
+    }
+    Ok(Resolver {
+        ours: written?,
+        etc,
+        aside: own,
+    })
+}
+
+/// Makes the file, readable for all whatever the umask is.
+fn write(place: &Path, content: &[u8]) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o644);
+    let mut file = options.open(place)?;
+    std::io::Write::write_all(&mut file, content)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    Ok(file)
+}
+
+/// Where an open file of a root is, as the host sees it.
+fn handle_path(handle: &pathrs::Handle) -> std::io::Result<PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()))
+}
