@@ -273,6 +273,24 @@ fn a_package_that_does_not_exist_is_underlined() {
         !said.contains("bootstrap debian bookworm, amd64 runs"),
         "{said}"
     );
+    // Where the recipe may have added an archive, nobody can say.
+    let recipe = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
+    for step in [
+        "root.write_file(\"/etc/apt/sources.list.d/more.sources\", \"\");\n",
+        "root.nspawn_run([\"true\"]);\n",
+    ] {
+        let recipe = recipe.replace("root.install", &format!("{step}root.install"));
+        archive.repository.write("recipe.rhai", &recipe);
+        let output = archive
+            .command(&["doctor", "recipe.rhai"])
+            .output()
+            .unwrap();
+        let list = stdout(&output);
+        assert!(output.status.success(), "{list}{}", stderr(&output));
+        let said = "`openssh-sever` is in none of the lists, but step 2 may add others";
+        assert!(list.contains(said), "{list}");
+    }
+    archive.repository.write("recipe.rhai", &recipe);
     // As data, for editors.
     let json = archive
         .command(&["--error-format", "json", "doctor", "recipe.rhai"])

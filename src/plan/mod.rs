@@ -124,6 +124,9 @@ pub struct Check {
     pub argv: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Paths inside of the root: what stands below them decides where names come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// Names that have to be there, such as packages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wants: Vec<Want>,
@@ -138,6 +141,10 @@ pub struct Want {
     /// Where the name stands in the script, if it stands there as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub literal: Option<Span>,
+    /// An earlier step that may have added other sources: a command of the recipe, or a
+    /// file below one of the check's `sources`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<usize>,
 }
 
 /// A package archive, and the file in it that says what state it is in.

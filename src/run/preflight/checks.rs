@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use fs_err as fs;
 
 use crate::diagnose::Report;
-use crate::plan::{Check, Plan};
+use crate::plan::{Check, Plan, Want};
 
 /// What one check found.
 #[derive(Debug)]
@@ -93,7 +93,17 @@ fn read(check: &Check, output: &std::process::Output) -> Checked {
                     .cause(*cause)
                     .help(*help),
             ),
-            ["missing", name, file] => checked.wrong.push(missing(check, name, Path::new(file))),
+            ["missing", name, file] => {
+                let want = check.wants.iter().find(|want| want.name == *name);
+                match want.and_then(|want| want.after) {
+                    Some(step) => checked.unknown.push(format!(
+                        "`{name}` is in none of the lists, but step {step} may add others"
+                    )),
+                    None => checked
+                        .wrong
+                        .push(missing(check, want, name, Path::new(file))),
+                }
+            }
             ["unknown", why] => checked.unknown.push((*why).to_owned()),
             _ => checked.unknown.push(format!("the check said: {line}")),
         }
@@ -109,8 +119,7 @@ fn read(check: &Check, output: &std::process::Output) -> Checked {
     checked
 }
 
-fn missing(check: &Check, name: &str, file: &Path) -> Report {
-    let want = check.wants.iter().find(|want| want.name == name);
+fn missing(check: &Check, want: Option<&Want>, name: &str, file: &Path) -> Report {
     let site = want.map_or(&check.site, |want| &want.site);
     let report = Report::new("host::no_package", format!("there is no package `{name}`"))
         .trace(site.clone())

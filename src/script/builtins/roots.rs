@@ -1,12 +1,13 @@
 //! Roots beyond their bootstrap: branches, and the archives that their packages are from.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rhai::Dynamic;
 
 use super::{Access, Builtin, RootRef};
 use crate::diagnose::{Frame, Span, byte_offset};
-use crate::plan::{Archive, Base, Check, Root, Want};
+use crate::plan::{Archive, Base, Check, Op, Root, Step, Want};
 use crate::script::args::{Call, Outcome};
 use crate::script::session::STDLIB;
 use crate::script::spans;
@@ -57,7 +58,8 @@ first group is the archive's date: RFC 2822, or seconds since 1970).",
         access: Access::Stdlib,
         doc: "Adds a check of the host that runs before the first step, and changes nothing.
 
-The fields: `about` (what is looked at), `argv`, `env`. What a check reads and prints is
+The fields: `about` (what is looked at), `argv`, `env`, `sources` (paths inside of the
+root that decide where the names of `wanted` come from). What a check reads and prints is
 told in src/run/preflight/checks.rs.",
         example: "",
         run: check_before,
@@ -159,6 +161,7 @@ fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
         about: fields.required_text("about")?,
         argv: argv.ok_or_else(|| fields.missing("argv"))?,
         env,
+        sources: fields.strings("sources")?.unwrap_or_default(),
         wants: Vec::new(),
         site: call.chain(),
     };
@@ -187,16 +190,30 @@ fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
     {
         lineage.push(base);
     }
+    let earlier: Vec<Step> = plan
+        .steps
+        .split_last()
+        .map(|(_, earlier)| earlier)
+        .unwrap_or_default()
+        .iter()
+        .filter(|step| step.root.is_some_and(|root| lineage.contains(&root)))
+        .cloned()
+        .collect();
     for check in plan
         .checks
         .iter_mut()
         .filter(|check| lineage.contains(&check.root))
     {
+        let after = earlier
+            .iter()
+            .find(|step| may_add_sources(step, &check.sources))
+            .map(|step| step.number);
         for name in &names {
             if !check.wants.iter().any(|want| want.name == *name) {
                 check.wants.push(Want {
                     name: name.clone(),
                     site: site.clone(),
+                    after,
                     literal: site
                         .last()
                         .and_then(|frame| literal(call, &frame.span, name)),
@@ -205,6 +222,31 @@ fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
         }
     }
     Ok(Dynamic::UNIT)
+}
+
+/// Whether a step of the recipe's own may have added sources of packages: a command can do
+/// anything, a file tells by its path.
+fn may_add_sources(step: &Step, sources: &[String]) -> bool {
+    let commands = ["nspawn_run", "host_run", "nspawn_boot"];
+    commands.contains(&step.call.as_str())
+        || step.actions.iter().any(|action| {
+            let path = match &action.op {
+                Op::WriteFile(file) => &file.path,
+                Op::AppendFile(file) => &file.path,
+                Op::EditFile(file) => &file.path,
+                Op::CopyIn(copy) => &copy.path,
+                Op::Fetch(fetch) => &fetch.path,
+                Op::Symlink(link) => &link.path,
+                Op::MovePath(path) => &path.to,
+                _ => return false,
+            };
+            // A tree that is copied to a folder above may bring one.
+            let below = |a: &str, b: &str| Path::new(a).starts_with(b);
+            step.call != "bootstrap"
+                && sources
+                    .iter()
+                    .any(|source| below(path, source) || below(source, path))
+        })
 }
 
 /// Where `name` stands as a string, in the call at `span` or after it.
