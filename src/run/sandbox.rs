@@ -18,6 +18,9 @@ use super::Error;
 /// Set for the inner process: the outer one's PID. Honoured by PID 1 only.
 const MARKER: &str = "ROOTWRIGHT_OUTER_PID";
 
+/// Where temporary files are kept inside.
+pub const TEMPORARY: &str = "/run/systemd/nspawn/tmp";
+
 /// Which of the two processes this is.
 pub enum Place {
     /// PID 1, in namespaces of its own.
@@ -117,6 +120,11 @@ fn inside(outer: &str) -> Result<(), Error> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount("tmpfs", target, "tmpfs", flags, Some(c"mode=0755"))
         .map_err(fail("mount a tmpfs for systemd-nspawn"))?;
-    let _ = fs::create_dir_all("/run/systemd/nspawn");
+    // Temporary files of this process and of the host's tools go with the namespace, too.
+    if fs::create_dir_all(TEMPORARY).is_ok() {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+        let _ = fs::set_permissions(TEMPORARY, open);
+        let _ = tempfile::env::override_temp_dir(Path::new(TEMPORARY));
+    }
     super::interrupt::watch()
 }

@@ -153,6 +153,9 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
     let mut want = |tool: &str, why: String| {
         wanted.entry(tool.to_owned()).or_insert(why);
     };
+    if !plan.archives.is_empty() {
+        want("curl", "the state of archives".to_owned());
+    }
     for step in &plan.steps {
         for action in &step.actions {
             let why = format!("step {}, {}", step.number, step.label);
