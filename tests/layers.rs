@@ -649,6 +649,13 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     // Back: those layers are there still.
     release("Wed, 04 Nov 2026 11:00:00 UTC", "aa");
     assert_eq!(cached(&build(&["--refresh"])), 3);
+    // And they are those that are taken from now on.
+    let text = plan(&repository, &["--stdlib", "stdlib"]);
+    assert!(
+        text.contains("packages of 2026-11-0") && text.contains("3 cached, 0 to run"),
+        "{text}"
+    );
+    assert_eq!(cached(&build(&[])), 3);
     // The repository's own policy.
     release("Thu, 05 Nov 2026 10:00:00 UTC", "cc");
     repository.write("rootwright.toml", "[cache]\nrefresh = \"0s\"\n");

@@ -14,6 +14,7 @@ pub mod preflight;
 pub mod prepared;
 mod process;
 mod resolver;
+mod runner;
 pub mod sandbox;
 mod schedule;
 mod secrets;
@@ -26,8 +27,9 @@ use std::time::Duration;
 
 pub use capture::{BuildCapture, PreviewCapture};
 pub use error::{CommandFailure, Error};
-pub use execute::{Failed, Outcome, execute};
+pub use execute::{Failed, execute};
 pub use prepared::Prepared;
+pub use runner::Outcome;
 pub use secrets::Secrets;
 
 use crate::diagnose::Report;
