@@ -1,0 +1,124 @@
+//! Wrong scripts, each with the report that a person gets for it: `tests/suite/scripts/`
+//! has `NAME.rhai` and beside it `NAME.txt`, the human form without colour and then the
+//! form of `--error-format short`. `UPDATE=1` writes the second anew.
+//!
+//! A first line `//@ -o name=value` or `//@ --allow-host-run` stands for the command line.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rootwright::diagnose::Report;
+use rootwright::diagnose::render::{Style, render};
+use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::script::{self, Failure, HostFacts, Settings};
+
+/// `capture`, as a preview without a memory of earlier builds answers it.
+struct Preview;
+
+impl Capture for Preview {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+        rootwright::run::PreviewCapture::default().capture(request)
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/scripts")
+}
+
+/// The wrong scripts by name, without their libraries.
+fn scripts() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".rhai"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// What the first line of a script says of the command line.
+fn settings(text: &str) -> Settings {
+    let mut settings = Settings {
+        // Nothing of this host: not its architecture, not its package sources.
+        host: HostFacts {
+            arch: "x86_64".to_owned(),
+            root: PathBuf::from("/nowhere"),
+        },
+        ..Settings::default()
+    };
+    let line = text.lines().next().unwrap_or_default();
+    let mut words = line
+        .strip_prefix("//@ ")
+        .unwrap_or_default()
+        .split_whitespace();
+    while let Some(word) = words.next() {
+        match word {
+            "--allow-host-run" => settings.allow_host_run = true,
+            "-o" => {
+                let (name, value) = words.next().unwrap().split_once('=').unwrap();
+                settings.options.push((name.to_owned(), value.to_owned()));
+            }
+            other => panic!("what is {other}?"),
+        }
+    }
+    settings
+}
+
+fn drawn(failure: &Failure, style: Style) -> Vec<String> {
+    failure
+        .reports
+        .iter()
+        .map(|report| render(report, &failure.sources, style, false, 100))
+        .collect()
+}
+
+/// What a person sees, in both forms.
+fn seen(name: &str) -> Result<String, String> {
+    // Relative, so that no path of this machine is in the report.
+    let text = std::fs::read_to_string(name).unwrap();
+    let failure = script::evaluate(Path::new(name), &settings(&text), &mut Preview)
+        .err()
+        .ok_or_else(|| format!("{name}: nothing is found wrong with it"))?;
+    let human = drawn(&failure, Style::Human).join("\n");
+    let short = drawn(&failure, Style::Short).concat();
+    Ok(format!("{human}\n{short}"))
+}
+
+#[test]
+fn every_wrong_script_has_its_report() {
+    std::env::set_current_dir(folder()).unwrap();
+    let scripts = scripts();
+    assert!(scripts.len() >= 80, "{}", scripts.len());
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = Vec::new();
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for name in &scripts {
+        let seen = match seen(name) {
+            Ok(seen) => seen,
+            Err(message) => {
+                wrong.push(message);
+                continue;
+            }
+        };
+        let beside = Path::new(name).with_extension("txt");
+        if update {
+            std::fs::write(&beside, &seen).unwrap();
+        }
+        let expected = std::fs::read_to_string(&beside).unwrap_or_default();
+        if seen != expected {
+            wrong.push(format!("{name}: expected\n{expected}\nand got\n{seen}"));
+        }
+        if let Some(other) = texts.insert(seen.replace(name, "NAME"), name.clone()) {
+            wrong.push(format!("{name} and {other} are alike"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
