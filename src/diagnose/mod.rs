@@ -12,7 +12,8 @@ pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
 pub use report::{CommandReport, Report, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset};
 
-/// The nearest of `names`, if it is near enough to be what was meant.
+/// The nearest of `names`, if it is near enough to be what was meant: one slip in a short
+/// word, two or three in a long one.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     names
@@ -22,7 +23,10 @@ pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&
                 name,
             )
         })
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(word.len()) / 4)
+        .filter(|(distance, name)| {
+            let length = name.chars().count().min(word.chars().count());
+            *name != word && *distance <= length / 4 + usize::from(length < 4 && length > 1)
+        })
         .min()
         .map(|(_, name)| name)
 }

@@ -6,7 +6,7 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
 };
 
-use super::{Report, Severity, SourceMap};
+use super::{Report, Severity, SourceMap, Span};
 
 /// How reports are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,11 +60,16 @@ fn human(report: &Report, sources: &SourceMap, color: bool, width: usize) -> Str
 
 /// What miette has no place for: the calls, the command, the cause, what to do.
 fn rest(out: &mut String, report: &Report) {
-    let shown = report.place().map(ToString::to_string);
+    // A call that the drawing shows is not named again.
+    let shown = |span: &Span| {
+        report.place().is_some_and(|place| {
+            place.file == span.file && span.start <= place.start && place.end <= span.end
+        })
+    };
     let deeper: Vec<String> = report
         .trace
         .iter()
-        .filter(|frame| Some(frame.span.to_string()) != shown)
+        .filter(|frame| !shown(&frame.span))
         .map(|frame| format!("    {}  {}", frame.span, frame.function))
         .collect();
     if !deeper.is_empty() {

@@ -1,250 +1,42 @@
-//! Arguments of built-ins: positional ones, and the fields of a map.
+//! Arguments by name: the fields of a map.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Map};
 
-use super::builtins::{Builtin, CaptureSlot, Fetched, RootRef, Secret, is_marked, unmark};
-use super::session::{STDLIB, Session};
-use super::{fault, nearest, spans};
-use crate::diagnose::{Frame, Report, Span};
-use crate::plan::{RootId, Text};
+use super::builtins::{Secret, is_marked, unmark};
+use super::spans::{self, Step};
+use super::words::type_words;
+use super::{call, nearest};
+use crate::diagnose::Report;
+use crate::plan::Text;
 
-/// A failure of a built-in; boxed, since reports are large and failures rare.
-pub type Outcome<T> = Result<T, Box<Report>>;
-
-/// One call of a built-in.
-pub struct Call<'a> {
-    pub session: &'a Rc<Session>,
-    pub context: &'a NativeCallContext<'a>,
-    pub builtin: &'static Builtin,
-    pub captures: &'a CaptureSlot,
-    pub args: Vec<Dynamic>,
-    chain: RefCell<Option<Vec<Frame>>>,
-}
-
-impl<'a> Call<'a> {
-    pub fn new(
-        session: &'a Rc<Session>,
-        context: &'a NativeCallContext<'a>,
-        builtin: &'static Builtin,
-        captures: &'a CaptureSlot,
-        args: Vec<Dynamic>,
-    ) -> Self {
-        Call {
-            session,
-            context,
-            builtin,
-            captures,
-            args,
-            chain: RefCell::new(None),
-        }
-    }
-
-    /// The calls from the recipe to this one.
-    pub fn chain(&self) -> Vec<Frame> {
-        self.chain
-            .borrow_mut()
-            .get_or_insert_with(|| self.session.chain(self.context))
-            .clone()
-    }
-
-    /// Whether the stdlib makes the call.
-    pub fn is_from_stdlib(&self) -> bool {
-        self.chain()
-            .last()
-            .is_some_and(|frame| frame.span.file.starts_with(STDLIB))
-    }
-
-    /// The file that the call stands in.
-    pub fn file(&self) -> String {
-        self.chain()
-            .last()
-            .map(|frame| frame.span.file.clone())
-            .unwrap_or_default()
-    }
-
-    pub fn report(&self, code: &str, message: impl Into<String>) -> Box<Report> {
-        Box::new(Report::new(format!("script::{code}"), message).trace(self.chain()))
-    }
-
-    /// Whether argument `index` was given, and is not `()`.
-    pub fn has(&self, index: usize) -> bool {
-        self.args.get(index).is_some_and(|value| !value.is_unit())
-    }
-
-    fn arg(&self, index: usize) -> Dynamic {
-        self.args.get(index).cloned().unwrap_or(Dynamic::UNIT)
-    }
-
-    fn wrong(&self, index: usize, wanted: &str, given: &Dynamic) -> Box<Report> {
-        let name = self
-            .builtin
-            .params
-            .get(index)
-            .copied()
-            .unwrap_or("argument");
-        let given = words(given);
-        let mut report = *self.report(
-            "wrong_type",
-            format!(
-                "`{}` wants {wanted} for `{name}`, and got {given}",
-                self.builtin.name
-            ),
-        );
-        report = report.help(self.builtin.signature());
-        let focus = self.arg_span(&report, index);
-        Box::new(report.focus(focus).label(format!("this is {given}")))
-    }
-
-    /// The place of an argument in the call that the report shows.
-    fn arg_span(&self, report: &Report, index: usize) -> Option<Span> {
-        let [frame] = report.trace.as_slice() else {
-            return None;
-        };
-        let text = self.session.text(&frame.span.file)?;
-        let range = self.session.sources().byte_range(&frame.span)?;
-        let written = spans::arguments(&text, &range);
-        // In the method style the first argument stands before the name.
-        let hidden = self.args.len().checked_sub(written.len())?;
-        let argument = written.get(index.checked_sub(hidden)?)?;
-        Some(spans::span(&frame.span.file, &text, argument))
-    }
-
-    pub fn root(&self, index: usize) -> Outcome<RootId> {
-        let value = self.arg(index);
-        match value.clone().try_cast::<RootRef>() {
-            Some(root) => Ok(root.id),
-            None => {
-                let mut report = self.wrong(index, "a root", &value);
-                report
-                    .help
-                    .push("`bootstrap(#{ … })` makes a root".to_owned());
-                Err(report)
-            }
-        }
-    }
-
-    pub fn text(&self, index: usize) -> Outcome<String> {
-        let value = self.arg(index);
-        as_plain(&value).ok_or_else(|| self.wrong(index, "a string", &value))
-    }
-
-    /// A string that may hold secrets.
-    pub fn secret_text(&self, index: usize) -> Outcome<Text> {
-        let value = self.arg(index);
-        as_text(&value).ok_or_else(|| self.wrong(index, "a string", &value))
-    }
-
-    /// An array of strings, or one string.
-    pub fn strings(&self, index: usize) -> Outcome<Vec<String>> {
-        let value = self.arg(index);
-        as_strings(&value).ok_or_else(|| self.wrong(index, "an array of strings", &value))
-    }
-
-    pub fn array(&self, index: usize) -> Outcome<Array> {
-        let value = self.arg(index);
-        value
-            .clone()
-            .into_array()
-            .map_err(|_| self.wrong(index, "an array", &value))
-    }
-
-    pub fn dynamic(&self, index: usize) -> Dynamic {
-        self.arg(index)
-    }
-
-    pub fn fetched(&self, index: usize) -> Option<Fetched> {
-        self.arg(index).try_cast::<Fetched>()
-    }
-
-    pub fn map(&self, index: usize) -> Outcome<Map> {
-        let value = self.arg(index);
-        if value.is_unit() {
-            return Ok(Map::new());
-        }
-        value
-            .clone()
-            .try_cast::<Map>()
-            .ok_or_else(|| self.wrong(index, "a map, `#{ … }`", &value))
-    }
-
-    /// The named arguments in argument `index`; none where it was not given.
-    pub fn fields(&self, index: usize) -> Outcome<Fields<'_>> {
-        Ok(Fields {
-            call: self,
-            of: self.builtin.name.to_owned(),
-            path: Vec::new(),
-            map: self.map(index)?,
-            known: RefCell::default(),
-        })
-    }
-
-    /// A command: an array of words, or a script for `/bin/sh`.
-    pub fn command(&self, index: usize) -> Outcome<Vec<String>> {
-        let value = self.arg(index);
-        let argv = as_command(&value)
-            .ok_or_else(|| self.wrong(index, "an array of strings, or a script", &value))?;
-        self.check_argv(&argv)?;
-        Ok(argv)
-    }
-
-    pub fn check_argv(&self, argv: &[String]) -> Outcome<()> {
-        if argv.first().is_none_or(String::is_empty) {
-            return Err(Box::new(
-                self.report("empty_command", "the command is empty")
-                    .help("`[\"program\", \"argument\"]`, or a script as one string"),
-            ));
-        }
-        if argv.iter().any(|word| word.contains('\0')) {
-            return Err(self.report("nul", "a command cannot hold a NUL character"));
-        }
-        Ok(())
-    }
-
-    /// A path inside of the root: absolute, without NUL.
-    pub fn path(&self, index: usize) -> Outcome<String> {
-        let path = self.text(index)?;
-        self.check_path(&path)?;
-        Ok(path)
-    }
-
-    pub fn check_path(&self, path: &str) -> Outcome<()> {
-        if !path.starts_with('/') {
-            return Err(Box::new(
-                self.report(
-                    "relative_path",
-                    format!("`{path}` is no path inside of the root: it does not start with `/`"),
-                )
-                .help(format!("`/{path}`")),
-            ));
-        }
-        if path.contains('\0') {
-            return Err(self.report("nul", "a path cannot hold a NUL character"));
-        }
-        Ok(())
-    }
-}
+pub use super::call::{Call, Outcome};
 
 /// The fields of a map, each read once by its name; [`Fields::finish`] refuses the rest.
 pub struct Fields<'a> {
     call: &'a Call<'a>,
     /// Whose fields they are, for messages.
     of: String,
-    path: Vec<String>,
+    /// Where the map stands in the call; empty where a script checks a map of its own.
+    base: Vec<Step>,
     map: Map,
     known: RefCell<Vec<String>>,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     /// Fields of a map that a script checks, in the name of `of`.
-    pub fn of<'a>(call: &'a Call<'a>, of: &str, map: Map) -> Fields<'a> {
+    pub fn of(call: &'a Call<'a>, of: &str, map: Map) -> Fields<'a> {
+        Fields::at(call, of, map, Vec::new())
+    }
+
+    /// Fields of a map that stands where `base` leads in the call.
+    pub fn at(call: &'a Call<'a>, of: &str, map: Map, base: Vec<Step>) -> Fields<'a> {
         Fields {
             call,
             of: of.to_owned(),
-            path: Vec::new(),
+            base,
             map,
             known: RefCell::default(),
         }
@@ -270,49 +62,49 @@ impl Fields<'_> {
             .ok_or_else(|| self.wrong(name, wanted, &value))
     }
 
+    /// Where a field stands in the call.
+    pub fn place(&self, name: &str) -> Vec<Step> {
+        let mut place = self.base.clone();
+        place.push(Step::Field(name.to_owned()));
+        place
+    }
+
     pub fn wrong(&self, name: &str, wanted: &str, given: &Dynamic) -> Box<Report> {
-        let given = words(given);
-        let shown = self.shown(name);
-        let report = *self.call.report(
-            "wrong_type",
-            format!(
-                "`{}` wants {wanted} for `{shown}`, and got {given}",
-                self.of
-            ),
-        );
-        self.focused(report, name, &format!("this is {given}"))
+        let path = self.place(name);
+        let report = *self.call.wrong_value(&self.of, name, &path, wanted, given);
+        let label = format!("this is {}", type_words(given.type_name()));
+        self.found(report, name, &label)
     }
 
     /// An error about a field that has the right type and a value that will not do.
     pub fn refuse(&self, name: &str, code: &str, message: impl Into<String>) -> Box<Report> {
-        let report = *self.call.report(code, message);
-        self.focused(report, name, "here")
+        let report = *self.call.refuse_at(&self.place(name), code, message);
+        self.found(report, name, "")
     }
 
-    fn focused(&self, report: Report, name: &str, label: &str) -> Box<Report> {
+    /// Underlines a field of a map that a script checks: in the first call of the chain
+    /// that has such a field written in it.
+    fn found(&self, report: Report, name: &str, label: &str) -> Box<Report> {
+        if !self.base.is_empty() {
+            return Box::new(report);
+        }
+        let session = self.call.session;
         let focus = report.trace.iter().find_map(|frame| {
-            let text = self.call.session.text(&frame.span.file)?;
-            let range = self.call.session.sources().byte_range(&frame.span)?;
-            let mut path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+            let file = &frame.span.file;
+            let scan = session.scan(file)?;
+            let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
+            let mut path: Vec<&str> = self.of.split('.').skip(1).collect();
             path.push(name);
-            let found = spans::field(&text, &range, &path)?;
-            Some(spans::span(&frame.span.file, &text, &found))
+            let found = spans::field(&scan, &range, &path)?;
+            Some(scan.span(file, &found))
         });
-        let in_first = focus
-            .as_ref()
-            .zip(report.trace.first())
-            .is_some_and(|(focus, frame)| focus.file == frame.span.file);
-        Box::new(if in_first {
-            report.focus(focus).label(label)
-        } else {
-            report
+        let drawn = report.trace.first().map(|frame| frame.span.file.clone());
+        let focus = focus.filter(|span| Some(&span.file) == drawn.as_ref());
+        Box::new(match focus {
+            Some(span) if label.is_empty() => report.focus(Some(span)),
+            Some(span) => report.focus(Some(span)).label(label),
+            None => report,
         })
-    }
-
-    fn shown(&self, name: &str) -> String {
-        let mut path = self.path.clone();
-        path.push(name.to_owned());
-        path.join(".")
     }
 
     pub fn text(&self, name: &str) -> Outcome<Option<String>> {
@@ -324,22 +116,36 @@ impl Fields<'_> {
     }
 
     pub fn missing(&self, name: &str) -> Box<Report> {
-        let shown = self.shown(name);
         // A required field that is missing beside one that is nearly it is a typo.
         let known = self.known.borrow();
         let others = self.map.keys().map(|key| key.as_str());
         let typo = nearest(name, others.filter(|key| !known.iter().any(|k| k == key)));
-        let report = *self.call.report(
-            "missing_field",
-            format!("`{}` needs the field `{shown}`", self.of),
-        );
-        match typo {
-            Some(typo) => {
-                let report = report.help(format!("is `{typo}` meant to be `{name}`?"));
-                self.focused(report, typo, "this is no field")
-            }
-            None => Box::new(report.help(format!("#{{ {name}: … }}"))),
+        let message = format!("`{}` needs the field `{name}`", self.of);
+        if let Some(typo) = typo {
+            let label = "this is no field";
+            let path = self.place(typo);
+            let report = self.call.labelled(&path, "missing_field", message, label);
+            let report = report.help(format!("is `{typo}` meant to be `{name}`?"));
+            return self.found(report, typo, label);
         }
+        let report = self.call.refuse_at(&self.base, "missing_field", message);
+        Box::new(report.help(format!("add `{name}: …` to the map")))
+    }
+
+    /// Refuses a pattern that is no regular expression.
+    pub fn pattern(&self, name: &str, pattern: &str) -> Outcome<()> {
+        let Err(error) = regex::Regex::new(pattern) else {
+            return Ok(());
+        };
+        // The crate's own message shows the pattern anew; its last line says what is wrong.
+        let text = error.to_string();
+        let why = text.lines().last().unwrap_or_default();
+        let why = why.strip_prefix("error: ").unwrap_or(why);
+        let message = format!("`{name}` is no regular expression: {why}");
+        let report = self.refuse(name, "bad_pattern", message);
+        Err(Box::new(report.help(
+            "before `.`, `(`, `[`, `*`, `+`, `?` and such, a backslash makes them mean themselves: `\\\\(`",
+        )))
     }
 
     pub fn secret_text(&self, name: &str) -> Outcome<Option<Text>> {
@@ -351,11 +157,34 @@ impl Fields<'_> {
     }
 
     pub fn command(&self, name: &str) -> Outcome<Option<Vec<String>>> {
-        let argv = self.typed(name, "an array of strings, or a script", as_command)?;
+        let argv = self.typed(name, "an array of strings or a script", as_command)?;
         if let Some(argv) = &argv {
-            self.call.check_argv(argv)?;
+            self.call.check_argv(argv, &self.place(name))?;
         }
         Ok(argv)
+    }
+
+    /// A path inside of the root: absolute, without NUL.
+    pub fn path(&self, name: &str) -> Outcome<Option<String>> {
+        let path = self.text(name)?;
+        if let Some(path) = &path {
+            self.call.check_path(path, &self.place(name))?;
+        }
+        Ok(path)
+    }
+
+    /// The maps of a list, or the one map; none where the field is absent.
+    pub fn maps(&self, name: &str, wanted: &str) -> Outcome<Vec<Fields<'a>>> {
+        match self.get(name) {
+            Some(value) => call::maps(
+                self.call,
+                (&self.of, name),
+                self.place(name),
+                wanted,
+                &value,
+            ),
+            None => Ok(Vec::new()),
+        }
     }
 
     pub fn bool(&self, name: &str) -> Outcome<Option<bool>> {
@@ -398,18 +227,31 @@ impl Fields<'_> {
 
     /// Permission bits: `0o644`, or `"0644"`.
     pub fn mode(&self, name: &str) -> Outcome<Option<u32>> {
-        self.typed(name, "permission bits such as `0o644`", as_mode)
+        if let Some(value) = self.get(name) {
+            self.call.check_mode(&self.place(name), &value)?;
+        }
+        self.typed(name, "permission bits", as_mode)
     }
 
     /// A map of strings, such as an environment.
     pub fn texts(&self, name: &str) -> Outcome<BTreeMap<String, Text>> {
-        let found = self.typed(name, "a map of strings", |value| {
-            let map = value.clone().try_cast::<Map>()?;
-            map.iter()
-                .map(|(key, value)| Some((key.to_string(), as_text(value)?)))
-                .collect()
-        })?;
-        Ok(found.unwrap_or_default())
+        let Some(value) = self.get(name) else {
+            return Ok(BTreeMap::new());
+        };
+        let wanted = "a map of strings";
+        let Some(map) = value.clone().try_cast::<Map>() else {
+            return Err(self.wrong(name, wanted, &value));
+        };
+        let mut found = BTreeMap::new();
+        for (key, value) in map {
+            let Some(text) = as_text(&value) else {
+                let mut path = self.place(name);
+                path.push(Step::Field(key.to_string()));
+                return Err(self.call.wrong_value(name, &key, &path, "a string", &value));
+            };
+            found.insert(key.to_string(), text);
+        }
+        Ok(found)
     }
 
     /// Refuses every field that was not asked for.
@@ -422,26 +264,30 @@ impl Fields<'_> {
         let Some(unknown) = unknown else {
             return Ok(());
         };
-        let shown = self.shown(unknown);
-        let mut report = *self.call.report(
-            "unknown_field",
-            format!("`{}` has no field `{shown}`", self.of),
-        );
+        let message = format!("`{}` has no field `{unknown}`", self.of);
+        let path = self.place(unknown);
+        let mut report = *self
+            .call
+            .labelled(&path, "unknown_field", message, "no such field");
+        let mut fields = known.clone();
+        fields.sort();
+        fields.dedup();
         report = match nearest(unknown, known.iter().map(String::as_str)) {
             Some(near) => report.help(format!("did you mean `{near}`?")),
-            None => report.help(format!("it has {}", known.join(", "))),
+            None if fields.is_empty() => report.help("it has no fields"),
+            None => report.help(format!("it has {}", fields.join(", "))),
         };
-        Err(self.focused(report, unknown, "no such field"))
+        Err(self.found(report, unknown, "no such field"))
     }
 }
 
 /// A string without a secret in it.
-fn as_plain(value: &Dynamic) -> Option<String> {
+pub fn as_plain(value: &Dynamic) -> Option<String> {
     let text = value.clone().into_string().ok()?;
     (!is_marked(&text)).then_some(text)
 }
 
-fn as_text(value: &Dynamic) -> Option<Text> {
+pub fn as_text(value: &Dynamic) -> Option<Text> {
     match value.clone().try_cast::<Secret>() {
         Some(secret) => Some(secret.0),
         None => value.clone().into_string().ok().map(|text| unmark(&text)),
@@ -456,28 +302,16 @@ pub fn as_strings(value: &Dynamic) -> Option<Vec<String>> {
     array.iter().map(as_plain).collect()
 }
 
-/// What a value is, in words.
-fn words(value: &Dynamic) -> String {
-    let secret = |value: &Dynamic| {
-        value.clone().try_cast::<Secret>().is_some()
-            || value
-                .clone()
-                .into_string()
-                .is_ok_and(|text| is_marked(&text))
-    };
-    let in_array = value
-        .clone()
-        .into_array()
-        .is_ok_and(|array| array.iter().any(secret));
-    if secret(value) || in_array {
-        // Where it would show: a command line, a path, a name.
-        "a secret, which goes into contents, `env` and `stdin` only".to_owned()
-    } else {
-        fault::type_words(value.type_name())
-    }
+/// Whether a value is, or has in it, a secret.
+pub fn holds_secret(value: &Dynamic) -> bool {
+    value.clone().try_cast::<Secret>().is_some()
+        || value
+            .clone()
+            .into_string()
+            .is_ok_and(|text| is_marked(&text))
 }
 
-fn as_command(value: &Dynamic) -> Option<Vec<String>> {
+pub fn as_command(value: &Dynamic) -> Option<Vec<String>> {
     if value.is_string() {
         let script = as_plain(value)?;
         return Some(vec!["/bin/sh".to_owned(), "-euc".to_owned(), script]);

@@ -1,6 +1,5 @@
 //! The engine: set up in this one place, for every script alike.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -8,7 +7,9 @@ use std::sync::mpsc::{Receiver, Sender};
 use rhai::{Engine, OptimizationLevel, Scope, Token};
 
 use super::session::{STDLIB, Session};
-use super::{Evaluation, Failure, Settings, builtins, doc, fault, limits, loader};
+use super::{
+    Evaluation, Failure, Settings, builtins, doc, fault, limits, loader, refused, signatures,
+};
 use crate::diagnose::{HintSet, Report};
 use crate::plan::{Captured, Plan, Recipe, SCHEMA_VERSION};
 
@@ -132,13 +133,24 @@ pub fn known_failures(settings: &Settings) -> HintSet {
 
 fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Report>> {
     let text = session.text(name).unwrap_or_default();
-    let ast = loader::compile(engine, session, name, &text)?;
+    let ast = loader::compile(engine, session, name, &text).map_err(once)?;
     session
         .below(Vec::new(), name, || {
             engine.run_ast_with_scope(&mut Scope::new(), &ast)
         })
         .map_err(|error| vec![*fault::report(session, *error, name, Vec::new())])?;
     builtins::check_given_options(session).map_err(|report| vec![*report])
+}
+
+/// The same finding once: two imports may lead to one module.
+fn once(reports: Vec<Report>) -> Vec<Report> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut left = reports;
+    left.retain(|report| {
+        let place = report.place().map(ToString::to_string);
+        seen.insert((place, report.message.clone()))
+    });
+    left
 }
 
 pub fn empty_plan(name: &str, text: &str) -> Plan {
@@ -181,8 +193,9 @@ pub fn build(session: &Rc<Session>, captures: &builtins::CaptureSlot) -> Engine 
         |_, _, _, _, _| Ok(rhai::debugger::DebuggerCommand::Continue),
     );
     engine.set_module_resolver(loader::Resolver::new(session));
+    refused::register(&mut engine);
     builtins::register(&mut engine, session, captures);
-    session.set_functions(functions(&engine));
+    session.set_functions(signatures::all(&engine));
     engine
 }
 
@@ -213,40 +226,4 @@ fn is_call(lines: &[Vec<char>], position: rhai::Position, length: usize) -> bool
         .get(line - 1)
         .and_then(|line| line.get(column - 1 + length..))
         .is_some_and(|rest| rest.iter().find(|c| !c.is_whitespace()) == Some(&'('))
-}
-
-/// Every function that a script can call, with its signatures in words.
-fn functions(engine: &Engine) -> BTreeMap<String, Vec<String>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, signature) in engine.collect_fn_metadata(
-        None,
-        |info| {
-            let name = info.metadata.name.to_string();
-            let parameters: Vec<String> = info
-                .metadata
-                .params_info
-                .iter()
-                .take(info.metadata.num_params)
-                .map(|parameter| {
-                    let (name, kind) = parameter.split_once(": ").unwrap_or((parameter, ""));
-                    match (name, kind) {
-                        ("_", kind) => fault::type_words(kind),
-                        (name, "") => name.to_owned(),
-                        (name, kind) => format!("{name}: {}", fault::type_words(kind)),
-                    }
-                })
-                .collect();
-            Some((name.clone(), format!("{name}({})", parameters.join(", "))))
-        },
-        true,
-    ) {
-        let signatures = found.entry(name).or_default();
-        if !signatures.contains(&signature) {
-            signatures.push(signature);
-        }
-    }
-    for builtin in builtins::all() {
-        found.insert(builtin.name.to_owned(), vec![builtin.signature()]);
-    }
-    found
 }

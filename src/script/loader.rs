@@ -123,6 +123,9 @@ pub fn compile(
     }
     let text = parsable(text);
     *session.parsing.borrow_mut() = text.lines().map(|line| line.chars().collect()).collect();
+    if let Some(report) = fault::open_comment(file, &text) {
+        return Err(vec![report]);
+    }
     let mut ast = engine
         .compile(&text)
         .map_err(|error| vec![fault::parse(session, &error, file)])?;

@@ -7,16 +7,21 @@
 mod analysis;
 mod args;
 mod builtins;
+mod call;
 pub mod doc;
 mod engine;
 mod fault;
+mod habits;
 mod limits;
 mod loader;
+mod refused;
 mod session;
+mod signatures;
 pub mod site;
 mod spans;
 pub mod stdlib;
 pub mod testing;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;

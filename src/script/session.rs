@@ -9,7 +9,9 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, NativeCallContext};
 
 use super::limits::Budget;
-use super::{Settings, spans};
+use super::signatures::Signature;
+use super::spans::{self, Scan};
+use super::{Access, Settings, builtins, refused};
 use crate::diagnose::{Frame, HintSet, SourceMap, Span};
 use crate::plan::{Action, Input, Plan, RootId, Step};
 
@@ -39,8 +41,8 @@ pub struct Session {
     prefix: RefCell<Vec<Frame>>,
     /// Whether a step of the plan is open, and how long its call chain is.
     open: Cell<Option<usize>>,
-    names: RefCell<BTreeMap<String, Vec<String>>>,
-    scans: RefCell<BTreeMap<String, Rc<spans::Scan>>>,
+    names: RefCell<BTreeMap<String, Vec<Signature>>>,
+    scans: RefCell<BTreeMap<String, Rc<Scan>>>,
     /// Spans of calls that were looked up.
     spans: RefCell<BTreeMap<(String, crate::diagnose::Position), Span>>,
 }
@@ -103,16 +105,17 @@ impl Session {
             return Some(span.clone());
         }
         let scan = self.scan(file)?;
-        let span = scan.call_span(file, scan.byte_at(at)?);
+        let span = scan.span(file, &spans::call(&scan, scan.byte_at(at)?));
         self.spans.borrow_mut().insert(key, span.clone());
         Some(span)
     }
 
-    fn scan(&self, file: &str) -> Option<Rc<spans::Scan>> {
+    /// A script, told apart; made once a file.
+    pub fn scan(&self, file: &str) -> Option<Rc<Scan>> {
         if let Some(scan) = self.scans.borrow().get(file) {
             return Some(Rc::clone(scan));
         }
-        let scan = Rc::new(spans::Scan::new(self.text(file)?));
+        let scan = Rc::new(Scan::new(self.text(file)?));
         let mut scans = self.scans.borrow_mut();
         Some(Rc::clone(scans.entry(file.to_owned()).or_insert(scan)))
     }
@@ -236,26 +239,37 @@ impl Session {
     }
 
     /// The functions that scripts can call: names, each with its signatures.
-    pub fn set_functions(&self, functions: BTreeMap<String, Vec<String>>) {
+    pub fn set_functions(&self, functions: BTreeMap<String, Vec<Signature>>) {
         self.names.replace(functions);
     }
 
-    pub fn signatures(&self, name: &str) -> Vec<String> {
+    pub fn signatures(&self, name: &str) -> Vec<Signature> {
         self.names.borrow().get(name).cloned().unwrap_or_default()
     }
 
+    /// The names that a recipe may call.
     pub fn function_names(&self) -> Vec<String> {
+        let hidden = |name: &str| {
+            let closed = builtins()
+                .iter()
+                .any(|builtin| builtin.name == name && builtin.access == Access::Stdlib);
+            closed
+                || refused::FUNCTIONS
+                    .iter()
+                    .any(|(refused, _)| *refused == name)
+        };
         self.names
             .borrow()
             .keys()
             .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
-            .filter(|name| !name.contains('$'))
+            .filter(|name| !name.contains('$') && !hidden(name))
             .cloned()
             .collect()
     }
 
-    /// Words of a script that `let`, `const`, `for` and parameters make variables.
-    pub fn variable_names(&self, file: &str) -> BTreeSet<String> {
+    /// Words of a script that are variables, with the word that makes them so: `let`,
+    /// `const`, `for`.
+    pub fn variable_names(&self, file: &str) -> BTreeMap<String, String> {
         let text = self.text(file).unwrap_or_default();
         let words: Vec<&str> = text
             .split(|c: char| !(c.is_alphanumeric() || c == '_'))
@@ -265,7 +279,22 @@ impl Session {
             .iter()
             .zip(words.iter().skip(1))
             .filter(|(word, _)| matches!(**word, "let" | "const" | "for"))
-            .map(|(_, name)| (*name).to_owned())
+            .map(|(word, name)| ((*name).to_owned(), (*word).to_owned()))
+            .collect()
+    }
+
+    /// Words of a script that name fields of maps.
+    pub fn field_names(&self, file: &str) -> BTreeSet<String> {
+        let text = self.text(file).unwrap_or_default();
+        text.split(':')
+            .filter_map(|before| {
+                before
+                    .trim_end()
+                    .rsplit(|c: char| !(c.is_alphanumeric() || c == '_'))
+                    .next()
+            })
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
             .collect()
     }
 }

@@ -117,8 +117,14 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
     let name = call.text(0)?;
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || !name.chars().all(word) {
-        let report = call.report("secret_name", format!("`{name}` is no name for a secret"));
-        return Err(Box::new(report.help("letters, digits, `_` and `-`")));
+        let report = call.refuse(
+            0,
+            "secret_name",
+            format!("`{name}` is no name for a secret"),
+        );
+        return Err(Box::new(
+            report.help("a name has letters, digits, `_` and `-`"),
+        ));
     }
     Ok(Dynamic::from(Secret(Text::secret(name))))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use rhai::{Dynamic, Map};
+use rhai::Dynamic;
 
 use super::run::step;
 use super::{Access, Builtin, Fetched};
@@ -10,7 +10,7 @@ use crate::plan::{
     Action, AppendFile, Attributes, CopyIn, Edit, EditFile, Fetch, MakeDir, MovePath, Op,
     RemovePath, SetMode, SetOwner, Symlink, WriteFile, digest,
 };
-use crate::script::args::{Call, Fields, Outcome, as_mode};
+use crate::script::args::{Call, Fields, Outcome};
 
 macro_rules! builtin {
     ($name:literal, $params:expr, $optional:expr, $run:expr, $doc:literal, $example:literal) => {
@@ -201,32 +201,11 @@ fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
 fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(1)?;
-    let given = call.dynamic(2);
-    let list = match given.clone().into_array() {
-        Ok(list) => list,
-        Err(_) => vec![given],
-    };
     let mut edits = Vec::new();
-    for item in list {
-        let map = item.try_cast::<Map>().ok_or_else(|| {
-            Box::new(
-                call.report(
-                    "wrong_type",
-                    "`edit_file` wants maps of `pattern` and `replacement`",
-                )
-                .help(call.builtin.signature()),
-            )
-        })?;
-        let fields = Fields::of(call, "edit_file", map);
+    for fields in call.maps(2, "a map, `#{ pattern: \"…\", replacement: \"…\" }`")? {
         let pattern = fields.required_text("pattern")?;
         let replacement = fields.required_text("replacement")?;
-        if let Err(error) = regex::Regex::new(&pattern) {
-            return Err(fields.refuse(
-                "pattern",
-                "bad_pattern",
-                format!("`pattern` is no regular expression: {error}"),
-            ));
-        }
+        fields.pattern("pattern", &pattern)?;
         fields.finish()?;
         edits.push(Edit {
             pattern,
@@ -267,9 +246,15 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     let source = resolve_source(call, &name)?;
     let digest = digest::digest_tree(&source).map_err(|error| {
         Box::new(
-            call.report(
+            call.refuse(
+                1,
                 "copy_source",
-                format!("cannot read `{}`: {error}", source.display()),
+                match error.kind() {
+                    std::io::ErrorKind::NotFound => {
+                        format!("there is no file `{}`", plain(&source))
+                    }
+                    _ => format!("cannot read `{}`: {error}", plain(&source)),
+                },
             )
             .help("the path is taken from the folder of the script that names it"),
         )
@@ -286,11 +271,16 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     act(call, root, label, Op::CopyIn(op), Some(fields))
 }
 
+/// A path as a person names it, without a `./` before it.
+fn plain(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
 /// The path of a file of the recipe's repository; links may not lead out of it.
 fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     let outside = || {
         Box::new(call
-            .report("copy_source", format!("`{name}` is outside of the recipe's repository"))
+            .refuse(1, "copy_source", format!("`{name}` is outside of the recipe's repository"))
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
     };
     let relative = Path::new(name);
@@ -339,7 +329,10 @@ fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
         target: call.text(2)?,
     };
     if op.target.is_empty() || op.target.contains('\0') {
-        return Err(call.report("link_target", "a link needs a target"));
+        let report = call.refuse(2, "link_target", "a link needs a target");
+        return Err(Box::new(
+            report.help("`root.symlink(path, target)`: the link stands at `path`"),
+        ));
     }
     let label = format!("link {} to {}", op.path, op.target);
     act(call, root, label, Op::Symlink(op), None)
@@ -357,7 +350,7 @@ fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
         .all(|part| !matches!(part, Component::Normal(_)));
     if names_nothing {
         return Err(Box::new(
-            call.report("remove_root", "the root itself cannot be removed")
+            call.refuse(1, "remove_root", "the root itself cannot be removed")
                 .help("name what is in it: `/srv/*`"),
         ));
     }
@@ -378,15 +371,7 @@ fn move_path(call: &Call<'_>) -> Outcome<Dynamic> {
 fn set_mode(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
-    let mode = as_mode(&call.dynamic(2)).ok_or_else(|| {
-        Box::new(
-            call.report(
-                "wrong_type",
-                "`set_mode` wants permission bits such as `0o644` for `mode`",
-            )
-            .help("a number that starts with `0o` is octal"),
-        )
-    })?;
+    let mode = call.mode(2)?;
     let op = SetMode {
         path: call.path(1)?,
         mode,
@@ -404,6 +389,12 @@ fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
         Ok(number) => number.to_string(),
         Err(_) => call.text(2)?,
     };
+    if let Some((owner, group)) = name.split_once(':') {
+        let report = call.refuse(2, "owner_name", format!("`{name}` is no owner's name"));
+        return Err(Box::new(
+            report.help(format!("write `\"{owner}\", #{{ group: \"{group}\" }}`")),
+        ));
+    }
     let op = SetOwner {
         path: call.path(1)?,
         owner: name,
@@ -423,8 +414,12 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
         .any(|scheme| url.starts_with(scheme));
     if !known || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Box::new(
-            call.report("fetch_url", format!("`{url}` is no address to fetch from"))
-                .help("it starts with `https://`, `http://` or `file:///`"),
+            call.refuse(
+                0,
+                "fetch_url",
+                format!("`{url}` is no address to fetch from"),
+            )
+            .help("it starts with `https://`, `http://` or `file:///`"),
         ));
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {

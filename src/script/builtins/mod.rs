@@ -23,7 +23,7 @@ use super::session::Session;
 
 pub use capture::{Asked, CaptureSlot};
 pub use options::check_given as check_given_options;
-pub use values::{Fetched, RootRef, Secret, is_marked, unmark};
+pub use values::{Fetched, ROOT_PROPERTIES, RootRef, Secret, is_marked, unmark};
 
 /// Who may call a built-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +55,22 @@ impl Builtin {
 
     /// `install(root, packages, [opts])`
     pub fn signature(&self) -> String {
+        format!("{}({})", self.name, self.parameters().join(", "))
+    }
+
+    /// `root.install(packages, [opts])`
+    pub fn method(&self) -> String {
+        let parameters = self.parameters();
+        match parameters.split_first() {
+            Some((first, rest)) => format!("{first}.{}({})", self.name, rest.join(", ")),
+            None => self.signature(),
+        }
+    }
+
+    /// The parameters, those in brackets that may be left out.
+    fn parameters(&self) -> Vec<String> {
         let required = self.params.len() - self.optional;
-        let words: Vec<String> = self
-            .params
+        self.params
             .iter()
             .enumerate()
             .map(|(index, name)| {
@@ -67,8 +80,7 @@ impl Builtin {
                     format!("[{name}]")
                 }
             })
-            .collect();
-        format!("{}({})", self.name, words.join(", "))
+            .collect()
     }
 }
 

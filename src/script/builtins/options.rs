@@ -87,13 +87,9 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let kind = kind(&fields, default.as_ref(), &choices)?;
     let pattern = pattern
         .map(|pattern| {
-            regex::Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-                fields.refuse(
-                    "pattern",
-                    "bad_pattern",
-                    format!("`pattern` is no regular expression: {error}"),
-                )
-            })
+            fields.pattern("pattern", &pattern)?;
+            regex::Regex::new(&format!("^(?:{pattern})$"))
+                .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))
         })
         .transpose()?;
     let choices: Vec<Value> = choices
@@ -104,7 +100,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             fields.refuse(
                 "choices",
                 "wrong_type",
-                "choices are strings, numbers or booleans",
+                "`choices` of `option` has to be an array of strings, numbers or booleans",
             )
         })?;
     if call
@@ -115,9 +111,13 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         .iter()
         .any(|o| o.name == name)
     {
-        return Err(call.report(
+        let report = call.refuse(
+            0,
             "duplicate",
             format!("the option `{name}` is declared twice"),
+        );
+        return Err(Box::new(
+            report.help("declare it once, and keep its value in a variable"),
         ));
     }
     let default = default.as_ref().and_then(to_json);
@@ -125,10 +125,14 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         && !choices.is_empty()
         && !choices.contains(default)
     {
-        return Err(fields.refuse(
+        let words: Vec<String> = choices.iter().map(plain).collect();
+        let report = fields.refuse(
             "default",
             "bad_option",
             format!("the default of `{name}` is not one of its choices"),
+        );
+        return Err(Box::new(
+            report.help(format!("the choices are {}", words.join(", "))),
         ));
     }
     fields.finish()?;
@@ -154,7 +158,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             } else {
                 help.as_str()
             };
-            return Err(Box::new(report.help(format!("-o {name}=… ({words})"))));
+            return Err(Box::new(report.help(format!("say `-o {name}=…`: {words}"))));
         }
     };
     let dynamic = rhai::serde::to_dynamic(&value).unwrap_or(Dynamic::UNIT);
@@ -176,21 +180,19 @@ fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> 
         (Some("boolean"), _) => Some(Kind::Boolean),
         (Some("list"), _) => Some(Kind::List),
         (Some(other), _) => {
-            return Err(fields.refuse(
-                "type",
-                "bad_option",
-                format!("`{other}` is no type of an option: `string`, `number`, `boolean`, `list`"),
+            let message = format!("`{other}` is no type of an option");
+            let report = fields.refuse("type", "bad_option", message);
+            return Err(Box::new(
+                report.help("the types are `string`, `number`, `boolean` and `list`"),
             ));
         }
         (None, Some(value)) => Kind::of(value),
         (None, None) => Some(Kind::Text),
     };
     found.ok_or_else(|| {
-        fields.refuse(
-            "default",
-            "wrong_type",
-            "a default is a string, a number, a boolean or an array of strings",
-        )
+        let given = default.cloned().unwrap_or_default();
+        let wanted = "a string, a number, a boolean or a list";
+        fields.wrong("default", wanted, &given)
     })
 }
 

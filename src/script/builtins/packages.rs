@@ -7,6 +7,7 @@ use crate::diagnose::Report;
 use crate::plan::{Root, RootId};
 use crate::script::args::{Call, Outcome};
 use crate::script::session::STDLIB;
+use crate::script::spans::Step;
 use crate::script::stdlib::Stdlib;
 use crate::script::{fault, loader, nearest};
 
@@ -171,7 +172,8 @@ fn with_packages(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
     let packages = call.strings(1)?;
     let opts = call.map(2)?;
     if packages.is_empty() {
-        let report = call.report(
+        let report = call.refuse(
+            1,
             "no_packages",
             format!("`{function}` has no packages to {function}"),
         );
@@ -179,16 +181,21 @@ fn with_packages(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
             report.help("name one, or leave the call out with `if`"),
         ));
     }
-    for package in &packages {
-        let bad = package.is_empty()
-            || package.starts_with('-')
-            || package.chars().any(|c| c.is_whitespace() || c.is_control());
-        if bad {
-            let report = call.report("package_name", format!("`{package}` is no package's name"));
-            return Err(Box::new(report.help(
-                "a name does not start with `-` and holds no blanks; options of the package manager are fields of the last argument",
-            )));
-        }
+    for (index, package) in packages.iter().enumerate() {
+        let blank = package.chars().any(|c| c.is_whitespace() || c.is_control());
+        let cure = if package.is_empty() {
+            "leave the empty name out"
+        } else if package.starts_with('-') {
+            "options of the package manager are fields of the last argument: `#{ recommends: true }`"
+        } else if blank {
+            "each package is a string of its own: `[\"a\", \"b\"]`"
+        } else {
+            continue;
+        };
+        let place = [Step::Argument(1), Step::Item(index)];
+        let message = format!("`{}` is no package's name", package.escape_debug());
+        let report = call.refuse_at(&place, "package_name", message);
+        return Err(Box::new(report.help(cure)));
     }
     let label = || format!("{function} {}", packages.join(", "));
     let names: rhai::Array = packages.iter().map(|p| p.clone().into()).collect();

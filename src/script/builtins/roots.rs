@@ -6,11 +6,10 @@ use std::path::Path;
 use rhai::Dynamic;
 
 use super::{Access, Builtin, RootRef};
-use crate::diagnose::{Frame, Span, byte_offset};
+use crate::diagnose::{Frame, Span};
 use crate::plan::{Archive, Base, Check, Op, Root, Step, Want};
 use crate::script::args::{Call, Outcome};
 use crate::script::session::STDLIB;
-use crate::script::spans;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -88,12 +87,14 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
     let id = plan.roots.len();
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
-        let report = call.report("root_name", format!("`{name}` is no name for a root"));
-        return Err(Box::new(report.help("letters, digits, `.`, `_` and `-`")));
+        let report = call.refuse(1, "root_name", format!("`{name}` is no name for a root"));
+        return Err(Box::new(
+            report.help("a name has letters, digits, `.`, `_` and `-`"),
+        ));
     }
     if plan.roots.iter().any(|root| root.name == name) {
         let message = format!("there is a root of the name `{name}` already");
-        let report = call.report("root_name", message);
+        let report = call.refuse(1, "root_name", message);
         return Err(Box::new(report.help("give the branch a name of its own")));
     }
     let Some(base) = plan.root(root).cloned() else {
@@ -251,10 +252,10 @@ fn may_add_sources(step: &Step, sources: &[String]) -> bool {
 
 /// Where `name` stands as a string, in the call at `span` or after it.
 fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
-    let text = call.session.text(&span.file)?;
-    let start = byte_offset(&text, span.start)?;
-    let at = start + text.get(start..)?.find(&format!("\"{name}\""))?;
-    Some(spans::span(&span.file, &text, &(at..at + name.len() + 2)))
+    let scan = call.session.scan(&span.file)?;
+    let start = scan.byte_at(span.start)?;
+    let at = start + scan.text.get(start..)?.find(&format!("\"{name}\""))?;
+    Some(scan.span(&span.file, &(at..at + name.len() + 2)))
 }
 
 fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rhai::{Dynamic, Map};
+use rhai::Dynamic;
 
 use super::{Access, Builtin};
 use crate::plan::{
@@ -10,6 +10,7 @@ use crate::plan::{
     command,
 };
 use crate::script::args::{Call, Fields, Outcome, as_strings};
+use crate::script::spans::Step;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -86,17 +87,18 @@ struct Common {
     about: Option<String>,
 }
 
-fn common(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Common> {
+fn common(fields: &Fields<'_>) -> Outcome<Common> {
     let env = fields.texts("env")?;
     let bad = |name: &&String| {
         name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
     if let Some(name) = env.keys().find(bad) {
-        return Err(fields.refuse(
+        let report = fields.refuse(
             "env",
             "env_name",
             format!("`{name}` is no name of a variable"),
-        ));
+        );
+        return Err(Box::new(report.help("letters, digits and `_`")));
     }
     let scan = OutputScan {
         fail_on: fields.strings("fail_on")?.unwrap_or_default(),
@@ -104,16 +106,13 @@ fn common(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Common> {
     };
     for (field, patterns) in [("fail_on", &scan.fail_on), ("ignore", &scan.ignore)] {
         for pattern in patterns {
-            if let Err(error) = regex::Regex::new(pattern) {
-                let message = format!("`{pattern}` is no regular expression: {error}");
-                return Err(fields.refuse(field, "bad_pattern", message));
-            }
+            fields.pattern(field, pattern)?;
         }
     }
     Ok(Common {
         env,
         stdin: fields.secret_text("stdin")?,
-        downloads: downloads(call, fields)?,
+        downloads: downloads(fields)?,
         scan,
         allow_failure: fields.text("allow_failure")?,
         only_if: fields.command("only_if")?,
@@ -125,7 +124,7 @@ fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
     let run = nspawn(call, &fields)?;
-    let common = common(call, &fields)?;
+    let common = common(&fields)?;
     fields.finish()?;
     let run = NspawnRun {
         env: common.env,
@@ -147,10 +146,7 @@ fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
 
 /// The command of argument 1, and how it is to run.
 pub fn nspawn(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<NspawnRun> {
-    let cwd = fields.text("cwd")?;
-    if let Some(cwd) = &cwd {
-        call.check_path(cwd)?;
-    }
+    let cwd = fields.path("cwd")?;
     Ok(NspawnRun {
         argv: call.command(1)?,
         user: fields.text("user")?,
@@ -162,15 +158,9 @@ pub fn nspawn(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<NspawnRun> {
 }
 
 /// Folders that a package manager downloads to, kept between builds.
-fn downloads(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
+fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
     let mut downloads = Vec::new();
-    for item in fields.array("downloads")?.unwrap_or_default() {
-        let given = item.clone();
-        let Some(map) = item.try_cast::<Map>() else {
-            let wanted = "an array of maps, `#{ pool, path, suffix }`";
-            return Err(fields.wrong("downloads", wanted, &given));
-        };
-        let folder = Fields::of(call, "downloads", map);
+    for folder in fields.maps("downloads", "a map, `#{ pool, path, suffix }`")? {
         let pool = folder.required_text("pool")?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if pool.is_empty() || !pool.chars().all(plain) {
@@ -178,8 +168,7 @@ fn downloads(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
             let report = folder.refuse("pool", "pool_name", message);
             return Err(Box::new(report.help("letters, digits, `-` and `_`")));
         }
-        let path = folder.required_text("path")?;
-        call.check_path(&path)?;
+        let path = folder.path("path")?.ok_or_else(|| folder.missing("path"))?;
         let suffix = folder.required_text("suffix")?;
         folder.finish()?;
         downloads.push(Downloads { pool, path, suffix });
@@ -189,22 +178,16 @@ fn downloads(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
 
 fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
     let mut binds = Vec::new();
-    for item in fields.array("binds")?.unwrap_or_default() {
-        let given = item.clone();
-        let Some(map) = item.try_cast::<Map>() else {
-            return Err(fields.wrong("binds", "an array of maps, `#{ host, path }`", &given));
-        };
-        let bind = Fields::of(call, "binds", map);
+    for bind in fields.maps("binds", "a map, `#{ host: \"/path\", path: \"/path\" }`")? {
         let host = bind.required_text("host")?;
         if !host.starts_with('/') {
-            return Err(bind.refuse(
-                "host",
-                "relative_path",
-                format!("`{host}` does not start with `/`"),
+            let message = format!("`{host}` does not start with `/`");
+            let report = bind.refuse("host", "relative_path", message);
+            return Err(Box::new(
+                report.help("write the whole path of the host's file or folder"),
             ));
         }
-        let path = bind.text("path")?.unwrap_or_else(|| host.clone());
-        call.check_path(&path)?;
+        let path = bind.path("path")?.unwrap_or_else(|| host.clone());
         let read_only = bind.bool("read_only")?.unwrap_or(false);
         bind.finish()?;
         binds.push(Bind {
@@ -229,7 +212,7 @@ fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
 fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let argv = call.strings(1)?;
-    call.check_argv(&argv)?;
+    call.check_argv(&argv, &[Step::Argument(1)])?;
     if !call.is_from_stdlib() && !call.session.settings.allow_host_run {
         let report = call.report(
             "host_access",
@@ -242,7 +225,7 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
         ));
     }
     let fields = call.fields(2)?;
-    let common = common(call, &fields)?;
+    let common = common(&fields)?;
     fields.finish()?;
     let label = label("run on the host:", &argv);
     let action = Action {
@@ -265,15 +248,13 @@ fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let purpose = call.text(1)?;
     let mut paths = Vec::new();
-    for item in call.array(2)? {
-        let map = item.try_cast::<Map>().unwrap_or_default();
-        let fields = Fields::of(call, "require_paths", map);
+    for fields in call.maps(2, "a map, `#{ path, package, why }`")? {
         let any_of = match fields.strings("path")? {
             Some(any_of) => any_of,
             None => return Err(fields.missing("path")),
         };
         for path in &any_of {
-            call.check_path(path)?;
+            call.check_path(path, &fields.place("path"))?;
         }
         let package = fields.required_text("package")?;
         let why = fields.text("why")?.unwrap_or_default();
@@ -339,6 +320,6 @@ fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
 fn join(call: &Call<'_>) -> Outcome<Dynamic> {
     let array = call.array(0)?;
     let words = as_strings(&array.into())
-        .ok_or_else(|| call.report("wrong_type", "`join` wants an array of strings"))?;
+        .ok_or_else(|| call.wrong(0, "an array of strings", &call.dynamic(0)))?;
     Ok(words.join(&call.text(1)?).into())
 }

@@ -25,17 +25,18 @@ pub struct Fetched {
     pub sha256: String,
 }
 
+/// What a recipe may ask a root.
+pub const ROOT_PROPERTIES: &[&str] = &["name", "distro", "release", "arch"];
+
 pub fn register(engine: &mut Engine, session: &Rc<Session>) {
     engine.register_type_with_name::<RootRef>("Root");
-    for (name, read) in [
-        (
-            "name",
-            (|root| root.name.clone()) as fn(&crate::plan::Root) -> String,
-        ),
-        ("distro", |root| root.distro.clone()),
-        ("release", |root| root.release.clone()),
-        ("arch", |root| root.arch.clone()),
-    ] {
+    for &name in ROOT_PROPERTIES {
+        let read = move |root: &crate::plan::Root| match name {
+            "name" => root.name.clone(),
+            "distro" => root.distro.clone(),
+            "release" => root.release.clone(),
+            _ => root.arch.clone(),
+        };
         let session = Rc::clone(session);
         engine.register_get(name, move |root: &mut RootRef| -> Dynamic {
             session

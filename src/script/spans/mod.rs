@@ -1,0 +1,153 @@
+//! Where a call ends, and where its arguments and their fields stand. Rhai gives the
+//! point where a call's name starts; an underline needs both ends.
+
+mod inside;
+mod scan;
+
+use std::ops::Range;
+
+pub use inside::{Located, Step, field, locate};
+use scan::Kind;
+pub use scan::Scan;
+
+/// The bytes of a call whose name starts at byte `name`: from its receiver to its closing
+/// bracket. Where no call is written there, the word, the text or the operator alone.
+pub fn call(scan: &Scan, name: usize) -> Range<usize> {
+    let start = scan.index_at(name);
+    let word = scan.word_end(start);
+    if word == start {
+        return scan.byte(start)..scan.byte(token_end(scan, start));
+    }
+    let open = scan.skip_blank(word);
+    let end = match scan.code_at(open) {
+        Some('(') => scan.closing(open).unwrap_or(word),
+        _ => word,
+    };
+    scan.byte(scan.receiver_start(start))..scan.byte(end)
+}
+
+/// The end of a token that is no word.
+fn token_end(scan: &Scan, start: usize) -> usize {
+    const OPERATORS: &str = "=!<>+-*/%&|^.:?~";
+    let operator = |index: usize| scan.code_at(index).is_some_and(|c| OPERATORS.contains(c));
+    let same = |index: &usize| match scan.kind(start) {
+        Some(Kind::Text) => {
+            let line = matches!(scan.chars.get(*index), Some((_, '\n', _)));
+            scan.kind(*index) == Some(Kind::Text) && !line
+        }
+        _ => operator(start) && operator(*index),
+    };
+    start + 1 + (start + 1..scan.chars.len()).take_while(same).count()
+}
+
+/// The innermost bracket that is open at byte `at`, with its character.
+pub fn open_bracket(scan: &Scan, at: usize) -> Option<(Range<usize>, char)> {
+    let mut open = Vec::new();
+    for (index, c) in scan.code_between(0, scan.index_at(at)) {
+        match c {
+            '(' | '[' | '{' => open.push((index, c)),
+            ')' | ']' | '}' => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let (index, c) = open.pop()?;
+    // A map's bracket has two characters.
+    let before = index.checked_sub(1).and_then(|before| scan.code_at(before));
+    let start = if c == '{' && before == Some('#') {
+        index - 1
+    } else {
+        index
+    };
+    Some((scan.byte(start)..scan.byte(index + 1), c))
+}
+
+/// The end of the code and text before byte `at`, blanks and comments left out.
+pub fn code_end_before(scan: &Scan, at: usize) -> Option<Range<usize>> {
+    let (index, _) = scan
+        .chars
+        .iter()
+        .enumerate()
+        .take(scan.index_at(at))
+        .rev()
+        .find(|(_, (_, c, kind))| match kind {
+            Kind::Code => !c.is_whitespace(),
+            Kind::Text => true,
+            Kind::Comment => false,
+        })?;
+    Some(scan.byte(index)..scan.byte(index + 1))
+}
+
+/// The name of the function whose body holds byte `at`.
+pub fn enclosing_function(scan: &Scan, at: usize) -> Option<&str> {
+    let mut index = 0;
+    while index < scan.chars.len() {
+        let end = scan.word_end(index);
+        if end == index {
+            index += 1;
+            continue;
+        }
+        if scan.text(&(scan.byte(index)..scan.byte(end))) == "fn" {
+            let name = scan.skip_blank(end);
+            let name_end = scan.word_end(name);
+            let body = scan
+                .code_between(name_end, scan.chars.len())
+                .find(|(_, c)| *c == '{')
+                .map(|(index, _)| index);
+            if let Some(body) = body {
+                let close = scan.closing(body).unwrap_or(scan.chars.len());
+                if (scan.byte(body)..scan.byte(close)).contains(&at) {
+                    return Some(scan.text(&(scan.byte(name)..scan.byte(name_end))));
+                }
+            }
+        }
+        index = end;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call_at<'a>(text: &'a str, name: &str) -> &'a str {
+        text.get(call(&Scan::new(text), text.find(name).unwrap()))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_call_runs_from_its_receiver_to_its_bracket() {
+        assert_eq!(
+            call_at("let a = 1; root.install([\"x)\", `y)`]); b()", "install"),
+            "root.install([\"x)\", `y)`])"
+        );
+        assert_eq!(
+            call_at("x::y::install(a /* ) */, // )\n b)", "install"),
+            "x::y::install(a /* ) */, // )\n b)"
+        );
+        assert_eq!(call_at("let x = a.b;", "b;"), "a.b");
+        assert_eq!(call_at("import \"a b\" as c;", "\"a"), "\"a b\"");
+        assert_eq!(call_at("a === b", "==="), "===");
+    }
+
+    #[test]
+    fn interpolation_is_code_inside_of_text() {
+        let text = "f(`a ${g(\")\", `x${1}`)} ) b`, 2) + 3";
+        assert_eq!(call_at(text, "f("), "f(`a ${g(\")\", `x${1}`)} ) b`, 2)");
+        assert_eq!(call_at(text, "g("), "g(\")\", `x${1}`)");
+    }
+
+    #[test]
+    fn brackets_comments_and_functions_are_found() {
+        let scan = Scan::new("fn f(a) {\n g([1, // ]\n \"]\"\n");
+        assert_eq!(open_bracket(&scan, scan.text.len()).unwrap().1, '[');
+        assert_eq!(enclosing_function(&scan, scan.text.len() - 1), Some("f"));
+        assert_eq!(Scan::new("a /* b /* c */").open_comment, Some(2));
+        assert_eq!(
+            Scan::new("a /* b */ \"/*\" #\"\\\"# /* */").open_comment,
+            None
+        );
+        assert_eq!(code_end_before(&Scan::new("ab // c\n d"), 9), Some(1..2));
+    }
+}
