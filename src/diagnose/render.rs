@@ -31,10 +31,14 @@ pub fn render(
         Style::Human => human(report, sources, color, width),
         Style::Json => serde_json::to_string(report).unwrap_or_default() + "\n",
         Style::Short => match report.place() {
-            Some(span) => format!("{span}: {}\n", report.message),
-            None => format!("rootwright: {}\n", report.message),
+            Some(span) => format!("{span}: {}\n", one_line(&report.message)),
+            None => format!("rootwright: {}\n", one_line(&report.message)),
         },
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn human(report: &Report, sources: &SourceMap, color: bool, width: usize) -> String {

@@ -120,6 +120,17 @@ impl<'a> Fields<'a> {
         let known = self.known.borrow();
         let others = self.map.keys().map(|key| key.as_str());
         let typo = nearest(name, others.filter(|key| !known.iter().any(|k| k == key)));
+        if self.map.contains_key(name) {
+            let message = format!("`{name}` of `{}` is nothing, `()`", self.of);
+            let label = "this is nothing";
+            let report = self
+                .call
+                .labelled(&self.place(name), "missing_field", message, label);
+            let report = report.help(
+                "`replace`, `trim`, `push` and such change a value in place, and give nothing: call them on a line of their own",
+            );
+            return self.found(report, name, label);
+        }
         let message = format!("`{}` needs the field `{name}`", self.of);
         if let Some(typo) = typo {
             let label = "this is no field";

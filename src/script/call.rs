@@ -199,7 +199,16 @@ impl<'a> Call<'a> {
             format!("`{name}` of `{of}` has to be {wanted}, and item {number} is {kind}")
         };
         let report = *self.labelled(&path, "wrong_type", message, &format!("this is {kind}"));
-        Box::new(match cure(wanted, given) {
+        if report
+            .trace
+            .iter()
+            .any(|frame| frame.function == "for_each")
+        {
+            return Box::new(report.help(
+                "`for_each` gives its closure the index, and the item as `this`; `for item in list { … }` is plainer",
+            ));
+        }
+        Box::new(match cure(name, wanted, given, whole) {
             Some(cure) => report.help(cure),
             None => report,
         })
@@ -377,14 +386,14 @@ pub fn maps<'a>(
 }
 
 /// What to write for a value of the wrong type.
-fn cure(wanted: &str, given: &Dynamic) -> Option<String> {
+fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<String> {
     let kind = given.type_name();
     let number = given.is_int() || given.is_float();
     Some(match wanted {
         "a string" if number || given.is_bool() => {
             format!("in quotes it is a string: `\"{given}\"`")
         }
-        "a string" if given.is_array() => {
+        "a string" if given.is_array() && matches!(name, "content" | "message") => {
             "`join(list, \"\\n\")` makes one string of a list".to_owned()
         }
         "a string" if kind.ends_with("Fetched") => {
@@ -392,10 +401,11 @@ fn cure(wanted: &str, given: &Dynamic) -> Option<String> {
         }
         "a root" => "`let root = bootstrap(#{ … });` makes a root".to_owned(),
         "a map" => "a map is written `#{ name: value }`".to_owned(),
+        "an array" => "an array is written `[\"a\", \"b\"]`".to_owned(),
         "a map of strings" => "a map is written `#{ NAME: \"value\" }`".to_owned(),
         "a boolean" => "write `true` or `false`, without quotes".to_owned(),
         "permission bits" => "write `0o644`: a number that starts with `0o` is octal".to_owned(),
-        wanted if wanted.starts_with("an array of strings") && number => {
+        wanted if wanted.starts_with("an array of strings") && number && !whole => {
             format!("in quotes it is a string: `\"{given}\"`")
         }
         _ => return None,

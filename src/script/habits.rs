@@ -50,7 +50,7 @@ const CALL: &[When] = &[When::Name, When::Call];
 
 const NO: &str = "Rhai has no `{at}`";
 const LINES: &str = "text over several lines stands in backticks: `…`";
-const BACKTICKS: &str = "backticks put values into text: `node-${name}`";
+const BACKTICKS: &str = "backticks put values into text: `node-${value}`";
 const FIELDS: &str = "fields stand in a map: `#{ {at}: … }`";
 const OPTION: &str =
     "make it an option: `let value = option(\"name\", #{ default: \"…\" });`, set with `-o name=…`";
@@ -170,13 +170,13 @@ static TABLE: &[Habit] = &[
     habit(SYNTAX, r"(?<at>\.\.\.)", NO, "arrays are joined with `+`"),
     habit(
         SYNTAX,
-        r"(?<name>\w+)\s*(?<at>\|>)",
+        r"(?<name>\w+)\s*(?<at>\|>)\s*(?<path>\w+)",
         NO,
-        "write `{name}.function(…)`",
+        "write `{name}.{path}(…)`",
     ),
     habit(
         SYNTAX,
-        r"\[[^\]]*(?<at>:)[^\]]*\]",
+        r"(?<at>\[[^\]:]*:[^\]:]*\])",
         "Rhai cuts nothing out with `[a:b]`",
         "`text.sub_string(start, length)`, or `array.extract(start, length)`",
     ),
@@ -221,7 +221,7 @@ static TABLE: &[Habit] = &[
     ),
     habit(
         SYNTAX,
-        r"\blet\s+(?<at>mut)\b",
+        r"\blet\s+(?<at>mut)\s+\w+",
         NO,
         "leave it out: every `let` can change, and what does not is `const`",
     ),
@@ -384,7 +384,7 @@ static TABLE: &[Habit] = &[
     ),
     habit(
         SYNTAX,
-        r"#\{(?:[^}]*[\s,])?(?<name>\w+)\s*(?<at>=)\s*[^=]",
+        r"#\{(?:[^}]*?[\s,])??(?<name>\w+)\s*(?<at>=)\s*[^=]",
         "a field of a map has `:` after its name",
         "write `{name}: …`",
     ),

@@ -160,6 +160,15 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Found, Box<
         && relative
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
+    if name.contains("://") {
+        return Err(Box::new(
+            Report::new(
+                "script::import_path",
+                format!("`{name}` is an address, and a module is a file"),
+            )
+            .help("put the file into `lib/` of the recipe's repository"),
+        ));
+    }
     if !plain {
         return Err(Box::new(
             Report::new(

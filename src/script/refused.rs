@@ -25,7 +25,8 @@ fn not_there(name: &str) -> Box<EvalAltResult> {
     Fault::raise(Report::new(
         "script::unknown_function",
         format!("there is no function `{name}`"),
-    ))
+    )
+    .help("a recipe waits for nothing, and ends at its last line, by `return;` or with `fail(\"…\")`"))
 }
 
 /// Puts errors in the place of what recipes do not have. The analysis refuses written

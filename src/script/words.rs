@@ -2,11 +2,10 @@
 
 /// One type as a noun without an article, for signatures: `string`.
 pub fn noun(name: &str) -> String {
-    let name = name
-        .trim()
-        .trim_start_matches('&')
-        .trim_start_matches("mut ")
-        .trim();
+    let mut name = name.trim();
+    for before in ["&", "mut ", "an ", "a "] {
+        name = name.strip_prefix(before).unwrap_or(name).trim();
+    }
     // Rhai says `str | ImmutableString | String` for its one type of strings.
     let name = name.split(" | ").next().unwrap_or(name);
     match name.rsplit("::").next().unwrap_or(name) {

@@ -124,11 +124,11 @@ fn wrong_arity_of_builtin(call: &Call, builtin: &builtins::Builtin) -> Report {
     let all = builtin.params.len();
     let report = report(call, builtin.name, (all - builtin.optional..=all).collect());
     let takes_root = builtin.params.first() == Some(&"root");
-    let report = if call.method || takes_root {
-        report.help(format!("`{}`", builtin.method()))
-    } else {
-        report.help(format!("`{}`", builtin.signature()))
-    };
+    let report = report.help(match (call.method, takes_root) {
+        (true, _) => format!("`{}`", builtin.method()),
+        (false, true) => format!("`{}`, or `{}`", builtin.signature(), builtin.method()),
+        (false, false) => format!("`{}`", builtin.signature()),
+    });
     if builtin.name == "nspawn_run" && call.arguments > all {
         return report.help("the words of a command are one array: `[\"program\", \"argument\"]`");
     }

@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use super::{Access, Builtin};
-use crate::diagnose::{Declaration, Hint};
+use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
 use crate::script::args::{Call, Fields, Outcome};
 
@@ -101,6 +101,7 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
         return Err(fields.missing("tool"));
     }
     let pattern = fields.required_text("pattern")?;
+    fields.pattern("pattern", &pattern)?;
     let unless = fields.text("unless")?;
     let cause = fields.required_text("cause")?;
     let help = fields.required_text("help")?;
@@ -117,7 +118,11 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
         help,
         origin,
     })
-    .map_err(|error| fields.refuse(error.field(), error.code(), error.to_string()))?;
+    .map_err(|error| {
+        let report = *fields.refuse(error.field(), error.code(), error.to_string());
+        let help = Report::from(error).help;
+        Box::new(Report { help, ..report })
+    })?;
     fields.finish()?;
     let mut hints = call.session.hints.borrow_mut();
     // A module's top level runs more than once.
@@ -129,6 +134,13 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn fields(call: &Call<'_>) -> Outcome<Dynamic> {
     let of = call.text(0)?;
+    let value = call.dynamic(1);
+    if !value.is_map() && !value.is_unit() {
+        // `dracut.overlay` is the field `overlay` of what `dracut` was given.
+        let (outer, field) = of.rsplit_once('.').unwrap_or((of.as_str(), "spec"));
+        let fields = Fields::of(call, outer, Map::new());
+        return Err(fields.wrong(field, "a map", &value));
+    }
     let mut given = call.map(1)?;
     let spec = call.map(2)?;
     let fields = Fields::of(call, &of, given.clone());

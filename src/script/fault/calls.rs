@@ -27,7 +27,8 @@ pub(super) fn not_found(session: &Session, signature: &str) -> Report {
         );
     }
     let signatures = session.signatures(name);
-    if signatures.is_empty() {
+    let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    if signatures.is_empty() && !operator {
         let report = Report::new(
             "script::unknown_function",
             format!("there is no function `{name}`"),
@@ -37,7 +38,6 @@ pub(super) fn not_found(session: &Session, signature: &str) -> Report {
             None => report,
         };
     }
-    let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
     let message = if operator {
         format!("`{name}` does not go with {}", words.join(" and "))
     } else {

@@ -99,22 +99,30 @@ pub(super) fn describe(
 }
 
 fn mismatch(wanted: &str, given: &str) -> Report {
-    if wanted.starts_with("iterable") {
-        let report = Report::new(
-            "script::wrong_type",
-            format!("`for` does not go over {}", type_words(given)),
-        );
-        return report.help("it goes over an array, a string or a range: `for i in 0..3 { … }`");
+    if wanted.contains("iterable") {
+        return not_iterable(given);
     }
     let report = Report::new(
         "script::wrong_type",
-        format!("wanted {}, got {}", type_words(wanted), type_words(given)),
+        format!(
+            "this has to be {}, and is {}",
+            type_words(wanted),
+            type_words(given)
+        ),
     );
     if wanted == "bool" {
         return report
             .help("a condition is `true` or `false`: compare, `x != ()`, `x != \"\"`, `x > 0`");
     }
     report
+}
+
+pub(super) fn not_iterable(given: &str) -> Report {
+    Report::new(
+        "script::wrong_type",
+        format!("`for` does not go over {}", type_words(given)),
+    )
+    .help("it goes over an array, a string or a range: `for i in 0..3 { … }`")
 }
 
 fn too_large(what: &str) -> Report {

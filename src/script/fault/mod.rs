@@ -86,10 +86,15 @@ fn thrown(
     mut trace: Vec<Frame>,
 ) -> Report {
     trace.extend(at(session, file, position, "throw"));
-    let message = if value.is_string() {
-        value.to_string()
-    } else {
-        format!("the script threw {value}")
+    // `throw #{ message: "…" }` means its message.
+    let said = value.read_lock::<rhai::Map>().and_then(|map| {
+        let message = map.get("message")?.clone();
+        message.into_string().ok()
+    });
+    let message = match said {
+        Some(said) => said,
+        None if value.is_string() => value.to_string(),
+        None => format!("the script threw {value}"),
     };
     Report::new("script::thrown", message).trace(trace)
 }
@@ -143,18 +148,24 @@ pub fn explain(
     let Some((found, span)) = found else {
         return report;
     };
-    // Only where the report draws this file can it be underlined there.
-    let drawn = report
-        .place()
-        .is_none_or(|place| place.file == span.file)
-        .then_some(span);
-    Report {
+    let report = Report {
         message: found.message,
         help: vec![found.help],
         label: None,
-        focus: drawn.or(report.focus.clone()),
+        focus: None,
         ..report
+    };
+    moved(report, span)
+}
+
+/// Moves the place of the error itself, which the last frame is, to `span`.
+fn moved(mut report: Report, span: Span) -> Report {
+    if let Some(last) = report.trace.last_mut()
+        && last.function == "here"
+    {
+        last.span = span;
     }
+    report
 }
 
 /// The place of an error, or the end of the script where the engine names none.

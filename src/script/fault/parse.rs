@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rhai::{LexError, ParseError, ParseErrorType, Position};
 
-use super::{at_or_end, explain};
+use super::{at_or_end, explain, moved};
 use crate::diagnose::{Frame, Report, Span};
 use crate::script::habits::When;
 use crate::script::nearest;
@@ -54,7 +54,10 @@ pub(super) fn parse_kind(
         P::ModuleUndefined(name) => (When::Name, unknown_module(&place, name)),
         other => (When::Syntax, syntax(other, &place)),
     };
-    let report = report.trace(trace);
+    let mut report = report.trace(trace);
+    if let Some(span) = report.focus.take() {
+        report = moved(report, span);
+    }
     explain(session, report, file, position, when)
 }
 
@@ -130,12 +133,16 @@ fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
         P::AssignmentToInvalidLHS(_) => parse("this cannot be given a value".to_owned())
             .help("a value goes to a variable, a field or an item: `x = …`, `map.field = …`, `list[0] = …`"),
         P::VariableExpected if !place.word.is_empty() => {
-            let message = if place.word.starts_with(|c: char| c.is_alphabetic()) {
-                format!("`{}` is a reserved word of Rhai, and no name for a variable", place.word)
+            if place.word.starts_with(|c: char| c.is_alphabetic()) {
+                let message = format!(
+                    "`{}` is a reserved word of Rhai, and no name for a variable",
+                    place.word
+                );
+                parse(message).help("write another word")
             } else {
-                format!("a name is missing before `{}`", place.word)
-            };
-            parse(message).help("a name has letters, digits and `_`, and starts with a letter")
+                parse(format!("a name is missing before `{}`", place.word))
+                    .help("a name has letters, digits and `_`, and starts with a letter")
+            }
         }
         P::FnMissingName => parse("the function has no name".to_owned())
             .help("`fn name(a, b) { … }`; a closure is `|a, b| …`"),
@@ -153,6 +160,9 @@ fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
             .help("`return;` ends a function, or the recipe"),
         P::PropertyExpected => parse("a name is missing after the `.`".to_owned())
             .help("a field is `map.name`, a call `root.install([\"…\"])`"),
+        P::MismatchedType(wanted, given) if wanted.contains("iterable") => {
+            super::evaluation::not_iterable(given)
+        }
         P::MismatchedType(wanted, given) => parse(format!(
             "wanted {}, got {}",
             crate::script::words::type_words(wanted),
@@ -264,6 +274,14 @@ fn bad_input(error: &LexError, place: &Place<'_>) -> Report {
         }
         LexError::MalformedEscapeSequence(sequence) => {
             let report = parse(format!("`{sequence}` means nothing in text"));
+            let near = place.byte.saturating_sub(sequence.len());
+            let from = place
+                .scan
+                .text
+                .get(near..)
+                .and_then(|rest| rest.find(sequence.as_str()))
+                .map_or(place.byte, |found| near + found);
+            let report = report.focus(Some(place.span(&(from..from + sequence.len()))));
             report.help(format!(
                 "a backslash is written twice, `\\{sequence}`; in backticks it is a backslash"
             ))
@@ -298,6 +316,13 @@ fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report 
         "script::unknown_variable",
         format!("there is no variable `{name}`"),
     );
+    if place.scan.text.contains(&format!(" as {name};")) {
+        return Report::new(
+            "script::unknown_variable",
+            format!("`{name}` is a module, and no variable"),
+        )
+        .help(format!("write `{name}::function(…)`"));
+    }
     let names = session.variable_names(place.file);
     if let Some(kind) = names.get(name) {
         return out_of_reach(place, name, kind);

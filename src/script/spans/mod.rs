@@ -15,6 +15,9 @@ pub use scan::Scan;
 pub fn call(scan: &Scan, name: usize) -> Range<usize> {
     let start = scan.index_at(name);
     let word = scan.word_end(start);
+    if scan.code_at(start) == Some('.') && scan.word_end(start + 1) > start + 1 {
+        return call(scan, scan.byte(start + 1));
+    }
     if word == start {
         return scan.byte(start)..scan.byte(token_end(scan, start));
     }

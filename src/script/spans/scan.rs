@@ -150,15 +150,59 @@ impl Scan {
                 (Some(':'), Some(':')) => 2,
                 _ => return start,
             };
-            let mut word = start - separator;
-            while matches!(self.code(word, 1), Some(c) if is_word(c)) {
-                word -= 1;
-            }
-            if word == start - separator {
+            let end = start - separator;
+            let before = self.operand_start(end);
+            if before == end {
                 return start;
             }
-            start = word;
+            start = before;
         }
+    }
+
+    /// The start of the word, the text or the brackets that end at index `end`, with the
+    /// word that is called there.
+    fn operand_start(&self, end: usize) -> usize {
+        let mut start = end;
+        while matches!(self.code(start, 1), Some(')' | ']')) {
+            match self.opening(start) {
+                Some(open) => start = open,
+                None => return end,
+            }
+        }
+        if start == end {
+            let text = |index: usize| {
+                let before = index.checked_sub(1).and_then(|i| self.chars.get(i));
+                matches!(before, Some((_, _, Kind::Text)))
+            };
+            while text(start) {
+                start -= 1;
+            }
+        }
+        while matches!(self.code(start, 1), Some(c) if is_word(c)) {
+            start -= 1;
+        }
+        start
+    }
+
+    /// The index of the bracket that is closed by the one before index `end`.
+    fn opening(&self, end: usize) -> Option<usize> {
+        let mut depth = 0usize;
+        for (index, (_, c, kind)) in self.chars.iter().enumerate().take(end).rev() {
+            if *kind != Kind::Code {
+                continue;
+            }
+            match c {
+                ')' | ']' | '}' => depth += 1,
+                '(' | '[' | '{' => {
+                    depth = depth.checked_sub(1)?;
+                    if depth == 0 {
+                        return Some(index);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     /// The characters of code from one index up to another, with their indices.
