@@ -178,30 +178,30 @@ fn what_a_script_may_not_do() {
         (
             "let x = \"a\"; import x as y;",
             "script::import_path",
-            "1: import",
+            "1: x",
         ),
         (
             "import \"../secrets\" as y;",
             "script::import_path",
-            "1: import",
+            "1: \"../secrets\"",
         ),
         (
             "import \"/etc/passwd\" as y;",
             "script::import_path",
-            "1: import",
+            "1: \"/etc/passwd\"",
         ),
         (
             "import \"package/apt\" as y;\nimport \"dracut/dracut\" as y;",
             "script::duplicate",
-            "2: import",
+            "2: \"dracut/dracut\"",
         ),
-        ("eval(\"1\");", "script::parse", "1: eval(\"1\")"),
+        ("eval(\"1\");", "script::parse", "1: eval"),
         (
             "host_read(\"/etc/passwd\");",
             "script::stdlib_only",
             "1: host_read(\"/etc/passwd\")",
         ),
-        ("timestamp();", "script::unknown_function", "1: timestamp()"),
+        ("timestamp();", "script::unknown_function", "1: timestamp"),
         (
             "if false { instal(1, 2); }",
             "script::unknown_function",
@@ -257,7 +257,7 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
         (
             "bootstrap(#{ distro: \"debian\", release: 12 });",
             "script::wrong_type",
-            "",
+            "in quotes it is a string: `\"12\"`",
             "2: release: 12",
         ),
         (
@@ -269,20 +269,20 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
         (
             "root.install(5);",
             "script::wrong_type",
-            "install(root, packages, [opts])",
+            "`root.install(packages, [opts])`",
             "2: 5",
         ),
         (
             "root.install([\"--force\"]);",
             "script::package_name",
-            "a name does not start with `-` and holds no blanks; options of the package manager are fields of the last argument",
-            "2: root.install([\"--force\"])",
+            "options of the package manager are fields of the last argument: `#{ recommends: true }`",
+            "2: \"--force\"",
         ),
         (
             "root.write_file(\"etc/motd\", \"x\");",
             "script::relative_path",
-            "`/etc/motd`",
-            "2: root.write_file(\"etc/motd\", \"x\")",
+            "write `/etc/motd`",
+            "2: \"etc/motd\"",
         ),
         (
             "root.nspawn_run([\"x\"], #{ usr: \"a\" });",
@@ -318,18 +318,18 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
             "root.copy_in(\"../x\", \"/x\");",
             "script::copy_source",
             "files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe",
-            "2: root.copy_in(\"../x\", \"/x\")",
+            "2: \"../x\"",
         ),
         (
             "fetch(\"ftp://x\", #{ sha256: \"00\" });",
             "script::fetch_url",
             "it starts with `https://`, `http://` or `file:///`",
-            "2: fetch(\"ftp://x\", #{ sha256: \"00\" })",
+            "2: \"ftp://x\"",
         ),
         (
             "root.write_file(`/a-${secret(\"k\")}`, \"\");",
-            "script::wrong_type",
-            "write_file(root, path, content, [opts])",
+            "script::secret_place",
+            "it would show; a secret goes into the content of a file, or to a command with `env` or `stdin`; `root.write_file(path, content, [opts])`",
             "2: `/a-${secret(\"k\")}`",
         ),
     ] {

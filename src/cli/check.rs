@@ -63,7 +63,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         0 => "nothing wrong".to_owned(),
         number => count(number, "finding"),
     };
-    printer.say(&format!("{checked} checked, {result}"));
+    printer.summary(&format!("{checked} checked, {result}"));
     Ok(ExitCode::from(u8::from(findings > 0)))
 }
 

@@ -51,6 +51,13 @@ impl Printer {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
+    /// A last line in words; data has none.
+    pub fn summary(&self, text: &str) {
+        if self.style != Style::Json {
+            self.say(text);
+        }
+    }
+
     /// The empty line between reports that people read.
     pub fn gap(&self) {
         if self.style == Style::Human {

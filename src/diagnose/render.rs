@@ -29,12 +29,24 @@ pub fn render(
 ) -> String {
     match style {
         Style::Human => human(report, sources, color, width),
-        Style::Json => serde_json::to_string(report).unwrap_or_default() + "\n",
+        Style::Json => {
+            let place = report.place();
+            serde_json::to_string(&Data { report, place }).unwrap_or_default() + "\n"
+        }
         Style::Short => match report.place() {
             Some(span) => format!("{span}: {}\n", one_line(&report.message)),
             None => format!("rootwright: {}\n", one_line(&report.message)),
         },
     }
+}
+
+/// A report as data, with the place that the other forms show.
+#[derive(serde::Serialize)]
+struct Data<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a Span>,
 }
 
 fn one_line(text: &str) -> String {

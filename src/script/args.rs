@@ -185,15 +185,9 @@ impl<'a> Fields<'a> {
     }
 
     /// The maps of a list, or the one map; none where the field is absent.
-    pub fn maps(&self, name: &str, wanted: &str) -> Outcome<Vec<Fields<'a>>> {
+    pub fn maps(&self, name: &str, form: &str) -> Outcome<Vec<Fields<'a>>> {
         match self.get(name) {
-            Some(value) => call::maps(
-                self.call,
-                (&self.of, name),
-                self.place(name),
-                wanted,
-                &value,
-            ),
+            Some(value) => call::maps(self.call, (&self.of, name), self.place(name), form, &value),
             None => Ok(Vec::new()),
         }
     }

@@ -273,11 +273,11 @@ impl<'a> Call<'a> {
     }
 
     /// The maps of a list, or the one map, in argument `index`.
-    pub fn maps(&self, index: usize, wanted: &str) -> Outcome<Vec<Fields<'_>>> {
+    pub fn maps(&self, index: usize, form: &str) -> Outcome<Vec<Fields<'_>>> {
         let value = self.arg(index);
         let base = vec![Step::Argument(index)];
         let name = self.builtin.params.get(index).unwrap_or(&"argument");
-        maps(self, (self.builtin.name, name), base, wanted, &value)
+        maps(self, (self.builtin.name, name), base, form, &value)
     }
 
     /// A command: an array of words, or a script for `/bin/sh`.
@@ -312,11 +312,14 @@ impl<'a> Call<'a> {
 
     /// Refuses `644`, which is another number than `0o644`.
     pub fn check_mode(&self, path: &[Step], value: &Dynamic) -> Outcome<()> {
+        if !value.is_int() {
+            return Ok(());
+        }
         let written = self.literal(path).unwrap_or_default();
         let decimal = written.len() > 1
             && !written.starts_with('0')
             && written.chars().all(|c| c.is_ascii_digit());
-        if !decimal || !value.is_int() {
+        if !decimal {
             return Ok(());
         }
         let message = format!("`{written}` is a decimal number, and permission bits are octal");
@@ -360,12 +363,12 @@ impl<'a> Call<'a> {
 }
 
 /// The fields of each map of a list, or of the one map that stands for a list; `name` is
-/// the field or parameter of a function, after the function.
+/// the field or parameter of a function, after the function, and `form` how it is written.
 pub fn maps<'a>(
     call: &'a Call<'a>,
     name: (&str, &str),
     base: Vec<Step>,
-    wanted: &str,
+    form: &str,
     value: &Dynamic,
 ) -> Outcome<Vec<Fields<'a>>> {
     let items = match value.clone().into_array() {
@@ -378,7 +381,9 @@ pub fn maps<'a>(
         path.push(Step::Item(index));
         let given = item.clone();
         let Some(map) = item.try_cast::<Map>() else {
-            return Err(call.wrong_value(name.0, name.1, &path, wanted, &given));
+            let report = *call.wrong_value(name.0, name.1, &path, "a map", &given);
+            let help = vec![format!("write `{form}`")];
+            return Err(Box::new(Report { help, ..report }));
         };
         found.push(Fields::at(call, name.1, map, path));
     }

@@ -538,8 +538,14 @@ pub struct Found {
     pub help: String,
 }
 
+/// Bytes of a line in which a habit is looked for: people write no longer ones.
+const LINE_BYTES: usize = 2_000;
+
 /// The habit that explains an error at byte `at` of `line`.
 pub fn find(line: &str, at: usize, when: When) -> Option<Found> {
+    if line.len() > LINE_BYTES {
+        return None;
+    }
     COMPILED
         .iter()
         .filter(|(_, habit)| habit.when.contains(&when))

@@ -247,6 +247,14 @@ impl Session {
         self.names.borrow().get(name).cloned().unwrap_or_default()
     }
 
+    /// Whether a script has a function of that name.
+    pub fn defines(&self, file: &str, function: &str) -> bool {
+        self.compiled
+            .borrow()
+            .get(file)
+            .is_some_and(|ast| ast.iter_functions().any(|known| known.name == function))
+    }
+
     /// The names that a recipe may call.
     pub fn function_names(&self) -> Vec<String> {
         let hidden = |name: &str| {

@@ -102,7 +102,8 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
         "dir" => {
             if fields.get("compress").is_some() {
                 let message = "a `dir` export is not compressed";
-                return Err(fields.refuse("compress", "export_format", message));
+                let report = fields.refuse("compress", "export_format", message);
+                return Err(Box::new(report.help("leave `compress` out")));
             }
             Format::Dir
         }

@@ -202,7 +202,7 @@ fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(1)?;
     let mut edits = Vec::new();
-    for fields in call.maps(2, "a map, `#{ pattern: \"…\", replacement: \"…\" }`")? {
+    for fields in call.maps(2, "#{ pattern: \"…\", replacement: \"…\" }")? {
         let pattern = fields.required_text("pattern")?;
         let replacement = fields.required_text("replacement")?;
         fields.pattern("pattern", &pattern)?;

@@ -192,7 +192,8 @@ fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> 
     found.ok_or_else(|| {
         let given = default.cloned().unwrap_or_default();
         let wanted = "a string, a number, a boolean or a list";
-        fields.wrong("default", wanted, &given)
+        let report = *fields.wrong("default", wanted, &given);
+        Box::new(report.help("what belongs together is an option for each value"))
     })
 }
 

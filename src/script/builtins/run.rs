@@ -160,7 +160,7 @@ pub fn nspawn(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<NspawnRun> {
 /// Folders that a package manager downloads to, kept between builds.
 fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
     let mut downloads = Vec::new();
-    for folder in fields.maps("downloads", "a map, `#{ pool, path, suffix }`")? {
+    for folder in fields.maps("downloads", "#{ pool, path, suffix }")? {
         let pool = folder.required_text("pool")?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if pool.is_empty() || !pool.chars().all(plain) {
@@ -178,7 +178,7 @@ fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
 
 fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
     let mut binds = Vec::new();
-    for bind in fields.maps("binds", "a map, `#{ host: \"/path\", path: \"/path\" }`")? {
+    for bind in fields.maps("binds", "#{ host: \"/path\", path: \"/path\" }")? {
         let host = bind.required_text("host")?;
         if !host.starts_with('/') {
             let message = format!("`{host}` does not start with `/`");
@@ -248,7 +248,7 @@ fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let purpose = call.text(1)?;
     let mut paths = Vec::new();
-    for fields in call.maps(2, "a map, `#{ path, package, why }`")? {
+    for fields in call.maps(2, "#{ path, package, why }")? {
         let any_of = match fields.strings("path")? {
             Some(any_of) => any_of,
             None => return Err(fields.missing("path")),

@@ -8,10 +8,17 @@ use crate::script::signatures;
 use crate::script::words::{noun, type_words};
 
 /// `install (Root, i64)`: which functions of that name exist, or which names are near.
-pub(super) fn not_found(session: &Session, signature: &str) -> Report {
+pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Report {
     let (name, given) = split(signature);
     let words: Vec<String> = given.iter().map(|kind| type_words(kind)).collect();
     if name.starts_with("anon$") {
+        if !session.defines(file, name) {
+            return Report::new(
+                "script::closure_outside",
+                "a closure that a module makes cannot be called outside of the module",
+            )
+            .help("give the module a closure to call, or let it do all of the work");
+        }
         let message = match words.len() {
             0 => "the closure is called with nothing, and has parameters".to_owned(),
             _ => format!("the closure does not take {}", words.join(" and ")),

@@ -22,7 +22,7 @@ pub(super) fn describe(
     let new = |code: &str, message: String| Report::new(format!("script::{code}"), message);
     let report = match error {
         E::ErrorFunctionNotFound(signature, position) => {
-            let report = calls::not_found(session, signature).trace(trace);
+            let report = calls::not_found(session, signature, file).trace(trace);
             return explain(session, report, file, *position, When::Call);
         }
         E::ErrorDotExpr(what, position) => {
