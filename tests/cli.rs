@@ -224,6 +224,19 @@ fn check_finds_all_in_all_files_and_says_each_once() {
         "{said}"
     );
     assert_eq!(check().1, said, "the order is stable");
+    // As data it is a line for each finding, and nothing else.
+    let (code, data) = failed(&repository, &["check", "--error-format", "json"]);
+    assert_eq!(code, Some(1));
+    let found: Vec<serde_json::Value> = data
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(found.len(), 8);
+    assert!(
+        found
+            .iter()
+            .all(|one| one["place"]["start"]["line"].is_u64())
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rhai::{Array, Dynamic, Map, NativeCallContext};
 
 use super::args::{Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_secret};
 use super::builtins::{Builtin, CaptureSlot, Fetched, RootRef};
+use super::cure::cure;
 use super::session::{STDLIB, Session};
 use super::spans::{self, Located, Step};
 use super::words::type_words;
@@ -388,31 +389,4 @@ pub fn maps<'a>(
         found.push(Fields::at(call, name.1, map, path));
     }
     Ok(found)
-}
-
-/// What to write for a value of the wrong type.
-fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<String> {
-    let kind = given.type_name();
-    let number = given.is_int() || given.is_float();
-    Some(match wanted {
-        "a string" if number || given.is_bool() => {
-            format!("in quotes it is a string: `\"{given}\"`")
-        }
-        "a string" if given.is_array() && matches!(name, "content" | "message") => {
-            "`join(list, \"\\n\")` makes one string of a list".to_owned()
-        }
-        "a string" if kind.ends_with("Fetched") => {
-            "`root.copy_in(file, \"/path\")` puts a fetched file into a root".to_owned()
-        }
-        "a root" => "`let root = bootstrap(#{ … });` makes a root".to_owned(),
-        "a map" => "a map is written `#{ name: value }`".to_owned(),
-        "an array" => "an array is written `[\"a\", \"b\"]`".to_owned(),
-        "a map of strings" => "a map is written `#{ NAME: \"value\" }`".to_owned(),
-        "a boolean" => "write `true` or `false`, without quotes".to_owned(),
-        "permission bits" => "write `0o644`: a number that starts with `0o` is octal".to_owned(),
-        wanted if wanted.starts_with("an array of strings") && number && !whole => {
-            format!("in quotes it is a string: `\"{given}\"`")
-        }
-        _ => return None,
-    })
 }

@@ -8,6 +8,7 @@ mod analysis;
 mod args;
 mod builtins;
 mod call;
+mod cure;
 pub mod doc;
 mod engine;
 mod fault;
