@@ -129,8 +129,11 @@ pub fn install(plan: &Plan, tools: &HostTools, printer: &Printer) -> Result<(), 
         let Some((program, arguments)) = command.split_first() else {
             continue;
         };
-        let done = duct::cmd(program, arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
+        let mut expression = duct::cmd(program, arguments);
+        for (name, value) in tools.install_environment() {
+            expression = expression.env(name, value);
+        }
+        let done = expression
             .stdin_null()
             .stderr_to_stdout()
             .stdout_capture()

@@ -33,6 +33,9 @@ struct Family {
     refresh: Vec<String>,
     /// The command that installs packages, without their names.
     install: Vec<String>,
+    /// What these commands find in their environment.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,6 +134,15 @@ impl HostTools {
     pub fn refresh_command(&self) -> Option<&[String]> {
         let family = self.families.get(self.family.as_ref()?)?;
         (!family.refresh.is_empty()).then_some(family.refresh.as_slice())
+    }
+
+    /// What the commands that install find in their environment.
+    pub fn install_environment(&self) -> impl Iterator<Item = (&String, &String)> {
+        let family = self
+            .family
+            .as_ref()
+            .and_then(|name| self.families.get(name));
+        family.into_iter().flat_map(|family| &family.environment)
     }
 
     /// The command that installs what is missing; `None` where the host or a package is
