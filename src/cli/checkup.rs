@@ -60,7 +60,10 @@ impl Checkup {
         checkup.add("tools and files of the host", report);
         checkup.add("versions of the host's tools", tools.too_old(plan));
         if plan.roots.iter().any(|root| root.machine.is_some()) {
-            checkup.add("programs of the roots' machines", host::foreign(plan));
+            checkup.add(
+                "programs of the roots' machines",
+                host::foreign(plan, tools),
+            );
         }
         let mut found = Secrets::default();
         match Secrets::for_plans(&[plan], &depth.secrets) {

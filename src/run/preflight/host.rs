@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::Settings;
 use super::super::mount::Mounted;
+use super::HostTools;
 use crate::diagnose::{HintSet, Report};
 use crate::plan::{Built, Plan};
 use crate::store::Store;
@@ -66,7 +67,7 @@ pub fn free(path: &Path) -> Option<u64> {
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 
 /// Roots whose programs this host cannot run.
-pub fn foreign(plan: &Plan) -> Vec<Report> {
+pub fn foreign(plan: &Plan, tools: &HostTools) -> Vec<Report> {
     let host = std::env::consts::ARCH;
     let roots = plan.roots.iter().filter(|root| root.base.is_none());
     roots
@@ -90,7 +91,10 @@ pub fn foreign(plan: &Plan) -> Vec<Report> {
                     "the root `{}` is for {}, the host is {host}, and the kernel has no interpreter for the other (binfmt_misc)",
                     root.name, root.arch
                 ))
-                .help("install the host's package of qemu's user-mode emulators that registers them with binfmt_misc (Debian: qemu-user-static and binfmt-support)")
+                .help(match tools.emulators() {
+                    Some(packages) => format!("install {packages} on this host"),
+                    None => "install qemu's user-mode emulators on this host, and what registers them with binfmt_misc".to_owned(),
+                })
             })
         })
         .collect()
