@@ -348,7 +348,9 @@ fn before(
         let tools = checkup::host_tools(&ready.settings)?;
         let plan = &ready.evaluation.plan;
         if args.install_tools {
-            checkup::install(plan, &tools, printer)?;
+            let missing = preflight::missing(plan, &tools);
+            let packages = missing.into_iter().filter_map(|m| m.package).collect();
+            checkup::install(&packages, &tools, printer)?;
         }
         let status = preview(plan, &run_settings.store, versions);
         let runs = |step: &Step| {
@@ -363,8 +365,11 @@ fn before(
                     .iter()
                     .any(|step| !step.archives.is_empty() && runs(step)),
             builds: plan.steps.iter().any(runs),
+            patience: checkup::IN_A_BUILD,
         };
-        let (checkup, secrets) = Checkup::of(plan, &tools, run_settings, &depth);
+        let sources = &ready.evaluation.sources;
+        let (checkup, secrets) = Checkup::of(plan, &tools, run_settings, &depth, sources);
+        printer.reports(&checkup.warnings, sources);
         run_settings.secrets.extend(secrets);
         for report in checkup.reports {
             // Several recipes have the same host.

@@ -1,15 +1,22 @@
 //! What doctor and the first second of every build look at, all at once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Trouble;
 use super::printer::Printer;
-use crate::diagnose::{HintSet, Report};
+use crate::diagnose::{HintSet, Report, SourceMap};
 use crate::export;
 use crate::plan::Plan;
 use crate::run::preflight::{self, HostTools, checks, host};
 use crate::run::{self, Secrets};
 use crate::script::{Settings, stdlib::Stdlib};
+
+/// How long a check may take before a build, which asks the same again and waits longer.
+pub const IN_A_BUILD: Duration = Duration::from_secs(8);
+/// How long a check may take that somebody asked for.
+pub const IN_A_DOCTOR: Duration = Duration::from_secs(60);
 
 /// How one thing is.
 pub enum State {
@@ -24,6 +31,10 @@ pub struct Checkup {
     /// Each thing that was looked at, in a few words.
     pub lines: Vec<(String, State)>,
     pub reports: Vec<Report>,
+    /// What keeps nobody from building.
+    pub warnings: Vec<Report>,
+    /// Packages of this host that would cure something.
+    pub packages: BTreeSet<String>,
 }
 
 /// How far to look.
@@ -34,6 +45,8 @@ pub struct Depth {
     pub archives: bool,
     /// Whether anything will be made.
     pub builds: bool,
+    /// How long a check may take.
+    pub patience: Duration,
 }
 
 impl Checkup {
@@ -53,18 +66,15 @@ impl Checkup {
         tools: &HostTools,
         settings: &run::Settings,
         depth: &Depth,
+        sources: &SourceMap,
     ) -> (Checkup, Secrets) {
         let mut checkup = Checkup::default();
         let missing = preflight::missing(plan, tools);
         let report = (!missing.is_empty()).then(|| preflight::report(&missing, tools));
+        let packages = missing.iter().filter_map(|m| m.package.clone());
+        checkup.packages.extend(packages);
         checkup.add("tools and files of the host", report);
         checkup.add("versions of the host's tools", tools.too_old(plan));
-        if plan.roots.iter().any(|root| root.machine.is_some()) {
-            checkup.add(
-                "programs of the roots' machines",
-                host::foreign(plan, tools),
-            );
-        }
         let mut found = Secrets::default();
         match Secrets::for_plans(&[plan], &depth.secrets) {
             Ok(secrets) => found = secrets,
@@ -84,16 +94,24 @@ impl Checkup {
                 host::overlay(&settings.store),
             );
         }
-        if depth.archives {
-            for checked in checks::run(plan, &settings.store.root().join("checks")) {
-                let wrong = !checked.wrong.is_empty();
-                if wrong || checked.unknown.is_empty() {
+        if depth.builds {
+            let circumstances = checks::Circumstances {
+                tools,
+                sources,
+                cache: &settings.store.root().join("checks"),
+                limit: depth.patience,
+                archives: depth.archives,
+            };
+            for checked in checks::run(plan, &circumstances) {
+                if !checked.wrong.is_empty() || checked.unknown.is_empty() {
                     checkup.add(checked.about.clone(), checked.wrong);
                 }
                 for why in checked.unknown {
                     let line = (checked.about.clone(), State::Unknown(why));
                     checkup.lines.push(line);
                 }
+                checkup.warnings.extend(checked.odd);
+                checkup.packages.extend(checked.packages);
             }
         }
         (checkup, found)
@@ -115,11 +133,13 @@ pub fn host_tools(settings: &Settings) -> Result<HostTools, Trouble> {
     })
 }
 
-/// Installs what a plan needs and the table knows. What the package manager prints is shown
-/// when it fails.
-pub fn install(plan: &Plan, tools: &HostTools, printer: &Printer) -> Result<(), Trouble> {
-    let missing = preflight::missing(plan, tools);
-    let Some(install) = tools.install_command(&missing) else {
+/// Installs packages on this host. What the package manager prints is shown when it fails.
+pub fn install(
+    packages: &BTreeSet<String>,
+    tools: &HostTools,
+    printer: &Printer,
+) -> Result<(), Trouble> {
+    let Some(install) = tools.install_command(packages) else {
         return Ok(());
     };
     let commands = tools

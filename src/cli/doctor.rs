@@ -49,9 +49,6 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     let evaluation = script::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
     let tools = checkup::host_tools(&settings)?;
-    if args.fix {
-        checkup::install(&evaluation.plan, &tools, printer)?;
-    }
     let run_settings = run::Settings {
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
@@ -61,12 +58,22 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
         secrets: checkup::secret_files(&args.secrets),
         archives: true,
         builds: true,
+        patience: checkup::IN_A_DOCTOR,
     };
-    let (checkup, _) = Checkup::of(&evaluation.plan, &tools, &run_settings, &depth);
+    let look = || {
+        let sources = &evaluation.sources;
+        Checkup::of(&evaluation.plan, &tools, &run_settings, &depth, sources).0
+    };
+    let mut checkup = look();
+    if args.fix && !checkup.packages.is_empty() {
+        checkup::install(&checkup.packages, &tools, printer)?;
+        checkup = look();
+    }
     printer.out(&listed(
         &checkup,
         matches!(global.error_format, ErrorFormat::Json),
     ));
+    printer.reports(&checkup.warnings, &evaluation.sources);
     if checkup.reports.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }

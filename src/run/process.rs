@@ -32,7 +32,7 @@ pub struct Ended {
 
 /// Variables of the host's environment that commands see: how the network is reached, and
 /// the clock that makes a build repeatable.
-const PASSED_ON: &[&str] = &[
+pub const PASSED_ON: &[&str] = &[
     "http_proxy",
     "https_proxy",
     "no_proxy",

@@ -1,153 +1,341 @@
-#!/bin/sh
-# Looks at the archives that a root's packages come from, before anything is built. Changes
-# nothing; what it downloads is kept in $CACHE by digest.
-#   environment: SOURCES (a line each: URI, suite, components), ARCH, KEYRING, CACHE
-#   standard input: names of packages, a line each
-#   standard output, fields between tabs:
-#     wrong    MESSAGE  CAUSE  HELP
-#     missing  NAME  FILE         FILE has all names that there are
-#     unknown  WHY                it could not be checked
-set -eu
-: "${SOURCES:?}" "${ARCH:?}" "${KEYRING:?}" "${CACHE:?}"
-tab=$(printf '\t')
+#!/bin/bash
+# Looks whether an apt archive is what a build will want of it. A check (see
+# src/run/preflight/checks.rs): read-only, findings as JSON lines on standard output.
+#
+# Standard input: names of packages, one a line; a finding names the line that it is about.
+# Environment:
+#   SOURCES           lines of `URI SUITE COMPONENT,COMPONENT`
+#   ARCH              the architecture, as the archive names it
+#   KEYRING           the file of keys that the build will use
+#   KEYRING_PACKAGES  the packages that bring it, as JSON, by family of the host
+#   CACHE             a folder for names of packages, by the digest of their index
+#   PATIENCE          seconds that the check has
+# shellcheck disable=SC2153
+set -u
+
+json() {
+    local text=${1//\\/\\\\}
+    text=${text//\"/\\\"}
+    text=${text//$'\n'/\\n}
+    printf '"%s"' "${text//[[:cntrl:]]/ }"
+}
+
+# say KIND TEXT [FIELD TEXT]…: one line. A field whose name ends in `:` is JSON already.
 say() {
-    first=$1
-    shift
-    printf '%s' "$first"
-    for field in "$@"; do printf '\t%s' "$field"; done
-    printf '\n'
+    local line="{" comma=""
+    while [ $# -ge 2 ]; do
+        case $1 in
+            *:) line+="$comma$(json "${1%:}"):$2" ;;
+            *) line+="$comma$(json "$1"):$(json "$2")" ;;
+        esac
+        comma=,
+        shift 2
+    done
+    printf '%s}\n' "$line"
 }
-# GET URL FILE: status 0, 22 when the server has no such file, else why it was not asked.
+
+# blame WHAT FIELD TEXT…: a finding on $suite of $uri, which `%s` in WHAT stands for.
+# Findings that differ in the suite only are one.
+declare -A blamed
+order=()
+blame() {
+    local key
+    key=$uri$'\x1f'$(printf '%s\x1f' "$@")
+    [ -n "${blamed[$key]:-}" ] || order+=("$key")
+    blamed[$key]+="${blamed[$key]:+, }$suite"
+}
+blames() {
+    local key fields
+    for key in "${order[@]}"; do
+        mapfile -d $'\x1f' -t fields < <(printf '%s' "$key")
+        fields[2]=${fields[2]//%s/${blamed[$key]} of ${fields[0]}}
+        say "${fields[@]:1}"
+    done
+}
+
+# Seconds since 1970 of a date; nothing where it is none.
+seconds() { date --utc --date="$1" +%s 2>/dev/null; }
+
+# The value of a field in the head of a Release file.
+value() { awk -v field="$1:" '$1 == field { sub(/^[^:]*: */, ""); print; exit } /^ / { next } /^(MD5Sum|SHA1|SHA256|SHA512):/ { exit }' "$2"; }
+
+# get URL FILE: 0 it is there, 1 the archive says that it is not, 2 nobody knows ($why).
 get() {
-    case $1 in
-    file:* | copy:*)
-        path=${1#*:}
-        [ -e "/${path#"${path%%[!/]*}"}" ] || return 22
-        cp -- "/${path#"${path%%[!/]*}"}" "$2"
-        ;;
-    *) curl --silent --fail --location --connect-timeout 5 --max-time 40 --output "$2" -- "$1" ;;
-    esac
-}
-command -v curl >/dev/null || { say unknown "curl is not installed on this host"; exit 0; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# Names of a list of packages, provided ones included, kept beside the list's digest.
-names_of() { # DIGEST FILE-WITH-SUFFIX
-    case $2 in
-    *.xz) xz -dc -- "$2" ;;
-    *.gz) gzip -dc -- "$2" ;;
-    *) cat -- "$2" ;;
-    esac | awk '
-        /^Package: / { print $2 }
-        /^Provides: / { sub(/^Provides: /, ""); gsub(/\([^)]*\)/, ""); n = split($0, p, /[ ,]+/); for (i = 1; i <= n; i++) if (p[i] != "") print p[i] }
-    ' | sort -u >"$work/names.$1"
-    mv -- "$work/names.$1" "$CACHE/$1.names"
+    local status
+    local left=$((${PATIENCE:-60} - SECONDS))
+    code=$(curl --silent --show-error --location --fail --connect-timeout 5 --max-time $((left > 0 ? left : 1)) --write-out '%{http_code}' --output "$2" -- "$1" 2>"$2.err")
+    status=$?
+    [ $status -eq 0 ] && return 0
+    # 37: no such file, for file: URLs.
+    if [ "$code" = 404 ] || [ $status -eq 37 ]; then return 1; fi
+    why=$(sed -n 's/^curl: ([0-9]*) //p' "$2.err" | head -n 1)
+    [ -n "$why" ] || why="curl ended with status $status"
+    return 2
 }
 
-one() { # URI SUITE COMPONENTS NUMBER
-    uri=${1%/} suite=$2 components=$3
-    dists=$uri/dists/$suite
-    release=$work/$4.InRelease
-    status=0
-    get "$dists/InRelease" "$release" || status=$?
-    case $status in
-    0) ;;
-    22)
-        say wrong "the mirror $uri has no suite $suite" "$dists/InRelease is not there" "look at the mirror's address and the release's name"
+# The words of $1 (with blanks around) hold the word $2.
+has() { case " $1 " in *" $2 "*) return 0 ;; esac; return 1; }
+
+# A keyring that gpgv can read: apt takes armoured ones, gpgv does not.
+keys() {
+    if head -c 64 "$KEYRING" | grep -q -e '-----BEGIN PGP'; then
+        # Without the armour's head, its checksum and its foot.
+        awk '/^-----BEGIN/ { on = 1; next } /^-----END/ { on = 0 } on && /^$/ { body = 1; next } on && body && !/^=/' "$KEYRING" | base64 --decode >keyring.gpg
+    else
+        cat "$KEYRING" >keyring.gpg
+    fi
+}
+
+# signed FILE…: whether the files that gpgv gets are signed with one of the keys.
+signed() {
+    local status good bad
+    if ! command -v gpgv >/dev/null; then
+        blame unknown "the signature of %s: this host has no gpgv"
         return
-        ;;
-    *)
-        say unknown "$uri does not answer (curl: exit status $status)"
+    fi
+    if ! [ -r "$KEYRING" ]; then
+        blame unknown "the signature of %s: the keyring $KEYRING is not there"
         return
-        ;;
-    esac
-    if command -v gpgv >/dev/null && [ -r "$KEYRING" ] && ! head -c 5 -- "$KEYRING" | grep -q -e '-----'; then
-        if ! gpgv --quiet --keyring "$KEYRING" -- "$release" >/dev/null 2>"$work/$4.gpgv"; then
-            key=$(sed -n 's/.*key \(ID \)\{0,1\}\([0-9A-F]\{8,\}\).*/\2/p' "$work/$4.gpgv" | tail -n 1)
-            if grep -q 'BAD signature' "$work/$4.gpgv"; then
-                say wrong "the signature of $suite at $uri is bad" "the file was changed after it was signed, on the mirror or on the way" "use another mirror"
-            elif grep -q 'No public key' "$work/$4.gpgv"; then
-                say wrong "$suite at $uri is signed with a key that is not in the keyring" "$KEYRING has no key ${key:-that signed it}" "install the newest package of the distro's keys on this host, or name the right keyring: keyring: \"/path/to/keys.gpg\""
-            else
-                say wrong "the signature of $suite at $uri cannot be verified" "$(tail -n 1 "$work/$4.gpgv")" "look at the keyring $KEYRING"
-            fi
+    fi
+    keys
+    status=$(gpgv --status-fd 1 --keyring ./keyring.gpg --output release.signed "$@" 2>/dev/null)
+    good=$(awk '$2 == "GOODSIG"' <<<"$status")
+    bad=$(awk '$2 == "BADSIG"' <<<"$status")
+    if [ -n "$good" ] && [ -z "$bad" ]; then
+        # What stands around a signed text is not signed.
+        [ $# -gt 1 ] || mv release.signed "$1"
+        return
+    fi
+    local key
+    if [ -n "$bad" ]; then
+        blame message "the signature of %s is wrong" \
+            cause "the file is not what was signed: it was changed on the way, or the mirror has half of an update" \
+            help "try again later, or take another mirror" field mirror
+    elif key=$(awk '$2 == "EXPKEYSIG" || $2 == "REVKEYSIG" { print $3; exit }' <<<"$status") && [ -n "$key" ]; then
+        blame message "a key that is no longer valid has signed %s" \
+            cause "the key $key in \`$KEYRING\` has expired or was revoked" \
+            help "bring the keyring up to date, or name another: \`keyring: \"FILE\"\`" field keyring \
+            packages: "${KEYRING_PACKAGES:-{\}}"
+    elif key=$(awk '$2 == "NO_PUBKEY" { print $3 }' <<<"$status" | sort -u | paste -sd ' ') && [ -n "$key" ]; then
+        blame message "a key that the keyring lacks has signed %s" \
+            cause "\`$KEYRING\` has no key $key" \
+            help "bring the keyring up to date, or name the archive's own: \`keyring: \"FILE\"\`" field keyring \
+            packages: "${KEYRING_PACKAGES:-{\}}"
+    else
+        blame message "no signature that can be checked is on %s" \
+            cause "gpgv found no valid signature of a key in \`$KEYRING\`" \
+            help "take another mirror: one that answers with something else may be a login page or a proxy" field mirror
+    fi
+}
+
+# archive URI SUITE COMPONENTS NUMBER: looks at one suite, and adds its packages to names.
+archive() {
+    local uri=${1%/} suite=$2 components=${3//,/ } release status
+    release=release.$4
+    read -r status why <"$release.status"
+    if [ "$status" = 0 ]; then
+        signed "$release"
+    elif [ "$status" = 1 ]; then
+        get "$uri/dists/$suite/Release" "$release"
+        status=$?
+        if [ $status -eq 1 ]; then
+            complete=
+            say message "the mirror has no release \`$suite\`" \
+                cause "$uri/dists/$suite/InRelease is not there" \
+                help "look at $uri/dists/ for the releases that it has, or take another mirror" field release
             return
         fi
-    else
-        say unknown "the signature of $suite: gpgv or a keyring in its format is not there"
+        if [ $status -eq 0 ]; then
+            get "$uri/dists/$suite/Release.gpg" signature
+            case $? in
+                0) signed signature "$release" ;;
+                1) blame message "no signature is on %s" cause "neither InRelease nor Release.gpg is there" \
+                    help "take a mirror that is signed" field mirror ;;
+                *) blame unknown "the signature of %s: $why" ;;
+            esac
+        fi
     fi
-    field() { sed -n "s/^$1: //p" "$release" | head -n 1; }
-    until=$(field Valid-Until)
-    if [ -n "$until" ] && [ "$(date -d "$until" +%s)" -lt "$(date +%s)" ]; then
-        say wrong "the Release file of $suite at $uri has expired" "it was valid until $until" "the mirror is not updated any more, or this host's clock is wrong: use another mirror, or set the clock"
-    fi
-    if [ "$(field Suite)" != "$suite" ] && [ "$(field Codename)" != "$suite" ]; then
-        say wrong "$dists is another release" "it says Suite: $(field Suite), Codename: $(field Codename)" "look at the mirror's address and the release's name"
-    fi
-    case " $(field Architectures) " in
-    *" $ARCH "*) ;;
-    *)
-        say wrong "$suite at $uri has no architecture $ARCH" "it has $(field Architectures)" "choose one of these with arch, or another mirror"
+    if [ "$status" = 2 ]; then
+        complete=
+        blame unknown "%s: $why"
         return
-        ;;
-    esac
+    fi
+
+    local date
+    if date=$(seconds "$(value Valid-Until "$release")") && [ -n "$(value Valid-Until "$release")" ] && [ "$date" -lt "$now" ]; then
+        blame message "%s has expired" \
+            cause "it was valid until $(value Valid-Until "$release"), and this host's clock says $(date --utc --date="@$now" '+%a, %d %b %Y %H:%M:%S UTC')" \
+            help "if the clock is right, the mirror is no longer updated: take another" field mirror
+    fi
+    if date=$(seconds "$(value Date "$release")") && [ -n "$(value Date "$release")" ] && [ "$date" -gt $((now + 10)) ]; then
+        blame message "%s is not valid yet" \
+            cause "it was made $(value Date "$release"), and this host's clock says $(date --utc --date="@$now" '+%a, %d %b %Y %H:%M:%S UTC')" \
+            help "set this host's clock"
+    fi
+    local codename suite_name
+    codename=$(value Codename "$release")
+    suite_name=$(value Suite "$release")
+    if [ "${suite%/}" != "$codename" ] && [ "${suite%/}" != "$suite_name" ]; then
+        say severity warning message "the mirror's \`$suite\` calls itself \`${codename:-$suite_name}\`" \
+            cause "Codename and Suite in $uri/dists/$suite/InRelease" \
+            help "say the codename that is meant" field release
+    fi
+    local arches listed
+    arches=$(value Architectures "$release")
+    if [ -n "$arches" ] && ! has "$arches" "$ARCH"; then
+        complete=
+        blame message "there are no packages for the architecture \`$ARCH\` in %s" \
+            cause "it has $arches" help "choose one of these with \`arch\`, or a mirror that has \`$ARCH\`" field arch
+        return
+    fi
+    # Security archives write `updates/main`.
+    listed=
+    for component in $(value Components "$release"); do listed+="${component##*/} "; done
     for component in $components; do
-        case " $(field Components | sed 's,[^ ]*/,,g') " in
-        *" $component "*) ;;
-        *)
-            say wrong "$suite at $uri has no component $component" "it has $(field Components)" "look at components"
+        if [ -n "$listed" ] && ! has "$listed" "${component##*/}"; then
+            complete=
+            blame message "there is no component \`$component\` in %s" cause "it has ${listed% }" \
+                help "leave it out of \`components\`, or take a mirror that has it" field components word "$component"
             continue
-            ;;
-        esac
-        # The list of each architecture has the packages for all of them, too, unless the
-        # archive says otherwise.
-        arches=$ARCH
-        case " $(field Architectures) $(field No-Support-for-Architecture-all)" in
-        *" all "*Packages*) ;;
-        *" all "*) arches="$ARCH all" ;;
-        esac
-        for arch in $arches; do
-            for suffix in .xz .gz ''; do
-                path=$component/binary-$arch/Packages$suffix
-                digest=$(awk -v p="$path" '/^SHA256:/ { on = 1; next } /^[^ ]/ { on = 0 } on && $3 == p { print $1; exit }' "$release")
-                [ -n "$digest" ] || continue
-                if [ ! -e "$CACHE/$digest.names" ]; then
-                    list=$work/$digest$suffix
-                    get "$dists/$path" "$list" || continue
-                    if [ "$(sha256sum -- "$list" | cut -d ' ' -f 1)" != "$digest" ]; then
-                        say unknown "$dists/$path is not what its Release file says: the mirror is being updated"
-                        continue 2
-                    fi
-                    names_of "$digest" "$list"
-                fi
-                printf '%s\n' "$CACHE/$digest.names" >>"$work/lists"
-                break
-            done
+        fi
+        for of in "$ARCH" all; do
+            if [ "$of" = all ]; then
+                has "$arches" all || continue
+                case $(value No-Support-for-Architecture-all "$release") in *Packages*) continue ;; esac
+            fi
+            [ ! -s wanted ] || index "$uri" "$suite" "$component/binary-$of/Packages" "$release"
         done
     done
 }
 
-number=0
-while IFS=$tab read -r uri suite components; do
-    [ -n "$uri" ] || continue
-    number=$((number + 1))
-    one "$uri" "$suite" "$components" "$number" >"$work/said.$number" &
-done <<END
-$SOURCES
-END
-wait
-cat "$work"/said.*
-# Without every list, a name that is not in one may be in another.
-if [ -e "$work/lists" ] && ! grep -q . "$work"/said.*; then
-    xargs cat <"$work/lists" | sort -u >"$work/all"
-    key=$(sha256sum "$work/all" | cut -d ' ' -f 1)
-    mv -- "$work/all" "$CACHE/$key.all"
-    while IFS= read -r name; do
-        # A version, an architecture or a release may follow; a path, a task or a
-        # trailing sign means something else.
-        case $name in */*.deb | /* | ./* | *^ | *+ | *-) continue ;; esac
-        bare=${name%%[=:/]*}
-        grep -qxF -- "$bare" "$CACHE/$key.all" || say missing "$name" "$CACHE/$key.all"
+# index URI SUITE PATH RELEASE: the names in one index, from the cache where it was
+# seen before.
+index() {
+    local digest="" size="" path suffix
+    for suffix in .xz .gz ""; do
+        case $suffix in
+            .xz) command -v xz >/dev/null || continue ;;
+            .gz) command -v gzip >/dev/null || continue ;;
+        esac
+        path=$3$suffix
+        read -r digest size < <(awk -v path="$path" '/^[^ ]/ { on = ($1 == "SHA256:") } on && $3 == path { print $1, $2; exit }' "$4")
+        [ -z "$digest" ] || break
     done
+    # An architecture or a component that has no index has no packages.
+    [ -n "$digest" ] && [ "$size" != 0 ] || return 0
+    case $digest in *[!0-9a-f]*) return 0 ;; esac
+    local kept=$cache/$digest.names
+    if ! [ -s "$kept" ]; then
+        if ! get "$1/dists/$2/$path" packages; then
+            complete=
+            blame unknown "the packages of %s: ${why:-$path is not there}"
+            return
+        fi
+        if ! sha256sum --check --status <<<"$digest  packages"; then
+            complete=
+            blame unknown "the packages of %s: $path is not what InRelease says, as while a mirror is updated"
+            return
+        fi
+        case $suffix in
+            .xz) xz --decompress --stdout packages ;;
+            .gz) gzip --decompress --stdout packages ;;
+            *) cat packages ;;
+        esac | awk '
+            $1 == "Package:" { print $2 }
+            $1 == "Provides:" { sub(/^Provides: */, ""); gsub(/\([^)]*\)/, ""); n = split($0, p, / *, */); for (i = 1; i <= n; i++) { sub(/ .*/, "", p[i]); sub(/:.*/, "", p[i]); print p[i] } }
+        ' >names.new
+        if ! [ -s names.new ]; then return; fi
+        # Two checks may do this at once: the file is whole whenever it is there.
+        cp names.new "$cache/.$digest.$$" && mv "$cache/.$digest.$$" "$kept"
+    fi
+    touch "$kept"
+    cat "$kept" >>names
+}
+
+now=$(date +%s)
+complete=yes
+cache=${CACHE:-.}
+: >names
+cat >wanted
+if ! command -v curl >/dev/null; then
+    say unknown "the archives: this host has no curl"
+    exit 0
 fi
+count=0
+while read -r uri suite components; do
+    {
+        why=
+        get "${uri%/}/dists/$suite/InRelease" "release.$count"
+        echo "$? $why" >"release.$count.status"
+    } &
+    count=$((count + 1))
+done <<<"$SOURCES"
+wait
+count=0
+while read -r uri suite components; do
+    archive "$uri" "$suite" "$components" "$count"
+    count=$((count + 1))
+done <<<"$SOURCES"
+blames
+[ -s wanted ] || exit 0
+# What an index that was not seen holds, nobody knows.
+[ -n "$complete" ] || { say unknown "whether the archives have the packages: not all of their indexes were seen"; exit 0; }
+
+# Names that the package manager reads as something else than one name are left to it.
+awk -v arch="$ARCH" '
+    function distance(a, b,    la, lb, i, j, row, last, old, cost, best) {
+        la = length(a); lb = length(b)
+        for (j = 0; j <= lb; j++) row[j] = j
+        for (i = 1; i <= la; i++) {
+            last = row[0]; row[0] = i; best = i
+            for (j = 1; j <= lb; j++) {
+                old = row[j]
+                cost = last + (substr(a, i, 1) != substr(b, j, 1))
+                if (row[j] + 1 < cost) cost = row[j] + 1
+                if (row[j - 1] + 1 < cost) cost = row[j - 1] + 1
+                row[j] = cost; last = old
+                if (cost < best) best = cost
+            }
+            if (best > limit) return 99
+        }
+        return row[lb]
+    }
+    FILENAME == "names" { there[$1]; next }
+    {
+        word = $1; name = word
+        if (name == "" || name ~ /[*?^$~\[\]|()]/ || name ~ /^[.\/]/) next
+        sub(/[=\/].*/, "", name)
+        if (name ~ /:/) { split(name, parts, ":"); if (parts[2] != arch && parts[2] != "all" && parts[2] != "any") next; name = parts[1] }
+        if (name in there) next
+        plain = name; sub(/[-+]$/, "", plain)
+        if (plain in there) next
+        limit = length(name) < 8 ? 2 : 3
+        found = 0
+        for (other in there) {
+            d = length(other) - length(name)
+            if (d > limit || -d > limit) continue
+            if (substr(other, 1, 1) != substr(name, 1, 1) && substr(other, length(other)) != substr(name, length(name))) continue
+            d = distance(name, other)
+            if (d <= limit) { near[++found] = sprintf("%02d %s", d, other) }
+        }
+        # The nearest, three of them, by name where they are equally near.
+        text = ""
+        for (k = 1; k <= 3; k++) {
+            least = 0
+            for (i = 1; i <= found; i++) if (near[i] != "" && (!least || near[i] < near[least])) least = i
+            if (!least) break
+            text = text " " substr(near[least], 4)
+            near[least] = ""
+        }
+        printf "%d\t%s\t%s\n", FNR, word, substr(text, 2)
+    }
+' names wanted >missing
+suites=$(awk 'NF { printf "%s%s", separator, $2; separator = ", " }' <<<"$SOURCES")
+while IFS=$'\t' read -r line word near; do
+    help="look for its name in this release; it may be in another component"
+    [ -z "$near" ] || help="did you mean \`${near// /\`, \`}\`?"
+    say message "there is no package \`$word\`" \
+        cause "no package and no provided name is called that in $suites, for $ARCH" \
+        help "$help" word "$word" line: "$line"
+done <missing
+exit 0

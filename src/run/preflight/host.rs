@@ -1,10 +1,9 @@
-//! What can be known of the host itself: overlays, space, other architectures.
+//! What can be known of the host itself: overlays, space.
 
 use std::path::Path;
 
 use super::super::Settings;
 use super::super::mount::Mounted;
-use super::HostTools;
 use crate::diagnose::{HintSet, Report};
 use crate::plan::{Built, Plan};
 use crate::store::Store;
@@ -61,41 +60,4 @@ pub fn space(settings: &Settings, needed: u64) -> Option<Report> {
 pub fn free(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     Some(stat.f_bavail * stat.f_frsize)
-}
-
-/// Where the kernel lists interpreters for programs of other machines.
-const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
-
-/// Roots whose programs this host cannot run.
-pub fn foreign(plan: &Plan, tools: &HostTools) -> Vec<Report> {
-    let host = std::env::consts::ARCH;
-    let roots = plan.roots.iter().filter(|root| root.base.is_none());
-    roots
-        .filter_map(|root| {
-            let machine = root.machine.as_deref().filter(|machine| *machine != host)?;
-            // A 64-bit x86 runs programs of a 32-bit one.
-            if (host, machine) == ("x86_64", "x86") {
-                return None;
-            }
-            let entry = Path::new(BINFMT).join(format!("qemu-{machine}"));
-            let enabled = fs_err::read_to_string(entry)
-                .is_ok_and(|text| text.lines().any(|line| line == "enabled"));
-            let first = plan.steps.iter().find(|step| step.root == Some(root.id));
-            (!enabled).then(|| {
-                Report::new(
-                    "host::foreign",
-                    format!("this host cannot run programs of {machine}"),
-                )
-                .trace(first.map(|step| step.site.clone()).unwrap_or_default())
-                .cause(format!(
-                    "the root `{}` is for {}, the host is {host}, and the kernel has no interpreter for the other (binfmt_misc)",
-                    root.name, root.arch
-                ))
-                .help(match tools.emulators() {
-                    Some(packages) => format!("install {packages} on this host"),
-                    None => "install qemu's user-mode emulators on this host, and what registers them with binfmt_misc".to_owned(),
-                })
-            })
-        })
-        .collect()
 }

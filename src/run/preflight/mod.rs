@@ -86,7 +86,8 @@ impl HostTools {
         Ok(tools)
     }
 
-    fn package<'a>(&'a self, packages: &'a BTreeMap<String, String>) -> Option<String> {
+    /// The package of this host's family.
+    pub fn package<'a>(&'a self, packages: &'a BTreeMap<String, String>) -> Option<String> {
         packages.get(self.family.as_ref()?).cloned()
     }
 
@@ -154,16 +155,14 @@ impl HostTools {
         family.into_iter().flat_map(|family| &family.environment)
     }
 
-    /// The command that installs what is missing; `None` where the host or a package is
-    /// not known.
-    pub fn install_command(&self, missing: &[Missing]) -> Option<Vec<String>> {
+    /// The command that installs packages; `None` where the host is not known, or there
+    /// are none.
+    pub fn install_command(&self, packages: &BTreeSet<String>) -> Option<Vec<String>> {
         let mut command = self.families.get(self.family.as_ref()?)?.install.clone();
-        let packages: BTreeSet<&String> =
-            missing.iter().filter_map(|m| m.package.as_ref()).collect();
         if packages.is_empty() {
             return None;
         }
-        command.extend(packages.into_iter().cloned());
+        command.extend(packages.iter().cloned());
         Some(command)
     }
 }
@@ -253,11 +252,12 @@ pub fn report(missing: &[Missing], tools: &HostTools) -> Report {
         count => format!("this host lacks {count} things that the build needs"),
     };
     let mut report = Report::new("host::missing", message).cause(lines.join("\n"));
-    report = match tools.install_command(missing) {
+    let packages = missing.iter().filter_map(|m| m.package.clone()).collect();
+    report = match tools.install_command(&packages) {
         Some(command) => {
             let command = crate::plan::command::quote_all(&command);
             report
-                .help("`--install-tools` installs them before the build")
+                .help("`rootwright doctor --fix` installs them, and so does `--install-tools` of a build")
                 .next(command)
         }
         None => report.help("install them with the host's package manager"),

@@ -58,7 +58,8 @@ first group is the archive's date: RFC 2822, or seconds since 1970).",
         doc: "Adds a check of the host that runs before the first step, and changes nothing.
 
 The fields: `about` (what is looked at), `argv`, `env`, `sources` (paths inside of the
-root that decide where the names of `wanted` come from). What a check reads and prints is
+root that decide where the names of `wanted` come from; without them the check is of this
+host alone, and gets no names). What a check reads and prints is
 told in src/run/preflight/checks.rs.",
         example: "",
         run: check_before,
@@ -203,7 +204,7 @@ fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
     for check in plan
         .checks
         .iter_mut()
-        .filter(|check| lineage.contains(&check.root))
+        .filter(|check| !check.sources.is_empty() && lineage.contains(&check.root))
     {
         let after = earlier
             .iter()
