@@ -457,6 +457,30 @@ fn a_check_that_does_not_end_is_ended() {
     assert_eq!(common::processes_with("sleep 4711"), Vec::<String>::new());
 }
 
+#[test]
+fn room_for_exports_is_looked_at() {
+    let repository = Repository::new();
+    repository.write(
+        "recipe.rhai",
+        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.export(#{ format: \"dir\", name: \"x\" });\n",
+    );
+    std::fs::create_dir(repository.out()).unwrap();
+    let program = env!("CARGO_BIN_EXE_rootwright");
+    let script = format!(
+        "mount -t tmpfs -o size=8m none out && exec {program} --store store doctor recipe.rhai --allow-host-run"
+    );
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .current_dir(repository.path())
+        .output()
+        .unwrap();
+    let list = stdout(&output);
+    assert!(output.status.success(), "{list}{}", stderr(&output));
+    let said =
+        "unknown  space for what is exported: 8 MiB are free, and as many as 1024 may be needed";
+    assert!(list.contains(said), "{list}");
+}
+
 /// Neither shell nor shellcheck has anything to say of what checks run.
 #[test]
 fn the_scripts_of_checks_are_sound() {

@@ -89,6 +89,10 @@ impl Checkup {
             let needed = host::estimate(plan, &settings.store);
             let space = format!("{} MiB of space in the store {store}", needed >> 20);
             checkup.add(space, host::space(settings, needed));
+            if let Some(why) = host::room_for_exports(plan, settings, needed) {
+                let what = "space for what is exported".to_owned();
+                checkup.lines.push((what, State::Unknown(why)));
+            }
             checkup.add(
                 "overlays on the store's file system",
                 host::overlay(&settings.store),

@@ -1,11 +1,12 @@
 //! What can be known of the host itself: overlays, space.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::super::Settings;
 use super::super::mount::Mounted;
 use crate::diagnose::{HintSet, Report};
-use crate::plan::{Built, Plan};
+use crate::plan::{Built, Op, Plan};
 use crate::store::Store;
 
 /// Whether an overlay can be mounted on the store's file system; tried for real, in the
@@ -53,6 +54,32 @@ pub fn space(settings: &Settings, needed: u64) -> Option<Report> {
             settings.store.root().display()
         ))
         .help("make room there (`rootwright cache gc`), or keep the layers elsewhere with `--store DIR`")
+    })
+}
+
+/// Whether the output folder has room for what is exported; why that is in doubt, where it
+/// is. How small an export gets nobody knows before it is made, so this keeps nobody from
+/// building.
+pub fn room_for_exports(plan: &Plan, settings: &Settings, root: u64) -> Option<String> {
+    let exports = plan.steps.iter().flat_map(|step| &step.actions);
+    let new = exports
+        .filter(|action| match &action.op {
+            Op::Export(export) => !settings.out.join(&export.name).exists(),
+            _ => false,
+        })
+        .count() as u64;
+    let folder = settings.out.ancestors().find(|folder| folder.is_dir())?;
+    let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev()).ok();
+    // On the same disk as the layers, the exports come on top of them.
+    let same = device(folder) == device(settings.store.root());
+    let needed = new * root + if same { root } else { 0 };
+    let free = free(folder)?;
+    (new > 0 && free < needed).then(|| {
+        format!(
+            "{} MiB are free, and as many as {} may be needed",
+            free >> 20,
+            needed >> 20
+        )
     })
 }
 
