@@ -19,9 +19,6 @@ pub struct HostTools {
     /// Versions below which a tool lacks what it is used for.
     #[serde(default)]
     minimum: BTreeMap<String, Minimum>,
-    /// The packages that let a host run programs of other machines, by family.
-    #[serde(default)]
-    emulators: BTreeMap<String, String>,
     /// The family of this host.
     #[serde(skip)]
     family: Option<String>,
@@ -138,12 +135,6 @@ impl HostTools {
     pub fn refresh_command(&self) -> Option<&[String]> {
         let family = self.families.get(self.family.as_ref()?)?;
         (!family.refresh.is_empty()).then_some(family.refresh.as_slice())
-    }
-
-    /// The packages that let this host run programs of other machines.
-    pub fn emulators(&self) -> Option<&str> {
-        let packages = self.emulators.get(self.family.as_ref()?)?;
-        Some(packages)
     }
 
     /// What the commands that install find in their environment.
