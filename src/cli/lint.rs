@@ -239,7 +239,10 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
         if printer.is_for_people() && *number > SHOWN {
             continue;
         }
-        let mut report = Report::new(format!("lint::{}", finding.lint), &finding.message);
+        let mut report = Report::new(
+            format!("lint::{}", finding.lint),
+            format!("{}: {}", finding.lint, finding.message),
+        );
         report.severity = finding.severity.into();
         // People read the reason once.
         if !printer.is_for_people() || *number == 1 {

@@ -1,5 +1,6 @@
 //! Conditions on the files that a check's patterns name.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -67,13 +68,21 @@ fn all(pattern: &Pattern, text: &[u8]) -> Vec<String> {
     found
 }
 
-/// The paths that patterns name and that nodes get.
+/// The paths that patterns name and that nodes get; of one that has several names because
+/// a directory is linked, the first.
 pub fn expand(tree: &Tree, patterns: &[String], hidden: &[&Paths]) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+    let (mut paths, mut known) = (Vec::new(), BTreeSet::new());
     for pattern in patterns {
         for path in glob::expand(tree, pattern)? {
             let text = path.to_string_lossy();
-            if !hidden.iter().any(|hidden| hidden.has(&text)) && !paths.contains(&path) {
+            if hidden.iter().any(|hidden| hidden.has(&text)) {
+                continue;
+            }
+            let Some((dir, _)) = last(tree, &path)? else {
+                continue;
+            };
+            let dir = rustix::fs::fstat(&dir)?;
+            if known.insert((dir.st_dev, dir.st_ino, path.file_name().map(OsStr::to_owned))) {
                 paths.push(path);
             }
         }
