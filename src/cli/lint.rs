@@ -104,13 +104,7 @@ fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>
 }
 
 /// An export as it is; what is packed is unpacked first.
-fn export(
-    target: &Path,
-    opened: &Opened,
-    args: &Args,
-    printer: &Printer,
-    table: &Table,
-) -> Done {
+fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table: &Table) -> Done {
     let unpacked = export::unpack(opened).map_err(Report::from)?;
     let root = match &unpacked {
         Some(folder) => folder.path().to_owned(),
@@ -121,7 +115,11 @@ fn export(
         kernel: opened.kernel.clone(),
         initramfs: opened.initramfs.clone(),
         cmdline: opened.cmdline.clone(),
-        transports: opened.transport().into_iter().collect(),
+        transports: opened
+            .transport()
+            .or(opened.manifest.format.transport())
+            .into_iter()
+            .collect(),
         exclude: Vec::new(),
         allowed: opened.manifest.allowed.clone(),
     };
@@ -246,10 +244,9 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
         report.severity = finding.severity.into();
         // People read the reason once.
         if !printer.is_for_people() || *number == 1 {
-            report = report.cause(&finding.reason).help(format!(
-                "`{}` or `diskless::prepare(root)`",
-                finding.cure
-            ));
+            report = report
+                .cause(&finding.reason)
+                .help(format!("`{}` or `diskless::prepare(root)`", finding.cure));
         }
         reports.push(report);
     }
@@ -282,6 +279,7 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
         true => format!("{what}: nothing wrong"),
         false => format!("{what}: {}", words.join(", ")),
     });
-    let fatal = count(Severity::Error) + usize::from(args.fatal_warnings) * count(Severity::Warning);
+    let fatal =
+        count(Severity::Error) + usize::from(args.fatal_warnings) * count(Severity::Warning);
     ExitCode::from(u8::from(fatal > 0))
 }

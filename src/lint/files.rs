@@ -51,7 +51,11 @@ pub type Hit = (String, String);
 pub fn found(pattern: &Pattern, text: &[u8]) -> Option<String> {
     let captures = pattern.0.captures(text)?;
     let group = captures.get(1).map(|group| group.as_bytes());
-    Some(String::from_utf8_lossy(group.unwrap_or_default()).trim().to_owned())
+    Some(
+        String::from_utf8_lossy(group.unwrap_or_default())
+            .trim()
+            .to_owned(),
+    )
 }
 
 /// Every match of a pattern in a text.
@@ -61,7 +65,9 @@ fn all(pattern: &Pattern, text: &[u8]) -> Vec<String> {
         .captures_iter(text)
         .map(|captures| {
             let group = captures.get(1).map(|group| group.as_bytes());
-            String::from_utf8_lossy(group.unwrap_or_default()).trim().to_owned()
+            String::from_utf8_lossy(group.unwrap_or_default())
+                .trim()
+                .to_owned()
         })
         .collect();
     found.dedup();
@@ -82,7 +88,11 @@ pub fn expand(tree: &Tree, patterns: &[String], hidden: &[&Paths]) -> io::Result
                 continue;
             };
             let dir = rustix::fs::fstat(&dir)?;
-            if known.insert((dir.st_dev, dir.st_ino, path.file_name().map(OsStr::to_owned))) {
+            if known.insert((
+                dir.st_dev,
+                dir.st_ino,
+                path.file_name().map(OsStr::to_owned),
+            )) {
                 paths.push(path);
             }
         }

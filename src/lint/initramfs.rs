@@ -69,7 +69,10 @@ impl Initramfs {
             .texts
             .iter()
             .filter(|(name, _)| name.ends_with("/modules.builtin"));
-        loadable || lists.into_iter().any(|(_, text)| lists_driver(text, driver))
+        loadable
+            || lists
+                .into_iter()
+                .any(|(_, text)| lists_driver(text, driver))
     }
 
     pub fn has_firmware(&self, name: &str) -> bool {
@@ -206,7 +209,12 @@ fn firmware_of(module: &[u8]) -> BTreeSet<String> {
     let mut rest = module;
     while let Some(at) = find(rest, key) {
         rest = rest.get(at + key.len()..).unwrap_or_default();
-        let name: Vec<u8> = rest.iter().copied().take_while(|b| *b != 0).take(256).collect();
+        let name: Vec<u8> = rest
+            .iter()
+            .copied()
+            .take_while(|b| *b != 0)
+            .take(256)
+            .collect();
         if let Ok(name) = String::from_utf8(name) {
             found.insert(name);
         }

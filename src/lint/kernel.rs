@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Subject;
 use super::files::{self, Hit, Paths};
 use super::initramfs::{Initramfs, image_version, lists_driver};
 use super::table::{Boot, KernelCheck};
-use super::Subject;
 use crate::run::files::{Tree, version_order};
 
 /// What a node boots, as far as the root and what lies beside it say.
@@ -59,7 +59,8 @@ impl Kernels {
         modules.sort_by(|a, b| version_order(a, b));
         modules.dedup();
         let read = |file: io::Result<File>| -> Result<Initramfs, String> {
-            file.and_then(Initramfs::read).map_err(|error| error.to_string())
+            file.and_then(Initramfs::read)
+                .map_err(|error| error.to_string())
         };
         let mut initramfs = Vec::new();
         match &subject.initramfs {
@@ -126,7 +127,10 @@ impl Kernels {
                 }
             }
             KernelCheck::ImageWithoutModules => {
-                let lone = self.images.iter().filter(|(_, version)| !has_modules(version));
+                let lone = self
+                    .images
+                    .iter()
+                    .filter(|(_, version)| !has_modules(version));
                 hits.extend(lone.cloned());
             }
             KernelCheck::ModulesWithoutImage => {

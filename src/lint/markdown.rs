@@ -29,7 +29,10 @@ pub fn markdown(table: &Table) -> String {
             lint.reason
         );
         for check in &lint.checks {
-            let message = check.message.replace("{path}", "PATH").replace("{found}", "…");
+            let message = check
+                .message
+                .replace("{path}", "PATH")
+                .replace("{found}", "…");
             let other = check.severity.filter(|severity| *severity != lint.severity);
             let other = other.map(|severity| format!(" ({})", severity.name()));
             let _ = writeln!(out, "- {message}{}", other.unwrap_or_default());

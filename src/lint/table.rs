@@ -255,7 +255,9 @@ impl Check {
         let contents = self.line.is_some() || self.content.is_some();
         let of_all = self.missing || self.no_line.is_some();
         match looked_at.iter().filter(|given| **given).count() {
-            0 => Err("it looks at nothing: `paths`, `below`, `initramfs`, `units`, `drivers` or `kernel`"),
+            0 => Err(
+                "it looks at nothing: `paths`, `below`, `initramfs`, `units`, `drivers` or `kernel`",
+            ),
             1 if self.message.is_empty() => Err("it has no `message`"),
             1 if !self.below.is_empty() && (of_all || self.line.is_some()) => {
                 Err("`below` goes with conditions on each file")

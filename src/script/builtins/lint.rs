@@ -40,9 +40,9 @@ fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
     if reason.trim().is_empty() {
         let message = format!("`{lint}` is allowed without a reason");
         let report = call.report("no_reason", message);
-        return Err(Box::new(
-            report.help("say why it does no harm here; whoever looks at the root reads it"),
-        ));
+        return Err(Box::new(report.help(
+            "say why it does no harm here; whoever looks at the root reads it",
+        )));
     }
     let site = call.chain();
     let mut plan = call.session.plan.borrow_mut();
@@ -61,8 +61,12 @@ fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
 fn names(stdlib: &Stdlib) -> Vec<String> {
     let mut names = Vec::new();
     for file in stdlib.list("lint") {
-        let table = stdlib.text(&file).and_then(|text| text.parse::<toml::Table>().ok());
-        let lints = table.as_ref().and_then(|table| table.get("lint")?.as_array());
+        let table = stdlib
+            .text(&file)
+            .and_then(|text| text.parse::<toml::Table>().ok());
+        let lints = table
+            .as_ref()
+            .and_then(|table| table.get("lint")?.as_array());
         for lint in lints.into_iter().flatten() {
             let name = lint.get("name").and_then(toml::Value::as_str);
             names.extend(name.map(str::to_owned));
