@@ -30,20 +30,15 @@ impl Initramfs {
     /// When it is no initramfs, or the program that unpacks it is missing or fails.
     pub fn read(file: File) -> io::Result<Initramfs> {
         let mut found = Initramfs::default();
-        let mut start = 0;
-        loop {
-            let mut raw = file.try_clone()?;
-            raw.seek(SeekFrom::Start(start))?;
-            let next = cpio::read(&mut BufReader::new(&mut raw), &mut found)?;
-            let Next::Other(magic, at) = next else { break };
-            start += at;
-            raw.seek(SeekFrom::Start(start))?;
+        let mut raw = file;
+        let next = cpio::read(&mut BufReader::new(&mut raw), &mut found)?;
+        if let Next::Other(magic, start) = next {
             let program = unpacker(&magic).ok_or_else(|| {
                 let why = format!("at byte {start} begins something that is no archive");
                 io::Error::new(io::ErrorKind::InvalidData, why)
             })?;
+            raw.seek(SeekFrom::Start(start))?;
             unpack(program, raw, &mut found)?;
-            break;
         }
         match found.names.is_empty() {
             true => Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")),
