@@ -18,6 +18,7 @@
 pub mod cli;
 pub mod diagnose;
 pub mod export;
+pub mod lint;
 pub mod plan;
 pub mod run;
 pub mod script;

@@ -32,10 +32,11 @@ fn arrows_point_one_way() {
         ("script", &["plan", "diagnose"]),
         ("store", &["plan", "diagnose"]),
         ("run", &["plan", "store", "diagnose"]),
+        ("lint", &["run", "plan", "diagnose"]),
         ("export", &["run", "plan", "store", "diagnose"]),
     ];
     let areas = [
-        "diagnose", "plan", "script", "store", "run", "export", "cli",
+        "diagnose", "plan", "script", "store", "run", "lint", "export", "cli",
     ];
     for (area, may_use) in allowed {
         let mut files = Vec::new();

@@ -8,6 +8,7 @@ mod check;
 mod checkup;
 mod doctor;
 mod export;
+mod lint;
 mod list;
 mod plan;
 mod printer;
@@ -82,6 +83,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Look for mistakes in recipes, with every declared choice of every option
     Check(check::Args),
+    /// Look for what breaks in a root that many machines share
+    Lint(lint::Args),
     /// List the recipes of a folder
     List(list::Args),
     /// Look after exports: list, roll back, remove versions
@@ -221,6 +224,7 @@ pub fn main() -> ExitCode {
         Command::Cache(args) => cache::run(&args, &cli.global, &printer),
         Command::Doctor(args) => doctor::run(&args, &cli.global, &printer),
         Command::Check(args) => check::run(&args, &cli.global, &printer),
+        Command::Lint(args) => lint::run(&args, &cli.global, &printer),
         Command::List(args) => list::run(&args, &printer),
         Command::Export(args) => export::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),

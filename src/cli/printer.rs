@@ -58,6 +58,11 @@ impl Printer {
         }
     }
 
+    /// Whether reports are drawn for people, not written for programs.
+    pub fn is_for_people(&self) -> bool {
+        self.style == Style::Human
+    }
+
     /// The empty line between reports that people read.
     pub fn gap(&self) {
         if self.style == Style::Human {

@@ -108,7 +108,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 }
 
 /// The last build of this recipe with these options.
-fn last(store: &Store, plan: &Plan) -> Option<Built> {
+pub(super) fn last(store: &Store, plan: &Plan) -> Option<Built> {
     let mut builds = store.recorded(&plan.recipe.path).into_iter();
     let values = |plan: &Plan| -> Vec<(String, serde_json::Value)> {
         let options = plan.options.iter();

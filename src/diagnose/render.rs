@@ -165,6 +165,7 @@ impl Drawn {
             severity: match report.severity {
                 Severity::Error => miette::Severity::Error,
                 Severity::Warning => miette::Severity::Warning,
+                Severity::Note => miette::Severity::Advice,
             },
             source,
             label,

@@ -13,6 +13,8 @@ pub enum Severity {
     #[default]
     Error,
     Warning,
+    /// Something to know.
+    Note,
 }
 
 /// What failed, where, why, and what to do. Built with the chained setters:

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, Metadata};
 
 use super::{Error, ExportJob};
-use crate::plan::{Export, Format, Key, Times, Transport};
+use crate::plan::{Allowed, Export, Format, Key, Op, Plan, Step, Times, Transport};
 use crate::run::files::{self, Tree, glob};
 
 /// The name of the manifest, which also marks an export as rootwright's.
@@ -47,6 +47,9 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileEntry>,
     /// Sorted by name.
     pub packages: Vec<Package>,
+    /// What lints may find in the root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<Allowed>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -285,8 +288,21 @@ pub fn write(
         kernel_version,
         files: entries,
         packages: answers.packages,
+        allowed: allowed(export, plan),
     };
     write_json(&bundle.join(MANIFEST), &manifest)
+}
+
+/// What the recipe allows in the root that this export is of.
+fn allowed(export: &Export, plan: &Plan) -> Vec<Allowed> {
+    let exports = |step: &&Step| {
+        step.actions
+            .iter()
+            .any(|action| matches!(&action.op, Op::Export(op) if op.name == export.name))
+    };
+    let root = plan.steps.iter().find(exports).and_then(|step| step.root);
+    let root = root.and_then(|root| plan.root(root));
+    root.map(|root| root.allowed.clone()).unwrap_or_default()
 }
 
 /// Copies kernel and initramfs out of the root; gives the names of those that are there.

@@ -63,6 +63,8 @@ pub enum Error {
     InUse { path: PathBuf, why: String },
     #[error("`{}` is no export", path.display())]
     NoExport { path: PathBuf, why: String },
+    #[error("`{}` is of the format `{format}`, which is not unpacked to be looked at", path.display())]
+    Packed { path: PathBuf, format: &'static str },
     #[error("the kernel command line is not known: {report}")]
     Cmdline { report: Box<Report> },
     #[error("the time that times are clamped to is not known: `{output}` is no number")]
@@ -125,6 +127,7 @@ impl From<Error> for Report {
                 "nodes that run from it would lose their root: boot them from another version first",
             ),
             Error::NoExport { why, .. } => report.cause(why),
+            Error::Packed { .. } => report.help("name the recipe: its root is looked at instead"),
             Error::Cmdline { report: inner } | Error::View { report: inner } => *inner,
             Error::Time { .. } => {
                 report.help("the distro module sets the command: it has to print seconds since 1970")
@@ -153,6 +156,7 @@ impl Error {
             Error::VersionTaken { .. } => "export::version_taken",
             Error::InUse { .. } => "export::in_use",
             Error::NoExport { .. } => "export::no_export",
+            Error::Packed { .. } => "export::packed",
             Error::Cmdline { .. } => "export::cmdline",
             Error::Time { .. } => "export::time",
             Error::Layers { .. } => "export::layers",

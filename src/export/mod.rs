@@ -22,6 +22,7 @@ mod squashfs;
 mod stage;
 mod tar;
 mod tool;
+mod unpack;
 mod versions;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub use bundle::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry,
 pub use check::check;
 pub use error::Error;
 pub use opened::Opened;
+pub use unpack::unpack;
 pub use versions::{CURRENT, Pruned, Shelf, Version};
 
 /// Writes every format.

@@ -197,6 +197,9 @@ pub struct Root {
     /// The root that this one was forked from, and after which of its steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+    /// What lints may find in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<Allowed>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -204,6 +207,18 @@ pub struct Base {
     pub root: RootId,
     /// The number of the last step of the base that belongs to the fork.
     pub after_step: usize,
+}
+
+/// A finding of a lint that the recipe allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Allowed {
+    /// The lint's name.
+    pub lint: String,
+    /// A pattern of the paths that it is allowed for; all of them where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    pub reason: String,
+    pub site: Vec<Frame>,
 }
 
 /// One call of a built-in in the recipe.

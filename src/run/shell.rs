@@ -117,6 +117,36 @@ impl Place {
     }
 }
 
+/// A root that somebody looks at; what is changed in it goes when it is dropped.
+pub struct Look {
+    open: Open,
+    _work: Work,
+}
+
+impl Look {
+    /// Where the root is.
+    pub fn root(&self) -> &Path {
+        self.open.root()
+    }
+}
+
+/// Mounts the root at a place where a layer ends.
+///
+/// # Errors
+/// When the root cannot be mounted.
+pub fn mount(place: &Place, settings: &Settings) -> Result<Look, Error> {
+    let store = &settings.store;
+    let work = store.work().map_err(Error::store)?;
+    let keys: Vec<&Key> = place.keys.iter().collect();
+    store
+        .claim(&work, &keys, Path::new(""))
+        .map_err(Error::store)?;
+    Ok(Look {
+        open: stack::open_trees(&place.trees, work.path())?,
+        _work: work,
+    })
+}
+
 /// Runs `argv`, or a shell where it is empty, and gives its exit status and, where
 /// `compare` says so, what it has changed.
 ///

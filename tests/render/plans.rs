@@ -56,6 +56,7 @@ impl Builder {
             arch,
             machine: None,
             base: base.map(|(root, after_step)| Base { root, after_step }),
+            allowed: Vec::new(),
         });
         self
     }

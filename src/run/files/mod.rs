@@ -11,7 +11,7 @@ pub mod glob;
 mod kernel;
 mod paths;
 mod remove;
-mod tree;
+pub mod tree;
 mod write;
 
 use std::fmt;

@@ -5,6 +5,7 @@ mod capture;
 mod export;
 mod facts;
 mod files;
+mod lint;
 mod options;
 mod packages;
 mod roots;
@@ -97,6 +98,7 @@ pub fn all() -> &'static [&'static Builtin] {
             files::BUILTINS,
             capture::BUILTINS,
             say::BUILTINS,
+            lint::BUILTINS,
             facts::BUILTINS,
         ]
         .into_iter()

@@ -124,6 +124,7 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
             arch: call.session.settings.host.arch.clone(),
             machine: None,
             base: None,
+            allowed: Vec::new(),
         });
         id
     };

@@ -1,0 +1,285 @@
+//! `rootwright lint`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use super::printer::Printer;
+use super::{Done, Global, RecipeArgs, Trouble, checkup, shell};
+use crate::diagnose::{Report, SourceMap};
+use crate::export::{self, Opened};
+use crate::lint::{self, Finding, Severity, Subject, Table};
+use crate::plan::{Op, Plan, Root, Transport};
+use crate::run::shell::{Point, mount, place};
+use crate::run::{self, Secrets, preflight, sandbox};
+use crate::script::{self, stdlib::Stdlib};
+use crate::store::Store;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A directory, an export, or a recipe that is built
+    #[arg(required_unless_present = "list")]
+    target: Option<PathBuf>,
+    /// List the lints
+    #[arg(long)]
+    list: bool,
+    /// Leave a lint out
+    #[arg(long, value_name = "LINT")]
+    skip: Vec<String>,
+    /// End with status 1 for warnings, too
+    #[arg(long)]
+    fatal_warnings: bool,
+    /// How nodes get at it [default: as exported; nfs for a directory]
+    #[arg(long, value_enum)]
+    via: Vec<Via>,
+    /// Set an option of the recipe
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    options: Vec<(String, String)>,
+    /// Let the recipe itself, and not only the stdlib, run commands on the host
+    #[arg(long)]
+    allow_host_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Via {
+    Nfs,
+    Http,
+}
+
+pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
+    let table = table(global).and_then(|table| table.without(&args.skip));
+    let table = table.map_err(Report::from)?;
+    let Some(target) = args.target.as_ref().filter(|_| !args.list) else {
+        printer.out(&list(&table));
+        return Ok(ExitCode::SUCCESS);
+    };
+    if target.is_file() {
+        return recipe(target, args, global, printer, &table);
+    }
+    if target.join(export::MANIFEST).is_file() || target.join(export::CURRENT).is_symlink() {
+        let opened = Opened::open(target).map_err(Report::from)?;
+        return export(target, &opened, args, printer, &table);
+    }
+    let subject = Subject {
+        root: target.clone(),
+        transports: vec![Transport::Nfs],
+        ..Subject::default()
+    };
+    let found = look(&table, subject, args)?;
+    Ok(tell(&target.display().to_string(), &found, args, printer))
+}
+
+/// The lints of the stdlib.
+fn table(global: &Global) -> Result<Table, lint::Error> {
+    let stdlib = Stdlib::new(global.stdlib.clone());
+    let files: Vec<(String, String)> = stdlib
+        .list("lint")
+        .into_iter()
+        .filter_map(|file| Some((file.clone(), stdlib.text(&file)?)))
+        .collect();
+    Table::new(&files)
+}
+
+fn list(table: &Table) -> String {
+    let width = table.lints.iter().map(|lint| lint.name.len()).max();
+    let width = width.unwrap_or(0);
+    let lines = table.lints.iter().map(|lint| {
+        let (name, severity) = (&lint.name, lint.severity.name());
+        format!("{name:<width$}  {severity:<7}  {}\n", lint.reason)
+    });
+    lines.collect()
+}
+
+fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>, Trouble> {
+    if !args.via.is_empty() {
+        let transport = |via: &Via| match via {
+            Via::Nfs => Transport::Nfs,
+            Via::Http => Transport::Http,
+        };
+        subject.transports = args.via.iter().map(transport).collect();
+    }
+    lint::check(table, &subject).map_err(|error| Report::from(error).into())
+}
+
+/// An export as it is; what is packed is unpacked first.
+fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table: &Table) -> Done {
+    let unpacked = export::unpack(opened).map_err(Report::from)?;
+    let root = match &unpacked {
+        Some(folder) => folder.path().to_owned(),
+        None => opened.artifact.clone(),
+    };
+    let subject = Subject {
+        root,
+        kernel: opened.kernel.clone(),
+        initramfs: opened.initramfs.clone(),
+        cmdline: opened.cmdline.clone(),
+        transports: opened
+            .transport()
+            .or(opened.manifest.format.transport())
+            .into_iter()
+            .collect(),
+        exclude: Vec::new(),
+        allowed: opened.manifest.allowed.clone(),
+    };
+    let found = look(table, subject, args)?;
+    Ok(tell(&target.display().to_string(), &found, args, printer))
+}
+
+/// The roots of a recipe as its last build has left them.
+fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table: &Table) -> Done {
+    let recipe_args = RecipeArgs {
+        recipe: recipe.to_owned(),
+        options: args.options.clone(),
+        allow_host_run: args.allow_host_run,
+    };
+    if let Some(report) = preflight::privileges() {
+        return Err(report.into());
+    }
+    match sandbox::enter(false).map_err(|error| checkup::plain(&error))? {
+        sandbox::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        sandbox::Place::Inside => {}
+    }
+    let settings = global.settings(&recipe_args)?;
+    let store = Store::open(&global.store(&settings))
+        .map_err(|source| checkup::plain(&run::Error::Store { source }))?;
+    let mut preview = run::PreviewCapture {
+        store: Some(store.clone()),
+        versions: global.versions()?,
+    };
+    let plan = script::evaluate(recipe, &settings, &mut preview)?.plan;
+    let run_settings = run::Settings {
+        store,
+        out: PathBuf::new(),
+        secrets: Secrets::default(),
+    };
+    let built = shell::last(&run_settings.store, &plan).ok_or_else(|| not_built(&plan))?;
+    let mut worst = ExitCode::SUCCESS;
+    for root in &built.plan.roots {
+        let Some(mut subject) = subject(&built.plan, root) else {
+            continue;
+        };
+        let now = plan.roots.iter().find(|known| known.name == root.name);
+        subject.allowed = now.map(|root| root.allowed.clone()).unwrap_or_default();
+        let place =
+            place(&built, Point::End(root.id), &run_settings).map_err(|_| not_built(&plan))?;
+        let mounted = mount(&place, &run_settings).map_err(|error| checkup::plain(&error))?;
+        subject.root = mounted.root().to_owned();
+        let found = look(table, subject, args)?;
+        let name = match built.plan.roots.len() {
+            1 => recipe.display().to_string(),
+            _ => format!("{} ({})", recipe.display(), root.name),
+        };
+        if tell(&name, &found, args, printer) != ExitCode::SUCCESS {
+            worst = ExitCode::FAILURE;
+        }
+    }
+    Ok(worst)
+}
+
+fn not_built(plan: &Plan) -> Trouble {
+    Report::new("lint::not_built", "the recipe's root is not in the store")
+        .cause("the recipe was not built as it is now, or its layers were removed")
+        .next(format!("rootwright build {}", plan.recipe.path))
+        .into()
+}
+
+/// What of a root leaves the machine, and how; `None` for one that others stand on only.
+fn subject(plan: &Plan, root: &Root) -> Option<Subject> {
+    let exports: Vec<&crate::plan::Export> = plan
+        .steps
+        .iter()
+        .filter(|step| step.root == Some(root.id))
+        .flat_map(|step| &step.actions)
+        .filter_map(|action| match &action.op {
+            Op::Export(export) => Some(export),
+            _ => None,
+        })
+        .collect();
+    let is_base = plan
+        .roots
+        .iter()
+        .any(|other| other.base.as_ref().is_some_and(|base| base.root == root.id));
+    let Some((first, rest)) = exports.split_first() else {
+        return (!is_base).then(|| Subject {
+            transports: vec![Transport::Nfs],
+            ..Subject::default()
+        });
+    };
+    // What one export does not leave out, its nodes get.
+    let mut exclude = first.exclude.clone();
+    exclude.retain(|pattern| rest.iter().all(|other| other.exclude.contains(pattern)));
+    let mut transports: Vec<Transport> = exports
+        .iter()
+        .filter_map(|export| export.format.transport())
+        .collect();
+    transports.dedup();
+    Some(Subject {
+        cmdline: first.cmdline.clone(),
+        transports,
+        exclude,
+        ..Subject::default()
+    })
+}
+
+/// Findings of one lint that people are shown before the rest is only counted.
+const SHOWN: usize = 8;
+
+fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCode {
+    let mut counts: BTreeMap<Severity, usize> = BTreeMap::new();
+    let mut reports = Vec::new();
+    let mut of_lint: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in found.iter().filter(|finding| finding.allowed.is_none()) {
+        *counts.entry(finding.severity).or_default() += 1;
+        let number = of_lint.entry(&finding.lint).or_default();
+        *number += 1;
+        if printer.is_for_people() && *number > SHOWN {
+            continue;
+        }
+        let mut report = Report::new(
+            format!("lint::{}", finding.lint),
+            format!("{}: {}", finding.lint, finding.message),
+        );
+        report.severity = finding.severity.into();
+        // People read the reason once.
+        if !printer.is_for_people() || *number == 1 {
+            report = report
+                .cause(&finding.reason)
+                .help(format!("`{}` or `diskless::prepare(root)`", finding.cure));
+        }
+        reports.push(report);
+    }
+    printer.reports(&reports, &SourceMap::default());
+    if !reports.is_empty() {
+        printer.gap();
+    }
+    for (lint, number) in of_lint {
+        if printer.is_for_people() && number > SHOWN {
+            printer.say(&format!("{lint}: {} more", number - SHOWN));
+        }
+    }
+    for finding in found {
+        if let Some(reason) = &finding.allowed {
+            printer.say(&format!(
+                "allowed: {}: {} ({reason})",
+                finding.lint, finding.message
+            ));
+        }
+    }
+    let count = |severity: Severity| counts.get(&severity).copied().unwrap_or(0);
+    let words: Vec<String> = counts
+        .iter()
+        .map(|(severity, number)| match number {
+            1 => format!("1 {}", severity.name()),
+            number => format!("{number} {}s", severity.name()),
+        })
+        .collect();
+    printer.say(&match words.is_empty() {
+        true => format!("{what}: nothing wrong"),
+        false => format!("{what}: {}", words.join(", ")),
+    });
+    let fatal =
+        count(Severity::Error) + usize::from(args.fatal_warnings) * count(Severity::Warning);
+    ExitCode::from(u8::from(fatal > 0))
+}

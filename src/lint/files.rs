@@ -1,0 +1,272 @@
+//! Conditions on the files that a check's patterns name.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use rustix::fs::{FileType, Stat};
+use xattr::FileExt;
+
+use super::table::{Check, Kind, Pattern};
+use crate::run::files::{Tree, glob, tree};
+
+/// As much of a file is read.
+const MOST_BYTES: u64 = 1 << 20;
+/// As much of one that is looked into for its kind only.
+pub const BEGINNING: u64 = 64 << 10;
+
+/// Patterns of paths in which `*` goes over slashes; what is below a match matches too.
+#[derive(Debug, Default)]
+pub struct Paths(Vec<Regex>);
+
+impl Paths {
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a String>) -> Paths {
+        let regex = |pattern: &String| {
+            let mut text = String::from("(?s)^/?");
+            for c in pattern.trim_start_matches('/').chars() {
+                match c {
+                    '*' => text.push_str(".*"),
+                    '?' => text.push('.'),
+                    c => text.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+                }
+            }
+            text.push_str("(/.*)?$");
+            Regex::new(&text).ok()
+        };
+        Paths(patterns.into_iter().filter_map(regex).collect())
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.0.iter().any(|regex| regex.is_match(path))
+    }
+}
+
+/// A file that is found wanting, and the first group of the pattern that matched.
+pub type Hit = (String, String);
+
+/// The first match in a text: its first group, or nothing.
+pub fn found(pattern: &Pattern, text: &[u8]) -> Option<String> {
+    let captures = pattern.0.captures(text)?;
+    let group = captures.get(1).map(|group| group.as_bytes());
+    Some(
+        String::from_utf8_lossy(group.unwrap_or_default())
+            .trim()
+            .to_owned(),
+    )
+}
+
+/// Every match of a pattern in a text.
+fn all(pattern: &Pattern, text: &[u8]) -> Vec<String> {
+    let mut found: Vec<String> = pattern
+        .0
+        .captures_iter(text)
+        .map(|captures| {
+            let group = captures.get(1).map(|group| group.as_bytes());
+            String::from_utf8_lossy(group.unwrap_or_default())
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    found.dedup();
+    found
+}
+
+/// The paths that patterns name and that nodes get; of one that has several names because
+/// a directory is linked, the first.
+pub fn expand(tree: &Tree, patterns: &[String], hidden: &[&Paths]) -> io::Result<Vec<PathBuf>> {
+    let (mut paths, mut known) = (Vec::new(), BTreeSet::new());
+    for pattern in patterns {
+        for path in glob::expand(tree, pattern)? {
+            let text = path.to_string_lossy();
+            if hidden.iter().any(|hidden| hidden.has(&text)) {
+                continue;
+            }
+            let Some((dir, _)) = last(tree, &path)? else {
+                continue;
+            };
+            let dir = rustix::fs::fstat(&dir)?;
+            if known.insert((
+                dir.st_dev,
+                dir.st_ino,
+                path.file_name().map(OsStr::to_owned),
+            )) {
+                paths.push(path);
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// The beginning of a regular file; `None` for what is none.
+pub fn beginning(tree: &Tree, path: &Path, bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = tree.open_file(path)? else {
+        return Ok(None);
+    };
+    let mut text = Vec::new();
+    file.take(bytes).read_to_end(&mut text)?;
+    Ok(Some(text))
+}
+
+/// The directory that a path is in, and what its last name is; links before it are
+/// followed inside of the root.
+pub fn last(tree: &Tree, path: &Path) -> io::Result<Option<(OwnedFd, Stat)>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
+    };
+    let Some(dir) = tree.open_dir(parent)? else {
+        return Ok(None);
+    };
+    let stat = tree::stat_at(&dir, name)?;
+    Ok(stat.map(|stat| (dir, stat)))
+}
+
+/// What is wrong with the files that the check names.
+pub fn check(tree: &Tree, check: &Check, hidden: &Paths) -> io::Result<Vec<Hit>> {
+    let except = Paths::new(&check.except);
+    let paths = expand(tree, &check.paths, &[hidden, &except])?;
+    let shown = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let wanted = check.paths.first().cloned().unwrap_or_default();
+    if check.missing {
+        return Ok(match paths.is_empty() {
+            true => vec![(wanted, String::new())],
+            false => Vec::new(),
+        });
+    }
+    if let Some(pattern) = &check.no_line {
+        for path in &paths {
+            let text = beginning(tree, path, MOST_BYTES)?.unwrap_or_default();
+            if pattern.0.is_match(&text) {
+                return Ok(Vec::new());
+            }
+        }
+        let path = paths.first().map_or(wanted, shown);
+        return Ok(vec![(path, String::new())]);
+    }
+    let mut hits = Vec::new();
+    for path in &paths {
+        let Some((dir, stat)) = last(tree, path)? else {
+            continue;
+        };
+        let name = path.file_name().unwrap_or_default();
+        if !attributes(check, &dir, name, &stat)? {
+            continue;
+        }
+        match &check.line {
+            Some(pattern) => {
+                let text = beginning(tree, path, MOST_BYTES)?.unwrap_or_default();
+                let fine = |hit: &String| {
+                    let not = check.not.as_ref();
+                    not.is_some_and(|not| not.0.is_match(hit.as_bytes()))
+                };
+                let found = all(pattern, &text).into_iter().filter(|hit| !fine(hit));
+                hits.extend(found.map(|hit| (shown(path), hit)));
+            }
+            None => match &check.content {
+                Some(pattern) => {
+                    let text = beginning(tree, path, BEGINNING)?.unwrap_or_default();
+                    hits.extend(found(pattern, &text).map(|hit| (shown(path), hit)));
+                }
+                None => hits.push((shown(path), String::new())),
+            },
+        }
+    }
+    Ok(hits)
+}
+
+/// Whether mode, kind and extended attributes are as the check has them.
+pub fn attributes(check: &Check, dir: &OwnedFd, name: &OsStr, stat: &Stat) -> io::Result<bool> {
+    let kind = kind(stat);
+    if !check.kinds.is_empty() && !kind.is_some_and(|kind| check.kinds.contains(&kind)) {
+        return Ok(false);
+    }
+    let mode = stat.st_mode;
+    if check.mode.is_some_and(|bits| mode & bits == 0)
+        || check.no_mode.is_some_and(|bits| mode & bits != 0)
+    {
+        return Ok(false);
+    }
+    // A link's mode says nothing, and its target is looked at where it lies.
+    if (check.mode.is_some() || check.no_mode.is_some()) && kind == Some(Kind::Link) {
+        return Ok(false);
+    }
+    let has = |attribute: &String| -> io::Result<bool> {
+        if kind != Some(Kind::File) {
+            return Ok(false);
+        }
+        let file = std::fs::File::from(rustix::fs::openat(
+            dir,
+            name,
+            rustix::fs::OFlags::RDONLY
+                | rustix::fs::OFlags::NOFOLLOW
+                | rustix::fs::OFlags::NONBLOCK
+                | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )?);
+        match file.get_xattr(attribute) {
+            Ok(value) => Ok(value.is_some()),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    if let Some(attribute) = &check.xattr
+        && !has(attribute)?
+    {
+        return Ok(false);
+    }
+    match &check.no_xattr {
+        Some(attribute) => Ok(kind == Some(Kind::File) && !has(attribute)?),
+        None => Ok(true),
+    }
+}
+
+fn kind(stat: &Stat) -> Option<Kind> {
+    match tree::kind_of(stat) {
+        FileType::RegularFile => Some(Kind::File),
+        FileType::Directory => Some(Kind::Dir),
+        FileType::Symlink => Some(Kind::Link),
+        FileType::Socket => Some(Kind::Socket),
+        FileType::Fifo => Some(Kind::Fifo),
+        FileType::CharacterDevice | FileType::BlockDevice => Some(Kind::Device),
+        FileType::Unknown => None,
+    }
+}
+
+/// Where systemd keeps units, the ones that count first.
+const UNITS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// The link that has a unit started, where it is not masked.
+pub fn started(tree: &Tree, unit: &str, hidden: &Paths) -> io::Result<Option<String>> {
+    if is_masked(tree, unit)? {
+        return Ok(None);
+    }
+    for folder in UNITS {
+        for kind in ["wants", "requires"] {
+            let pattern = format!("{folder}/*.{kind}/{unit}");
+            if let Some(path) = expand(tree, &[pattern], &[hidden])?.first() {
+                return Ok(Some(path.to_string_lossy().into_owned()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn is_masked(tree: &Tree, unit: &str) -> io::Result<bool> {
+    for folder in UNITS {
+        let path = Path::new(folder).join(unit);
+        let Some((dir, stat)) = last(tree, &path)? else {
+            continue;
+        };
+        let target = tree::read_link(&dir, OsStr::new(unit))?;
+        let empty = tree::kind_of(&stat) == FileType::RegularFile && stat.st_size == 0;
+        return Ok(empty || target.as_deref() == Some(Path::new("/dev/null")));
+    }
+    Ok(false)
+}
