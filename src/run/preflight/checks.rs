@@ -281,7 +281,7 @@ fn take(checked: &mut Checked, line: Line, check: &Check, circumstances: &Circum
     }
     match line.severity {
         Severity::Error => checked.wrong.push(report),
-        Severity::Warning => checked.odd.push(report),
+        Severity::Warning | Severity::Note => checked.odd.push(report),
     }
 }
 
