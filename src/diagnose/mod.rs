@@ -13,10 +13,13 @@ pub use report::{CommandReport, Report, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset};
 
 /// The nearest of `names`, if it is near enough to be what was meant: one slip in a short
-/// word, two or three in a long one.
+/// word, two or three in a long one, or the only name that begins with the word.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    names
+    let names: Vec<&str> = names.collect();
+    let slip = names
+        .iter()
+        .copied()
         .map(|name| {
             (
                 strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
@@ -28,5 +31,12 @@ pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&
             *name != word && *distance <= length / 4 + usize::from(length < 4 && length > 1)
         })
         .min()
-        .map(|(_, name)| name)
+        .map(|(_, name)| name);
+    slip.or_else(|| {
+        let mut longer = names
+            .iter()
+            .copied()
+            .filter(|name| word.chars().count() > 3 && name.to_lowercase().starts_with(&lower));
+        longer.next().filter(|_| longer.next().is_none())
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,13 +17,9 @@ use super::Error;
 /// A mounted root; unmounted when it is dropped.
 pub struct Mounted {
     path: PathBuf,
-    /// The layer on top, and where the kernel keeps its index of hard links; absent
-    /// where the root is no mount.
-    overlay: Option<Overlay>,
-}
-
-struct Overlay {
+    /// The layer on top.
     upper: PathBuf,
+    /// Where the kernel keeps its index of hard links.
     index: PathBuf,
 }
 
@@ -34,22 +30,30 @@ impl Mounted {
     }
 
     /// Mounts `lower` (the lowest first) with `upper` on top, on a folder below `folder`.
-    /// Without a layer below, the root is `upper` itself.
+    /// Without a layer below, an empty folder is.
     ///
     /// # Errors
     /// When the kernel refuses the overlay.
     pub fn overlay(lower: &[PathBuf], upper: &Path, folder: &Path) -> Result<Self, Error> {
-        if lower.is_empty() {
-            return Ok(Mounted {
-                path: upper.to_owned(),
-                overlay: None,
-            });
-        }
         let (work, target) = (folder.join("work"), folder.join("root"));
-        fs::create_dir_all(&work).map_err(Error::store)?;
         fs::create_dir_all(&target).map_err(Error::store)?;
+        let empty = folder.join("empty");
+        let lower = match lower {
+            [] => {
+                fs::create_dir_all(&empty).map_err(Error::store)?;
+                std::slice::from_ref(&empty)
+            }
+            lower => lower,
+        };
         let start = Instant::now();
         loop {
+            // A folder that a mount without syncs has worked in is not taken again.
+            match fs::remove_dir_all(&work) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::store(error));
+                }
+                _ => fs::create_dir(&work).map_err(Error::store)?,
+            }
             match mount_any(lower, upper, &work, &target, folder) {
                 Ok(()) => break,
                 // A layer that was committed a moment ago may still be held by the mount
@@ -62,10 +66,8 @@ impl Mounted {
         }
         Ok(Mounted {
             path: target,
-            overlay: Some(Overlay {
-                upper: upper.to_owned(),
-                index: work.join("index"),
-            }),
+            upper: upper.to_owned(),
+            index: work.join("index"),
         })
     }
 
@@ -76,10 +78,7 @@ impl Mounted {
     /// # Errors
     /// When the tree cannot be read, or a file not be copied up.
     pub fn settle(&self) -> std::io::Result<()> {
-        let Some(overlay) = &self.overlay else {
-            return Ok(());
-        };
-        let indexed = fs::read_dir(&overlay.index).map_or(0, Iterator::count);
+        let indexed = fs::read_dir(&self.index).map_or(0, Iterator::count);
         if indexed == 0 {
             return Ok(());
         }
@@ -98,7 +97,7 @@ impl Mounted {
         }
         let is_up = |path: &PathBuf| {
             let relative = path.strip_prefix(&self.path).unwrap_or(path);
-            overlay.upper.join(relative).symlink_metadata().is_ok()
+            self.upper.join(relative).symlink_metadata().is_ok()
         };
         for paths in names.values().filter(|paths| paths.iter().any(is_up)) {
             for path in paths.iter().filter(|path| !is_up(path)) {
@@ -115,6 +114,10 @@ impl Mounted {
 /// as package managers do it; every layer holds whole files; hard links stay links.
 const OPTIONS: &[(&str, &str)] = &[("redirect_dir", "on"), ("metacopy", "off"), ("index", "on")];
 
+/// No call to sync reaches the disk, whoever makes it: a step that fails is thrown away
+/// whole, and a layer is written out when it is committed. Linux 5.10 brought it.
+const WITHOUT_SYNCS: &str = "volatile";
+
 /// How long a layer may still be held by the mount that it was made in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -125,11 +128,14 @@ fn mount_any(
     target: &Path,
     folder: &Path,
 ) -> rustix::io::Result<()> {
+    use rustix::io::Errno;
     match mount_new(lower, upper, work, target) {
         // `lowerdir+` came with Linux 6.5.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            mount_old(lower, upper, work, target, folder)
-        }
+        Err(Errno::INVAL | Errno::NOSYS) => {}
+        other => return other,
+    }
+    match mount_old(lower, upper, work, target, folder, WITHOUT_SYNCS) {
+        Err(Errno::INVAL) => mount_old(lower, upper, work, target, folder, "rw"),
         other => other,
     }
 }
@@ -151,10 +157,16 @@ fn mount_new(
     for (option, value) in OPTIONS {
         rustix::mount::fsconfig_set_string(fd, *option, *value)?;
     }
+    rustix::mount::fsconfig_set_flag(fd, WITHOUT_SYNCS)?;
     rustix::mount::fsconfig_create(fd)?;
     let mount = rustix::mount::fsmount(fd, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    attach(mount.as_fd(), target)
+}
+
+/// Puts a mount that is nowhere yet over `target`, whose last component is not followed.
+fn attach(mount: BorrowedFd<'_>, target: &Path) -> rustix::io::Result<()> {
     rustix::mount::move_mount(
-        mount.as_fd(),
+        mount,
         "",
         rustix::fs::CWD,
         target,
@@ -170,6 +182,7 @@ fn mount_old(
     work: &Path,
     target: &Path,
     folder: &Path,
+    extra: &str,
 ) -> rustix::io::Result<()> {
     let io = |error: std::io::Error| {
         let code = error.raw_os_error().unwrap_or(0);
@@ -193,7 +206,7 @@ fn mount_old(
         names.push(format!("{base}/{number}"));
     }
     let mut options = format!(
-        "lowerdir={},upperdir={base}/u,workdir={base}/w",
+        "{extra},lowerdir={},upperdir={base}/u,workdir={base}/w",
         names.join(":")
     );
     for (option, value) in OPTIONS {
@@ -211,10 +224,8 @@ fn mount_old(
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if self.overlay.is_some() {
-            // The namespace takes it down at the end in any case.
-            let _ = rustix::mount::unmount(&self.path, UnmountFlags::DETACH);
-        }
+        // The namespace takes it down at the end in any case.
+        let _ = rustix::mount::unmount(&self.path, UnmountFlags::DETACH);
     }
 }
 
@@ -249,13 +260,7 @@ fn mount_copy(source: &Path, target: &Path) -> rustix::io::Result<()> {
     let clone = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
         | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone)?;
-    rustix::mount::move_mount(
-        tree.as_fd(),
-        "",
-        rustix::fs::CWD,
-        target,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )
+    attach(tree.as_fd(), target)
 }
 
 impl Drop for Covered {
