@@ -15,6 +15,7 @@
     clippy::get_unwrap
 )]
 
+pub mod boot;
 pub mod cli;
 pub mod diagnose;
 pub mod export;

@@ -34,9 +34,10 @@ fn arrows_point_one_way() {
         ("run", &["plan", "store", "diagnose"]),
         ("lint", &["run", "plan", "diagnose"]),
         ("export", &["run", "plan", "store", "diagnose"]),
+        ("boot", &["export", "run", "plan", "store", "diagnose"]),
     ];
     let areas = [
-        "diagnose", "plan", "script", "store", "run", "lint", "export", "cli",
+        "diagnose", "plan", "script", "store", "run", "lint", "export", "boot", "cli",
     ];
     for (area, may_use) in allowed {
         let mut files = Vec::new();

@@ -370,7 +370,7 @@ fn all_that_is_wrong_with_the_host_is_said_at_once_and_a_cure_with_it() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     for word in [
-        "this host lacks one thing that the build needs",
+        "this host lacks one thing that is needed",
         "`no-such-tool`",
         "the plan names secrets that have no value",
         "--secret key=FILE",

@@ -16,7 +16,9 @@ use crate::plan::render::StepStatus;
 use crate::plan::{Op, Plan, Step};
 use crate::run::circumstances::{Archives, Refresh, Versions};
 use crate::run::prepared::preview;
-use crate::run::{self, BuildCapture, Error, Failed, Prepared, Secrets, preflight, sandbox};
+use crate::run::{
+    self, BuildCapture, Error, Failed, Outcome, Prepared, Secrets, preflight, sandbox,
+};
 use crate::script::{self, Evaluation, Settings};
 use crate::store::Store;
 
@@ -74,7 +76,10 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     }
     match sandbox::enter(args.offline).map_err(|error| plain(&error))? {
         sandbox::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        sandbox::Place::Inside => inside(args, global, printer),
+        sandbox::Place::Inside => match make(args, global, printer)? {
+            Made::Done(_) => Ok(ExitCode::SUCCESS),
+            Made::Not(code) => Ok(code),
+        },
     }
 }
 
@@ -128,13 +133,38 @@ fn settings(
     })
 }
 
+impl Args {
+    /// One recipe, as a command that needs it built.
+    pub(super) fn of(recipe: &super::RecipeArgs, out: &Path) -> Self {
+        Args {
+            recipes: vec![recipe.recipe.clone()],
+            options: recipe.options.clone(),
+            allow_host_run: recipe.allow_host_run,
+            out: out.to_owned(),
+            jobs: None,
+            refresh: None,
+            offline: false,
+            install_tools: false,
+            secrets: Vec::new(),
+            verbose: false,
+            log_format: LogKind::Human,
+        }
+    }
+
+    pub(super) fn with_secrets(mut self, secrets: &[(String, String)]) -> Self {
+        self.secrets = secrets.to_vec();
+        self
+    }
+}
+
 /// A recipe that was evaluated.
 struct Ready {
     settings: Settings,
     evaluation: Evaluation,
 }
 
-fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
+/// Builds, inside of the namespaces.
+pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Made, Trouble> {
     let recipes = recipes(args, global)?;
     let Some((first, _)) = recipes.first() else {
         return Err(Report::new("build::no_recipe", "there is no recipe in these folders").into());
@@ -204,13 +234,20 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
     match run::execute(&prepared, &run_settings, jobs, &Exports, &progress) {
         Ok(outcome) => {
             progress.done(&outcome);
-            Ok(ExitCode::SUCCESS)
+            Ok(Made::Done(outcome))
         }
         Err(failed) => {
             progress.clear();
-            failure(args, global, failed, ready, printer)
+            failure(args, global, failed, ready, printer).map(Made::Not)
         }
     }
+}
+
+/// How a build went.
+pub(super) enum Made {
+    Done(Outcome),
+    /// It was interrupted: the status to exit with.
+    Not(ExitCode),
 }
 
 fn processors() -> usize {

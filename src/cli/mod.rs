@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 
+mod boot;
 mod build;
 mod cache;
 mod check;
@@ -75,6 +76,8 @@ enum Command {
     Plan(plan::Args),
     /// Run recipes
     Build(build::Args),
+    /// Boot an export as its nodes will, and check that it works
+    Boot(boot::Args),
     /// Open a shell in a root of the last build; what it changes is thrown away
     Shell(shell::Args),
     /// Look after the store: layers, downloads, logs
@@ -220,6 +223,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),
+        Command::Boot(args) => boot::run(&args, &cli.global, &printer),
         Command::Shell(args) => shell::run(&args, &cli.global, &printer),
         Command::Cache(args) => cache::run(&args, &cli.global, &printer),
         Command::Doctor(args) => doctor::run(&args, &cli.global, &printer),

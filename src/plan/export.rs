@@ -188,6 +188,16 @@ pub enum Transport {
     Http,
 }
 
+impl Transport {
+    /// As recipes and command lines say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Nfs => "nfs",
+            Transport::Http => "http",
+        }
+    }
+}
+
 impl Compression {
     pub fn name(self) -> &'static str {
         match self {

@@ -131,6 +131,25 @@ impl HostTools {
         .collect()
     }
 
+    /// Those of the programs, each with what it is for, that this host lacks.
+    pub fn lacking<'a>(
+        &self,
+        programs: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Vec<Missing> {
+        programs
+            .into_iter()
+            .filter(|(tool, _)| find_program(tool).is_none())
+            .map(|(name, why)| Missing {
+                package: self
+                    .tools
+                    .get(name)
+                    .and_then(|packages| self.package(packages)),
+                name: name.clone(),
+                why: why.clone(),
+            })
+            .collect()
+    }
+
     /// The command to run before packages are installed, if the host needs one.
     pub fn refresh_command(&self) -> Option<&[String]> {
         let family = self.families.get(self.family.as_ref()?)?;
@@ -201,18 +220,7 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
 
 /// The tools and files that a plan needs and this host lacks.
 pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
-    let mut missing: Vec<Missing> = wanted(plan)
-        .into_iter()
-        .filter(|(tool, _)| find_program(tool).is_none())
-        .map(|(name, why)| Missing {
-            package: tools
-                .tools
-                .get(&name)
-                .and_then(|packages| tools.package(packages)),
-            name,
-            why,
-        })
-        .collect();
+    let mut missing = tools.lacking(&wanted(plan));
     for need in &plan.needs {
         let there = match need.kind {
             NeedKind::File => Path::new(&need.name).is_file(),
@@ -239,8 +247,8 @@ pub fn report(missing: &[Missing], tools: &HostTools) -> Report {
         })
         .collect();
     let message = match missing.len() {
-        1 => "this host lacks one thing that the build needs".to_owned(),
-        count => format!("this host lacks {count} things that the build needs"),
+        1 => "this host lacks one thing that is needed".to_owned(),
+        count => format!("this host lacks {count} things that are needed"),
     };
     let mut report = Report::new("host::missing", message).cause(lines.join("\n"));
     let packages = missing.iter().filter_map(|m| m.package.clone()).collect();

@@ -275,11 +275,7 @@ fn boot(call: &Call<'_>, root: RootId, fields: &Fields<'_>, format: &Format) -> 
         let message = format!("`{clients}` names no clients as exports(5) does");
         return Err(fields.refuse("clients", "export_served", message));
     }
-    let transport = match format.transport() {
-        Some(Transport::Nfs) => "nfs",
-        Some(Transport::Http) => "http",
-        None => "",
-    };
+    let transport = format.transport().map_or("", Transport::name);
     let spec: Map = [
         ("format", format.name().to_owned()),
         ("artifact", format.artifact()),

@@ -1,0 +1,174 @@
+//! What keeps a node from being booted and looked at.
+
+use std::path::PathBuf;
+
+use crate::diagnose::{CommandReport, HintSet, Report};
+use crate::plan::Transport;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the stdlib's table of machines cannot be read: {message}")]
+    Table { message: String },
+    #[error("nodes of the machine `{name}` cannot be booted here")]
+    Machine { name: String, known: Vec<String> },
+    #[error("the export {path} boots no node", path = path.display())]
+    Bootless { path: PathBuf, why: String },
+    #[error("the export {path} cannot be booted over `{via}`", path = path.display())]
+    Via {
+        path: PathBuf,
+        via: &'static str,
+        transport: Option<Transport>,
+    },
+    #[error("the export {path} has no `boot.ipxe`", path = path.display())]
+    NoScript { path: PathBuf },
+    #[error("`{name}` in {path} is not what rootwright wrote", path = path.display())]
+    Script { path: PathBuf, name: &'static str },
+    #[error(
+        "the kernel command line would have {length} characters, and the machine takes {limit}"
+    )]
+    Cmdline { length: usize, limit: usize },
+    #[error("a command for the node has {length} bytes, and {limit} is the most")]
+    Command { length: usize, limit: usize },
+    #[error("the path {path} cannot be served", path = path.display())]
+    Path { path: PathBuf },
+    #[error("`{program}` cannot be started")]
+    Start {
+        program: String,
+        source: std::io::Error,
+    },
+    #[error("{what} cannot be served on this host")]
+    Serve {
+        what: &'static str,
+        said: Vec<String>,
+    },
+    #[error("the node did not come up")]
+    NoAnswer(Box<Silence>),
+    #[error("the boot of a node was interrupted")]
+    Interrupted,
+    #[error("a node cannot be booted")]
+    Io(#[from] std::io::Error),
+}
+
+/// A node that never said how it is.
+#[derive(Debug)]
+pub struct Silence {
+    pub why: Why,
+    /// How far it got.
+    pub reached: Option<String>,
+    pub seconds: f64,
+    /// The line of the console that ended the wait.
+    pub matched: Option<String>,
+    /// The console's last lines.
+    pub console: Vec<String>,
+    pub total_lines: usize,
+    /// All of them.
+    pub log: PathBuf,
+    pub command: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The console said that there is nothing to wait for.
+    Died,
+    /// QEMU ended.
+    Ended,
+    Timeout,
+}
+
+impl Error {
+    pub(super) fn start(program: &str, source: std::io::Error) -> Self {
+        Error::Start {
+            program: program.to_owned(),
+            source,
+        }
+    }
+
+    /// The error as a report; `hints` are the known causes.
+    pub fn report(&self, hints: &HintSet) -> Report {
+        let message = self.to_string();
+        match self {
+            Error::Table { .. } => Report::new("boot::table", message),
+            Error::Machine { known, .. } => Report::new("boot::machine", message)
+                .cause(format!("the stdlib's `boot/machines.toml` knows {}", known.join(", "))),
+            Error::Bootless { why, .. } => Report::new("boot::bootless", message)
+                .cause(why.clone())
+                .help("install a kernel, call `dracut`, and export the root again"),
+            Error::Via { transport, .. } => {
+                let report = Report::new("boot::via", message);
+                match transport {
+                    Some(transport) => report
+                        .cause(format!("its nodes get their root over `{}`", transport.name()))
+                        .help(format!("`--via {}`, or `--via pxe`", transport.name())),
+                    None => report
+                        .cause("the root is the initramfs itself")
+                        .help("leave `--via` out, or `--via pxe`"),
+                }
+            }
+            Error::NoScript { .. } => Report::new("boot::no_script", message)
+                .cause("a `dir` export is served from where a site wants it, so nothing is written for boot loaders")
+                .help("export the root in the format `nfs`, `squashfs`, `erofs` or `cpio`"),
+            Error::Script { .. } => Report::new("boot::script", message)
+                .cause("the kernel's line or its command line is another")
+                .help("remove the export, and build it again"),
+            Error::Cmdline { .. } => Report::new("boot::cmdline", message)
+                .help("make `cmdline` of `dracut` shorter"),
+            Error::Command { .. } => Report::new("boot::command", message)
+                .help("put a script into the root, and call that"),
+            Error::Path { .. } => Report::new("boot::path", message)
+                .cause("nfs-ganesha takes no quotes and no backslashes in a path")
+                .help("name another output folder"),
+            Error::Start { source, program } => {
+                let report = Report::new("boot::start", message).cause(source.to_string());
+                match source.kind() {
+                    std::io::ErrorKind::NotFound => report.help(format!("install `{program}`")),
+                    _ => report,
+                }
+            }
+            Error::Serve { said, .. } => Report::new("boot::serve", message).cause(said.join("\n")),
+            Error::NoAnswer(silence) => silence.report(message, hints),
+            Error::Interrupted => Report::new("boot::interrupted", message),
+            Error::Io(source) => Report::new("boot::io", message).cause(source.to_string()),
+        }
+    }
+}
+
+impl Silence {
+    fn report(&self, message: String, hints: &HintSet) -> Report {
+        let known = hints.explain(&["qemu", "dracut", "nfs", "boot"], &self.console.join("\n"));
+        let mut lines = self.console.clone();
+        if let Some(matched) = &self.matched
+            && !lines.contains(matched)
+        {
+            lines.insert(0, matched.clone());
+        }
+        let mut report = Report::new("boot::no_answer", message).command(CommandReport {
+            command: self.command.clone(),
+            place: "on the host".to_owned(),
+            status: match self.why {
+                Why::Died => format!(
+                    "its console said after {:.0} s that it is over",
+                    self.seconds
+                ),
+                Why::Ended => format!("QEMU ended after {:.0} s", self.seconds),
+                Why::Timeout => format!("ended after {:.0} s without an answer", self.seconds),
+            },
+            lines,
+            total_lines: self.total_lines,
+            log: Some(self.log.clone()),
+        });
+        let reached = match &self.reached {
+            Some(reached) => format!("it got as far as: {reached}"),
+            None => "its console has nothing that is known".to_owned(),
+        };
+        report = match known.first() {
+            Some(known) => report.cause(&known.cause).help(&known.help),
+            None => report.cause(reached),
+        };
+        match self.why {
+            Why::Timeout => report
+                .help("`--timeout SECONDS` waits longer: an emulated processor is slow")
+                .help("`--interactive` gives you the node's console"),
+            _ => report.help("`--interactive` gives you the node's console"),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The machine that a node is booted on: QEMU, and what speeds it up.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+use regex::Regex;
+use serde::Deserialize;
+
+use super::Error;
+
+/// The stdlib's table of machines, `boot/machines.toml`.
+#[derive(Debug, Deserialize)]
+pub struct Machines {
+    died: Died,
+    milestones: BTreeMap<String, String>,
+    #[serde(flatten)]
+    machines: BTreeMap<String, Machine>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Died {
+    patterns: Vec<String>,
+}
+
+/// How QEMU is called for one machine.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Machine {
+    pub program: String,
+    pub arguments: Vec<String>,
+    /// As the kernel names the first serial port.
+    pub console: String,
+    /// The second, as a path inside of the node.
+    pub channel: String,
+    pub network: String,
+    /// The accelerator that is tried.
+    accelerator: String,
+    /// Characters that a kernel command line may have.
+    pub cmdline: usize,
+}
+
+/// What lines of the console mean.
+#[derive(Clone, Debug)]
+pub struct Marks {
+    pub died: Vec<Regex>,
+    pub milestones: Vec<(String, Regex)>,
+}
+
+impl Machines {
+    /// # Errors
+    /// [`Error::Table`] when the table cannot be read.
+    pub fn new(table: &str) -> Result<Self, Error> {
+        toml::from_str(table).map_err(|error| Error::Table {
+            message: error.to_string(),
+        })
+    }
+
+    /// The machine by the kernel's name of it.
+    ///
+    /// # Errors
+    /// [`Error::Machine`] for one that the table has not.
+    pub fn get(&self, name: &str) -> Result<&Machine, Error> {
+        self.machines.get(name).ok_or_else(|| Error::Machine {
+            name: name.to_owned(),
+            known: self.machines.keys().cloned().collect(),
+        })
+    }
+
+    /// # Errors
+    /// [`Error::Table`] when a pattern is none.
+    pub fn marks(&self) -> Result<Marks, Error> {
+        let pattern = |text: &String| {
+            Regex::new(text).map_err(|error| Error::Table {
+                message: error.to_string(),
+            })
+        };
+        let milestones = self.milestones.iter();
+        Ok(Marks {
+            died: self
+                .died
+                .patterns
+                .iter()
+                .map(pattern)
+                .collect::<Result<_, _>>()?,
+            milestones: milestones
+                .map(|(name, text)| Ok((name.clone(), pattern(text)?)))
+                .collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
+/// How the guest's processor runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accelerator {
+    /// As `-accel` takes it.
+    pub argument: String,
+    /// For people.
+    pub name: String,
+}
+
+/// How long a kernel has for its first line, where an accelerator is tried.
+const FIRST_LINE: Duration = Duration::from_secs(5);
+
+impl Machine {
+    /// The accelerator where a kernel really runs on it, else emulation. A device file is
+    /// no proof: there are hosts on which it answers and a guest hangs.
+    ///
+    /// # Errors
+    /// When QEMU cannot be started.
+    pub fn accelerator(&self, kernel: &Path, folder: &Path) -> Result<Accelerator, Error> {
+        let device = Path::new("/dev").join(&self.accelerator);
+        if device.exists() && self.runs(kernel, folder)? {
+            return Ok(Accelerator {
+                argument: self.accelerator.clone(),
+                name: self.accelerator.to_uppercase(),
+            });
+        }
+        Ok(Accelerator {
+            argument: "tcg,thread=multi".to_owned(),
+            name: "emulated".to_owned(),
+        })
+    }
+
+    /// Whether the kernel says anything at all on the accelerator.
+    fn runs(&self, kernel: &Path, folder: &Path) -> Result<bool, Error> {
+        let console = folder.join("probe");
+        let port = self.console.as_str();
+        let mut child = Command::new(&self.program)
+            .args(&self.arguments)
+            .args(["-accel", &self.accelerator, "-m", "256", "-nodefaults"])
+            .args(["-display", "none", "-monitor", "none", "-no-reboot"])
+            .arg("-serial")
+            .arg(format!("file:{}", console.display()))
+            .arg("-kernel")
+            .arg(kernel)
+            .args([
+                "-append",
+                &format!("console={port} earlyprintk={port} panic=-1"),
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|source| Error::start(&self.program, source))?;
+        let start = Instant::now();
+        let mut said = false;
+        while !said && start.elapsed() < FIRST_LINE {
+            std::thread::sleep(Duration::from_millis(50));
+            said = fs::read(&console)
+                .is_ok_and(|text| String::from_utf8_lossy(&text).contains("Linux version"));
+            if child.try_wait().ok().flatten().is_some() {
+                break;
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        Ok(said)
+    }
+}

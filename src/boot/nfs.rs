@@ -1,0 +1,138 @@
+//! The tree of an export over NFSv4, on a port of the loopback, by nfs-ganesha.
+
+use std::io::{Read, Seek};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+
+use super::Error;
+
+pub const PROGRAM: &str = "ganesha.nfsd";
+
+/// How long the server has until it listens.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often another port is tried: another process may take a free one first.
+const TRIES: usize = 3;
+
+/// A running server; ended when it is dropped.
+pub struct Nfs {
+    child: Child,
+    pub port: u16,
+}
+
+impl Nfs {
+    /// Serves `tree` read-only as `/`, to this host alone. `folder` is for the server's own
+    /// files.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not listen in time.
+    pub fn serve(tree: &Path, folder: &Path) -> Result<Nfs, Error> {
+        let path = tree.display().to_string();
+        if path.contains(['"', '\\', '\n']) {
+            return Err(Error::Path { path: tree.into() });
+        }
+        let recovery = folder.join("recovery");
+        fs::create_dir_all(&recovery)?;
+        let log = folder.join("nfs.log");
+        for _ in 0..TRIES {
+            let port = free_port()?;
+            let configuration = folder.join("ganesha.conf");
+            fs::write(
+                &configuration,
+                configure(&path, port, &recovery.display().to_string()),
+            )?;
+            let _ = fs::remove_file(&log);
+            let mut child = Command::new(PROGRAM)
+                .arg("-F")
+                .arg("-f")
+                .arg(&configuration)
+                .arg("-L")
+                .arg(&log)
+                .arg("-p")
+                .arg(folder.join("ganesha.pid"))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .map_err(|source| Error::start(PROGRAM, source))?;
+            let start = Instant::now();
+            while start.elapsed() < PATIENCE {
+                if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                    return Ok(Nfs { child, port });
+                }
+                if child.try_wait()?.is_some() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            end(&mut child);
+        }
+        Err(Error::Serve {
+            what: "NFS",
+            said: tail(&log),
+        })
+    }
+}
+
+impl Drop for Nfs {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// What was tried: version 4 alone needs neither rpcbind nor a bus.
+fn configure(path: &str, port: u16, recovery: &str) -> String {
+    format!(
+        "NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Bind_addr = 127.0.0.1; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}\n\
+         NFSv4 {{ Graceless = true; RecoveryRoot = \"{recovery}\"; Only_Numeric_Owners = true; Delegations = false; }}\n\
+         NFS_KRB5 {{ Active_krb5 = false; }}\n\
+         EXPORT {{ Export_Id = 1; Path = \"{path}\"; Pseudo = /; Access_Type = RO; Squash = No_Root_Squash; SecType = sys; Protocols = 4; Transports = TCP; FSAL {{ Name = VFS; }} }}\n"
+    )
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> std::io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// It is asked first, and may take its time.
+fn end(child: &mut Child) {
+    if let Some(pid) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(3) {
+        if child.try_wait().ok().flatten().is_some() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The last lines of a log.
+pub fn tail(path: &Path) -> Vec<String> {
+    let mut bytes = Vec::new();
+    if let Ok(mut file) = fs::File::open(path) {
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        let from = length.saturating_sub(64 << 10);
+        let _ = file.seek(std::io::SeekFrom::Start(from));
+        let _ = file.read_to_end(&mut bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let from = lines.len().saturating_sub(25);
+    lines.into_iter().skip(from).map(str::to_owned).collect()
+}

@@ -1,0 +1,265 @@
+//! What holds of a node that was booted, and what does not.
+
+use serde::Serialize;
+
+use super::guest::Facts;
+use crate::plan::{Format, Transport};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub what: String,
+    pub holds: bool,
+    /// What was found, in a few words.
+    pub found: String,
+    /// Lines that say more: a unit's journal, a command's output.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+}
+
+/// How long something took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Milestone {
+    pub name: String,
+    /// Since the start.
+    pub seconds: f64,
+}
+
+/// All that is known of a boot.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    pub export: String,
+    /// `nfs`, `http` or `memory`.
+    pub transport: &'static str,
+    /// Whether it started from the firmware.
+    pub firmware: bool,
+    /// `KVM`, or `emulated`.
+    pub accelerator: String,
+    pub kernel: String,
+    pub checks: Vec<Check>,
+    /// On the node's own clock, from the start of its kernel.
+    pub node_times: Vec<Milestone>,
+    /// On this host's clock, from the start of QEMU.
+    pub host_times: Vec<Milestone>,
+    /// MiB that the node uses, and has.
+    pub memory: (u64, u64),
+    /// Bytes that the node's kernel received and sent, its initramfs included.
+    pub wire: (u64, u64),
+    /// Bytes of files that it got over HTTP, what the firmware loaded included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<u64>,
+}
+
+impl Verdict {
+    pub fn holds(&self) -> bool {
+        self.checks.iter().all(|check| check.holds)
+    }
+}
+
+/// What `/` of the node has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// An overlay over this type.
+    Overlay(&'static str),
+    /// This type itself, read-only.
+    Plain(&'static str),
+    /// The initramfs.
+    Memory,
+}
+
+impl Expected {
+    /// From the export's form and its kernel command line.
+    pub fn of(format: &Format, cmdline: &str) -> Expected {
+        let below = match format {
+            Format::Cpio { .. } => return Expected::Memory,
+            Format::Squashfs { .. } => "squashfs",
+            Format::Erofs { .. } => "erofs",
+            _ => "nfs4",
+        };
+        // The last word counts.
+        let mut overlay = false;
+        for word in cmdline.split_whitespace() {
+            let (name, value) = word.split_once('=').unwrap_or((word, "1"));
+            let off = ["0", "no", "off"].contains(&value);
+            match name {
+                "rootwright.overlay" | "rd.overlay" | "rd.live.overlay.overlayfs" if !off => {
+                    overlay = true;
+                }
+                _ => {}
+            }
+        }
+        match overlay {
+            true => Expected::Overlay(below),
+            false => Expected::Plain(below),
+        }
+    }
+}
+
+/// The checks that the node's own words answer.
+pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut add = |what: &str, holds: bool, found: &str, lines: Vec<String>| {
+        checks.push(Check {
+            what: what.to_owned(),
+            holds,
+            found: found.to_owned(),
+            lines,
+        });
+    };
+    let stages = facts.all("stage");
+    let up = stages.iter().any(|stage| stage == "multi-user");
+    add(
+        "reached multi-user.target",
+        up,
+        facts.one("state"),
+        Vec::new(),
+    );
+    let (root, lower) = (facts.one("root"), facts.one("lower"));
+    match expected {
+        Expected::Overlay(below) => {
+            let found = match lower {
+                "" => root.to_owned(),
+                lower => format!("{root} over {lower}"),
+            };
+            let holds = root == "overlay" && lower == below;
+            add(
+                &format!("/ is an overlay over {below}"),
+                holds,
+                &found,
+                Vec::new(),
+            );
+            let refused = facts.one("lower-write");
+            add(
+                "what is below cannot be written",
+                refused == "refused",
+                refused,
+                Vec::new(),
+            );
+        }
+        Expected::Plain(kind) => {
+            add(
+                &format!("/ is {kind} itself"),
+                root == kind,
+                root,
+                Vec::new(),
+            );
+        }
+        Expected::Memory => {
+            let holds = ["rootfs", "tmpfs", "ramfs"].contains(&root);
+            add("/ is in memory", holds, root, Vec::new());
+        }
+    }
+    if !matches!(expected, Expected::Plain(_)) {
+        let write = facts.one("write");
+        add("a write to / succeeds", write == "ok", write, Vec::new());
+    }
+    let failed = facts.all("failed");
+    let found = match failed {
+        [] => "none".to_owned(),
+        units => units.join(", "),
+    };
+    add(
+        "no unit has failed",
+        failed.is_empty(),
+        &found,
+        facts.all("journal").to_vec(),
+    );
+    for (number, command) in commands.iter().enumerate() {
+        let (status, lines) = facts.command(number);
+        let found = match status.as_str() {
+            "" => "it has not said".to_owned(),
+            "0" => lines.first().cloned().unwrap_or_default(),
+            status => format!("exit status {status}"),
+        };
+        let shown = command.lines().next().unwrap_or_default();
+        let lines = if status == "0" && lines.len() < 2 {
+            Vec::new()
+        } else {
+            lines
+        };
+        add(&format!("`{shown}`"), status == "0", &found, lines);
+    }
+    checks
+}
+
+/// The stages that the node's own service manager dates, in microseconds.
+pub fn node_times(facts: &Facts) -> Vec<Milestone> {
+    [
+        ("initramfs", "initramfs"),
+        ("system", "the root's init"),
+        ("multi-user", "multi-user.target"),
+    ]
+    .into_iter()
+    .filter_map(|(fact, name)| {
+        let micros = facts.number(fact).filter(|micros| *micros > 0)?;
+        Some(Milestone {
+            name: name.to_owned(),
+            seconds: (micros / 1000) as f64 / 1000.0,
+        })
+    })
+    .collect()
+}
+
+pub fn transport_name(transport: Option<Transport>) -> &'static str {
+    match transport {
+        Some(transport) => transport.name(),
+        None => "memory",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Compression;
+
+    #[test]
+    fn what_root_is_follows_from_the_command_line() {
+        let squashfs = Format::Squashfs {
+            compression: Compression::Zstd,
+        };
+        let live = "root=live:URL/root.squashfs rootwright.overlay=0 rd.live.overlay.overlayfs=1";
+        assert_eq!(Expected::of(&squashfs, live), Expected::Overlay("squashfs"));
+        assert_eq!(
+            Expected::of(&Format::Dir, "root=nfs4:a:b rootwright.overlay=size=50%"),
+            Expected::Overlay("nfs4")
+        );
+        assert_eq!(
+            Expected::of(&Format::Dir, "root=nfs4:a:b ro rootwright.overlay=no"),
+            Expected::Plain("nfs4")
+        );
+    }
+
+    #[test]
+    fn a_node_that_says_nothing_holds_nothing() {
+        let checks = checks(
+            &Facts::default(),
+            Expected::Overlay("nfs4"),
+            &["true".to_owned()],
+        );
+        let held: Vec<&str> = checks
+            .iter()
+            .filter(|check| check.holds)
+            .map(|check| check.what.as_str())
+            .collect();
+        // That it named no failed unit is all that can be said for it.
+        assert_eq!(held, ["no unit has failed"]);
+    }
+
+    #[test]
+    fn a_failed_unit_is_named_with_its_journal() {
+        let mut facts = Facts::default();
+        for line in [
+            "rootwright failed a.service",
+            "rootwright journal a.service: no such file",
+        ] {
+            facts.take(line);
+        }
+        let checks = checks(&facts, Expected::Memory, &[]);
+        let check = checks
+            .iter()
+            .find(|check| check.what.contains("unit"))
+            .unwrap();
+        assert_eq!((check.holds, check.found.as_str()), (false, "a.service"));
+        assert_eq!(check.lines, ["a.service: no such file"]);
+    }
+}
