@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, Engine};
 
+use super::seat::Seat;
+
 /// Bytes of one script file. Parsing cannot be interrupted, so its input is bounded.
 pub const SCRIPT_BYTES: u64 = 1 << 20;
 /// The interpreter recurses on the stack; its thread gets this much address space.
@@ -73,7 +75,8 @@ impl Budget {
         result
     }
 
-    fn spend(&self) -> Option<Exceeded> {
+    /// Counts one operation.
+    pub fn spend(&self) -> Option<Exceeded> {
         let count = self.operations.get() + 1;
         self.operations.set(count);
         if !count.is_multiple_of(CHECK_EVERY) {
@@ -91,7 +94,7 @@ impl Budget {
     }
 }
 
-pub fn apply(engine: &mut Engine, budget: std::rc::Rc<Budget>) {
+pub fn apply(engine: &mut Engine, seat: Seat) {
     engine
         .set_max_operations(OPERATIONS)
         .set_max_call_levels(CALL_LEVELS)
@@ -104,7 +107,7 @@ pub fn apply(engine: &mut Engine, budget: std::rc::Rc<Budget>) {
         .set_max_modules(MODULES);
     // The engine's own count starts anew in closures and in calls into other modules; the
     // budget's does not.
-    engine.on_progress(move |_| budget.spend().map(Dynamic::from));
+    engine.on_progress(move |_| seat.spend().map(Dynamic::from));
 }
 
 /// Resident memory of this process, in bytes; 0 where the kernel does not say.

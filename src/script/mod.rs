@@ -16,6 +16,8 @@ mod habits;
 mod limits;
 mod loader;
 mod refused;
+mod scripts;
+mod seat;
 mod session;
 mod signatures;
 pub mod site;
@@ -23,8 +25,11 @@ mod spans;
 pub mod stdlib;
 pub mod testing;
 mod words;
+pub mod workers;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::mpsc;
 
 pub use builtins::{Access, Builtin, all as builtins};
@@ -32,7 +37,7 @@ pub use site::Site;
 
 pub use crate::diagnose::nearest;
 use crate::diagnose::{HintSet, Report, SourceMap};
-use crate::plan::{Capture, CaptureRequest, Plan};
+use crate::plan::{Capture, Plan};
 
 /// What an evaluation is given beside the recipe.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +106,7 @@ pub fn evaluate(
             .name("recipe".to_owned())
             .stack_size(limits::STACK_BYTES)
             .spawn_scoped(scope, move || {
-                engine::evaluate(recipe, settings, ask, answer)
+                engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
             });
         let interpreter = match spawned {
             Ok(interpreter) => interpreter,
@@ -111,14 +116,7 @@ pub fn evaluate(
             }
         };
         for request in asked {
-            let answer = capture.capture(CaptureRequest {
-                plan: &request.plan,
-                root: request.root,
-                run: request.run,
-                preview: request.preview.as_deref(),
-                site: &request.site,
-            });
-            if reply.send(answer).is_err() {
+            if reply.send(capture.capture(request.request())).is_err() {
                 break;
             }
         }
@@ -127,6 +125,19 @@ pub fn evaluate(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// Evaluates the recipe at `recipe` in this thread, for which [`workers::each`] has made
+/// room, with the engine that the thread has from the evaluation before.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_here(
+    recipe: &Path,
+    settings: &Settings,
+    capture: Rc<RefCell<dyn Capture>>,
+) -> Result<Evaluation, Failure> {
+    engine::evaluate(recipe, settings, builtins::CaptureSlot::Here(capture))
 }
 
 /// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it.
