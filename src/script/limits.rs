@@ -24,11 +24,14 @@ const MODULES: usize = 500;
 
 /// Wall-clock time of one evaluation; `capture` does not count.
 const TIME: Duration = Duration::from_secs(5);
-/// How much resident memory one evaluation may add.
+/// How much resident memory one evaluation may add; what runs beside it counts, too.
 const MEMORY_BYTES: u64 = 512 << 20;
-/// How many operations go by between two looks at the clock and the memory. One
-/// operation can make at most one string of `STRING_BYTES`.
+/// How many operations go by between two looks at the clock. One operation can make at
+/// most one string of `STRING_BYTES`.
 const CHECK_EVERY: u64 = 64;
+/// How long goes by between two looks at the memory, which take longer. No script fills
+/// more than some ten MiB in that time.
+const MEMORY_EVERY: Duration = Duration::from_millis(1);
 
 /// Why an evaluation was ended from outside; the engine carries it to the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +58,17 @@ impl Exceeded {
 pub struct Budget {
     deadline: std::cell::Cell<Instant>,
     memory_at_start: u64,
+    memory_seen: std::cell::Cell<Instant>,
     operations: std::cell::Cell<u64>,
 }
 
 impl Budget {
     pub fn new() -> Self {
+        let now = Instant::now();
         Budget {
-            deadline: std::cell::Cell::new(Instant::now() + TIME),
+            deadline: std::cell::Cell::new(now + TIME),
             memory_at_start: resident_bytes(),
+            memory_seen: std::cell::Cell::new(now),
             operations: std::cell::Cell::new(0),
         }
     }
@@ -82,15 +88,24 @@ impl Budget {
         if !count.is_multiple_of(CHECK_EVERY) {
             return None;
         }
+        let now = Instant::now();
         if count > OPERATIONS {
             Some(Exceeded::Operations)
-        } else if Instant::now() > self.deadline.get() {
+        } else if now > self.deadline.get() {
             Some(Exceeded::Time)
-        } else if resident_bytes().saturating_sub(self.memory_at_start) > MEMORY_BYTES {
+        } else if self.is_full(now) {
             Some(Exceeded::Memory)
         } else {
             None
         }
+    }
+
+    fn is_full(&self, now: Instant) -> bool {
+        if now.duration_since(self.memory_seen.get()) < MEMORY_EVERY {
+            return false;
+        }
+        self.memory_seen.set(now);
+        resident_bytes().saturating_sub(self.memory_at_start) > MEMORY_BYTES
     }
 }
 

@@ -15,6 +15,7 @@ mod fault;
 mod habits;
 mod limits;
 mod loader;
+mod patterns;
 mod refused;
 mod scripts;
 mod seat;
@@ -140,26 +141,14 @@ pub fn evaluate_here(
     engine::evaluate(recipe, settings, builtins::CaptureSlot::Here(capture))
 }
 
-/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it.
-/// Its imports are looked for in `repository` too, where no configuration names another.
+/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it, in
+/// this thread, for which [`workers::each`] has made room. Its imports are looked for in
+/// `repository` too, where no configuration names another.
 ///
 /// # Errors
 /// Everything that is wrong with the module and what it imports.
 pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
-    std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new()
-            .name("module".to_owned())
-            .stack_size(limits::STACK_BYTES)
-            .spawn_scoped(scope, || engine::check_module(module, repository, settings));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => {
-                let message = format!("the interpreter's thread did not start: {error}");
-                Err(Failure::of(Report::new("script::thread", message)))
-            }
-        }
-    })
+    engine::check_module(module, repository, settings)
 }
 
 /// The known causes of failures that the stdlib has. Read when something has failed.

@@ -17,7 +17,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext
 use super::fault::Fault;
 use super::seat::Seat;
 use super::session::Session;
-use super::{HostFacts, Settings, engine, fault, limits, loader};
+use super::{HostFacts, Settings, engine, fault, loader};
 use crate::diagnose::{Report, SourceMap};
 
 /// How the names of test files end.
@@ -93,30 +93,6 @@ impl Running {
     }
 }
 
-/// Runs every test of a file, in the order of the file. A file that cannot be read or
-/// compiled is one failed test.
-pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
-    std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new()
-            .name("tests".to_owned())
-            // A test evaluates recipes in its own thread.
-            .stack_size(2 * limits::STACK_BYTES)
-            .spawn_scoped(scope, || run(file, settings));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(outcomes)) => outcomes,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => {
-                let message = format!("the thread of the tests did not start: {error}");
-                vec![broken(
-                    file,
-                    vec![Report::new("test::thread", message)],
-                    SourceMap::default(),
-                )]
-            }
-        }
-    })
-}
-
 fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
     Outcome {
         name: file.display().to_string(),
@@ -127,7 +103,10 @@ fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
     }
 }
 
-fn run(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
+/// Runs every test of a file, in the order of the file, in this thread, for which
+/// [`super::workers::each`] has made room. A file that cannot be read or compiled is one
+/// failed test.
+pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
     let name = file.display().to_string();
     let text = match loader::read_script(file, &name) {
         Ok(text) => text,

@@ -1,6 +1,5 @@
 //! Work on many scripts, on all of the machine's cores.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -25,15 +24,15 @@ where
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let (done, results) = mpsc::channel();
-    let failed = Mutex::new(None);
     std::thread::scope(|scope| {
-        let mut workers = Vec::new();
+        let (mut workers, mut failed) = (Vec::new(), None);
         for _ in 0..cores.min(items.len()) {
             let done = done.clone();
             let (next, work) = (&next, &work);
             let spawned = std::thread::Builder::new()
                 .name("scripts".to_owned())
-                .stack_size(limits::STACK_BYTES)
+                // A test evaluates recipes in the thread that it runs in itself.
+                .stack_size(2 * limits::STACK_BYTES)
                 .spawn_scoped(scope, move || {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -47,7 +46,7 @@ where
                 });
             match spawned {
                 Ok(worker) => workers.push(worker),
-                Err(error) => failed.lock().map_or((), |mut failed| *failed = Some(error)),
+                Err(error) => failed = Some(error),
             }
         }
         drop(done);
@@ -66,7 +65,7 @@ where
                 std::panic::resume_unwind(panic);
             }
         }
-        match failed.into_inner().ok().flatten() {
+        match failed {
             Some(error) if none => {
                 let message = format!("no thread for the interpreter starts: {error}");
                 Err(Box::new(Report::new("script::thread", message)))
