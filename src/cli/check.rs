@@ -1,20 +1,29 @@
 //! `rootwright check`
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use super::printer::Printer;
 use super::{Done, Global, Trouble, list};
 use crate::diagnose::{Report, Span};
+use crate::plan::Capture;
 use crate::run::PreviewCapture;
-use crate::script::{self, Settings};
+use crate::script::{self, Settings, workers};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Recipes, or folders of them; in a folder, the modules of `lib/` and `distro/` too
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
+}
+
+/// What is checked.
+enum Subject {
+    Recipe(PathBuf),
+    Module(PathBuf),
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
@@ -45,19 +54,25 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             printer.reports(&trouble.reports, &trouble.sources);
         }
     };
-    for recipe in &recipes {
-        check(recipe, global).into_iter().for_each(&mut tell);
-    }
-    for module in &modules {
-        check_module(module, global).into_iter().for_each(&mut tell);
-    }
+    let (number_of_recipes, number_of_modules) = (recipes.len(), modules.len());
+    let recipes = recipes.into_iter().map(Subject::Recipe);
+    let subjects: Vec<Subject> = recipes
+        .chain(modules.into_iter().map(Subject::Module))
+        .collect();
+    let look = |subject: &Subject| match subject {
+        Subject::Recipe(recipe) => check(recipe, global),
+        Subject::Module(module) => check_module(module, global).into_iter().collect(),
+    };
+    workers::each(&subjects, look, |troubles| {
+        troubles.into_iter().for_each(&mut tell);
+    })?;
     let count = |number: usize, what: &str| match number {
         1 => format!("1 {what}"),
         number => format!("{number} {what}s"),
     };
-    let mut checked = count(recipes.len(), "recipe");
-    if !modules.is_empty() {
-        checked = format!("{checked} and {}", count(modules.len(), "module"));
+    let mut checked = count(number_of_recipes, "recipe");
+    if number_of_modules > 0 {
+        checked = format!("{checked} and {}", count(number_of_modules, "module"));
     }
     let result = match findings {
         0 => "nothing wrong".to_owned(),
@@ -129,7 +144,8 @@ fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
             options,
             ..settings.clone()
         };
-        script::evaluate(recipe, &settings, &mut PreviewCapture::default())
+        let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(PreviewCapture::default()));
+        script::evaluate_here(recipe, &settings, answers)
     };
     let first = match evaluate(Vec::new()) {
         Ok(evaluation) => evaluation,

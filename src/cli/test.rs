@@ -10,8 +10,8 @@ use super::printer::Printer;
 use super::{Done, Global};
 use crate::diagnose::Report;
 use crate::diagnose::render::{Style, render};
-use crate::script::Settings;
 use crate::script::testing::{Outcome, SUFFIX, TestSettings, run_file};
+use crate::script::{Settings, workers};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -37,7 +37,7 @@ enum Format {
 type Results = Vec<(PathBuf, Vec<Outcome>)>;
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let mut results = Vec::new();
+    let mut tests = Vec::new();
     for file in files(&args.path)? {
         let settings = TestSettings {
             settings: Settings {
@@ -46,9 +46,14 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             },
             update: args.update,
         };
-        let outcomes = run_file(&file, &settings);
-        results.push((file, outcomes));
+        tests.push((file, settings));
     }
+    let mut results = Vec::new();
+    workers::each(
+        &tests,
+        |(file, settings)| (file.clone(), run_file(file, settings)),
+        |result| results.push(result),
+    )?;
     printer.out(&match args.format {
         Format::Human => human(&results),
         Format::Tap => tap(&results),

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Map};
 use super::builtins::{Secret, is_marked, unmark};
 use super::spans::{self, Step};
 use super::words::type_words;
-use super::{call, nearest};
+use super::{call, nearest, patterns};
 use crate::diagnose::Report;
 use crate::plan::Text;
 
@@ -145,7 +145,7 @@ impl<'a> Fields<'a> {
 
     /// Refuses a pattern that is no regular expression.
     pub fn pattern(&self, name: &str, pattern: &str) -> Outcome<()> {
-        let Err(error) = regex::Regex::new(pattern) else {
+        let Err(error) = patterns::compiled(pattern) else {
             return Ok(());
         };
         // The crate's own message shows the pattern anew; its last line says what is wrong.

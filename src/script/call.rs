@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
 use super::args::{Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_secret};
-use super::builtins::{Builtin, CaptureSlot, Fetched, RootRef};
+use super::builtins::{Builtin, Fetched, RootRef};
 use super::cure::cure;
 use super::session::{STDLIB, Session};
 use super::spans::{self, Located, Step};
@@ -22,7 +22,6 @@ pub struct Call<'a> {
     pub session: &'a Rc<Session>,
     pub context: &'a NativeCallContext<'a>,
     pub builtin: &'static Builtin,
-    pub captures: &'a CaptureSlot,
     pub args: Vec<Dynamic>,
     chain: RefCell<Option<Vec<Frame>>>,
 }
@@ -32,14 +31,12 @@ impl<'a> Call<'a> {
         session: &'a Rc<Session>,
         context: &'a NativeCallContext<'a>,
         builtin: &'static Builtin,
-        captures: &'a CaptureSlot,
         args: Vec<Dynamic>,
     ) -> Self {
         Call {
             session,
             context,
             builtin,
-            captures,
             args,
             chain: RefCell::new(None),
         }

@@ -1,17 +1,19 @@
 //! The engine: set up in this one place, for every script alike.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, Sender};
 
 use rhai::{Engine, OptimizationLevel, Scope, Token};
 
-use super::session::{STDLIB, Session};
+use super::seat::Seat;
+use super::session::{Kind, STDLIB, Session};
 use super::{
     Evaluation, Failure, Settings, builtins, doc, fault, limits, loader, refused, signatures,
+    testing,
 };
 use crate::diagnose::{HintSet, Report};
-use crate::plan::{Captured, Plan, Recipe, SCHEMA_VERSION};
+use crate::plan::{Plan, Recipe, SCHEMA_VERSION};
 
 /// Reserved words of Rhai that recipes use as names: named arguments read better so.
 const WORDS: &[&str] = &[
@@ -43,24 +45,22 @@ const WORDS: &[&str] = &[
 pub fn evaluate(
     recipe: &Path,
     settings: &Settings,
-    ask: Sender<builtins::Asked>,
-    answer: Receiver<Result<Captured, Box<Report>>>,
+    captures: builtins::CaptureSlot,
 ) -> Result<Evaluation, Failure> {
     let folder = match recipe.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
         None => Path::new("."),
     };
-    let (session, name) = open(recipe, folder, settings)?;
-    let captures = builtins::CaptureSlot::new(ask, answer);
-    let engine = build(&session, &captures);
-    let result = run(&engine, &session, &name);
-    let plan = session.plan.borrow().clone();
+    let (mut session, name) = open(recipe, folder, settings)?;
+    session.captures = captures;
+    let session = Rc::new(session);
+    let result = with(&session, |engine| run(engine, &session, &name));
     let sources = session.sources();
-    let hints: HintSet = session.hints.borrow().clone();
+    let hints: HintSet = session.hints.take();
     match result {
         Ok(()) => Ok(Evaluation {
-            plan,
+            plan: session.plan.replace(empty_plan("", "")),
             sources,
             hints,
         }),
@@ -74,18 +74,14 @@ pub fn evaluate(
 
 /// A session that has read one script; `folder` stands for the repository where no
 /// configuration names one.
-fn open(
-    script: &Path,
-    folder: &Path,
-    settings: &Settings,
-) -> Result<(Rc<Session>, String), Failure> {
+fn open(script: &Path, folder: &Path, settings: &Settings) -> Result<(Session, String), Failure> {
     let name = script.display().to_string();
     let text = loader::read_script(script, &name).map_err(|report| Failure::of(*report))?;
-    let session = Rc::new(Session::new(
+    let session = Session::new(
         settings.clone(),
         empty_plan(&name, &text),
         folder.to_owned(),
-    ));
+    );
     session.add_source(&name, &text);
     Ok((session, name))
 }
@@ -94,11 +90,8 @@ fn open(
 /// evaluating.
 pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
     let (session, name) = open(module, repository, settings)?;
-    let (ask, _asked) = std::sync::mpsc::channel();
-    let (_reply, answer) = std::sync::mpsc::channel();
-    let engine = build(&session, &builtins::CaptureSlot::new(ask, answer));
-    let text = session.text(&name).unwrap_or_default();
-    loader::compile(&engine, &session, &name, &text)
+    let session = Rc::new(session);
+    with(&session, |engine| loader::compile(engine, &session, &name))
         .map(|_| ())
         .map_err(|reports| Failure {
             reports,
@@ -123,17 +116,13 @@ pub fn known_failures(settings: &Settings) -> HintSet {
         Path::new(".").to_owned(),
     ));
     session.add_source(&name, &text);
-    let (ask, _asked) = std::sync::mpsc::channel();
-    let (_reply, answer) = std::sync::mpsc::channel();
-    let engine = build(&session, &builtins::CaptureSlot::new(ask, answer));
     // A stdlib folder with a mistake in its hints still has the others.
-    let _ = run(&engine, &session, &name);
+    let _ = with(&session, |engine| run(engine, &session, &name));
     session.hints.take()
 }
 
 fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Report>> {
-    let text = session.text(name).unwrap_or_default();
-    let ast = loader::compile(engine, session, name, &text).map_err(once)?;
+    let ast = loader::compile(engine, session, name).map_err(once)?;
     session
         .below(Vec::new(), name, || {
             engine.run_ast_with_scope(&mut Scope::new(), &ast)
@@ -175,40 +164,72 @@ pub fn empty_plan(name: &str, text: &str) -> Plan {
     }
 }
 
-pub fn build(session: &Rc<Session>, captures: &builtins::CaptureSlot) -> Engine {
+/// An engine, and the seat that its functions find their session in.
+struct Interpreter {
+    engine: Engine,
+    seat: Seat,
+}
+
+thread_local! {
+    /// Engines that nothing runs in now, by what they are for.
+    static SPARE: RefCell<Vec<(Kind, Interpreter)>> = RefCell::default();
+}
+
+/// Lends an engine to a session. One that panics in `work` is not used again.
+pub fn with<T>(session: &Rc<Session>, work: impl FnOnce(&Engine) -> T) -> T {
+    let kind = session.kind();
+    let spare = SPARE.with_borrow_mut(|spare| {
+        let at = spare.iter().position(|(of, _)| *of == kind)?;
+        Some(spare.swap_remove(at).1)
+    });
+    let interpreter = spare.unwrap_or_else(|| build(kind));
+    interpreter.seat.take(session);
+    session.set_functions(signatures::of(kind, &interpreter.engine));
+    let result = work(&interpreter.engine);
+    interpreter.seat.leave();
+    SPARE.with_borrow_mut(|spare| spare.push((kind, interpreter)));
+    result
+}
+
+fn build(kind: Kind) -> Interpreter {
     let mut engine = Engine::new();
+    let seat = Seat::default();
     engine
         .set_optimization_level(OptimizationLevel::None)
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         .set_allow_shadowing(true)
         .disable_symbol("eval");
-    limits::apply(&mut engine, Rc::clone(&session.budget));
+    limits::apply(&mut engine, seat.clone());
     // A script's own output would stand in the middle of a plan; messages are `log`.
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
-    map_words(&mut engine, session);
+    map_words(&mut engine, seat.clone());
     #[allow(deprecated)] // marked so by rhai because it is volatile, not because it goes
     engine.register_debugger(
         |_, debugger| debugger,
         |_, _, _, _, _| Ok(rhai::debugger::DebuggerCommand::Continue),
     );
-    engine.set_module_resolver(loader::Resolver::new(session));
+    engine.set_module_resolver(loader::Resolver::new(seat.clone()));
     refused::register(&mut engine);
-    builtins::register(&mut engine, session, captures);
-    session.set_functions(signatures::all(&engine));
-    engine
+    builtins::register(&mut engine, &seat);
+    if kind == Kind::Test {
+        testing::register(&mut engine, &seat);
+    }
+    Interpreter { engine, seat }
 }
 
 /// Turns `export` and other reserved words back into names where they are names.
-fn map_words(engine: &mut Engine, session: &Rc<Session>) {
-    let lines = Rc::clone(&session.parsing);
-    let after_period = std::cell::Cell::new(false);
+fn map_words(engine: &mut Engine, seat: Seat) {
     #[allow(deprecated)] // as above
     engine.on_parse_token(move |token, position, _| {
-        let is_method = after_period.get();
-        after_period.set(matches!(token, Token::Period | Token::Elvis));
+        let Some(session) = seat.session() else {
+            return token;
+        };
+        let mut parsing = session.parsing.borrow_mut();
+        let is_method = parsing.after_period;
+        parsing.after_period = matches!(token, Token::Period | Token::Elvis);
         match token {
-            Token::Export if is_method || is_call(&lines.borrow(), position, "export".len()) => {
+            Token::Export if is_method || is_call(&parsing.lines, position, "export".len()) => {
                 Token::Identifier(Box::new("export".into()))
             }
             Token::Reserved(word) if WORDS.contains(&word.as_str()) => Token::Identifier(word),

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, Engine};
 
+use super::seat::Seat;
+
 /// Bytes of one script file. Parsing cannot be interrupted, so its input is bounded.
 pub const SCRIPT_BYTES: u64 = 1 << 20;
 /// The interpreter recurses on the stack; its thread gets this much address space.
@@ -22,11 +24,14 @@ const MODULES: usize = 500;
 
 /// Wall-clock time of one evaluation; `capture` does not count.
 const TIME: Duration = Duration::from_secs(5);
-/// How much resident memory one evaluation may add.
+/// How much resident memory one evaluation may add; what runs beside it counts, too.
 const MEMORY_BYTES: u64 = 512 << 20;
-/// How many operations go by between two looks at the clock and the memory. One
-/// operation can make at most one string of `STRING_BYTES`.
+/// How many operations go by between two looks at the clock. One operation can make at
+/// most one string of `STRING_BYTES`.
 const CHECK_EVERY: u64 = 64;
+/// How long goes by between two looks at the memory, which take longer. No script fills
+/// more than some ten MiB in that time.
+const MEMORY_EVERY: Duration = Duration::from_millis(1);
 
 /// Why an evaluation was ended from outside; the engine carries it to the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +58,17 @@ impl Exceeded {
 pub struct Budget {
     deadline: std::cell::Cell<Instant>,
     memory_at_start: u64,
+    memory_seen: std::cell::Cell<Instant>,
     operations: std::cell::Cell<u64>,
 }
 
 impl Budget {
     pub fn new() -> Self {
+        let now = Instant::now();
         Budget {
-            deadline: std::cell::Cell::new(Instant::now() + TIME),
+            deadline: std::cell::Cell::new(now + TIME),
             memory_at_start: resident_bytes(),
+            memory_seen: std::cell::Cell::new(now),
             operations: std::cell::Cell::new(0),
         }
     }
@@ -73,25 +81,35 @@ impl Budget {
         result
     }
 
-    fn spend(&self) -> Option<Exceeded> {
+    /// Counts one operation.
+    pub fn spend(&self) -> Option<Exceeded> {
         let count = self.operations.get() + 1;
         self.operations.set(count);
         if !count.is_multiple_of(CHECK_EVERY) {
             return None;
         }
+        let now = Instant::now();
         if count > OPERATIONS {
             Some(Exceeded::Operations)
-        } else if Instant::now() > self.deadline.get() {
+        } else if now > self.deadline.get() {
             Some(Exceeded::Time)
-        } else if resident_bytes().saturating_sub(self.memory_at_start) > MEMORY_BYTES {
+        } else if self.is_full(now) {
             Some(Exceeded::Memory)
         } else {
             None
         }
     }
+
+    fn is_full(&self, now: Instant) -> bool {
+        if now.duration_since(self.memory_seen.get()) < MEMORY_EVERY {
+            return false;
+        }
+        self.memory_seen.set(now);
+        resident_bytes().saturating_sub(self.memory_at_start) > MEMORY_BYTES
+    }
 }
 
-pub fn apply(engine: &mut Engine, budget: std::rc::Rc<Budget>) {
+pub fn apply(engine: &mut Engine, seat: Seat) {
     engine
         .set_max_operations(OPERATIONS)
         .set_max_call_levels(CALL_LEVELS)
@@ -104,7 +122,7 @@ pub fn apply(engine: &mut Engine, budget: std::rc::Rc<Budget>) {
         .set_max_modules(MODULES);
     // The engine's own count starts anew in closures and in calls into other modules; the
     // budget's does not.
-    engine.on_progress(move |_| budget.spend().map(Dynamic::from));
+    engine.on_progress(move |_| seat.spend().map(Dynamic::from));
 }
 
 /// Resident memory of this process, in bytes; 0 where the kernel does not say.

@@ -1,14 +1,16 @@
 //! Finding, reading, compiling and checking scripts.
 
 use std::path::{Component, Path, PathBuf};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use rhai::{AST, Engine, EvalAltResult, ModuleResolver, Position, Scope, Shared};
 
 use super::fault::{self, Fault};
-use super::session::{STDLIB, Session};
+use super::scripts::Script;
+use super::seat::Seat;
+use super::session::{Parsing, STDLIB, Session};
 use super::stdlib::Stdlib;
-use super::{analysis, limits, nearest};
+use super::{analysis, limits, nearest, scripts};
 use crate::diagnose::Report;
 
 /// Reads a script file.
@@ -112,41 +114,76 @@ fn similar_file(path: &Path) -> Option<String> {
 ///
 /// # Errors
 /// Every finding in all of the files.
-pub fn compile(
-    engine: &Engine,
-    session: &Rc<Session>,
-    file: &str,
-    text: &str,
-) -> Result<Rc<AST>, Vec<Report>> {
+pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<AST>, Vec<Report>> {
     if let Some(ast) = session.compiled.borrow().get(file) {
         return Ok(Rc::clone(ast));
     }
-    let text = parsable(text);
-    *session.parsing.borrow_mut() = text.lines().map(|line| line.chars().collect()).collect();
-    if let Some(report) = fault::open_comment(file, &text) {
-        return Err(vec![report]);
+    // Whoever compiles a script has read it.
+    let Some(script) = session.script(file) else {
+        let message = format!("`{file}` is not loaded");
+        return Err(vec![Report::new("script::unknown_module", message)]);
+    };
+    if let Some(ast) = script.ast.get().filter(|_| adopt(session, &script)) {
+        return Ok(Rc::clone(ast));
     }
-    let mut ast = engine
-        .compile(&text)
-        .map_err(|error| vec![fault::parse(session, &error, file)])?;
-    ast.set_source(file);
-    let ast = Rc::new(ast);
+    let ast = match script.ast.get() {
+        Some(ast) => Rc::clone(ast),
+        None => {
+            let ast = parse(engine, session, &script)?;
+            let _ = script.ast.set(Rc::clone(&ast));
+            ast
+        }
+    };
     session
         .compiled
         .borrow_mut()
         .insert(file.to_owned(), Rc::clone(&ast));
-    let reports = analysis::check(engine, session, file, &ast);
+    let (reports, imports) = analysis::check(engine, session, file, &ast);
     if reports.is_empty() {
+        script.set_sound(session.kind(), imports);
         Ok(ast)
     } else {
         Err(reports)
     }
 }
 
-/// Where an import leads.
-pub struct Found {
-    pub file: String,
-    pub text: String,
+fn parse(engine: &Engine, session: &Session, script: &Script) -> Result<Rc<AST>, Vec<Report>> {
+    let text = parsable(&script.text);
+    if let Some(report) = fault::open_comment(&script.file, &text) {
+        return Err(vec![report]);
+    }
+    session.parsing.replace(Parsing {
+        lines: text.lines().map(|line| line.chars().collect()).collect(),
+        after_period: false,
+    });
+    let mut ast = engine
+        .compile(&text)
+        .map_err(|error| vec![fault::parse(session, &error, &script.file)])?;
+    ast.set_source(&script.file);
+    Ok(Rc::new(ast))
+}
+
+/// Makes a script, and all that it imports, part of a session without looking at them
+/// again: if nothing was wrong with them, and their imports lead to the very same scripts
+/// now.
+fn adopt(session: &Session, script: &Rc<Script>) -> bool {
+    let known = |script: &Script| session.compiled.borrow().contains_key(&script.file);
+    let (Some(ast), Some(imports)) = (script.ast.get(), script.imports(session.kind())) else {
+        return false;
+    };
+    let sound = imports.iter().all(|import| {
+        let found = find(session, &script.file, &import.path);
+        found.is_ok_and(|found| Rc::ptr_eq(&found, &import.script))
+            && (known(&import.script) || adopt(session, &import.script))
+    });
+    if sound {
+        session.add_script(script);
+        session
+            .compiled
+            .borrow_mut()
+            .insert(script.file.clone(), Rc::clone(ast));
+    }
+    sound
 }
 
 /// Looks for a module: beside the importing script, in `lib/` of the recipe's repository,
@@ -154,7 +191,24 @@ pub struct Found {
 ///
 /// # Errors
 /// A report without a place: a name that is no plain path, or nothing found.
-pub fn find(session: &Session, importer: &str, name: &str) -> Result<Found, Box<Report>> {
+pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>, Box<Report>> {
+    // Where an import leads depends on the importer's folder.
+    let folder = match importer.starts_with(STDLIB) {
+        true => STDLIB.to_owned(),
+        false => beside(importer).display().to_string(),
+    };
+    let key = (folder, name.to_owned());
+    if let Some(script) = session.found.borrow().get(&key) {
+        return Ok(Rc::clone(script));
+    }
+    let (file, text) = read(session, importer, name)?;
+    let script = scripts::script(&file, &text);
+    session.found.borrow_mut().insert(key, Rc::clone(&script));
+    Ok(script)
+}
+
+/// The name and the text of a module.
+fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String), Box<Report>> {
     let relative = Path::new(name);
     let plain = !name.is_empty()
         && relative
@@ -202,16 +256,13 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Found, Box<
                     ));
                 }
                 let text = read_script(&path, &shown)?;
-                return Ok(Found { file: shown, text });
+                return Ok((shown, text));
             }
         }
     }
     let stdlib = Stdlib::new(session.settings.stdlib.clone());
     if let Some(text) = stdlib.text(&file) {
-        return Ok(Found {
-            file: format!("{STDLIB}{file}"),
-            text,
-        });
+        return Ok((format!("{STDLIB}{file}"), text));
     }
     let known: Vec<String> = stdlib
         .all()
@@ -232,13 +283,7 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Found, Box<
 }
 
 fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
-    let beside = Path::new(importer).parent().unwrap_or(Path::new(""));
-    folders.push(if beside.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        beside.to_owned()
-    });
+    let mut folders = vec![beside(importer)];
     let repository = session
         .settings
         .site
@@ -248,6 +293,14 @@ fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
     folders.push(repository.join("lib"));
     folders.push(repository);
     folders
+}
+
+/// The folder that a script is in.
+fn beside(script: &str) -> PathBuf {
+    match Path::new(script).parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// Whether `path` really lies outside of `folder`, by way of a link.
@@ -260,14 +313,12 @@ fn escapes(folder: &Path, path: &Path) -> bool {
 
 /// The resolver of `import`.
 pub struct Resolver {
-    session: Weak<Session>,
+    seat: Seat,
 }
 
 impl Resolver {
-    pub fn new(session: &Rc<Session>) -> Self {
-        Resolver {
-            session: Rc::downgrade(session),
-        }
+    pub fn new(seat: Seat) -> Self {
+        Resolver { seat }
     }
 }
 
@@ -285,14 +336,14 @@ impl ModuleResolver for Resolver {
                 position,
             ))
         };
-        let session = self.session.upgrade().ok_or_else(not_found)?;
+        let session = self.seat.session().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
         let found = find(&session, importer, path).map_err(|report| Fault::raise(*report))?;
         if let Some(module) = session.modules.borrow().get(&found.file) {
             return Ok(Shared::clone(module));
         }
-        session.add_source(&found.file, &found.text);
-        let ast = compile(engine, &session, &found.file, &found.text)
+        session.add_script(&found);
+        let ast = compile(engine, &session, &found.file)
             .map_err(|mut reports| Fault::raise(reports.swap_remove(0)))?;
         let prefix = session.prefix();
         let module = session
@@ -304,7 +355,7 @@ impl ModuleResolver for Resolver {
         session
             .modules
             .borrow_mut()
-            .insert(found.file, Shared::clone(&module));
+            .insert(found.file.clone(), Shared::clone(&module));
         Ok(module)
     }
 }

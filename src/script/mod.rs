@@ -15,7 +15,10 @@ mod fault;
 mod habits;
 mod limits;
 mod loader;
+mod patterns;
 mod refused;
+mod scripts;
+mod seat;
 mod session;
 mod signatures;
 pub mod site;
@@ -23,8 +26,11 @@ mod spans;
 pub mod stdlib;
 pub mod testing;
 mod words;
+pub mod workers;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::mpsc;
 
 pub use builtins::{Access, Builtin, all as builtins};
@@ -32,7 +38,7 @@ pub use site::Site;
 
 pub use crate::diagnose::nearest;
 use crate::diagnose::{HintSet, Report, SourceMap};
-use crate::plan::{Capture, CaptureRequest, Plan};
+use crate::plan::{Capture, Plan};
 
 /// What an evaluation is given beside the recipe.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +107,7 @@ pub fn evaluate(
             .name("recipe".to_owned())
             .stack_size(limits::STACK_BYTES)
             .spawn_scoped(scope, move || {
-                engine::evaluate(recipe, settings, ask, answer)
+                engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
             });
         let interpreter = match spawned {
             Ok(interpreter) => interpreter,
@@ -111,14 +117,7 @@ pub fn evaluate(
             }
         };
         for request in asked {
-            let answer = capture.capture(CaptureRequest {
-                plan: &request.plan,
-                root: request.root,
-                run: request.run,
-                preview: request.preview.as_deref(),
-                site: &request.site,
-            });
-            if reply.send(answer).is_err() {
+            if reply.send(capture.capture(request.request())).is_err() {
                 break;
             }
         }
@@ -129,26 +128,27 @@ pub fn evaluate(
     })
 }
 
-/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it.
-/// Its imports are looked for in `repository` too, where no configuration names another.
+/// Evaluates the recipe at `recipe` in this thread, for which [`workers::each`] has made
+/// room, with the engine that the thread has from the evaluation before.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_here(
+    recipe: &Path,
+    settings: &Settings,
+    capture: Rc<RefCell<dyn Capture>>,
+) -> Result<Evaluation, Failure> {
+    engine::evaluate(recipe, settings, builtins::CaptureSlot::Here(capture))
+}
+
+/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it, in
+/// this thread, for which [`workers::each`] has made room. Its imports are looked for in
+/// `repository` too, where no configuration names another.
 ///
 /// # Errors
 /// Everything that is wrong with the module and what it imports.
 pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
-    std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new()
-            .name("module".to_owned())
-            .stack_size(limits::STACK_BYTES)
-            .spawn_scoped(scope, || engine::check_module(module, repository, settings));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => {
-                let message = format!("the interpreter's thread did not start: {error}");
-                Err(Failure::of(Report::new("script::thread", message)))
-            }
-        }
-    })
+    engine::check_module(module, repository, settings)
 }
 
 /// The known causes of failures that the stdlib has. Read when something has failed.

@@ -1,16 +1,19 @@
 //! What one evaluation knows: the plan as far as it is made, the scripts it has read, and
 //! which call it is in.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use rhai::{AST, Dynamic, NativeCallContext};
 
+use super::builtins::CaptureSlot;
 use super::limits::Budget;
-use super::signatures::Signature;
-use super::spans::{self, Scan};
+use super::scripts::{self, Script};
+use super::signatures::{Functions, Signature};
+use super::spans::Scan;
+use super::testing::Test;
 use super::{Access, Settings, builtins, refused};
 use crate::diagnose::{Frame, HintSet, SourceMap, Span};
 use crate::plan::{Action, Input, Plan, RootId, Step};
@@ -18,9 +21,29 @@ use crate::plan::{Action, Input, Plan, RootId, Step};
 /// How the names of embedded scripts start; a recipe's own files never do.
 pub const STDLIB: &str = "stdlib:";
 
+/// What a session evaluates; the two have not the same functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Recipe,
+    Test,
+}
+
+/// How far the parser is, as the token hook sees it.
+#[derive(Default)]
+pub struct Parsing {
+    pub lines: Vec<Vec<char>>,
+    /// Whether the last token was a period.
+    pub after_period: bool,
+}
+
+/// One evaluation. Nothing of it outlives it but the scripts, which do not change.
 pub struct Session {
     pub settings: Settings,
-    pub budget: Rc<Budget>,
+    /// Who answers `capture`.
+    pub captures: CaptureSlot,
+    /// The test that runs, in a session for one.
+    pub test: OnceCell<Test>,
+    pub budget: Budget,
     pub plan: RefCell<Plan>,
     pub hints: RefCell<HintSet>,
     /// The recipe's folder and, where there is one, its repository's.
@@ -34,24 +57,25 @@ pub struct Session {
     /// Modules that are being evaluated, to find circles.
     pub loading: RefCell<Vec<String>>,
     pub modules: RefCell<BTreeMap<String, rhai::Shared<rhai::Module>>>,
-    /// The lines of the script that is being parsed, for the token hook.
-    pub parsing: Rc<RefCell<Vec<Vec<char>>>>,
-    sources: RefCell<SourceMap>,
+    /// The script that is being parsed, for the token hook.
+    pub parsing: RefCell<Parsing>,
+    /// Where imports lead: what one evaluation has found stays so.
+    pub found: RefCell<BTreeMap<(String, String), Rc<Script>>>,
+    scripts: RefCell<BTreeMap<String, Rc<Script>>>,
     /// Calls that led into the engine call that is running now.
     prefix: RefCell<Vec<Frame>>,
     /// Whether a step of the plan is open, and how long its call chain is.
     open: Cell<Option<usize>>,
-    names: RefCell<BTreeMap<String, Vec<Signature>>>,
-    scans: RefCell<BTreeMap<String, Rc<Scan>>>,
-    /// Spans of calls that were looked up.
-    spans: RefCell<BTreeMap<(String, crate::diagnose::Position), Span>>,
+    functions: OnceCell<Functions>,
 }
 
 impl Session {
     pub fn new(settings: Settings, plan: Plan, recipe_dir: std::path::PathBuf) -> Self {
         Session {
             settings,
-            budget: Rc::new(Budget::new()),
+            captures: CaptureSlot::default(),
+            test: OnceCell::new(),
+            budget: Budget::new(),
             plan: RefCell::new(plan),
             hints: RefCell::default(),
             recipe_dir,
@@ -60,37 +84,61 @@ impl Session {
             compiled: RefCell::default(),
             loading: RefCell::default(),
             modules: RefCell::default(),
-            parsing: Rc::default(),
-            sources: RefCell::default(),
+            parsing: RefCell::default(),
+            found: RefCell::default(),
+            scripts: RefCell::default(),
             prefix: RefCell::default(),
             open: Cell::new(None),
-            names: RefCell::default(),
-            scans: RefCell::default(),
-            spans: RefCell::default(),
+            functions: OnceCell::new(),
         }
     }
 
-    pub fn add_source(&self, file: &str, text: &str) {
-        self.scans.borrow_mut().remove(file);
-        self.sources.borrow_mut().insert(file, text);
+    pub fn kind(&self) -> Kind {
+        match self.test.get() {
+            Some(_) => Kind::Test,
+            None => Kind::Recipe,
+        }
+    }
+
+    pub fn add_source(&self, file: &str, text: &str) -> Rc<Script> {
+        let script = scripts::script(file, text);
+        self.add_script(&script);
+        script
+    }
+
+    pub fn add_script(&self, script: &Rc<Script>) {
+        let mut scripts = self.scripts.borrow_mut();
+        scripts.insert(script.file.clone(), Rc::clone(script));
+    }
+
+    pub fn script(&self, file: &str) -> Option<Rc<Script>> {
+        self.scripts.borrow().get(file).cloned()
     }
 
     pub fn sources(&self) -> SourceMap {
-        self.sources.borrow().clone()
+        let mut sources = SourceMap::default();
+        for (file, script) in &*self.scripts.borrow() {
+            sources.insert(file.clone(), Arc::clone(&script.text));
+        }
+        sources
     }
 
     pub fn text(&self, file: &str) -> Option<Arc<str>> {
-        self.sources.borrow().get(file).cloned()
+        let scripts = self.scripts.borrow();
+        scripts.get(file).map(|script| Arc::clone(&script.text))
     }
 
     pub fn line(&self, file: &str, line: u32) -> Option<String> {
-        self.sources.borrow().line(file, line).map(str::to_owned)
+        let text = self.text(file)?;
+        let line = text.lines().nth(line.checked_sub(1)? as usize)?;
+        Some(line.to_owned())
     }
 
     pub fn text_of(&self, span: &Span) -> Option<String> {
-        let sources = self.sources.borrow();
+        let mut sources = SourceMap::default();
+        sources.insert(span.file.clone(), self.text(&span.file)?);
         let range = sources.byte_range(span)?;
-        sources.get(&span.file)?.get(range).map(str::to_owned)
+        self.text(&span.file)?.get(range).map(str::to_owned)
     }
 
     /// The span of the call, or of the word, at a position that the engine gave.
@@ -99,25 +147,12 @@ impl Session {
             line: u32::try_from(position.line()?).ok()?,
             column: u32::try_from(position.position().unwrap_or(1)).ok()?,
         };
-        // Every operation names the calls that led to it, mostly the same ones.
-        let key = (file.to_owned(), at);
-        if let Some(span) = self.spans.borrow().get(&key) {
-            return Some(span.clone());
-        }
-        let scan = self.scan(file)?;
-        let span = scan.span(file, &spans::call(&scan, scan.byte_at(at)?));
-        self.spans.borrow_mut().insert(key, span.clone());
-        Some(span)
+        self.scripts.borrow().get(file)?.span_at(at)
     }
 
-    /// A script, told apart; made once a file.
+    /// A script, told apart.
     pub fn scan(&self, file: &str) -> Option<Rc<Scan>> {
-        if let Some(scan) = self.scans.borrow().get(file) {
-            return Some(Rc::clone(scan));
-        }
-        let scan = Rc::new(Scan::new(self.text(file)?));
-        let mut scans = self.scans.borrow_mut();
-        Some(Rc::clone(scans.entry(file.to_owned()).or_insert(scan)))
+        self.scripts.borrow().get(file).map(|script| script.scan())
     }
 
     /// The calls from the recipe to the native function that `context` is of.
@@ -238,13 +273,25 @@ impl Session {
         }
     }
 
-    /// The functions that scripts can call: names, each with its signatures.
-    pub fn set_functions(&self, functions: BTreeMap<String, Vec<Signature>>) {
-        self.names.replace(functions);
+    /// Sets the functions that scripts can call.
+    pub fn set_functions(&self, functions: Functions) {
+        let _ = self.functions.set(functions);
     }
 
     pub fn signatures(&self, name: &str) -> Vec<Signature> {
-        self.names.borrow().get(name).cloned().unwrap_or_default()
+        let known = self.functions.get();
+        known
+            .and_then(|known| known.signatures.get(name).cloned())
+            .unwrap_or_default()
+    }
+
+    /// Whether the engine itself has a function of that name with so many parameters;
+    /// built-ins are not among them.
+    pub fn is_native(&self, name: &str, parameters: usize) -> bool {
+        self.functions
+            .get()
+            .and_then(|known| known.natives.get(name))
+            .is_some_and(|counts| counts.contains(&parameters))
     }
 
     /// Whether a script has a function of that name.
@@ -266,9 +313,11 @@ impl Session {
                     .iter()
                     .any(|(refused, _)| *refused == name)
         };
-        self.names
-            .borrow()
-            .keys()
+        self.functions
+            .get()
+            .map(|known| known.signatures.keys())
+            .into_iter()
+            .flatten()
             .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
             .filter(|name| !name.contains('$') && !hidden(name))
             .cloned()

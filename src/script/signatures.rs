@@ -1,10 +1,12 @@
 //! The functions that scripts can call, as people read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use rhai::Engine;
 
 use super::builtins;
+use super::session::Kind;
 use super::words::noun;
 
 /// One way in which a function can be called.
@@ -38,8 +40,47 @@ const FOREIGN: &[&str] = &[
     "SharedModule",
 ];
 
+/// The functions of an engine.
+#[derive(Clone)]
+pub struct Functions {
+    /// What people are told of.
+    pub signatures: Arc<BTreeMap<String, Vec<Signature>>>,
+    /// Names and numbers of parameters; built-ins are not among them.
+    pub natives: Arc<BTreeMap<String, BTreeSet<usize>>>,
+}
+
+/// The functions of every engine of a kind: asked of the first, since all have the same.
+pub fn of(kind: Kind, engine: &Engine) -> Functions {
+    static RECIPES: OnceLock<Functions> = OnceLock::new();
+    static TESTS: OnceLock<Functions> = OnceLock::new();
+    let known = match kind {
+        Kind::Recipe => &RECIPES,
+        Kind::Test => &TESTS,
+    };
+    let functions = known.get_or_init(|| Functions {
+        signatures: Arc::new(all(engine)),
+        natives: Arc::new(natives(engine)),
+    });
+    functions.clone()
+}
+
+fn natives(engine: &Engine) -> BTreeMap<String, BTreeSet<usize>> {
+    let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let functions = engine.collect_fn_metadata(
+        None,
+        |info| Some((info.metadata.name.to_string(), info.metadata.num_params)),
+        true,
+    );
+    for (name, parameters) in functions {
+        if !builtins::all().iter().any(|builtin| builtin.name == name) {
+            found.entry(name).or_default().insert(parameters);
+        }
+    }
+    found
+}
+
 /// Every function that a script can call, with its signatures.
-pub fn all(engine: &Engine) -> BTreeMap<String, Vec<Signature>> {
+fn all(engine: &Engine) -> BTreeMap<String, Vec<Signature>> {
     let mut found: BTreeMap<String, Vec<Signature>> = BTreeMap::new();
     let functions = engine.collect_fn_metadata(
         None,

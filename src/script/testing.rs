@@ -7,15 +7,17 @@
 mod assertions;
 mod plans;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
+use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
 
+use super::fault::Fault;
+use super::seat::Seat;
 use super::session::Session;
-use super::{HostFacts, Settings, builtins, engine, fault, limits, loader};
+use super::{HostFacts, Settings, engine, fault, loader};
 use crate::diagnose::{Report, SourceMap};
 
 /// How the names of test files end.
@@ -53,35 +55,42 @@ impl Outcome {
     }
 }
 
-/// What the functions of a test share.
-struct Shared {
-    session: Rc<Session>,
-    settings: TestSettings,
+/// The test that a session is for.
+pub struct Test {
     file: PathBuf,
-    plans: RefCell<usize>,
+    /// Whether snapshots are written instead of compared.
+    update: bool,
+    plans: Cell<usize>,
 }
 
-/// Runs every test of a file, in the order of the file. A file that cannot be read or
-/// compiled is one failed test.
-pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
-    std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new()
-            .name("tests".to_owned())
-            .stack_size(limits::STACK_BYTES)
-            .spawn_scoped(scope, || run(file, settings));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(outcomes)) => outcomes,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => {
-                let message = format!("the thread of the tests did not start: {error}");
-                vec![broken(
-                    file,
-                    vec![Report::new("test::thread", message)],
-                    SourceMap::default(),
-                )]
-            }
-        }
+/// Makes the functions of tests known to the engine.
+pub fn register(engine: &mut Engine, seat: &Seat) {
+    plans::register(engine, seat);
+    assertions::register(engine, seat);
+}
+
+/// The session of the test that calls a function, and the test.
+fn running(seat: &Seat) -> Result<Running, Box<EvalAltResult>> {
+    let session = seat
+        .session()
+        .filter(|session| session.test.get().is_some());
+    session.map(Running).ok_or_else(|| {
+        let message = "this function is called outside of a test";
+        Fault::raise(Report::new("test::no_test", message))
     })
+}
+
+struct Running(Rc<Session>);
+
+impl Running {
+    /// `report`, at the test's line.
+    fn at(&self, context: &NativeCallContext<'_>, report: Report) -> Box<EvalAltResult> {
+        Fault::raise(report.trace(self.0.chain(context)))
+    }
+
+    fn test(&self) -> Option<&Test> {
+        self.0.test.get()
+    }
 }
 
 fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
@@ -94,22 +103,26 @@ fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
     }
 }
 
-fn run(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
+/// Runs every test of a file, in the order of the file, in this thread, for which
+/// [`super::workers::each`] has made room. A file that cannot be read or compiled is one
+/// failed test.
+pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
     let name = file.display().to_string();
     let text = match loader::read_script(file, &name) {
         Ok(text) => text,
         Err(report) => return vec![broken(file, vec![*report], SourceMap::default())],
     };
-    let (_, shared, compiled) = prepare(file, &name, &text, settings);
+    let session = open(file, &name, &text, settings);
+    let compiled = engine::with(&session, |engine| loader::compile(engine, &session, &name));
     let ast = match compiled {
         Ok(ast) => ast,
-        Err(reports) => return vec![broken(file, reports, shared.session.sources())],
+        Err(reports) => return vec![broken(file, reports, session.sources())],
     };
     let tests = tests_of(&ast, &text);
     if tests.is_empty() {
         let report = Report::new("test::no_tests", format!("`{name}` has no tests"))
             .help("a test is a function without parameters whose name starts with `test_`");
-        return vec![broken(file, vec![report], shared.session.sources())];
+        return vec![broken(file, vec![report], session.sources())];
     }
     tests
         .into_iter()
@@ -117,61 +130,51 @@ fn run(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
         .collect()
 }
 
-/// Each test has an engine of its own: nothing of one reaches the next.
+/// Each test has a session of its own: nothing of one reaches the next.
 fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSettings) -> Outcome {
     let start = Instant::now();
-    let (engine, shared, compiled) = prepare(file, name, text, settings);
-    let result = compiled.and_then(|ast| {
+    let session = open(file, name, text, settings);
+    let result = engine::with(&session, |engine| {
+        let ast = loader::compile(engine, &session, name)?;
         let options = CallFnOptions::new().eval_ast(true);
-        shared
-            .session
+        session
             .below(Vec::new(), name, || {
                 engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
             })
-            .map_err(|error| vec![*fault::report(&shared.session, *error, name, Vec::new())])
+            .map_err(|error| vec![*fault::report(&session, *error, name, Vec::new())])
     });
-    let plans = *shared.plans.borrow();
     Outcome {
         name: test,
         reports: result.err().unwrap_or_default(),
-        sources: shared.session.sources(),
+        sources: session.sources(),
         duration: start.elapsed(),
-        plans,
+        plans: session.test.get().map_or(0, |test| test.plans.get()),
     }
 }
 
-type Prepared = (Engine, Rc<Shared>, Result<Rc<AST>, Vec<Report>>);
-
-fn prepare(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Prepared {
-    let mut settings = settings.clone();
-    settings.settings.host = HostFacts {
-        arch: ARCH.to_owned(),
-        root: PathBuf::from(NO_HOST),
-    };
+fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Session> {
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let session = Rc::new(Session::new(
-        settings.settings.clone(),
+    let session = Session::new(
+        Settings {
+            host: HostFacts {
+                arch: ARCH.to_owned(),
+                root: PathBuf::from(NO_HOST),
+            },
+            ..settings.settings.clone()
+        },
         engine::empty_plan(name, text),
         folder.to_owned(),
-    ));
+    );
     session.add_source(name, text);
-    let (ask, _asked) = std::sync::mpsc::channel();
-    let (_reply, answer) = std::sync::mpsc::channel();
-    let captures = builtins::CaptureSlot::new(ask, answer);
-    let mut engine = engine::build(&session, &captures);
-    let shared = Rc::new(Shared {
-        session: Rc::clone(&session),
-        settings,
+    let _ = session.test.set(Test {
         file: file.to_owned(),
-        plans: RefCell::new(0),
+        update: settings.update,
+        plans: Cell::new(0),
     });
-    plans::register(&mut engine, &shared);
-    assertions::register(&mut engine, &shared);
-    let compiled = loader::compile(&engine, &session, name, text);
-    (engine, shared, compiled)
+    Rc::new(session)
 }
 
 /// The names of the tests, in the order of the file.

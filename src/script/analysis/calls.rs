@@ -19,12 +19,7 @@ const SPECIAL: &[&str] = &[
     "type_of",
 ];
 
-pub(super) fn check(
-    session: &Session,
-    call: &Call,
-    names: &Names,
-    natives: &BTreeSet<(String, usize)>,
-) -> Option<Report> {
+pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Report> {
     if let Some(alias) = &call.alias {
         // `global::` holds constants; a module that could not be read is reported itself.
         let functions = names.modules.get(alias).filter(|found| !found.is_empty())?;
@@ -53,7 +48,7 @@ pub(super) fn check(
     {
         return Some(not_there(&call.name));
     }
-    if natives.contains(&(call.name.clone(), call.arguments)) {
+    if session.is_native(&call.name, call.arguments) {
         return None;
     }
     if let Some(builtin) = builtins::all().iter().find(|b| b.name == call.name) {

@@ -6,6 +6,7 @@ use rhai::Engine;
 
 use super::{Functions, Import, Names, at, functions};
 use crate::diagnose::{Frame, Report};
+use crate::script::scripts::{self, Script};
 use crate::script::session::Session;
 use crate::script::{fault, loader};
 
@@ -16,7 +17,8 @@ pub(super) fn check(
     imports: Vec<Import>,
     names: &mut Names,
     reports: &mut Vec<Report>,
-) {
+) -> Vec<scripts::Import> {
+    let mut led = Vec::new();
     for import in imports {
         let found = match one(session, file, &import, names) {
             Ok(found) => found,
@@ -27,9 +29,9 @@ pub(super) fn check(
                 continue;
             }
         };
-        session.add_source(&found.file, &found.text);
+        session.add_script(&found);
         session.loading.borrow_mut().push(file.to_owned());
-        let compiled = loader::compile(engine, session, &found.file, &found.text);
+        let compiled = loader::compile(engine, session, &found.file);
         session.loading.borrow_mut().pop();
         let known = match compiled {
             Ok(ast) => functions(&ast),
@@ -40,7 +42,12 @@ pub(super) fn check(
             }
         };
         names.modules.insert(import.alias, known);
+        led.extend(import.path.map(|path| scripts::Import {
+            path,
+            script: found,
+        }));
     }
+    led
 }
 
 fn one(
@@ -48,7 +55,7 @@ fn one(
     file: &str,
     import: &Import,
     names: &Names,
-) -> Result<loader::Found, Box<Report>> {
+) -> Result<Rc<Script>, Box<Report>> {
     let Some(path) = &import.path else {
         return Err(Box::new(
             Report::new(

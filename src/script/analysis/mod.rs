@@ -11,6 +11,7 @@ use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 use super::builtins;
 use super::fault;
 use super::habits::When;
+use super::scripts;
 use super::session::Session;
 use super::signatures::Signature;
 use super::words::arguments;
@@ -53,10 +54,14 @@ struct Import {
     position: Position,
 }
 
-/// Everything wrong with one file, and with what it imports.
-pub fn check(engine: &Engine, session: &Rc<Session>, file: &str, ast: &Rc<AST>) -> Vec<Report> {
-    let natives = native_arities(engine);
-    let mut reports = replaced(session, file, ast, &natives);
+/// Everything wrong with one file, and with what it imports; and where its imports lead.
+pub fn check(
+    engine: &Engine,
+    session: &Rc<Session>,
+    file: &str,
+    ast: &Rc<AST>,
+) -> (Vec<Report>, Vec<scripts::Import>) {
+    let mut reports = replaced(session, file, ast);
     let mut names = Names {
         own: functions(ast),
         ..Names::default()
@@ -73,7 +78,7 @@ pub fn check(engine: &Engine, session: &Rc<Session>, file: &str, ast: &Rc<AST>) 
         }
         true
     });
-    imports::check(engine, session, file, imports, &mut names, &mut reports);
+    let imports = imports::check(engine, session, file, imports, &mut names, &mut reports);
     for call in &calls {
         if reports.len() >= MOST_REPORTS {
             let message = format!("these are the first {MOST_REPORTS} errors of `{file}`");
@@ -83,7 +88,7 @@ pub fn check(engine: &Engine, session: &Rc<Session>, file: &str, ast: &Rc<AST>) 
             );
             break;
         }
-        if let Some(report) = calls::check(session, call, &names, &natives) {
+        if let Some(report) = calls::check(session, call, &names) {
             let report = at(session, file, call.position, report);
             reports.push(fault::explain(
                 session,
@@ -94,7 +99,7 @@ pub fn check(engine: &Engine, session: &Rc<Session>, file: &str, ast: &Rc<AST>) 
             ));
         }
     }
-    reports
+    (reports, imports)
 }
 
 /// The functions that a script defines.
@@ -115,12 +120,7 @@ fn functions(ast: &AST) -> Functions {
 
 /// Definitions that would stand in the place of a built-in or of a function of Rhai, in
 /// modules of the stdlib too.
-fn replaced(
-    session: &Session,
-    file: &str,
-    ast: &AST,
-    natives: &BTreeSet<(String, usize)>,
-) -> Vec<Report> {
+fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
     let mut reports = Vec::new();
     for function in ast.iter_functions() {
         let (name, arity) = (function.name, function.params.len());
@@ -130,7 +130,7 @@ fn replaced(
         }
         let what = if builtins::all().iter().any(|builtin| builtin.name == name) {
             format!("`{name}` is a built-in")
-        } else if natives.contains(&(name.to_owned(), arity)) {
+        } else if session.is_native(name, arity) {
             format!("`{name}` with {} is a function of Rhai", arguments(arity))
         } else {
             continue;
@@ -205,18 +205,6 @@ fn implements(file: &str) -> bool {
         .rsplit('/')
         .nth(1);
     matches!(folder, Some("distro" | "package" | "dracut"))
-}
-
-fn native_arities(engine: &Engine) -> BTreeSet<(String, usize)> {
-    engine
-        .collect_fn_metadata(
-            None,
-            |info| Some((info.metadata.name.to_string(), info.metadata.num_params)),
-            true,
-        )
-        .into_iter()
-        .filter(|(name, _)| !builtins::all().iter().any(|b| b.name == name))
-        .collect()
 }
 
 /// Where `fn NAME` stands; the engine does not keep it.

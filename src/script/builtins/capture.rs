@@ -1,5 +1,6 @@
 //! `capture` and `secret`: values that the plan does not hold.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -7,7 +8,7 @@ use rhai::Dynamic;
 
 use super::{Access, Builtin, Secret, run};
 use crate::diagnose::{Frame, Report};
-use crate::plan::{Assumption, Captured, NspawnRun, Plan, RootId, Text};
+use crate::plan::{Assumption, Capture, CaptureRequest, Captured, NspawnRun, Plan, RootId, Text};
 use crate::script::args::{Call, Outcome};
 
 pub static BUILTINS: &[Builtin] = &[
@@ -48,18 +49,33 @@ pub struct Asked {
     pub site: Vec<Frame>,
 }
 
-/// The interpreter's end of the two channels over which `capture` asks: the caller of the
-/// evaluation, on its own thread, has the [`crate::plan::Capture`] that answers.
-#[derive(Clone)]
-pub struct CaptureSlot {
-    ends: Rc<(Sender<Asked>, Receiver<Outcome<Captured>>)>,
+impl Asked {
+    pub fn request(&self) -> CaptureRequest<'_> {
+        CaptureRequest {
+            plan: &self.plan,
+            root: self.root,
+            run: self.run.clone(),
+            preview: self.preview.as_deref(),
+            site: &self.site,
+        }
+    }
+}
+
+/// Who answers `capture`.
+#[derive(Clone, Default)]
+pub enum CaptureSlot {
+    #[default]
+    Nobody,
+    /// The caller of the evaluation, on its own thread: the interpreter's ends of the two
+    /// channels.
+    Caller(Rc<(Sender<Asked>, Receiver<Outcome<Captured>>)>),
+    /// This thread.
+    Here(Rc<RefCell<dyn Capture>>),
 }
 
 impl CaptureSlot {
     pub fn new(ask: Sender<Asked>, answer: Receiver<Outcome<Captured>>) -> Self {
-        CaptureSlot {
-            ends: Rc::new((ask, answer)),
-        }
+        CaptureSlot::Caller(Rc::new((ask, answer)))
     }
 
     fn ask(&self, asked: Asked) -> Outcome<Captured> {
@@ -69,8 +85,14 @@ impl CaptureSlot {
                 "nothing is there to run the command of `capture`",
             ))
         };
-        self.ends.0.send(asked).map_err(|_| gone())?;
-        self.ends.1.recv().map_err(|_| gone())?
+        match self {
+            CaptureSlot::Nobody => Err(gone()),
+            CaptureSlot::Caller(ends) => {
+                ends.0.send(asked).map_err(|_| gone())?;
+                ends.1.recv().map_err(|_| gone())?
+            }
+            CaptureSlot::Here(capture) => capture.borrow_mut().capture(asked.request()),
+        }
     }
 }
 
@@ -97,7 +119,10 @@ fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
         preview,
         site: call.chain(),
     };
-    let captured = call.session.budget.pause(|| call.captures.ask(asked))?;
+    let captured = call
+        .session
+        .budget
+        .pause(|| call.session.captures.ask(asked))?;
     let from = match &captured {
         Captured::Real(_) => "captured in this build",
         Captured::Remembered(_) => "remembered from the last build of the same steps",

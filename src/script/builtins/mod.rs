@@ -14,13 +14,13 @@ mod say;
 mod values;
 
 use std::any::TypeId;
-use std::rc::Rc;
 
 use rhai::{Dynamic, Engine};
 
 use super::args::{Call, Outcome};
 use super::fault::Fault;
-use super::session::Session;
+use super::seat::Seat;
+use crate::diagnose::Report;
 
 pub use capture::{Asked, CaptureSlot};
 pub use options::check_given as check_given_options;
@@ -109,17 +109,20 @@ pub fn all() -> &'static [&'static Builtin] {
 }
 
 /// Makes every built-in, and the types they give, known to the engine.
-pub fn register(engine: &mut Engine, session: &Rc<Session>, captures: &CaptureSlot) {
-    values::register(engine, session);
+pub fn register(engine: &mut Engine, seat: &Seat) {
+    values::register(engine, seat);
     for &builtin in all() {
         for arguments in builtin.params.len() - builtin.optional..=builtin.params.len() {
-            let session = Rc::clone(session);
-            let captures = captures.clone();
+            let seat = seat.clone();
             let types = vec![TypeId::of::<Dynamic>(); arguments];
             engine.register_raw_fn(builtin.name, types, move |context, args| {
                 // An array or a map may be the script's own variable: take a copy.
                 let args = args.iter().map(|arg| arg.flatten_clone()).collect();
-                let call = Call::new(&session, &context, builtin, &captures, args);
+                let Some(session) = seat.session() else {
+                    let message = format!("`{}` is called outside of a recipe", builtin.name);
+                    return Err(Fault::raise(Report::new("script::no_session", message)));
+                };
+                let call = Call::new(&session, &context, builtin, args);
                 let outcome = if builtin.access == Access::Stdlib && !call.is_from_stdlib() {
                     Err(Box::new(
                         call.report(

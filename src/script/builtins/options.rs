@@ -7,8 +7,8 @@ use super::{Access, Builtin};
 use crate::diagnose::Report;
 use crate::plan::OptionValue;
 use crate::script::args::{Call, Fields, Outcome};
-use crate::script::nearest;
 use crate::script::session::Session;
+use crate::script::{nearest, patterns};
 
 pub static BUILTINS: &[Builtin] = &[Builtin {
     name: "option",
@@ -88,7 +88,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let pattern = pattern
         .map(|pattern| {
             fields.pattern("pattern", &pattern)?;
-            regex::Regex::new(&format!("^(?:{pattern})$"))
+            patterns::compiled(&format!("^(?:{pattern})$"))
                 .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))
         })
         .transpose()?;

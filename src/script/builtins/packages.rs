@@ -1,11 +1,14 @@
 //! Built-ins that a distro's module or another module of the stdlib carries out.
 
+use std::rc::Rc;
+
 use rhai::{CallFnOptions, Dynamic, Scope};
 
 use super::{Access, Builtin, RootRef};
 use crate::diagnose::Report;
 use crate::plan::{Root, RootId};
 use crate::script::args::{Call, Outcome};
+use crate::script::scripts::Script;
 use crate::script::session::STDLIB;
 use crate::script::spans::Step;
 use crate::script::stdlib::Stdlib;
@@ -262,7 +265,7 @@ pub fn call_stdlib(
     spec: rhai::Map,
 ) -> Outcome<Dynamic> {
     let found = loader::find(call.session, STDLIB, module)?;
-    load(call, &found.file, &found.text)?;
+    load(call, &found)?;
     let arguments = vec![Dynamic::from(RootRef { id: root }), spec.into()];
     call_module(call, &found.file, function, arguments)
 }
@@ -309,16 +312,16 @@ fn module_of(call: &Call<'_>, distro: &str) -> Outcome<String> {
                 )),
             })
         })?;
-    load(call, &found.file, &found.text)?;
-    Ok(found.file)
+    load(call, &found)?;
+    Ok(found.file.clone())
 }
 
-fn load(call: &Call<'_>, file: &str, text: &str) -> Outcome<()> {
-    if call.session.compiled.borrow().contains_key(file) {
+fn load(call: &Call<'_>, script: &Rc<Script>) -> Outcome<()> {
+    if call.session.compiled.borrow().contains_key(&script.file) {
         return Ok(());
     }
-    call.session.add_source(file, text);
-    loader::compile(call.context.engine(), call.session, file, text)
+    call.session.add_script(script);
+    loader::compile(call.context.engine(), call.session, &script.file)
         .map(|_| ())
         .map_err(|mut reports| Box::new(reports.swap_remove(0)))
 }

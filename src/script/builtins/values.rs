@@ -1,11 +1,9 @@
 //! The types that built-ins give to scripts.
 
-use std::rc::Rc;
-
 use rhai::{Dynamic, Engine, ImmutableString};
 
 use crate::plan::{Part, RootId, Text};
-use crate::script::session::Session;
+use crate::script::seat::Seat;
 
 /// A root of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub struct Fetched {
 /// What a recipe may ask a root.
 pub const ROOT_PROPERTIES: &[&str] = &["name", "distro", "release", "arch"];
 
-pub fn register(engine: &mut Engine, session: &Rc<Session>) {
+pub fn register(engine: &mut Engine, seat: &Seat) {
     engine.register_type_with_name::<RootRef>("Root");
     for &name in ROOT_PROPERTIES {
         let read = move |root: &crate::plan::Root| match name {
@@ -37,23 +35,15 @@ pub fn register(engine: &mut Engine, session: &Rc<Session>) {
             "release" => root.release.clone(),
             _ => root.arch.clone(),
         };
-        let session = Rc::clone(session);
+        let seat = seat.clone();
         engine.register_get(name, move |root: &mut RootRef| -> Dynamic {
-            session
-                .plan
-                .borrow()
-                .root(root.id)
-                .map_or(Dynamic::UNIT, |root| read(root).into())
+            let root = of(&seat, *root);
+            root.map_or(Dynamic::UNIT, |root| read(&root).into())
         });
     }
-    let named = Rc::clone(session);
+    let named = seat.clone();
     engine.register_fn("to_string", move |root: &mut RootRef| -> String {
-        named
-            .plan
-            .borrow()
-            .root(root.id)
-            .map(|root| root.name.clone())
-            .unwrap_or_default()
+        of(&named, *root).map(|root| root.name).unwrap_or_default()
     });
 
     engine.register_type_with_name::<Secret>("Secret");
@@ -71,6 +61,11 @@ pub fn register(engine: &mut Engine, session: &Rc<Session>) {
 
     engine.register_type_with_name::<Fetched>("Fetched");
     engine.register_fn("to_string", |file: &mut Fetched| file.url.clone());
+}
+
+fn of(seat: &Seat, root: RootRef) -> Option<crate::plan::Root> {
+    let session = seat.session()?;
+    session.plan.borrow().root(root.id).cloned()
 }
 
 /// What stands around a secret's name in a string of the script: two characters of a

@@ -1,49 +1,51 @@
 //! `assert`, `assert_eq`, `assert_ne`, `assert_contains`, `snapshot`.
 
-use std::rc::Rc;
-
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 use similar::{ChangeTag, TextDiff};
 
-use super::Shared;
 use super::plans::{TestPlan, text};
+use super::{Running, running};
 use crate::diagnose::Report;
-use crate::script::fault::Fault;
+use crate::script::seat::Seat;
 
 type Checked = Result<(), Box<EvalAltResult>>;
 
-pub fn register(engine: &mut Engine, shared: &Rc<Shared>) {
-    let with = Rc::clone(shared);
+pub fn register(engine: &mut Engine, seat: &Seat) {
+    let with = seat.clone();
     engine.register_fn(
         "assert",
         move |context: NativeCallContext<'_>, held: bool| {
-            check(held, &with, &context, || ("does not hold".to_owned(), None))
+            check(held, &running(&with)?, &context, || {
+                ("does not hold".to_owned(), None)
+            })
         },
     );
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "assert",
         move |context: NativeCallContext<'_>, held: bool, message: &str| {
-            check(held, &with, &context, || (message.to_owned(), None))
+            check(held, &running(&with)?, &context, || {
+                (message.to_owned(), None)
+            })
         },
     );
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "assert_eq",
         move |context: NativeCallContext<'_>, found: Dynamic, wanted: Dynamic| {
             let (found, wanted) = (shown(&found), shown(&wanted));
-            check(found == wanted, &with, &context, || {
+            check(found == wanted, &running(&with)?, &context, || {
                 let message = "the two values differ (`-` was found, `+` was wanted)";
                 (message.to_owned(), Some(diff(&found, &wanted)))
             })
         },
     );
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "assert_ne",
         move |context: NativeCallContext<'_>, found: Dynamic, other: Dynamic| {
             let found = shown(&found);
-            check(found != shown(&other), &with, &context, || {
+            check(found != shown(&other), &running(&with)?, &context, || {
                 (
                     "the two values are the same".to_owned(),
                     Some(found.clone()),
@@ -52,30 +54,35 @@ pub fn register(engine: &mut Engine, shared: &Rc<Shared>) {
         },
     );
     for (name, wanted) in [("assert_contains", true), ("assert_lacks", false)] {
-        let with = Rc::clone(shared);
+        let with = seat.clone();
         engine.register_fn(
             name,
             move |context: NativeCallContext<'_>, all: Dynamic, part: Dynamic| {
-                check(contains(&all, &part) == wanted, &with, &context, || {
-                    let what = if wanted { "is not in" } else { "is in" };
-                    let message = format!("`{}` {what} the value", shown(&part));
-                    (message, Some(shown(&all)))
-                })
+                check(
+                    contains(&all, &part) == wanted,
+                    &running(&with)?,
+                    &context,
+                    || {
+                        let what = if wanted { "is not in" } else { "is in" };
+                        let message = format!("`{}` {what} the value", shown(&part));
+                        (message, Some(shown(&all)))
+                    },
+                )
             },
         );
     }
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "snapshot",
         move |context: NativeCallContext<'_>, plan: TestPlan, name: &str| {
-            snapshot(&with, &context, &text(&plan.0), name)
+            snapshot(&running(&with)?, &context, &text(&plan.0), name)
         },
     );
 }
 
 fn check(
     held: bool,
-    shared: &Shared,
+    running: &Running,
     context: &NativeCallContext<'_>,
     failed: impl FnOnce() -> (String, Option<String>),
 ) -> Checked {
@@ -83,9 +90,9 @@ fn check(
         return Ok(());
     }
     let (message, cause) = failed();
-    let mut report = Report::new("test::assertion", message).trace(shared.session.chain(context));
+    let mut report = Report::new("test::assertion", message);
     report.cause = cause;
-    Err(Fault::raise(report))
+    Err(running.at(context, report))
 }
 
 /// A value as a diff shows it: text as it is, anything else one item a line.
@@ -131,8 +138,16 @@ fn diff(found: &str, wanted: &str) -> String {
     lines.join("\n")
 }
 
-fn snapshot(shared: &Shared, context: &NativeCallContext<'_>, found: &str, name: &str) -> Checked {
-    let fail = |report: Report| Err(Fault::raise(report.trace(shared.session.chain(context))));
+fn snapshot(
+    running: &Running,
+    context: &NativeCallContext<'_>,
+    found: &str,
+    name: &str,
+) -> Checked {
+    let fail = |report: Report| Err(running.at(context, report));
+    let Some(test) = running.test() else {
+        return Ok(());
+    };
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || !name.chars().all(word) {
         let report = Report::new(
@@ -141,14 +156,10 @@ fn snapshot(shared: &Shared, context: &NativeCallContext<'_>, found: &str, name:
         );
         return fail(report.help("letters, digits, `_` and `-`"));
     }
-    let stem = shared
-        .file
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let folder = shared.file.with_file_name("snapshots");
+    let stem = test.file.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = test.file.with_file_name("snapshots");
     let path = folder.join(format!("{stem}__{name}.txt"));
-    if shared.settings.update {
+    if test.update {
         let written = fs_err::create_dir_all(&folder).and_then(|()| fs_err::write(&path, found));
         return match written {
             Ok(()) => Ok(()),

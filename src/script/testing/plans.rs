@@ -1,18 +1,19 @@
 //! `plan`, `expect_error`, `each`, and what a test can ask a plan.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 
-use super::Shared;
+use super::{Running, running};
 use crate::diagnose::Report;
 use crate::plan::command::quote_all;
 use crate::plan::render::{self, TextOptions};
 use crate::plan::{Capture, CaptureRequest, Captured, Op, Plan};
-use crate::script::fault::Fault;
-use crate::script::{Failure, Settings, evaluate};
+use crate::script::seat::Seat;
+use crate::script::{Failure, Settings, evaluate_here};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
@@ -39,7 +40,7 @@ impl Capture for StandIn {
     }
 }
 
-pub fn register(engine: &mut Engine, shared: &Rc<Shared>) {
+pub fn register(engine: &mut Engine, seat: &Seat) {
     engine
         .register_type_with_name::<TestPlan>("plan")
         .register_get("text", |plan: &mut TestPlan| text(&plan.0))
@@ -69,43 +70,43 @@ pub fn register(engine: &mut Engine, shared: &Rc<Shared>) {
             rhai::serde::to_dynamic(&plan.0.roots)
         });
     engine.register_fn("each", each);
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "plan",
         move |context: NativeCallContext<'_>, recipe: &str, options: Map| {
-            made(&context, &with, recipe, &options)
+            made(&context, &running(&with)?, recipe, &options)
         },
     );
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "plan",
         move |context: NativeCallContext<'_>, recipe: &str| {
-            made(&context, &with, recipe, &Map::new())
+            made(&context, &running(&with)?, recipe, &Map::new())
         },
     );
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "expect_error",
         move |context: NativeCallContext<'_>, recipe: &str, options: Map| {
-            refused(&context, &with, recipe, &options)
+            refused(&context, &running(&with)?, recipe, &options)
         },
     );
-    let with = Rc::clone(shared);
+    let with = seat.clone();
     engine.register_fn(
         "expect_error",
         move |context: NativeCallContext<'_>, recipe: &str| {
-            refused(&context, &with, recipe, &Map::new())
+            refused(&context, &running(&with)?, recipe, &Map::new())
         },
     );
 }
 
 fn made(
     context: &NativeCallContext<'_>,
-    shared: &Shared,
+    running: &Running,
     recipe: &str,
     options: &Map,
 ) -> Result<TestPlan> {
-    match attempt(context, shared, recipe, options)? {
+    match attempt(context, running, recipe, options)? {
         Ok(plan) => Ok(TestPlan(Rc::new(plan))),
         Err(failure) => {
             let first = failure.reports.into_iter().next().unwrap_or_default();
@@ -113,13 +114,12 @@ fn made(
             let mut report = Report::new(
                 "test::plan_failed",
                 format!("`{recipe}` does not evaluate: {}", first.message),
-            )
-            .trace(shared.session.chain(context));
+            );
             if !place.is_empty() {
                 report = report.cause(format!("{place}: {}", first.message));
             }
             report.help = first.help;
-            Err(Fault::raise(report))
+            Err(running.at(context, report))
         }
     }
 }
@@ -127,18 +127,13 @@ fn made(
 /// The first report of a recipe that has to fail: `code`, `message`, `help`, `line`.
 fn refused(
     context: &NativeCallContext<'_>,
-    shared: &Shared,
+    running: &Running,
     recipe: &str,
     options: &Map,
 ) -> Result<Map> {
-    let Err(failure) = attempt(context, shared, recipe, options)? else {
-        return Err(Fault::raise(
-            Report::new(
-                "test::no_error",
-                format!("`{recipe}` evaluates, and an error was expected"),
-            )
-            .trace(shared.session.chain(context)),
-        ));
+    let Err(failure) = attempt(context, running, recipe, options)? else {
+        let message = format!("`{recipe}` evaluates, and an error was expected");
+        return Err(running.at(context, Report::new("test::no_error", message)));
     };
     let first = failure.reports.into_iter().next().unwrap_or_default();
     let line = first.place().map_or(0, |span| i64::from(span.start.line));
@@ -152,25 +147,34 @@ fn refused(
 
 fn attempt(
     context: &NativeCallContext<'_>,
-    shared: &Shared,
+    running: &Running,
     recipe: &str,
     options: &Map,
 ) -> Result<std::result::Result<Plan, Failure>> {
     let settings = Settings {
-        options: given(context, shared, options)?,
-        ..shared.settings.settings.clone()
+        options: given(context, running, options)?,
+        ..running.0.settings.clone()
     };
-    *shared.plans.borrow_mut() += 1;
-    let path = locate(shared, recipe);
-    let budget = &shared.session.budget;
-    let result = budget.pause(|| evaluate(&path, &settings, &mut StandIn));
+    if let Some(test) = running.test() {
+        test.plans.set(test.plans.get() + 1);
+    }
+    let path = locate(running, recipe);
+    let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(StandIn));
+    let result = running
+        .0
+        .budget
+        .pause(|| evaluate_here(&path, &settings, answers));
     Ok(result.map(|evaluation| evaluation.plan))
 }
 
 /// Beside the test, else in the repository.
-fn locate(shared: &Shared, recipe: &str) -> PathBuf {
-    let beside = shared.file.with_file_name("").join(recipe);
-    match &shared.settings.settings.site.root {
+fn locate(running: &Running, recipe: &str) -> PathBuf {
+    let file = running.test().map(|test| test.file.as_path());
+    let beside = file
+        .unwrap_or(Path::new(""))
+        .with_file_name("")
+        .join(recipe);
+    match &running.0.settings.site.root {
         Some(root) if !beside.is_file() && root.join(recipe).is_file() => root.join(recipe),
         _ => beside,
     }
@@ -179,7 +183,7 @@ fn locate(shared: &Shared, recipe: &str) -> PathBuf {
 /// Options as the command line gives them.
 fn given(
     context: &NativeCallContext<'_>,
-    shared: &Shared,
+    running: &Running,
     options: &Map,
 ) -> Result<Vec<(String, String)>> {
     let mut given = Vec::new();
@@ -190,14 +194,10 @@ fn given(
         } else if value.is_string() || value.is_int() || value.is_bool() {
             value.to_string()
         } else {
-            return Err(Fault::raise(
-                Report::new(
-                    "test::bad_option",
-                    format!("the option `{name}` is a {}", value.type_name()),
-                )
-                .trace(shared.session.chain(context))
-                .help("a string, a number, a boolean or an array of strings"),
-            ));
+            let message = format!("the option `{name}` is a {}", value.type_name());
+            let report = Report::new("test::bad_option", message)
+                .help("a string, a number, a boolean or an array of strings");
+            return Err(running.at(context, report));
         };
         given.push((name.to_string(), text));
     }

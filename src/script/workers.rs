@@ -1,0 +1,76 @@
+//! Work on many scripts, on all of the machine's cores.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use super::limits;
+use crate::diagnose::Report;
+
+/// Does `work` with each of `items` on as many threads as there are cores, in which there is
+/// room to evaluate recipes, and gives `tell` what comes out in the order of `items`, as it
+/// comes. A thread keeps what it has compiled.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn each<I, O>(
+    items: &[I],
+    work: impl Fn(&I) -> O + Sync,
+    mut tell: impl FnMut(O),
+) -> Result<(), Box<Report>>
+where
+    I: Sync,
+    O: Send,
+{
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let (done, results) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let (mut workers, mut failed) = (Vec::new(), None);
+        for _ in 0..cores.min(items.len()) {
+            let done = done.clone();
+            let (next, work) = (&next, &work);
+            let spawned = std::thread::Builder::new()
+                .name("scripts".to_owned())
+                // A test evaluates recipes in the thread that it runs in itself.
+                .stack_size(2 * limits::STACK_BYTES)
+                .spawn_scoped(scope, move || {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = items.get(index) else {
+                            break;
+                        };
+                        if done.send((index, work(item))).is_err() {
+                            break;
+                        }
+                    }
+                });
+            match spawned {
+                Ok(worker) => workers.push(worker),
+                Err(error) => failed = Some(error),
+            }
+        }
+        drop(done);
+        let mut waiting = std::collections::BTreeMap::new();
+        let mut told = 0;
+        for (index, result) in results {
+            waiting.insert(index, result);
+            while let Some(result) = waiting.remove(&told) {
+                tell(result);
+                told += 1;
+            }
+        }
+        let none = workers.is_empty() && !items.is_empty();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        match failed {
+            Some(error) if none => {
+                let message = format!("no thread for the interpreter starts: {error}");
+                Err(Box::new(Report::new("script::thread", message)))
+            }
+            _ => Ok(()),
+        }
+    })
+}
