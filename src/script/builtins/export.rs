@@ -318,11 +318,13 @@ fn host_architecture(call: &Call<'_>) -> String {
 
 fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Box<Report> {
     let message = format!("`{name}` is no name for {what}");
-    Box::new(
-        fields
-            .refuse(field, "export_name", message)
-            .help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`"),
-    )
+    let report = fields.refuse(field, "export_name", message);
+    Box::new(match name.contains("${") {
+        true => report.help("only backticks put values into text: `` `node-${release}` ``"),
+        false => {
+            report.help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`")
+        }
+    })
 }
 
 fn is_plain_name(name: &str) -> bool {
