@@ -372,8 +372,9 @@ fn all_that_is_wrong_with_the_host_is_said_at_once_and_a_cure_with_it() {
     for word in [
         "this host lacks one thing that is needed",
         "`no-such-tool`",
-        "the plan names secrets that have no value",
+        "the secret `key` has no value",
         "--secret key=FILE",
+        "ROOTWRIGHT_SECRET_KEY",
         "was not made by rootwright",
     ] {
         assert!(said.contains(word), "no `{word}` in\n{said}");
