@@ -17,6 +17,7 @@ mod progress;
 mod shell;
 mod show;
 mod test;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -206,9 +207,31 @@ where
     Cli::try_parse_from(words).map(drop)
 }
 
+/// Prints what is wrong with the words, or the help or version that they ask for.
+fn wrong_usage(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
+    let style = usage::style(words);
+    // Who gives no command at all wants to know what there is.
+    let bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    match usage::report(error).filter(|_| !bare || style != Style::Human) {
+        Some(report) => {
+            Printer::new(style, When::Auto).reports(&[report], &SourceMap::default());
+            ExitCode::from(2)
+        }
+        None => {
+            // A reader that has gone away (`| head`) is no failure.
+            let _ = error.print();
+            ExitCode::from(if bare { 2 } else { 0 })
+        }
+    }
+}
+
 /// Parses, dispatches, prints the error.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return wrong_usage(&error, &words),
+    };
     let style = match cli.global.error_format {
         ErrorFormat::Human => Style::Human,
         ErrorFormat::Json => Style::Json,

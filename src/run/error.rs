@@ -133,12 +133,15 @@ impl Error {
         match self {
             Error::Namespace { source, .. } => {
                 let report = Report::new("run::namespace", message);
-                if source.kind() == std::io::ErrorKind::PermissionDenied {
-                    report
+                match source.kind() {
+                    std::io::ErrorKind::PermissionDenied => report
                         .cause("this process may not make namespaces: it lacks CAP_SYS_ADMIN")
-                        .help("run it as root; in a container, give that `--privileged`, or at least CAP_SYS_ADMIN and no seccomp filter")
-                } else {
-                    report
+                        .help("run it as root; in a container, give that `--privileged`, or at least CAP_SYS_ADMIN and no seccomp filter"),
+                    // mount(2): only a mount point's propagation can be changed.
+                    std::io::ErrorKind::InvalidInput => report
+                        .cause("`/` is no mount point, as in a chroot of a plain directory")
+                        .help("mount the directory on itself before the chroot (`mount --bind DIR DIR`), or enter it with systemd-nspawn"),
+                    _ => report,
                 }
             }
             Error::Orphaned => Report::new("run::orphaned", message),

@@ -65,6 +65,15 @@ impl<'a> Call<'a> {
             .unwrap_or_default()
     }
 
+    /// The file whose author names things to this call: a module of the stdlib passes on what
+    /// its caller has named.
+    pub fn author_file(&self) -> String {
+        let chain = self.chain();
+        let mut files = chain.iter().rev().map(|frame| &frame.span.file);
+        let own = files.find(|file| !file.starts_with(STDLIB));
+        own.cloned().unwrap_or_else(|| self.file())
+    }
+
     pub fn report(&self, code: &str, message: impl Into<String>) -> Box<Report> {
         Box::new(Report::new(format!("script::{code}"), message).trace(self.chain()))
     }

@@ -1,5 +1,6 @@
 //! Finding, reading, compiling and checking scripts.
 
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -41,19 +42,26 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
                 .help(format!("`rootwright list {name}` shows the recipes in it")),
         ));
     }
-    if metadata.len() > limits::SCRIPT_BYTES {
+    // A device that has no end is not read to its end; a pipe may be one of the shell's.
+    let bytes = std::fs::File::open(path)
+        .and_then(|file| {
+            let mut bytes = Vec::new();
+            let most = limits::SCRIPT_BYTES + 1;
+            file.take(most).read_to_end(&mut bytes).map(|_| bytes)
+        })
+        .map_err(|error| {
+            refuse(
+                "unreadable",
+                format!("cannot read `{name}`: {}", plain(&error)),
+            )
+        })?;
+    if bytes.len() as u64 > limits::SCRIPT_BYTES {
         let limit = limits::SCRIPT_BYTES >> 20;
         return Err(Box::new(
             refuse("limit", format!("`{name}` is larger than {limit} MiB"))
                 .help("a script holds steps; large files are brought in with `copy_in`"),
         ));
     }
-    let bytes = std::fs::read(path).map_err(|error| {
-        refuse(
-            "unreadable",
-            format!("cannot read `{name}`: {}", plain(&error)),
-        )
-    })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error

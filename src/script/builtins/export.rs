@@ -212,19 +212,8 @@ fn times(call: &Call<'_>, fields: &Fields<'_>, command: Vec<String>) -> Outcome<
     if let Some(seconds) = fields.number("time", 0)? {
         return Ok(Times::Until { seconds });
     }
-    let given = std::env::var("SOURCE_DATE_EPOCH").ok();
-    if let Some(given) = given.filter(|text| !text.is_empty()) {
-        call.session.input("SOURCE_DATE_EPOCH", given.clone());
-        return match given.parse() {
-            Ok(seconds) => Ok(Times::Until { seconds }),
-            Err(_) => Err(Box::new(
-                call.report(
-                    "source_date_epoch",
-                    format!("the environment's SOURCE_DATE_EPOCH is no number: `{given}`"),
-                )
-                .help("it holds seconds since 1970"),
-            )),
-        };
+    if let Some(seconds) = super::origin::source_date_epoch(call)? {
+        return Ok(Times::Until { seconds });
     }
     Ok(match command.is_empty() {
         true => Times::Until { seconds: EARLIEST },
@@ -318,11 +307,13 @@ fn host_architecture(call: &Call<'_>) -> String {
 
 fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Box<Report> {
     let message = format!("`{name}` is no name for {what}");
-    Box::new(
-        fields
-            .refuse(field, "export_name", message)
-            .help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`"),
-    )
+    let report = fields.refuse(field, "export_name", message);
+    Box::new(match name.contains("${") {
+        true => report.help("only backticks put values into text: `` `node-${release}` ``"),
+        false => {
+            report.help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`")
+        }
+    })
 }
 
 fn is_plain_name(name: &str) -> bool {

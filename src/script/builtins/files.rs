@@ -6,6 +6,7 @@ use rhai::Dynamic;
 
 use super::run::step;
 use super::{Access, Builtin, Fetched};
+use crate::diagnose::Report;
 use crate::plan::{
     Action, AppendFile, Attributes, CopyIn, Edit, EditFile, Fetch, MakeDir, MovePath, Op,
     RemovePath, SetMode, SetOwner, Symlink, WriteFile, digest,
@@ -120,6 +121,18 @@ Option: `missing_ok` (a boolean), for a path without wildcards that may be absen
         "Sets the owner, a name of the root or a number. Options: `group`, `recursive`.",
         r#"root.set_owner("/srv", "root", #{ group: "root" });"#
     ),
+    Builtin {
+        name: "file_text",
+        params: &["source"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "The text of a file of the recipe's repository, at most 1 MiB of UTF-8.
+
+`source` is relative to the script that names it, and stays within its repository. The
+stdlib's `template` fills values in.",
+        example: "",
+        run: file_text,
+    },
     Builtin {
         name: "fetch",
         params: &["url", "spec"],
@@ -243,24 +256,11 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
         );
     }
     let name = call.text(1)?;
-    let source = resolve_source(call, &name)?;
-    let digest = digest::digest_tree(&source).map_err(|error| {
-        Box::new(
-            call.refuse(
-                1,
-                "copy_source",
-                match error.kind() {
-                    std::io::ErrorKind::NotFound => {
-                        format!("there is no file `{}`", plain(&source))
-                    }
-                    _ => format!("cannot read `{}`: {error}", plain(&source)),
-                },
-            )
-            .help("the path is taken from the folder of the script that names it"),
-        )
-    })?;
+    let source = resolve_source(call, 1, &name)?;
+    let digest =
+        digest::digest_tree(&source).map_err(|error| unreadable(call, 1, &source, &error))?;
     call.session
-        .input(format!("file {}", source.display()), digest.clone());
+        .input(format!("file {}", plain(&source)), digest.clone());
     let label = format!("copy {name} to {path}");
     let op = CopyIn {
         source: source.display().to_string(),
@@ -271,16 +271,47 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     act(call, root, label, Op::CopyIn(op), Some(fields))
 }
 
+fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Box<Report> {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file `{}`", plain(source)),
+        _ => format!("cannot read `{}`: {error}", plain(source)),
+    };
+    let report = call.refuse(index, "copy_source", message);
+    Box::new(report.help("the path is taken from the folder of the script that names it"))
+}
+
+/// Bytes of a text that a recipe may take in: as many as a string of a script may have.
+const TEXT_BYTES: u64 = 1 << 20;
+
+fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
+    let name = call.text(0)?;
+    let source = resolve_source(call, 0, &name)?;
+    let unreadable = |error: std::io::Error| unreadable(call, 0, &source, &error);
+    let metadata = std::fs::metadata(&source).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > TEXT_BYTES {
+        let message = format!("`{name}` is no file of at most 1 MiB");
+        let report = call.refuse(0, "copy_source", message);
+        return Err(Box::new(
+            report.help("`copy_in` brings larger files, and folders, into a root"),
+        ));
+    }
+    let text = std::fs::read_to_string(&source).map_err(unreadable)?;
+    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    call.session
+        .input(format!("file {}", plain(&source)), digest);
+    Ok(text.into())
+}
+
 /// A path as a person names it, without a `./` before it.
 fn plain(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 /// The path of a file of the recipe's repository; links may not lead out of it.
-fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
+fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf> {
     let outside = || {
         Box::new(call
-            .refuse(1, "copy_source", format!("`{name}` is outside of the recipe's repository"))
+            .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
     };
     let relative = Path::new(name);
@@ -290,7 +321,7 @@ fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     {
         return Err(outside());
     }
-    let file = call.file();
+    let file = call.author_file();
     let folder = Path::new(&file)
         .parent()
         .filter(|p| !p.as_os_str().is_empty())

@@ -7,6 +7,7 @@ mod facts;
 mod files;
 mod lint;
 mod options;
+mod origin;
 mod packages;
 mod roots;
 mod run;
@@ -99,6 +100,7 @@ pub fn all() -> &'static [&'static Builtin] {
             capture::BUILTINS,
             say::BUILTINS,
             lint::BUILTINS,
+            origin::BUILTINS,
             facts::BUILTINS,
         ]
         .into_iter()
