@@ -11,7 +11,8 @@ use crate::script;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The recipe
+    /// The recipe: a file, or the name of one of the repository
+    #[arg(value_parser = super::repository::recipe)]
     recipe: PathBuf,
 }
 

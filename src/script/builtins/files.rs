@@ -11,6 +11,8 @@ use crate::plan::{
     RemovePath, SetMode, SetOwner, Symlink, WriteFile, digest,
 };
 use crate::script::args::{Call, Fields, Outcome};
+use crate::script::imported;
+use crate::site::Grant;
 
 macro_rules! builtin {
     ($name:literal, $params:expr, $optional:expr, $run:expr, $doc:literal, $example:literal) => {
@@ -290,18 +292,7 @@ fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     {
         return Err(outside());
     }
-    let file = call.file();
-    let folder = Path::new(&file)
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let repository = call
-        .session
-        .settings
-        .site
-        .root
-        .clone()
-        .unwrap_or_else(|| call.session.recipe_dir.clone());
+    let (folder, repository) = imported::folders(call.session, &call.file())?;
     let source = folder.join(relative);
     if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
         && !real.starts_with(repository)
@@ -421,6 +412,9 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
             )
             .help("it starts with `https://`, `http://` or `file:///`"),
         ));
+    }
+    if url.starts_with("file:") {
+        call.granted(&Grant::HostRun, "wants a file of the host")?;
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Box::new(
