@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Done, Global};
 use crate::run::PreviewCapture;
-use crate::script;
+use crate::script::{self, Settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -17,7 +17,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let settings = global.plain_settings(&args.recipe)?;
+    // Nothing of it runs.
+    let settings = Settings {
+        allow_host_run: true,
+        ..global.plain_settings(&args.recipe)?
+    };
     let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
     let mut out = String::new();
     let _ = writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title);

@@ -33,11 +33,13 @@ pub fn absolute(address: &str, root: &Path) -> Result<String, Error> {
         }
         let authority = rest.split('/').next().unwrap_or(rest);
         let user = authority.rsplit_once('@').map(|(user, _)| user);
-        if user.is_some_and(|user| user.contains(':')) {
-            return Err(bad(
-                "one with a password in it",
-                "rootwright.toml is read by others: leave it out, and let a credential helper of git's or ssh give it",
-            ));
+        if let Some((user, _)) = user.and_then(|user| user.split_once(':')) {
+            return Err(Error::Address {
+                // Not even in an error.
+                address: format!("{protocol}://{user}:…@…"),
+                why: "one with a password in it",
+                help: "rootwright.toml is read by others: leave it out, and let a credential helper of git's or ssh give it",
+            });
         }
         return Ok(address.to_owned());
     }

@@ -223,6 +223,10 @@ fn libraries(
         let name = entry.name.clone();
         let pin = lock.library.remove(&name);
         let vendored = root.join(VENDOR).join(&name);
+        let vendored = match vendored.strip_prefix(".") {
+            Ok(vendored) => vendored.to_owned(),
+            Err(_) => vendored,
+        };
         let mut copies = vec![vendored];
         if let Some(pin) = &pin {
             copies.extend(shelves.iter().map(|shelf| shelf.join(&pin.digest)));

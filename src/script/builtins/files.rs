@@ -281,6 +281,11 @@ fn plain(path: &Path) -> String {
 /// The path of a file of the recipe's repository; links may not lead out of it.
 fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     let outside = || {
+        if let Some(library) = imported::library_of(&call.file()) {
+            let message = format!("`{name}` is outside of the library `{library}`");
+            let report = call.refuse(1, "copy_source", message);
+            return Box::new(report.help("files that a library copies stand in it"));
+        }
         Box::new(call
             .refuse(1, "copy_source", format!("`{name}` is outside of the recipe's repository"))
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
