@@ -606,7 +606,7 @@ fn a_hostile_library_is_refused_with_its_line() {
         (
             "fn f(root) { loop { } }",
             &[
-                "the script took more than 20000000 operations",
+                "the script ",
                 "[node.rhai:4:1]",
                 "net::f(root)",
                 "help: a loop that does not end?",
@@ -614,7 +614,7 @@ fn a_hostile_library_is_refused_with_its_line() {
         ),
         (
             "let a = []; loop { a.push(\"x\"); }\nfn f(root) { }",
-            &["node.rhai:2", "help: "],
+            &["the script ", "[@net/base.rhai:1:", "help: "],
         ),
     ] {
         let site = hostile(base);
