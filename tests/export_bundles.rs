@@ -177,11 +177,13 @@ impl Fixture {
                 title: "a node".into(),
                 description: String::new(),
             },
+            libraries: Vec::new(),
             options: vec![OptionValue {
                 name: "release".into(),
                 value: "twelve".into(),
                 given: true,
                 help: String::new(),
+                from: None,
                 choices: Vec::new(),
             }],
             inputs: Vec::new(),

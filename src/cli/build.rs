@@ -24,8 +24,8 @@ use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Recipes, or folders of them
-    #[arg(required = true)]
+    /// Recipes, by file or name, or folders of them
+    #[arg(required = true, value_parser = super::repository::recipe)]
     recipes: Vec<PathBuf>,
     /// Set an option of the recipes that have it
     #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]

@@ -9,11 +9,14 @@ mod check;
 mod checkup;
 mod doctor;
 mod export;
+mod library;
 mod lint;
 mod list;
+mod new;
 mod plan;
 mod printer;
 mod progress;
+mod repository;
 mod shell;
 mod show;
 mod test;
@@ -27,8 +30,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::diagnose::render::Style;
 use crate::diagnose::{Report, SourceMap};
 use crate::run::circumstances::Versions;
+use crate::script::Settings;
 use crate::script::stdlib::Stdlib;
-use crate::script::{Settings, Site};
+use crate::site::{self, Site};
 use printer::Printer;
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
@@ -55,6 +59,8 @@ struct Global {
     /// Whether output is coloured
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     color: When,
+    #[arg(skip)]
+    sites: repository::Sites,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -73,6 +79,8 @@ enum When {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a recipe repository that builds at once
+    New(new::Args),
     /// Show what a recipe would do; changes nothing, needs no privileges
     Plan(plan::Args),
     /// Run recipes
@@ -97,12 +105,19 @@ enum Command {
     Show(show::Args),
     /// Run the tests of recipes: the functions `test_…` of files `*_test.rhai`
     Test(test::Args),
+    /// Add a library from git to the repository, and pin it
+    Add(library::Add),
+    /// Pin libraries to what is newest of what rootwright.toml asks for
+    Update(library::Update),
+    /// Put copies of libraries into the repository
+    Vendor(library::Vendor),
 }
 
 /// A recipe and its options.
 #[derive(Debug, Args)]
 struct RecipeArgs {
-    /// The recipe
+    /// The recipe: a file, or the name of one of the repository
+    #[arg(value_parser = repository::recipe)]
     recipe: PathBuf,
     /// Set an option of the recipe
     #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = pair)]
@@ -121,7 +136,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A length of time: `90s`, `30m`, `12h`, `7d`.
 fn age(text: &str) -> Result<std::time::Duration, String> {
-    crate::script::site::age(text)
+    site::age(text)
         .ok_or_else(|| "a length of time is a number and `s`, `m`, `h` or `d`: `7d`".to_owned())
 }
 
@@ -161,6 +176,16 @@ impl From<crate::script::Failure> for Trouble {
 type Done = Result<ExitCode, Trouble>;
 
 impl Global {
+    /// The same, for whoever goes to another folder.
+    fn absolute(self) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Global {
+            stdlib: self.stdlib.map(absolute),
+            store: self.store.map(absolute),
+            ..self
+        }
+    }
+
     fn settings(&self, recipe: &RecipeArgs) -> Result<Settings, Trouble> {
         Ok(Settings {
             options: recipe.options.clone(),
@@ -172,7 +197,7 @@ impl Global {
     fn plain_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {
         Ok(Settings {
             stdlib: self.stdlib.clone(),
-            site: Site::find(recipe)?,
+            site: self.site(recipe)?,
             ..Settings::default()
         })
     }
@@ -188,9 +213,13 @@ impl Global {
 
     /// The command line's, the site's, else the system's cache.
     fn store(&self, settings: &Settings) -> PathBuf {
+        self.store_of(&settings.site)
+    }
+
+    fn store_of(&self, site: &Site) -> PathBuf {
         self.store
             .clone()
-            .or_else(|| settings.site.store.clone())
+            .or_else(|| site.store.clone())
             .unwrap_or_else(|| PathBuf::from("/var/cache/rootwright"))
     }
 }
@@ -244,6 +273,7 @@ pub fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let done = match cli.command {
+        Command::New(args) => new::run(&args, &cli.global, &printer),
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),
         Command::Boot(args) => boot::run(&args, &cli.global, &printer),
@@ -255,7 +285,10 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(&args, &printer),
         Command::Export(args) => export::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),
-        Command::Test(args) => test::run(&args, &cli.global, &printer),
+        Command::Test(args) => test::run(&args, &cli.global.absolute(), &printer),
+        Command::Add(args) => library::add(&args, &cli.global, &printer),
+        Command::Update(args) => library::update(&args, &cli.global, &printer),
+        Command::Vendor(args) => library::vendor(&args, &cli.global, &printer),
     };
     done.unwrap_or_else(|trouble| {
         printer.reports(&trouble.reports, &trouble.sources);

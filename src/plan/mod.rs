@@ -43,6 +43,9 @@ pub struct Plan {
     pub rootwright: String,
     pub recipe: Recipe,
     pub options: Vec<OptionValue>,
+    /// The libraries whose modules take part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<LibraryUse>,
     /// What the evaluation looked at beside the scripts: facts of the host and the site.
     pub inputs: Vec<Input>,
     /// What was decided or taken for granted where the recipe does not say.
@@ -78,6 +81,9 @@ pub struct OptionValue {
     /// Whether the value was given, or is the default.
     pub given: bool,
     pub help: String,
+    /// Where the default comes from, if it is not the recipe's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<serde_json::Value>,
 }
@@ -89,6 +95,35 @@ pub struct Input {
     pub name: String,
     /// The value, or for a file its blake3 digest (`absent` where there is none).
     pub value: String,
+}
+
+/// A library whose modules take part in the recipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LibraryUse {
+    /// As imports name it, without the `@`.
+    pub name: String,
+    /// Where it comes from.
+    pub git: String,
+    /// The tag or branch that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    pub commit: String,
+    /// Of its files, blake3.
+    pub digest: String,
+    /// What `rootwright.toml` lets it do: `host_run`, `unsigned`, `secret`, `secret:NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+    /// The grants that it makes use of, and where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
+}
+
+/// A use that a library makes of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    pub grant: String,
+    /// The recipe's call first, the library's last.
+    pub site: Vec<Frame>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

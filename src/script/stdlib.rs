@@ -44,6 +44,31 @@ impl Stdlib {
         names
     }
 
+    /// The files below a folder of the stdlib and of its folders, sorted.
+    pub fn tree(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<String> = match &self.folder {
+            Some(base) => walkdir::WalkDir::new(base.join(folder))
+                .into_iter()
+                .flatten()
+                .filter(|entry| entry.file_type().is_file())
+                .filter_map(|entry| {
+                    let below = entry.path().strip_prefix(base).ok()?;
+                    Some(below.to_str()?.to_owned())
+                })
+                .collect(),
+            None => EMBEDDED
+                .get_dir(folder)
+                .map(|dir| {
+                    let mut names = Vec::new();
+                    embedded(dir, &mut names);
+                    names
+                })
+                .unwrap_or_default(),
+        };
+        names.sort();
+        names
+    }
+
     /// Every script of the embedded stdlib with its text, sorted by path.
     pub fn all(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -58,6 +83,12 @@ impl Stdlib {
         found.dedup();
         found
     }
+}
+
+fn embedded(dir: &Dir<'_>, names: &mut Vec<String>) {
+    let files = dir.files().filter_map(|file| file.path().to_str());
+    names.extend(files.map(str::to_owned));
+    dir.dirs().for_each(|dir| embedded(dir, names));
 }
 
 fn walk(folder: &Path, name: &str) -> Vec<String> {

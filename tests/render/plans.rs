@@ -32,6 +32,7 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
                 description: String::new(),
             },
             options: Vec::new(),
+            libraries: Vec::new(),
             inputs: Vec::new(),
             assumptions: Vec::new(),
             messages: Vec::new(),
@@ -111,6 +112,7 @@ impl Builder {
             value: value.into(),
             given,
             help: help.to_owned(),
+            from: None,
             choices: or.iter().map(|&choice| choice.into()).collect(),
         });
         self

@@ -10,6 +10,7 @@ use super::{Access, Builtin, Secret, run};
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Assumption, Capture, CaptureRequest, Captured, NspawnRun, Plan, RootId, Text};
 use crate::script::args::{Call, Outcome};
+use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -151,5 +152,7 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
             report.help("a name has letters, digits, `_` and `-`"),
         ));
     }
+    let grant = Grant::Secret(Some(name.clone()));
+    call.granted(&grant, &format!("wants the secret `{name}`"))?;
     Ok(Dynamic::from(Secret(Text::secret(name))))
 }

@@ -12,6 +12,8 @@ use crate::plan::{
     RemovePath, SetMode, SetOwner, Symlink, WriteFile, digest,
 };
 use crate::script::args::{Call, Fields, Outcome};
+use crate::script::imported;
+use crate::site::Grant;
 
 macro_rules! builtin {
     ($name:literal, $params:expr, $optional:expr, $run:expr, $doc:literal, $example:literal) => {
@@ -309,7 +311,13 @@ fn plain(path: &Path) -> String {
 
 /// The path of a file of the recipe's repository; links may not lead out of it.
 fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf> {
+    let author = call.author_file();
     let outside = || {
+        if let Some(library) = imported::library_of(&author) {
+            let message = format!("`{name}` is outside of the library `{library}`");
+            let report = call.refuse(index, "copy_source", message);
+            return Box::new(report.help("files that a library copies stand in it"));
+        }
         Box::new(call
             .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
@@ -321,18 +329,7 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf>
     {
         return Err(outside());
     }
-    let file = call.author_file();
-    let folder = Path::new(&file)
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let repository = call
-        .session
-        .settings
-        .site
-        .root
-        .clone()
-        .unwrap_or_else(|| call.session.recipe_dir.clone());
+    let (folder, repository) = imported::folders(call.session, &author)?;
     let source = folder.join(relative);
     if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
         && !real.starts_with(repository)
@@ -452,6 +449,9 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
             )
             .help("it starts with `https://`, `http://` or `file:///`"),
         ));
+    }
+    if url.starts_with("file:") {
+        call.granted(&Grant::HostRun, "wants a file of the host")?;
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Box::new(

@@ -13,6 +13,7 @@ use crate::script::session::STDLIB;
 use crate::script::spans::Step;
 use crate::script::stdlib::Stdlib;
 use crate::script::{fault, loader, nearest};
+use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -99,6 +100,8 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
     let fields = call.fields(0)?;
     let distro = fields.required_text("distro")?;
     let name = fields.text("name")?;
+    let wants = "wants to make a root, which runs the distro's tool on the host";
+    call.granted(&Grant::HostRun, wants)?;
     let name = name.unwrap_or_else(|| unused_name(call, &distro));
     let file = module_of(call, &distro).map_err(|report| {
         if report.code != "script::unknown_distro" {

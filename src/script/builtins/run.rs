@@ -11,6 +11,7 @@ use crate::plan::{
 };
 use crate::script::args::{Call, Fields, Outcome, as_strings};
 use crate::script::spans::Step;
+use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -196,6 +197,12 @@ fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
             read_only,
         });
     }
+    if !binds.is_empty() && !call.is_from_stdlib() {
+        call.granted(
+            &Grant::HostRun,
+            "wants paths of the host inside of the root",
+        )?;
+    }
     if !binds.is_empty() && !call.is_from_stdlib() && !call.session.settings.allow_host_run {
         let report = fields.refuse(
             "binds",
@@ -213,6 +220,9 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let argv = call.strings(1)?;
     call.check_argv(&argv, &[Step::Argument(1)])?;
+    if !call.is_from_stdlib() {
+        call.granted(&Grant::HostRun, "wants to run a command of the host")?;
+    }
     if !call.is_from_stdlib() && !call.session.settings.allow_host_run {
         let report = call.report(
             "host_access",
