@@ -18,9 +18,11 @@
 pub mod boot;
 pub mod cli;
 pub mod diagnose;
+pub mod diff;
 pub mod export;
 pub mod lint;
 pub mod plan;
+pub mod reference;
 pub mod run;
 pub mod script;
 pub mod store;

@@ -12,6 +12,7 @@ mod cure;
 pub mod doc;
 mod engine;
 mod fault;
+pub mod functions;
 mod habits;
 mod limits;
 mod loader;
@@ -33,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc;
 
-pub use builtins::{Access, Builtin, all as builtins};
+pub use builtins::{Access, Builtin, Family, all as builtins, families};
 pub use site::Site;
 
 pub use crate::diagnose::nearest;
