@@ -7,6 +7,8 @@ mod build;
 mod cache;
 mod check;
 mod checkup;
+mod diff;
+mod docs;
 mod doctor;
 mod export;
 mod library;
@@ -99,10 +101,14 @@ enum Command {
     Lint(lint::Args),
     /// List the recipes of a folder
     List(list::Args),
+    /// Compare two plans, or two roots that were built
+    Diff(diff::Args),
     /// Look after exports: list, roll back, remove versions
     Export(export::Args),
     /// Describe a recipe and its options
     Show(show::Args),
+    /// Show the reference of the language: built-ins, and the stdlib's functions
+    Docs(docs::Args),
     /// Run the tests of recipes: the functions `test_…` of files `*_test.rhai`
     Test(test::Args),
     /// Add a library from git to the repository, and pin it
@@ -285,6 +291,8 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(&args, &printer),
         Command::Export(args) => export::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),
+        Command::Diff(args) => diff::run(&args, &cli.global, &printer),
+        Command::Docs(args) => docs::run(&args, &cli.global, &printer),
         Command::Test(args) => test::run(&args, &cli.global.absolute(), &printer),
         Command::Add(args) => library::add(&args, &cli.global, &printer),
         Command::Update(args) => library::update(&args, &cli.global, &printer),

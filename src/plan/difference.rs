@@ -178,7 +178,7 @@ fn shown(value: &str) -> &str {
     if value.is_empty() { "\"\"" } else { value }
 }
 
-fn changed_actions(step: &Step, before: &Step) -> String {
+pub(super) fn changed_actions(step: &Step, before: &Step) -> String {
     let pairs = step.actions.iter().zip(&before.actions);
     let changes: Vec<String> = pairs
         .filter(|(now, then)| now.op != then.op || now.only_if != then.only_if)

@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod command;
+mod compare;
 mod difference;
 pub mod digest;
 mod export;
@@ -21,6 +22,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use capture::{Capture, CaptureRequest, Captured};
+pub use compare::{
+    ActionDiff, Change, Differing, PlanDiff, RootDiff, StepDiff, StepRef, differences,
+};
 pub use difference::{Built, BuiltLayer, why};
 pub use export::*;
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};

@@ -12,6 +12,7 @@ mod cure;
 pub mod doc;
 mod engine;
 mod fault;
+pub mod functions;
 mod habits;
 mod imported;
 mod limits;
@@ -37,7 +38,7 @@ pub use crate::diagnose::nearest;
 use crate::diagnose::{HintSet, Report, SourceMap};
 use crate::plan::{Capture, Plan};
 use crate::site::Site;
-pub use builtins::{Access, Builtin, all as builtins};
+pub use builtins::{Access, Builtin, Family, all as builtins, families};
 
 /// What an evaluation is given beside the recipe.
 #[derive(Clone, Debug, Default)]

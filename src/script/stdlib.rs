@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 
 /// Where the stdlib is read from.
 #[derive(Clone, Debug, Default)]
@@ -31,14 +31,17 @@ impl Stdlib {
     pub fn list(&self, folder: &str) -> Vec<String> {
         let mut names: Vec<String> = match &self.folder {
             Some(base) => walk(&base.join(folder), folder),
-            None => EMBEDDED
-                .get_dir(folder)
-                .map(|dir| {
-                    dir.files()
-                        .filter_map(|file| file.path().to_str().map(str::to_owned))
-                        .collect()
-                })
-                .unwrap_or_default(),
+            None => {
+                // The top is no folder of itself.
+                let dir = match folder {
+                    "" => Some(&EMBEDDED),
+                    folder => EMBEDDED.get_dir(folder),
+                };
+                let files = dir.into_iter().flat_map(Dir::files);
+                files
+                    .filter_map(|file| file.path().to_str().map(str::to_owned))
+                    .collect()
+            }
         };
         names.sort();
         names

@@ -17,14 +17,7 @@ pub static BUILTINS: &[Builtin] = &[Builtin {
     params: &["root", "spec"],
     optional: 0,
     access: Access::Everyone,
-    doc: "Writes an artifact below the output folder, complete or not at all.
-
-The spec's fields: `format` (`\"dir\"`, `\"nfs\"`, `\"tar\"`, `\"squashfs\"`, `\"erofs\"`,
-`\"cpio\"`, `\"ext4\"` or `\"oci\"`), `name` (the folder's), `compress`, `exclude` (patterns of
-paths, relative to the root) and `time` (seconds since 1970, to which later times are clamped
-in an image). For nodes that boot it: `server`, `path`, `url`, `clients`. Of `nfs`: `keep`,
-`version`, `share`; of `ext4`: `size`; of `oci`: `layers`, `archive`, `command`,
-`architecture`. docs/exports.md has it all.",
+    doc: include_str!("doc/export.md"),
     example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.export(#{ format: "tar", name: "base", compress: "zstd" });
 root.export(#{ format: "nfs", name: "nodes", keep: 3, server: "192.0.2.1" });"#,

@@ -16,13 +16,13 @@ use crate::script::imported;
 use crate::site::Grant;
 
 macro_rules! builtin {
-    ($name:literal, $params:expr, $optional:expr, $run:expr, $doc:literal, $example:literal) => {
+    ($name:literal, $params:expr, $optional:expr, $run:expr, $example:literal) => {
         Builtin {
             name: $name,
             params: $params,
             optional: $optional,
             access: Access::Everyone,
-            doc: $doc,
+            doc: include_str!(concat!("doc/", $name, ".md")),
             example: concat!(
                 "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });\n",
                 $example
@@ -38,10 +38,6 @@ pub static BUILTINS: &[Builtin] = &[
         &["root", "path", "content", "opts"],
         1,
         write_file,
-        "Makes a file inside of the root, or replaces what it holds.
-
-Missing folders are made. Options: `mode` (0o644 by default), `owner`, `group` (names of
-the root, or numbers), `only_if`, `about`.",
         r#"root.write_file("/etc/motd", "This machine has no disk.\n");"#
     ),
     builtin!(
@@ -49,7 +45,6 @@ the root, or numbers), `only_if`, `about`.",
         &["root", "path", "content", "opts"],
         1,
         append_file,
-        "Adds to the end of a file inside of the root.",
         r#"root.append_file("/etc/hosts", "192.0.2.1 head\n");"#
     ),
     builtin!(
@@ -57,10 +52,6 @@ the root, or numbers), `only_if`, `about`.",
         &["root", "path", "edits", "opts"],
         1,
         edit_file,
-        "Replaces what patterns match in a file of the root; that one matches nothing is an error.
-
-`edits` is a map with `pattern` (a regular expression; `^` and `$` match at every line)
-and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         r##"root.edit_file("/etc/ssh/sshd_config", #{ pattern: "^#?PermitRootLogin .*", replacement: "PermitRootLogin no" });"##
     ),
     builtin!(
@@ -68,9 +59,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "source", "path", "opts"],
         1,
         copy_in,
-        "Copies a file or a tree of the recipe's repository, or a fetched file, into the root.
-
-`source` is relative to the script that names it, and stays within its repository.",
         r#"root.copy_in(fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/usr/local/bin/tool", #{ mode: 0o755 });"#
     ),
     builtin!(
@@ -78,7 +66,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "path", "opts"],
         1,
         make_dir,
-        "Makes a directory of the root, and its parents.",
         r#"root.make_dir("/srv/data", #{ mode: 0o750 });"#
     ),
     builtin!(
@@ -86,7 +73,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "path", "target"],
         0,
         symlink,
-        "Makes a symbolic link at `path` that points at `target`.",
         r#"root.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC");"#
     ),
     builtin!(
@@ -94,9 +80,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "path", "opts"],
         1,
         remove_path,
-        "Removes files or trees of the root; `*`, `?` and `[…]` are wildcards.
-
-Option: `missing_ok` (a boolean), for a path without wildcards that may be absent.",
         r#"root.remove_path("/etc/motd", #{ missing_ok: true });"#
     ),
     builtin!(
@@ -104,7 +87,6 @@ Option: `missing_ok` (a boolean), for a path without wildcards that may be absen
         &["root", "from", "to"],
         0,
         move_path,
-        "Renames a file or a directory inside of the root.",
         r#"root.move_path("/etc/motd", "/etc/motd.old");"#
     ),
     builtin!(
@@ -112,7 +94,6 @@ Option: `missing_ok` (a boolean), for a path without wildcards that may be absen
         &["root", "path", "mode", "opts"],
         1,
         set_mode,
-        "Sets permission bits: `0o640`, or `\"0640\"`. Option: `recursive`.",
         r#"root.set_mode("/etc/motd", 0o640);"#
     ),
     builtin!(
@@ -120,7 +101,6 @@ Option: `missing_ok` (a boolean), for a path without wildcards that may be absen
         &["root", "path", "owner", "opts"],
         1,
         set_owner,
-        "Sets the owner, a name of the root or a number. Options: `group`, `recursive`.",
         r#"root.set_owner("/srv", "root", #{ group: "root" });"#
     ),
     Builtin {
@@ -140,9 +120,7 @@ stdlib's `template` fills values in.",
         params: &["url", "spec"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Names a file of the network by its digest; `copy_in` puts it into a root.
-
-The spec's field: `sha256`, 64 hexadecimal digits. A file with another digest is refused.",
+        doc: include_str!("doc/fetch.md"),
         example: r#"let tool = fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" });"#,
         run: fetch,
     },

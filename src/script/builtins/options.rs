@@ -16,12 +16,7 @@ pub static BUILTINS: &[Builtin] = &[Builtin {
     params: &["name", "spec"],
     optional: 1,
     access: Access::Everyone,
-    doc: "Declares an input of the recipe, set with `-o name=value`, and gives its value.
-
-The spec's fields: `default` (its type is the option's: string, number, boolean, array of
-strings), `choices`, `help`, `pattern` (a regular expression that a string has to match
-whole), `type` (`\"string\"`, `\"number\"`, `\"boolean\"`, `\"list\"`) where there is no default.
-An option without a default has to be given.",
+    doc: include_str!("doc/option.md"),
     example: r#"let release = option("release", #{ default: "a", choices: ["a", "b"], help: "the release" });"#,
     run: option,
 }];

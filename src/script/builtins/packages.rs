@@ -21,10 +21,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["spec"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Makes a new root with the distro's own tool.
-
-The spec's fields: `distro`, `name` (of the root, the distro's by default), and what the
-distro's module takes, such as `release` and `mirror`.",
+        doc: include_str!("doc/bootstrap.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });"#,
         run: bootstrap,
     },
@@ -33,9 +30,7 @@ distro's module takes, such as `release` and `mirror`.",
         params: &["root", "packages", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Installs packages with the root's package manager.
-
-The options depend on the distro's module; all know `recommends` (a boolean).",
+        doc: include_str!("doc/install.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(["openssh-server"]);"#,
         run: |call| with_packages(call, "install"),
@@ -45,7 +40,7 @@ root.install(["openssh-server"]);"#,
         params: &["root", "packages", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Removes packages with the root's package manager.",
+        doc: include_str!("doc/remove.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.remove(["nano"]);"#,
         run: |call| with_packages(call, "remove"),
@@ -55,7 +50,7 @@ root.remove(["nano"]);"#,
         params: &["root", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Brings every package of the root up to date.",
+        doc: include_str!("doc/upgrade.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.upgrade();"#,
         run: upgrade,
@@ -65,12 +60,7 @@ root.upgrade();"#,
         params: &["root", "spec"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Makes an initramfs with dracut for the kernel that is installed in the root.
-
-The spec's fields: `add`, `omit` (dracut modules), `add_drivers`, `force_drivers`,
-`install` (files), `overlay` (`true`, or a map with `size`: `/` is a tmpfs overlay),
-`nfs` (an array of mount options), `kver` (the newest kernel by default), `compress`,
-`config` (lines of dracut.conf), `cmdline` (more words for the kernel command line).",
+        doc: include_str!("doc/dracut.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(["linux-image-amd64", "dracut"]);
 root.dracut(#{ add: ["bash"] });"#,
@@ -81,8 +71,9 @@ root.dracut(#{ add: ["bash"] });"#,
         params: &["root", "function", "arguments"],
         optional: 1,
         access: Access::Stdlib,
-        doc: "Calls a function of the root's distro module, with the root and the arguments.",
-        example: "",
+        doc: include_str!("doc/distro_call.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+let facts = root.distro_call("boot_files");"#,
         run: distro_call,
     },
     Builtin {
@@ -90,8 +81,9 @@ root.dracut(#{ add: ["bash"] });"#,
         params: &["root", "facts"],
         optional: 0,
         access: Access::Stdlib,
-        doc: "Says what a root is: `release`, `arch` (the distro's name of it) and `machine` (the kernel's).",
-        example: "",
+        doc: include_str!("doc/describe_root.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.describe_root(#{ release: "bookworm", arch: "amd64", machine: "x86_64" });"#,
         run: describe_root,
     },
 ];

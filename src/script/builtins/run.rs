@@ -19,14 +19,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["root", "command", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Runs a command inside of the root, in systemd-nspawn.
-
-The command is an array of words, or a string: a script for `/bin/sh -eu`. Options: `env`
-(a map), `user`, `cwd`, `network` (true by default: the host's network and its name
-resolution), `binds` (maps of `host`, `path`, `read_only`), `stdin`, `only_if` (a command:
-the step runs if it ends with 0), `fail_on` and `ignore` (patterns over the output's lines,
-for a command whose exit status does not tell), `allow_failure` (why it may fail),
-`about` (a word on it for the preview).",
+        doc: include_str!("doc/nspawn_run.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
         run: nspawn_run,
@@ -36,12 +29,10 @@ root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
         params: &["root", "argv", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Runs a command of the host; `$ROOT` in an argument stands for the root's mount point.
-
-Where a recipe, and not the stdlib, says it, the build asks for `--allow-host-run`.
-Options: `env`, `stdin`, `only_if`, `fail_on`, `ignore`, `allow_failure`, `about`, as for
-`nspawn_run`; `env` may name `$ROOT` too.",
-        example: "",
+        doc: include_str!("doc/host_run.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+// With `--allow-host-run`.
+root.host_run(["du", "-sh", "$ROOT"], #{ about: "how large it is" });"#,
         run: host_run,
     },
     Builtin {
@@ -49,10 +40,7 @@ Options: `env`, `stdin`, `only_if`, `fail_on`, `ignore`, `allow_failure`, `about
         params: &["root", "purpose", "paths"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Fails, naming all that is missing, unless the root has these files.
-
-`paths` is an array of maps: `path` (one, or several of which one has to be there; `*` is
-a wildcard), `package` (that brings it), `why`.",
+        doc: include_str!("doc/require_paths.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openssh-server", why: "the server" }]);"#,
         run: require_paths,
@@ -62,7 +50,7 @@ root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openss
         params: &["words"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Quotes a string, or an array of strings, for a POSIX shell.",
+        doc: include_str!("doc/quote.md"),
         example: r#"let line = "echo " + quote("it's");"#,
         run: quote,
     },
@@ -71,7 +59,7 @@ root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openss
         params: &["array", "separator"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Joins an array of strings.",
+        doc: include_str!("doc/join.md"),
         example: r#"let line = ["a", "b"].join(", ");"#,
         run: join,
     },
