@@ -27,6 +27,19 @@ const fn stdlib(
     }
 }
 
+const fn module(
+    name: &'static str,
+    params: &'static [&'static str],
+    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+    doc: &'static str,
+    example: &'static str,
+) -> Builtin {
+    Builtin {
+        access: Access::Modules,
+        ..stdlib(name, params, run, doc, example)
+    }
+}
+
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
         name: "host_arch",
@@ -51,35 +64,35 @@ pub static BUILTINS: &[Builtin] = &[
         include_str!("doc/host_list.md"),
         r#"for name in host_list("/etc/apt/sources.list.d") { log(name); }"#,
     ),
-    stdlib(
+    module(
         "stdlib_text",
         &["path"],
         stdlib_text,
         include_str!("doc/stdlib_text.md"),
         r#"let text = stdlib_text("export/boot.ipxe");"#,
     ),
-    stdlib(
+    module(
         "site",
         &["distro", "key"],
         site,
         include_str!("doc/site.md"),
         r#"let mirror = site("debian", "mirror") ?? "http://mirror.example.org/debian";"#,
     ),
-    stdlib(
+    module(
         "assume",
         &["what", "value", "from"],
         assume,
         include_str!("doc/assume.md"),
         r#"assume("mirror", "http://mirror.example.org/debian", "the host's package sources");"#,
     ),
-    stdlib(
+    module(
         "need_file",
         &["path", "why", "packages"],
         need_file,
         include_str!("doc/need_file.md"),
         r#"need_file("/usr/sbin/getcap", "finds file capabilities", #{ debian: "libcap2-bin", fedora: "libcap" });"#,
     ),
-    stdlib(
+    module(
         "set_fact",
         &["root", "name", "value"],
         set_fact,
@@ -87,7 +100,7 @@ pub static BUILTINS: &[Builtin] = &[
         r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.set_fact("boot", #{ nfs: true, extra: "quiet" });"#,
     ),
-    stdlib(
+    module(
         "fact",
         &["root", "name"],
         fact,

@@ -29,7 +29,7 @@ for role in ["web", "db"] {
         name: "archive",
         params: &["root", "archive"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: include_str!("doc/archive.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.archive(#{
@@ -44,7 +44,7 @@ root.archive(#{
         name: "uses_archives",
         params: &["root"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: include_str!("doc/uses_archives.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.uses_archives();"#,
@@ -54,7 +54,7 @@ root.uses_archives();"#,
         name: "check_before",
         params: &["root", "check"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: include_str!("doc/check_before.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.check_before(#{ about: "the licence server", argv: ["ping", "-c", "1", "192.0.2.1"] });"#,
@@ -64,7 +64,7 @@ root.check_before(#{ about: "the licence server", argv: ["ping", "-c", "1", "192
         name: "wanted",
         params: &["root", "names"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: include_str!("doc/wanted.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.wanted(["openssh-server"]);"#,
@@ -146,6 +146,7 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
+    super::run::may_use_the_host(call, "wants a check, which is a command of the host")?;
     let fields = call.fields(1)?;
     let mut env = BTreeMap::new();
     for (name, value) in fields.texts("env")? {
