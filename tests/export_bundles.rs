@@ -190,6 +190,8 @@ impl Fixture {
             needs: Vec::new(),
             checks: Vec::new(),
             archives: Vec::new(),
+            keyrings: Vec::new(),
+            unsigned: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
         };
@@ -456,6 +458,8 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
         label: String::new(),
         site: Vec::new(),
         archives: Vec::new(),
+        keyrings: Vec::new(),
+        unsigned: Vec::new(),
         actions: vec![Action {
             op: Op::Export(Export {
                 name: (*name).to_owned(),

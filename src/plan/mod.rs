@@ -10,6 +10,7 @@ mod difference;
 pub mod digest;
 mod export;
 pub mod image;
+mod keyring;
 mod layer;
 mod op;
 pub mod render;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use capture::{Capture, CaptureRequest, Captured};
 pub use difference::{Built, BuiltLayer, why};
 pub use export::*;
+pub use keyring::{KEYRINGS, Keyring, Unsigned};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
 pub use text::{Part, Text};
@@ -56,6 +58,12 @@ pub struct Plan {
     /// Where packages come from; steps name them by their place in this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<Archive>,
+    /// The keys that packages are checked with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyrings: Vec<Keyring>,
+    /// What is installed unchecked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsigned: Vec<Unsigned>,
     pub roots: Vec<Root>,
     pub steps: Vec<Step>,
 }

@@ -159,6 +159,8 @@ pub fn empty_plan(name: &str, text: &str) -> Plan {
         needs: Vec::new(),
         checks: Vec::new(),
         archives: Vec::new(),
+        keyrings: Vec::new(),
+        unsigned: Vec::new(),
         roots: Vec::new(),
         steps: Vec::new(),
     }

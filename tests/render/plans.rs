@@ -38,6 +38,8 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
             needs: Vec::new(),
             checks: Vec::new(),
             archives: Vec::new(),
+            keyrings: Vec::new(),
+            unsigned: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
         },

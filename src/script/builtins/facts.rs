@@ -26,6 +26,18 @@ const fn stdlib(
     }
 }
 
+const fn module(
+    name: &'static str,
+    params: &'static [&'static str],
+    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+    doc: &'static str,
+) -> Builtin {
+    Builtin {
+        access: Access::Modules,
+        ..stdlib(name, params, run, doc)
+    }
+}
+
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
         name: "host_arch",
@@ -48,37 +60,37 @@ pub static BUILTINS: &[Builtin] = &[
         host_list,
         "The names in a folder of the host, sorted; none where there is no such folder.",
     ),
-    stdlib(
+    module(
         "stdlib_text",
         &["path"],
         stdlib_text,
         "The text of a file of the stdlib, such as a script that goes into a root.",
     ),
-    stdlib(
+    module(
         "site",
         &["distro", "key"],
         site,
         "What the site's configuration says of a distro, or `()`.",
     ),
-    stdlib(
+    module(
         "assume",
         &["what", "value", "from"],
         assume,
         "Notes a decision in the plan: what, which, and where it comes from.",
     ),
-    stdlib(
+    module(
         "need_file",
         &["path", "why", "packages"],
         need_file,
         "Names a file that the host must have; `packages` maps families of hosts to the package that brings it.",
     ),
-    stdlib(
+    module(
         "set_fact",
         &["root", "name", "value"],
         set_fact,
         "Remembers something of a root, for other modules. `cmdline` is the kernel command line that exports write.",
     ),
-    stdlib(
+    module(
         "fact",
         &["root", "name"],
         fact,

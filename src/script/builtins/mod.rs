@@ -2,6 +2,7 @@
 //! mean" and the reference all come.
 
 mod capture;
+mod distros;
 mod export;
 mod facts;
 mod files;
@@ -11,6 +12,7 @@ mod packages;
 mod roots;
 mod run;
 mod say;
+mod signing;
 mod values;
 
 use std::any::TypeId;
@@ -30,6 +32,8 @@ pub use values::{Fetched, ROOT_PROPERTIES, RootRef, Secret, is_marked, unmark};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Everyone,
+    /// Modules, of the stdlib or of a recipe's repository: it describes a root to the plan.
+    Modules,
     /// Modules of the stdlib only: it looks at the host, or decides for every recipe.
     Stdlib,
 }
@@ -92,6 +96,8 @@ pub fn all() -> &'static [&'static Builtin] {
         [
             options::BUILTINS,
             packages::BUILTINS,
+            distros::BUILTINS,
+            signing::BUILTINS,
             roots::BUILTINS,
             export::BUILTINS,
             run::BUILTINS,
@@ -123,19 +129,27 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
                     return Err(Fault::raise(Report::new("script::no_session", message)));
                 };
                 let call = Call::new(&session, &context, builtin, args);
-                let outcome = if builtin.access == Access::Stdlib && !call.is_from_stdlib() {
-                    Err(Box::new(
-                        call.report(
-                            "stdlib_only",
-                            format!("`{}` is for modules of the stdlib", builtin.name),
-                        )
-                        .help("what a recipe needs of the host is an option of the recipe"),
-                    ))
-                } else {
-                    (builtin.run)(&call)
+                let outcome = match refused(&call) {
+                    Some(report) => Err(report),
+                    None => (builtin.run)(&call),
                 };
                 outcome.map_err(|report| Fault::raise(*report))
             });
         }
     }
+}
+
+/// Why the built-in is not for whoever calls it.
+fn refused(call: &Call<'_>) -> Option<Box<Report>> {
+    let name = call.builtin.name;
+    let recipe = || call.session.plan.borrow().recipe.path == call.file();
+    let (code, whose) = match call.builtin.access {
+        Access::Stdlib if !call.is_from_stdlib() => ("stdlib_only", "modules of the stdlib"),
+        Access::Modules if recipe() => ("modules_only", "modules, such as a distro's"),
+        _ => return None,
+    };
+    let report = *call.report(code, format!("`{name}` is for {whose}"));
+    Some(Box::new(report.help(
+        "what a recipe needs of the host is an option of the recipe",
+    )))
 }

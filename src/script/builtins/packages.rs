@@ -75,24 +75,6 @@ root.install(["linux-image-amd64", "dracut"]);
 root.dracut(#{ add: ["bash"] });"#,
         run: dracut,
     },
-    Builtin {
-        name: "distro_call",
-        params: &["root", "function", "arguments"],
-        optional: 1,
-        access: Access::Stdlib,
-        doc: "Calls a function of the root's distro module, with the root and the arguments.",
-        example: "",
-        run: distro_call,
-    },
-    Builtin {
-        name: "describe_root",
-        params: &["root", "facts"],
-        optional: 0,
-        access: Access::Stdlib,
-        doc: "Says what a root is: `release`, `arch` (the distro's name of it) and `machine` (the kernel's).",
-        example: "",
-        run: describe_root,
-    },
 ];
 
 fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -229,33 +211,6 @@ fn dracut(call: &Call<'_>) -> Outcome<Dynamic> {
         })
 }
 
-fn distro_call(call: &Call<'_>) -> Outcome<Dynamic> {
-    let root = call.root(0)?;
-    let function = call.text(1)?;
-    let arguments = if call.has(2) {
-        call.array(2)?
-    } else {
-        Vec::new()
-    };
-    call_distro(call, root, &function, arguments)
-}
-
-fn describe_root(call: &Call<'_>) -> Outcome<Dynamic> {
-    let id = call.root(0)?;
-    let fields = call.fields(1)?;
-    let release = fields.text("release")?;
-    let arch = fields.text("arch")?;
-    let machine = fields.text("machine")?;
-    fields.finish()?;
-    let mut plan = call.session.plan.borrow_mut();
-    if let Some(root) = plan.roots.get_mut(id) {
-        root.release = release.unwrap_or_default();
-        root.arch = arch.unwrap_or_else(|| root.arch.clone());
-        root.machine = machine.filter(|machine| !machine.is_empty());
-    }
-    Ok(Dynamic::UNIT)
-}
-
 /// Calls a function of a stdlib module with a root and a map.
 pub fn call_stdlib(
     call: &Call<'_>,
@@ -351,7 +306,7 @@ fn call_module(
             ),
         );
         return Err(Box::new(
-            report.help("docs/architecture.md says what a distro module brings"),
+            report.help("docs/distros.md says what a distro module brings"),
         ));
     }
     let chain = call.chain();

@@ -32,7 +32,7 @@ for role in ["web", "db"] {
         name: "archive",
         params: &["root", "archive"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: "Names an archive that the root's packages come from.
 
 The fields: `name`, `url` (of the file that says the archive's state), `state` (a regular
@@ -45,7 +45,7 @@ first group is the archive's date: RFC 2822, or seconds since 1970).",
         name: "uses_archives",
         params: &["root"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: "Says that the step takes packages from the root's archives: its layer is as old as they were.",
         example: "",
         run: uses_archives,
@@ -54,7 +54,7 @@ first group is the archive's date: RFC 2822, or seconds since 1970).",
         name: "check_before",
         params: &["root", "check"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: "Adds a check of the host that runs before the first step, and changes nothing.
 
 The fields: `about` (what is looked at), `argv`, `env`, `sources` (paths inside of the
@@ -68,7 +68,7 @@ told in src/run/preflight/checks.rs.",
         name: "wanted",
         params: &["root", "names"],
         optional: 0,
-        access: Access::Stdlib,
+        access: Access::Modules,
         doc: "Gives names, such as packages, to the root's checks: each has to be there.",
         example: "",
         run: wanted,
@@ -149,6 +149,7 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
+    super::run::may_use_the_host(call, "a check is a command of the host")?;
     let fields = call.fields(1)?;
     let mut env = BTreeMap::new();
     for (name, value) in fields.texts("env")? {

@@ -213,17 +213,7 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let argv = call.strings(1)?;
     call.check_argv(&argv, &[Step::Argument(1)])?;
-    if !call.is_from_stdlib() && !call.session.settings.allow_host_run {
-        let report = call.report(
-            "host_access",
-            "the recipe wants to run a command of the host",
-        );
-        return Err(Box::new(
-            report
-                .label("this would run outside of the root, with your privileges")
-                .help("look at the recipe; if that is right, say `--allow-host-run`"),
-        ));
-    }
+    may_use_the_host(call, "the recipe wants to run a command of the host")?;
     let fields = call.fields(2)?;
     let common = common(&fields)?;
     fields.finish()?;
@@ -242,6 +232,19 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
         site: Vec::new(),
     };
     step(call, root, "host_run", label, action)
+}
+
+/// Refuses what only the stdlib may do without `--allow-host-run`.
+pub fn may_use_the_host(call: &Call<'_>, message: &str) -> Outcome<()> {
+    if call.is_from_stdlib() || call.session.settings.allow_host_run {
+        return Ok(());
+    }
+    let report = call.report("host_access", message);
+    Err(Box::new(
+        report
+            .label("this would run outside of the root, with your privileges")
+            .help("look at the recipe; if that is right, say `--allow-host-run`"),
+    ))
 }
 
 fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -1,0 +1,60 @@
+//! Keys that packages are signed with, and what is installed without any.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::RootId;
+use crate::diagnose::Frame;
+
+/// Where commands of the host find keyrings while a plan runs: a folder of the private mount
+/// namespace, so that no host has it otherwise.
+pub const KEYRINGS: &str = "/run/systemd/nspawn/keyrings";
+
+/// A file of OpenPGP keys that is made before the first command that names it. It holds the
+/// keys with these fingerprints and no others, wherever they are from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Keyring {
+    pub root: RootId,
+    /// Where commands of the host find it: in [`KEYRINGS`], under a name that tells what is in
+    /// it, so that another set of keys makes another layer.
+    pub path: String,
+    /// What is signed with the keys: `the packages of debian bookworm`.
+    pub about: String,
+    /// Fingerprints of primary keys, 40 or 64 hexadecimal digits in upper case: all of them
+    /// have to be found, and no other key is taken. Empty where the recipe gives a file of its
+    /// own without saying what is in it.
+    pub fingerprints: Vec<String>,
+    /// Files of the host that may hold the keys, in the order in which they are looked at.
+    pub files: Vec<String>,
+    /// Commands of the host, for keys that no file holds: each leaves files in the empty folder
+    /// that it is run in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetch: Vec<Vec<String>>,
+    /// Whether the file is ASCII-armoured, for tools that read no other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub armor: bool,
+    /// The package that brings one of the files, by family of the host.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, String>,
+    pub site: Vec<Frame>,
+}
+
+impl Keyring {
+    /// The file's name.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// What is installed without a check of who made it, because the recipe says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unsigned {
+    pub root: RootId,
+    /// `the packages of debian bookworm`
+    pub what: String,
+    /// Why, in the recipe's words.
+    pub why: String,
+    pub site: Vec<Frame>,
+}

@@ -1,0 +1,194 @@
+//! What a root's distro knows of itself, and the upkeep of its packages; all of it is asked of
+//! the distro's module.
+
+use rhai::{Array, Dynamic, Map};
+
+use super::packages::call_distro;
+use super::{Access, Builtin};
+use crate::plan::RootId;
+use crate::script::args::{Call, Outcome, as_strings};
+use crate::script::nearest;
+use crate::script::words::type_words;
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "role",
+        params: &["root", "name"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "The packages that play a role in the root's distro, as an array.
+
+Roles that every distro of the stdlib has: `init`, `kernel`, `dracut`, `dracut-network`,
+`dracut-live`, `network-manager`, `nfs-client`, `ssh-server`, `udev`, `dbus`, `ip`, `ps`,
+`kmod`, `locale`, `tzdata`, `ca-certificates`. Where a distro needs no package for a role
+the array is empty.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.install(root.role("kernel") + root.role("ssh-server"));"#,
+        run: role,
+    },
+    Builtin {
+        name: "kernels",
+        params: &["root"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "The distro's kernels for the root's architecture: maps of `package` and `about`, the usual one first.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+for kernel in root.kernels() { log(`${kernel.package}: ${kernel.about}`); }"#,
+        run: |call| ask(call, "kernels"),
+    },
+    Builtin {
+        name: "repositories",
+        params: &["root"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "The package sources that the root has: maps whose fields are the package manager's own.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+for repository in root.repositories() { log(repository.uri); }"#,
+        run: |call| ask(call, "repositories"),
+    },
+    Builtin {
+        name: "add_repository",
+        params: &["root", "spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Adds a source of packages, with the key that it is signed with.
+
+The fields that all package managers have: `name` (of the file in the root), `uri`, `key` (a
+file of the recipe's repository, a path of the host, or a URL with `sha256` beside it),
+`fingerprints` (of the keys that are meant; others in the file are not taken),
+`allow_unsigned` (why there is no key). The others are the package manager's own: `suites`
+and `components`, for example.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.add_repository(#{
+    name: "tools", uri: "https://packages.example.org/debian", suites: ["bookworm"], components: ["main"],
+    key: "https://packages.example.org/key.asc", sha256: "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
+    fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"],
+});"#,
+        run: add_repository,
+    },
+    Builtin {
+        name: "clean",
+        params: &["root"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "Removes what the package manager keeps for itself: downloads, and lists that it makes anew.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.clean();"#,
+        run: clean,
+    },
+    Builtin {
+        name: "distro_call",
+        params: &["root", "function", "arguments"],
+        optional: 1,
+        access: Access::Modules,
+        doc: "Calls a function of the root's distro module, with the root and the arguments.",
+        example: "",
+        run: distro_call,
+    },
+    Builtin {
+        name: "describe_root",
+        params: &["root", "facts"],
+        optional: 0,
+        access: Access::Modules,
+        doc: "Says what a root is: `release`, `arch` (the distro's name of it) and `machine` (the kernel's).",
+        example: "",
+        run: describe_root,
+    },
+];
+
+fn role(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let name = call.text(1)?;
+    let distro = distro(call, root);
+    let answer = call_distro(call, root, "roles", Vec::new())?;
+    let given = type_words(answer.type_name());
+    let Some(roles) = answer.try_cast::<Map>() else {
+        let message = format!("`roles` of the distro `{distro}` has to give a map, and gives {given}");
+        return Err(call.report("roles", message));
+    };
+    let Some(packages) = roles.get(name.as_str()) else {
+        let message = format!("the distro `{distro}` has no role `{name}`");
+        let report = call.refuse(1, "unknown_role", message);
+        let names: Vec<&str> = roles.keys().map(|key| key.as_str()).collect();
+        let all = format!("it has {}", names.join(", "));
+        return Err(Box::new(match nearest(&name, names.iter().copied()) {
+            Some(near) => report.help(format!("did you mean `{near}`?")).help(all),
+            None => report.help(all),
+        }));
+    };
+    let Some(packages) = as_strings(packages) else {
+        let given = type_words(packages.type_name());
+        let message = format!(
+            "the role `{name}` of the distro `{distro}` has to be an array of packages, and is {given}"
+        );
+        return Err(call.report("roles", message));
+    };
+    let packages: Array = packages.into_iter().map(Dynamic::from).collect();
+    Ok(packages.into())
+}
+
+fn distro(call: &Call<'_>, root: RootId) -> String {
+    let plan = call.session.plan.borrow();
+    plan.root(root)
+        .map(|root| root.distro.clone())
+        .unwrap_or_default()
+}
+
+fn ask(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
+    call_distro(call, call.root(0)?, function, Vec::new())
+}
+
+fn add_repository(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let spec = call.map(1)?;
+    let name = call.fields(1)?.required_text("name")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        let message = format!("`{}` is no name for a repository", name.escape_debug());
+        let report = call.fields(1)?.refuse("name", "repository_name", message);
+        return Err(Box::new(report.help(
+            "it becomes the name of a file: letters, digits, `.`, `_` and `-`",
+        )));
+    }
+    let label = || format!("add the repository {name}");
+    call.session
+        .step(Some(root), "add_repository", label, &call.chain(), || {
+            call_distro(call, root, "add_repository", vec![spec.into()])
+        })
+}
+
+fn clean(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let label = || "remove what the package manager keeps".to_owned();
+    call.session
+        .step(Some(root), "clean", label, &call.chain(), || {
+            call_distro(call, root, "clean", Vec::new())
+        })
+}
+
+fn distro_call(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let function = call.text(1)?;
+    let arguments = if call.has(2) {
+        call.array(2)?
+    } else {
+        Vec::new()
+    };
+    call_distro(call, root, &function, arguments)
+}
+
+fn describe_root(call: &Call<'_>) -> Outcome<Dynamic> {
+    let id = call.root(0)?;
+    let fields = call.fields(1)?;
+    let release = fields.text("release")?;
+    let arch = fields.text("arch")?;
+    let machine = fields.text("machine")?;
+    fields.finish()?;
+    let mut plan = call.session.plan.borrow_mut();
+    if let Some(root) = plan.roots.get_mut(id) {
+        root.release = release.unwrap_or_default();
+        root.arch = arch.unwrap_or_else(|| root.arch.clone());
+        root.machine = machine.filter(|machine| !machine.is_empty());
+    }
+    Ok(Dynamic::UNIT)
+}
