@@ -33,6 +33,8 @@ struct Judged<'a> {
     command: Command<'a>,
     /// The command as the plan has it.
     planned: &'a [String],
+    /// The programs that a script in it is made of, where the plan says so.
+    tools: &'a [String],
     allow_failure: Option<&'a str>,
     in_root: bool,
 }
@@ -113,6 +115,7 @@ impl Running<'_> {
                 with_errors: true,
             },
             planned: &run.argv,
+            tools: &run.tools,
             allow_failure: run.allow_failure.as_deref(),
             in_root: false,
         };
@@ -146,6 +149,7 @@ impl Running<'_> {
                 with_errors,
             },
             planned: &run.argv,
+            tools: &[],
             allow_failure: run.allow_failure.as_deref(),
             in_root: true,
         };
@@ -214,7 +218,10 @@ impl Running<'_> {
             command: self.settings.secrets.redact(&planned),
             in_root: judged.in_root,
             script: script(judged.planned).is_some(),
-            tools: tools(judged.planned),
+            tools: match judged.tools.is_empty() {
+                true => tools(judged.planned),
+                false => judged.tools.to_vec(),
+            },
             status: ended.status,
             matched: ended.matched,
             output: ended.output,

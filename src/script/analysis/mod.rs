@@ -196,7 +196,17 @@ fn collect(node: ASTNode<'_>, names: &mut Names, calls: &mut Vec<Call>, imports:
 }
 
 /// Built-ins that modules carry out, under the same names.
-const DISPATCHED: &[&str] = &["bootstrap", "install", "remove", "upgrade", "dracut"];
+const DISPATCHED: &[&str] = &[
+    "bootstrap",
+    "install",
+    "remove",
+    "upgrade",
+    "clean",
+    "kernels",
+    "repositories",
+    "add_repository",
+    "dracut",
+];
 
 /// Whether a file is a module that built-ins are dispatched to.
 fn implements(file: &str) -> bool {

@@ -39,7 +39,8 @@ root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
 
 Where a recipe, and not the stdlib, says it, the build asks for `--allow-host-run`.
 Options: `env`, `stdin`, `only_if`, `fail_on`, `ignore`, `allow_failure`, `about`, as for
-`nspawn_run`; `env` may name `$ROOT` too.",
+`nspawn_run`; `env` may name `$ROOT` too; `tools`: the programs that a script in `argv` is
+made of, which the host must have.",
         example: "",
         run: host_run,
     },
@@ -216,11 +217,13 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
     may_use_the_host(call, "the recipe wants to run a command of the host")?;
     let fields = call.fields(2)?;
     let common = common(&fields)?;
+    let tools = fields.strings("tools")?.unwrap_or_default();
     fields.finish()?;
     let label = label("run on the host:", &argv);
     let action = Action {
         op: Op::HostRun(HostRun {
             argv,
+            tools,
             env: common.env,
             stdin: common.stdin,
             downloads: common.downloads,
