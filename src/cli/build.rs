@@ -401,7 +401,7 @@ fn before(
                     .steps
                     .iter()
                     .any(|step| !step.archives.is_empty() && runs(step)),
-            builds: plan.steps.iter().any(runs),
+            runs: plan.steps.iter().filter(|step| runs(step)).map(|step| step.number).collect(),
             patience: checkup::IN_A_BUILD,
         };
         let sources = &ready.evaluation.sources;

@@ -8,9 +8,9 @@ use super::Trouble;
 use super::printer::Printer;
 use crate::diagnose::{HintSet, Report, SourceMap};
 use crate::export;
-use crate::plan::Plan;
+use crate::plan::{Keyring, Plan};
 use crate::run::preflight::{self, HostTools, checks, host};
-use crate::run::{self, Secrets};
+use crate::run::{self, Secrets, keyrings};
 use crate::script::{Settings, stdlib::Stdlib};
 
 /// How long a check may take before a build, which asks the same again and waits longer.
@@ -43,8 +43,8 @@ pub struct Depth {
     pub secrets: Vec<(String, PathBuf)>,
     /// Whether packages will be taken from archives, so that these are worth a look.
     pub archives: bool,
-    /// Whether anything will be made.
-    pub builds: bool,
+    /// The numbers of the steps that will run; nothing is made where there are none.
+    pub runs: BTreeSet<usize>,
     /// How long a check may take.
     pub patience: Duration,
 }
@@ -74,7 +74,7 @@ impl Checkup {
         let packages = missing.iter().filter_map(|m| m.package.clone());
         checkup.packages.extend(packages);
         checkup.add("tools and files of the host", report);
-        if depth.builds {
+        if !depth.runs.is_empty() {
             // Programs are asked for their versions, which takes as long as a build does
             // that has nothing to make.
             checkup.add("versions of the host's tools", tools.too_old(plan));
@@ -88,7 +88,7 @@ impl Checkup {
             format!("the output folder {}", settings.out.display()),
             export::check(plan, &settings.out),
         );
-        if depth.builds {
+        if !depth.runs.is_empty() {
             let store = settings.store.root().display();
             let needed = host::estimate(plan, &settings.store);
             let space = format!("{} MiB of space in the store {store}", needed >> 20);
@@ -102,7 +102,21 @@ impl Checkup {
                 host::overlay(&settings.store),
             );
         }
-        if depth.builds {
+        if !depth.runs.is_empty() {
+            // Before the archives: what they are checked with.
+            for keyring in keyrings_of(plan, depth) {
+                let made = keyrings::ensure(keyring, &settings.store);
+                let wrong = made.err().map(|report| {
+                    let fields = ["fingerprints", "keyring", "key", "release"];
+                    let report = checks::at_field(*report, sources, &fields);
+                    tools.cured_by(report, &keyring.packages)
+                });
+                if let Some((_, package)) = &wrong {
+                    checkup.packages.extend(package.clone());
+                }
+                let wrong = wrong.map(|(report, _)| report);
+                checkup.add(format!("the keys of {}", keyring.about), wrong);
+            }
             let circumstances = checks::Circumstances {
                 tools,
                 sources,
@@ -124,6 +138,22 @@ impl Checkup {
         }
         (checkup, found)
     }
+}
+
+/// The keyrings that steps name which will run, or checks of archives.
+fn keyrings_of<'a>(plan: &'a Plan, depth: &Depth) -> Vec<&'a Keyring> {
+    let steps = plan.steps.iter();
+    let mut paths: BTreeSet<&str> = steps
+        .filter(|step| depth.runs.contains(&step.number))
+        .flat_map(|step| keyrings::of_step(plan, step))
+        .map(|keyring| keyring.path.as_str())
+        .collect();
+    if depth.archives {
+        let values = plan.checks.iter().flat_map(|check| check.env.values());
+        paths.extend(values.map(String::as_str));
+    }
+    let named = |keyring: &&Keyring| paths.contains(keyring.path.as_str());
+    plan.keyrings.iter().filter(named).collect()
 }
 
 /// The stdlib's table of host tools, and what family this host is of.

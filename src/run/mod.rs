@@ -7,6 +7,7 @@ mod error;
 mod execute;
 pub mod files;
 pub mod interrupt;
+pub mod keyrings;
 mod leftover;
 mod mount;
 mod output;

@@ -11,7 +11,7 @@ use super::files::{self, FileContext};
 use super::mount::Covered;
 use super::process::{self, Command, Ended};
 use super::resolver::Resolver;
-use super::{At, CommandFailure, Error, Events, Settings, interrupt};
+use super::{At, CommandFailure, Error, Events, Settings, interrupt, keyrings};
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Action, Downloads, HostRun, NspawnRun, Op, ROOT_PLACEHOLDER, command};
 
@@ -45,6 +45,10 @@ impl Running<'_> {
     /// # Errors
     /// The first that fails.
     pub fn actions(&self) -> Result<(), Error> {
+        for keyring in keyrings::of_step(self.at.plan, self.at.step) {
+            keyrings::ensure(keyring, &self.settings.store)
+                .map_err(|report| Error::Step { report, site: keyring.site.clone() })?;
+        }
         for action in &self.at.step.actions {
             if interrupt::interrupted() {
                 return Err(Error::Interrupted);

@@ -124,7 +124,7 @@ impl Store {
                 path,
             });
         }
-        for kind in ["failed", "merged", "logs", "fetch", "checks"] {
+        for kind in ["failed", "merged", "logs", "fetch", "checks", "keyrings"] {
             for entry in fs::read_dir(self.root.join(kind))? {
                 let mut entry = other(kind, &entry?.path(), "")?;
                 entry.held = match kind {

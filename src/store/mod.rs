@@ -14,6 +14,7 @@
 //! STORE/logs/BUILD/           one log a step, and the journal of commands
 //! STORE/captures/KEY          what `capture` saw
 //! STORE/fetch/DIGEST          fetched files
+//! STORE/keyrings/NAME         keys that packages are checked with, by their fingerprints
 //! STORE/checks/              what checks before a build have downloaded
 //! STORE/versions.json         what programs of the host said their versions are
 //! ```
@@ -41,7 +42,7 @@ use crate::plan::Key;
 
 const FOLDERS: &[&str] = &[
     "layers", "states", "builds", "exports", "merged", "packages", "tmp", "failed", "logs",
-    "locks", "captures", "fetch", "checks",
+    "locks", "captures", "fetch", "checks", "keyrings",
 ];
 
 /// How long to wait between two looks at a lock that somebody else holds.

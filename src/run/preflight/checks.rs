@@ -254,9 +254,7 @@ fn take(checked: &mut Checked, line: Line, check: &Check, circumstances: &Circum
         return;
     }
     let site = want.map_or(&check.site, |want| &want.site);
-    // How the stdlib asks is of no interest to who has to mend the recipe.
-    let own = |frame: &&Frame| !frame.span.file.starts_with(STDLIB);
-    let site: Vec<Frame> = site.iter().take_while(own).cloned().collect();
+    let site = own_frames(site);
     let sources = circumstances.sources;
     let literal = want.and_then(|want| want.literal.clone());
     let focus = literal.or_else(|| {
@@ -272,16 +270,31 @@ fn take(checked: &mut Checked, line: Line, check: &Check, circumstances: &Circum
     if focus.is_some() {
         report = report.focus(focus).label("here");
     }
-    if let Some(package) = circumstances.tools.package(&line.packages) {
-        let packages = [package.clone()].into_iter().collect();
-        if let Some(command) = circumstances.tools.install_command(&packages) {
-            report = report.next(crate::plan::command::quote_all(&command));
-        }
-        checked.packages.push(package);
-    }
+    let (report, package) = circumstances.tools.cured_by(report, &line.packages);
+    checked.packages.extend(package);
     match line.severity {
         Severity::Error => checked.wrong.push(report),
         Severity::Warning | Severity::Note => checked.odd.push(report),
+    }
+}
+
+/// The calls of the recipe and its own modules: how the stdlib asks is of no interest to who
+/// has to mend the recipe.
+fn own_frames(site: &[Frame]) -> Vec<Frame> {
+    let own = |frame: &&Frame| !frame.span.file.starts_with(STDLIB);
+    site.iter().take_while(own).cloned().collect()
+}
+
+/// The report, drawn at the first of these fields that the call has.
+pub fn at_field(mut report: Report, sources: &SourceMap, fields: &[&str]) -> Report {
+    report.trace = own_frames(&report.trace);
+    let focus = fields.iter().find_map(|name| {
+        let frames = report.trace.iter().rev();
+        frames.filter_map(|frame| field(sources, frame, name)).next()
+    });
+    match focus {
+        Some(span) => report.focus(Some(span)).label("here"),
+        None => report,
     }
 }
 

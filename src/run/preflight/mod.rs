@@ -88,6 +88,24 @@ impl HostTools {
         packages.get(self.family.as_ref()?).cloned()
     }
 
+    /// The report with the command that installs what would cure it, and that package, where
+    /// this host has one.
+    pub fn cured_by(
+        &self,
+        report: Report,
+        packages: &BTreeMap<String, String>,
+    ) -> (Report, Option<String>) {
+        let Some(package) = self.package(packages) else {
+            return (report, None);
+        };
+        let command = self.install_command(&BTreeSet::from([package.clone()]));
+        let report = match command {
+            Some(command) => report.next(crate::plan::command::quote_all(&command)),
+            None => report,
+        };
+        (report, Some(package))
+    }
+
     /// Tools of the plan that are there, but too old.
     pub fn too_old(&self, plan: &Plan) -> Vec<Report> {
         let wanted = wanted(plan);
@@ -185,6 +203,9 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
     };
     if !plan.archives.is_empty() {
         want("curl", "the state of archives".to_owned());
+    }
+    if !plan.keyrings.is_empty() {
+        want("gpg", "the keys that packages are checked with".to_owned());
     }
     for step in &plan.steps {
         for action in &step.actions {

@@ -6,6 +6,7 @@
 mod export;
 mod header;
 mod input;
+mod keyrings;
 mod nspawn;
 mod ops;
 mod prelude;
@@ -31,6 +32,7 @@ pub fn secret_variable(name: &str) -> String {
 /// The script.
 pub fn sh(plan: &Plan) -> String {
     let mut script = Emitter::default();
+    keyrings::write(&mut script, plan);
     steps(&mut script, plan);
     leftovers(&mut script, plan);
 
@@ -61,7 +63,7 @@ pub fn sh(plan: &Plan) -> String {
     let mut out = header::comments(plan);
     out.push_str(&header::checks(plan, &tools));
     out.push('\n');
-    out.push_str(&header::entrance(script.offline || script.online));
+    out.push_str(&header::entrance(script.offline || script.online || !plan.keyrings.is_empty()));
     for helper in &helpers {
         out.push('\n');
         out.push_str(helper.source());

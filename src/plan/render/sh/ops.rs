@@ -199,7 +199,7 @@ impl Emitter {
 
     /// Arguments as words. A script of many lines is put into a variable first, where it
     /// reads as it is.
-    fn arguments(&mut self, argv: &[String], quote: fn(&str) -> String) -> Vec<String> {
+    pub fn arguments(&mut self, argv: &[String], quote: fn(&str) -> String) -> Vec<String> {
         let blocks: Vec<bool> = argv
             .iter()
             .map(|arg| {

@@ -46,6 +46,7 @@ helpers! {
     "set_mode" uses ["in_root_path"] tools [];
     "set_owner" uses ["in_root_path", "set_attributes"] tools [];
     "require" uses ["glob_in_root"] tools [];
+    "keyring" uses [] tools ["gpg": "reads keys"];
     "fetch" uses ["write_file"] tools ["curl": "gets files from the network"];
     "newest_kernel" uses ["glob_in_root"] tools [];
     "export" uses [] tools [];

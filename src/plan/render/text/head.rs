@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::page::{Page, Style, wrap};
-use crate::plan::{NeedKind, Op, OptionValue, Plan, Root, Text};
+use crate::plan::{Keyring, NeedKind, Op, OptionValue, Plan, Root, Text};
 
 /// Where the second column starts.
 const COLUMN: usize = 10;
@@ -23,6 +23,16 @@ pub fn write(page: &mut Page, plan: &Plan) {
             _ => "",
         };
         row(page, key, &[(Style::Plain, describe(plan, root))]);
+    }
+    for (at, unsigned) in plan.unsigned.iter().enumerate() {
+        let key = if at == 0 { "UNSIGNED" } else { "" };
+        let text = format!("{}: {}", unsigned.what, unsigned.why);
+        let width = page.width.saturating_sub(COLUMN);
+        for (at, line) in wrap(&text, width).iter().enumerate() {
+            page.put(Style::Red, if at == 0 { key } else { "" });
+            page.spaces(COLUMN - if at == 0 { key.len() } else { 0 });
+            page.line(Style::Red, line);
+        }
     }
     options(page, &plan.options);
     let assumed: Vec<[String; 2]> = plan
@@ -50,6 +60,19 @@ pub fn write(page: &mut Page, plan: &Plan) {
         .map(|need| need.name.clone())
         .collect();
     list(page, "needs", &needs);
+    let keys: Vec<[String; 2]> = plan.keyrings.iter().map(keyring).collect();
+    table(page, "keys", &keys);
+}
+
+/// `debian-bookworm-0123456789ab.gpg` and `the packages of debian bookworm: 3 keys`
+fn keyring(keyring: &Keyring) -> [String; 2] {
+    let count = match keyring.fingerprints.len() {
+        0 => "as the file has them".to_owned(),
+        1 => "one key".to_owned(),
+        count => format!("{count} keys"),
+    };
+    let name = keyring.name().to_owned();
+    [name, format!("{}: {count}", keyring.about)]
 }
 
 /// `node: debian bookworm, amd64, forked from base after step 4`

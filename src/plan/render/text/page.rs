@@ -9,6 +9,7 @@ pub enum Style {
     Dim,
     Green,
     Yellow,
+    Red,
     Cyan,
 }
 
@@ -36,6 +37,7 @@ impl Page {
             Style::Dim => "2",
             Style::Green => "32",
             Style::Yellow => "33",
+            Style::Red => "1;31",
             Style::Cyan => "36",
         };
         let text = visible(text);
