@@ -1,8 +1,12 @@
 # Gives pacman's keyring in the root the keys of the file $keys, and trust in those among them
-# whose fingerprints are $trusted, or in all where that is empty. Its folder is $gpg.
+# whose fingerprints are $trusted, or in all where that is empty. What $others have is as good as
+# the trusted keys say. The keyring's folder is $gpg.
 folder=$HOME/trust
 mkdir -p "$folder"
 cp "$keys" "$folder/rootwright.gpg"
+for file in $others; do
+    if [ -r "$file" ]; then cat "$file" >>"$folder/rootwright.gpg"; fi
+done
 if [ -z "$trusted" ]; then
     trusted=$(gpg --homedir "$folder" --batch --quiet --no-autostart --show-keys --with-colons "$keys" |
         awk -F: '$1 == "pub" { first = 1 } $1 == "fpr" && first { print $10; first = 0 }')

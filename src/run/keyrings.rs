@@ -1,0 +1,330 @@
+//! Keyrings: made of exactly the keys that the plan names, wherever these are found, and put
+//! where commands of the host look for them.
+//!
+//! `gpg` reads and writes the files. A key is taken by its fingerprint alone, so it does not
+//! matter who hands it over.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use fs_err as fs;
+
+use super::process::{PASSED_ON, PATH};
+use crate::diagnose::Report;
+use crate::plan::{KEYRINGS, Keyring, Plan, Step, command};
+use crate::store::Store;
+
+/// How long keys that no file of the host has are used before they are fetched again: an
+/// archive's key gets a later end, and the old copy of it does not know.
+const FETCHED_FOR: Duration = Duration::from_secs(7 * 86_400);
+/// Bytes of a file that is looked at for keys.
+const LARGEST: u64 = 32 << 20;
+
+/// The keyrings of a plan that a step names.
+pub fn of_step<'a>(plan: &'a Plan, step: &Step) -> Vec<&'a Keyring> {
+    if plan.keyrings.is_empty() {
+        return Vec::new();
+    }
+    // As bytes: a path stands in arguments, in standard input and in environments.
+    let canonical = step.canonical();
+    let names = |keyring: &&Keyring| {
+        let name = keyring.name().as_bytes();
+        canonical.windows(name.len()).any(|window| window == name)
+    };
+    plan.keyrings.iter().filter(names).collect()
+}
+
+/// Makes a keyring, unless it is in place.
+///
+/// # Errors
+/// A report with the place of the call that asks for it: keys that are found nowhere.
+pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
+    let place = Path::new(KEYRINGS).join(keyring.name());
+    if place.exists() {
+        return Ok(());
+    }
+    let failed = |error: std::io::Error| {
+        let message = format!("the keyring of {} cannot be made: {error}", keyring.about);
+        Box::new(Report::new("keyring::io", message).trace(keyring.site.clone()))
+    };
+    fs::create_dir_all(KEYRINGS).map_err(failed)?;
+    let kept = store.root().join("keyrings");
+    let made = kept.join(keyring.name());
+    let mut making = Making::new(keyring).map_err(failed)?;
+    making.from_files().map_err(failed)?;
+    if !making.is_complete() && !keyring.fetch.is_empty() {
+        // What was fetched before is as good as what would be fetched now.
+        let before = fs::metadata(&made).and_then(|metadata| metadata.modified());
+        let old = |time: std::time::SystemTime| time.elapsed().is_ok_and(|age| age > FETCHED_FOR);
+        let fresh = before.as_ref().is_ok_and(|time| !old(*time));
+        if !fresh {
+            making.fetch().map_err(failed)?;
+        }
+        if !making.is_complete() && before.is_ok() {
+            making.import(&made).map_err(failed)?;
+        }
+    }
+    if !making.is_complete() {
+        return Err(making.report());
+    }
+    let bytes = making.export().map_err(failed)?;
+    if fs::read(&made).ok().as_ref() != Some(&bytes) {
+        put(&made, &bytes).map_err(failed)?;
+    }
+    put(&place, &bytes).map_err(failed)
+}
+
+/// A file, whole whenever it is there.
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    draft.write_all(bytes)?;
+    // Tools that read it may have given up their privileges.
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(draft.path(), readable)?;
+    draft.persist(path)?;
+    Ok(())
+}
+
+/// One keyring while its keys are collected.
+struct Making<'a> {
+    keyring: &'a Keyring,
+    /// The home of gpg, with what was imported.
+    home: tempfile::TempDir,
+    /// Fingerprints of primary keys that are there, with who they say they are.
+    found: BTreeMap<String, String>,
+    /// What was looked at, and what came of it.
+    seen: Vec<String>,
+}
+
+impl<'a> Making<'a> {
+    fn new(keyring: &'a Keyring) -> std::io::Result<Self> {
+        Ok(Making {
+            keyring,
+            // Only its owner may enter it, as gpg wants it.
+            home: tempfile::tempdir()?,
+            found: BTreeMap::new(),
+            seen: Vec::new(),
+        })
+    }
+
+    fn lacks(&self) -> Vec<&str> {
+        let wanted = self.keyring.fingerprints.iter();
+        let lacks = wanted.filter(|wanted| !self.found.contains_key(*wanted));
+        lacks.map(String::as_str).collect()
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.found.is_empty() && self.lacks().is_empty()
+    }
+
+    fn from_files(&mut self) -> std::io::Result<()> {
+        for file in &self.keyring.files {
+            if self.is_complete() {
+                break;
+            }
+            self.import(Path::new(file))?;
+        }
+        Ok(())
+    }
+
+    /// Runs the commands that fetch, until the keys are there.
+    fn fetch(&mut self) -> std::io::Result<()> {
+        for argv in &self.keyring.fetch {
+            if self.is_complete() {
+                break;
+            }
+            let folder = tempfile::tempdir()?;
+            let said = fetched(argv, folder.path())?;
+            let files = candidates(folder.path());
+            for file in &files {
+                self.import(file)?;
+            }
+            if files.is_empty() {
+                let last = said.lines().last().unwrap_or("it gave no files").to_owned();
+                self.seen.push(format!("fetching: {last}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn gpg(&self, arguments: &[&str]) -> std::io::Result<Output> {
+        Command::new("gpg")
+            .args(["--batch", "--no-tty", "--quiet", "--no-options"])
+            .args(["--no-autostart", "--trust-model", "always", "--homedir"])
+            .arg(self.home.path())
+            .args(arguments)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("LC_ALL", "C.UTF-8")
+            .env("HOME", self.home.path())
+            .stdin(Stdio::null())
+            .output()
+    }
+
+    /// Takes the keys of a file in, if there are any.
+    fn import(&mut self, file: &Path) -> std::io::Result<()> {
+        let shown = match file.file_name() {
+            Some(name) if !self.keyring.files.iter().any(|of| Path::new(of) == file) => {
+                format!("`{}`, fetched", name.to_string_lossy())
+            }
+            _ => format!("`{}`", file.display()),
+        };
+        let Some(name) = file.to_str().filter(|_| file.is_file()) else {
+            self.seen.push(format!("{shown} is not there"));
+            return Ok(());
+        };
+        if fs::metadata(file)?.len() > LARGEST {
+            self.seen.push(format!("{shown} is too large for a keyring"));
+            return Ok(());
+        }
+        let known = self.found.len();
+        self.gpg(&["--import", "--", name])?;
+        let listed = self.gpg(&["--with-colons", "--fixed-list-mode", "--list-keys"])?;
+        self.found = primary_keys(&String::from_utf8_lossy(&listed.stdout));
+        let what = match self.found.len() - known {
+            0 => "has no further keys".to_owned(),
+            1 => "has one key".to_owned(),
+            count => format!("has {count} keys"),
+        };
+        self.seen.push(format!("{shown} {what}"));
+        Ok(())
+    }
+
+    /// The wanted keys, and no others.
+    fn export(&self) -> std::io::Result<Vec<u8>> {
+        let mut arguments = vec!["--export"];
+        if self.keyring.armor {
+            arguments.push("--armor");
+        }
+        let all: Vec<&str> = self.found.keys().map(String::as_str).collect();
+        let wanted: Vec<&str> = self.keyring.fingerprints.iter().map(String::as_str).collect();
+        arguments.extend(if wanted.is_empty() { all } else { wanted });
+        let output = self.gpg(&arguments)?;
+        if output.stdout.is_empty() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().last().unwrap_or("it wrote nothing").to_owned();
+            return Err(std::io::Error::other(format!("gpg: {last}")));
+        }
+        Ok(output.stdout)
+    }
+
+    fn report(&self) -> Box<Report> {
+        let lacks = self.lacks();
+        let about = &self.keyring.about;
+        let message = match lacks.as_slice() {
+            [] => format!("there are no keys in the keyring of {about}"),
+            [key] => format!("the key {key}, of {about}, was not found"),
+            keys => format!("{} keys of {about} were not found", keys.len()),
+        };
+        let mut cause = Vec::new();
+        if lacks.len() > 1 {
+            cause.push(format!("wanted: {}", lacks.join(", ")));
+        }
+        cause.extend(self.seen.iter().cloned());
+        for (fingerprint, name) in &self.found {
+            if !self.keyring.fingerprints.contains(fingerprint) {
+                cause.push(format!("found instead: {fingerprint} ({name})"));
+            }
+        }
+        let report = Report::new("keyring::lacks", message)
+            .trace(self.keyring.site.clone())
+            .cause(cause.join("\n"));
+        Box::new(match lacks.is_empty() {
+            true => report.help("name a file of OpenPGP keys: `keyring: \"FILE\"`"),
+            false => report.help(
+                "compare the fingerprints with those that the archive's makers publish; if theirs has changed, name the new one with `keyring: \"FILE\", fingerprints: […]`",
+            ),
+        })
+    }
+}
+
+/// Runs a command that fetches; gives what it said.
+fn fetched(argv: &[String], folder: &Path) -> std::io::Result<String> {
+    let (program, arguments) = argv
+        .split_first()
+        .ok_or(std::io::ErrorKind::InvalidInput)?;
+    tracing::debug!(argv = command::quote_all(argv), "fetching keys");
+    let passed = PASSED_ON
+        .iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let output = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(passed)
+        .envs([("PATH", PATH), ("LC_ALL", "C.UTF-8")])
+        .env("HOME", folder)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()?;
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The files below a folder that may hold keys, in the order of their names.
+fn candidates(folder: &Path) -> Vec<PathBuf> {
+    let walk = walkdir::WalkDir::new(folder).sort_by_file_name();
+    let files = walk.into_iter().flatten();
+    files
+        .filter(|entry| entry.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .filter(|path| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            let name = path.file_name().and_then(|name| name.to_str());
+            ending.is_some_and(|ending| ["gpg", "asc", "pgp"].contains(&ending))
+                || name.is_some_and(|name| name.contains("GPG-KEY"))
+        })
+        .collect()
+}
+
+/// Fingerprints and names of the primary keys in gpg's listing.
+fn primary_keys(listing: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut primary = None;
+    let mut is_primary = false;
+    for line in listing.lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        match fields.as_slice() {
+            ["pub", ..] => is_primary = true,
+            ["sub", ..] => is_primary = false,
+            ["fpr", rest @ ..] if is_primary => {
+                let fingerprint = rest.get(8).copied().unwrap_or_default().to_owned();
+                found.insert(fingerprint.clone(), String::new());
+                primary = Some(fingerprint);
+                is_primary = false;
+            }
+            ["uid", rest @ ..] => {
+                let name = primary.as_ref().and_then(|key| found.get_mut(key));
+                if let Some(name) = name.filter(|name| name.is_empty()) {
+                    *name = rest.get(8).copied().unwrap_or_default().to_owned();
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subkeys_are_no_primary_keys() {
+        let listing = "tru::1:1:0:3:1:5\n\
+            pub:-:256:22:AA:1:::-:::scESC::::::23::0:\n\
+            fpr:::::::::1111111111111111111111111111111111111111:\n\
+            uid:-::::1::X::First <a@example.org>::::::::::0:\n\
+            uid:-::::1::X::Second::::::::::0:\n\
+            sub:-:255:18:BB:1::::::e::::::23:\n\
+            fpr:::::::::2222222222222222222222222222222222222222:\n";
+        let found = primary_keys(listing);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found["1111111111111111111111111111111111111111"],
+            "First <a@example.org>"
+        );
+    }
+}
