@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154  # set by who runs it
 # For a command of the host that installs packages into the root at $root: what their scripts
 # look for is there as in a container, and gone after. Of the host's devices, only those that
 # hold nothing. The kernel's files are mounted anew: without selinuxfs below them, rpm does not
