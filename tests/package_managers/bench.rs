@@ -18,6 +18,12 @@ pub fn rpms() -> &'static Bench {
     BENCH.get_or_init(|| Bench::new("make-rpms"))
 }
 
+/// What `make-arch` has made.
+pub fn arch() -> &'static Bench {
+    static BENCH: OnceLock<Bench> = OnceLock::new();
+    BENCH.get_or_init(|| Bench::new("make-arch"))
+}
+
 impl Bench {
     fn new(script: &str) -> Bench {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(script);

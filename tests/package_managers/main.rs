@@ -14,4 +14,5 @@ mod common;
 
 mod bench;
 mod dnf;
+mod pacman;
 mod zypper;
