@@ -240,7 +240,7 @@ fn the_roots_own_dnf_installs_what_comes_later() {
 root.nspawn_run("cp /usr/share/hello /var/first");
 "# + format!(
         r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc" }});
-root.nspawn_run("rpm --query --all --queryformat '%{{NAME}} %{{VERSION}}\n' | sort >/var/packages");
+root.nspawn_run("/usr/bin/rpm --query --all --queryformat '%{{NAME}} %{{VERSION}}\n' | sort >/var/packages");
 root.remove(["hello"]);
 root.clean();
 root.export(#{{ format: "dir", name: "own" }});

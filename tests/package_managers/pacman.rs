@@ -25,7 +25,7 @@ fn packages_are_installed_upgraded_and_removed() {
             + r#"root.install(["hello"]);
 root.nspawn_run("cp /usr/share/hello /var/first");
 "# + format!(
-            r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc" }});
+            r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc", before: true }});
 root.upgrade();
 root.nspawn_run("cp /usr/share/hello /var/second");
 root.remove(["hello"]);
@@ -128,7 +128,11 @@ fn packages_that_nobody_or_somebody_else_signed_are_refused() {
         .because("step 1 failed", "has no signature", "sign it");
     bench
         .failure("wrong", &root("minimal", "wrong", KEY))
-        .because("step 1 failed", "key", "keyring");
+        .because(
+            "step 1 failed",
+            "which pacman's keyring lacks",
+            "its key as `keyring`",
+        );
     let allowed = root("minimal", "bare", r#"allow_unsigned: "made by this test""#);
     let plan = bench.plan("allowed", &allowed, "text");
     assert!(plan.contains("made by this test"), "{plan}");

@@ -125,7 +125,7 @@ root.install(["hello"]);"#
 fn the_roots_own_zypper_installs_what_comes_later() {
     let recipe = root(KEY).replace("\"minimal\"", "\"standard\"")
         + r#"root.install(["hello"]);
-root.nspawn_run("rpm --query --all --queryformat '%{NAME} %{VERSION}\n' | sort >/var/packages");
+root.nspawn_run("/usr/bin/rpm --query --all --queryformat '%{NAME} %{VERSION}\n' | sort >/var/packages");
 root.remove(["hello"]);
 root.export(#{ format: "dir", name: "suse-own" });
 "#;
