@@ -73,6 +73,17 @@ fn no_distro_is_named() {
         "pacstrap",
         "apt-get",
         "dpkg",
+        "devuan",
+        "kali",
+        "centos",
+        "almalinux",
+        "zypper",
+        "pacman",
+        "apk-tools",
+        "archive-keyring",
+        "noble",
+        "jammy",
+        "tumbleweed",
     ];
     let mut files = Vec::new();
     sources(&base(), &mut files);

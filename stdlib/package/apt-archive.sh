@@ -8,6 +8,9 @@
 #   ARCH              the architecture, as the archive names it
 #   KEYRING           the file of keys that the build will use
 #   KEYRING_PACKAGES  the packages that bring it, as JSON, by family of the host
+#   UNSIGNED          not empty: no signature is looked for
+#   NAMES             `no`: the names on standard input are for other archives
+#   DATED             not empty: a snapshot, whose lists have expired long ago
 #   CACHE             a folder for names of packages, by the digest of their index
 #   PATIENCE          seconds that the check has
 # shellcheck disable=SC2153
@@ -89,6 +92,7 @@ keys() {
 # signed FILE…: whether the files that gpgv gets are signed with one of the keys.
 signed() {
     local status good bad
+    [ -z "${UNSIGNED:-}" ] || return
     if ! command -v gpgv >/dev/null; then
         blame unknown "the signature of %s: this host has no gpgv"
         return
@@ -149,7 +153,7 @@ archive() {
             get "$uri/dists/$suite/Release.gpg" signature
             case $? in
                 0) signed signature "$release" ;;
-                1) blame message "no signature is on %s" cause "neither InRelease nor Release.gpg is there" \
+                1) [ -n "${UNSIGNED:-}" ] || blame message "no signature is on %s" cause "neither InRelease nor Release.gpg is there" \
                     help "take a mirror that is signed" field mirror ;;
                 *) blame unknown "the signature of %s: $why" ;;
             esac
@@ -162,7 +166,7 @@ archive() {
     fi
 
     local date
-    if date=$(seconds "$(value Valid-Until "$release")") && [ -n "$(value Valid-Until "$release")" ] && [ "$date" -lt "$now" ]; then
+    if [ -z "${DATED:-}" ] && date=$(seconds "$(value Valid-Until "$release")") && [ -n "$(value Valid-Until "$release")" ] && [ "$date" -lt "$now" ]; then
         blame message "%s has expired" \
             cause "it was valid until $(value Valid-Until "$release"), and this host's clock says $(date --utc --date="@$now" '+%a, %d %b %Y %H:%M:%S UTC')" \
             help "if the clock is right, the mirror is no longer updated: take another" field mirror
@@ -254,6 +258,7 @@ index() {
 
 now=$(date +%s)
 complete=yes
+if [ "${NAMES:-}" = no ]; then exec </dev/null; fi
 cache=${CACHE:-.}
 : >names
 cat >wanted

@@ -291,10 +291,14 @@ fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
         return Err(outside());
     }
     let file = call.file();
-    let folder = Path::new(&file)
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = match call.is_from_stdlib() {
+        // It passes on what the recipe named.
+        true => call.session.recipe_dir.as_path(),
+        false => Path::new(&file)
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new(".")),
+    };
     let repository = call
         .session
         .settings

@@ -22,7 +22,8 @@ these keys have to be found, and no others are taken; without them, the one file
 as it is), `files` (of the host, or of the recipe's repository where a path does not start
 with `/`, looked at in this order), `fetch` (commands of the host, arrays of words, run in
 an empty folder where no file has the keys: what they leave there is looked at), `armor`
-(whether the file is ASCII-armoured), `packages` (that bring a file, by family of hosts).
+(whether the file is ASCII-armoured), `digest` (what tells a fetched file without
+`fingerprints` from another), `packages` (that bring a file, by family of hosts).
 In `host_run`, the path is as good as any other of the host.",
         example: "",
         run: keyring,
@@ -60,6 +61,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
         contents.push(digest);
     }
     let fetch = commands(call, &fields)?;
+    contents.extend(fields.text("digest")?);
     let armor = fields.bool("armor")?.unwrap_or(false);
     let packages = texts(&fields, "packages")?;
     fields.finish()?;
