@@ -105,9 +105,10 @@ impl Step {
         self.actions
             .iter()
             .filter_map(|action| match &action.op {
-                Op::HostRun(run) => run.argv.first().map(String::as_str),
+                Op::HostRun(run) => Some(run.programs().map(String::as_str)),
                 _ => None,
             })
+            .flatten()
             .collect()
     }
 }

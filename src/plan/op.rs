@@ -60,6 +60,13 @@ pub struct OutputScan {
     pub ignore: Vec<String>,
 }
 
+impl HostRun {
+    /// The programs of the host that it is about.
+    pub fn programs(&self) -> impl Iterator<Item = &String> {
+        self.argv.first().into_iter().chain(&self.tools)
+    }
+}
+
 impl OutputScan {
     pub fn is_empty(&self) -> bool {
         self.fail_on.is_empty() && self.ignore.is_empty()
@@ -70,6 +77,10 @@ impl OutputScan {
 pub struct HostRun {
     /// The program and its arguments; [`ROOT_PLACEHOLDER`] stands for the root's mount point.
     pub argv: Vec<String>,
+    /// Programs that a script in `argv` runs, as far as it is made of them: they are looked for
+    /// before a build, and their versions decide what comes out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, Text>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

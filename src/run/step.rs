@@ -33,6 +33,8 @@ struct Judged<'a> {
     command: Command<'a>,
     /// The command as the plan has it.
     planned: &'a [String],
+    /// The programs that a script in it is made of, where the plan says so.
+    tools: &'a [String],
     allow_failure: Option<&'a str>,
     in_root: bool,
 }
@@ -44,8 +46,10 @@ impl Running<'_> {
     /// The first that fails.
     pub fn actions(&self) -> Result<(), Error> {
         for keyring in keyrings::of_step(self.at.plan, self.at.step) {
-            keyrings::ensure(keyring, &self.settings.store)
-                .map_err(|report| Error::Step { report, site: keyring.site.clone() })?;
+            keyrings::ensure(keyring, &self.settings.store).map_err(|report| Error::Step {
+                report,
+                site: keyring.site.clone(),
+            })?;
         }
         for action in &self.at.step.actions {
             if interrupt::interrupted() {
@@ -117,6 +121,7 @@ impl Running<'_> {
                 with_errors: true,
             },
             planned: &run.argv,
+            tools: &run.tools,
             allow_failure: run.allow_failure.as_deref(),
             in_root: false,
         };
@@ -150,6 +155,7 @@ impl Running<'_> {
                 with_errors,
             },
             planned: &run.argv,
+            tools: &[],
             allow_failure: run.allow_failure.as_deref(),
             in_root: true,
         };
@@ -218,7 +224,10 @@ impl Running<'_> {
             command: self.settings.secrets.redact(&planned),
             in_root: judged.in_root,
             script: script(judged.planned).is_some(),
-            tools: tools(judged.planned),
+            tools: match judged.tools.is_empty() {
+                true => tools(judged.planned),
+                false => judged.tools.to_vec(),
+            },
             status: ended.status,
             matched: ended.matched,
             output: ended.output,

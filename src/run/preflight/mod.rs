@@ -214,8 +214,8 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
             let why = format!("step {}, {}", step.number, step.label);
             match &action.op {
                 Op::HostRun(run) => {
-                    if let Some(program) = run.argv.first() {
-                        want(program, why);
+                    for program in run.programs() {
+                        want(program, why.clone());
                     }
                 }
                 Op::NspawnRun(_) => want("systemd-nspawn", "commands inside of roots".to_owned()),

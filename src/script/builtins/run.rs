@@ -211,11 +211,13 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
     may_use_the_host(call, "wants to run a command of the host")?;
     let fields = call.fields(2)?;
     let common = common(&fields)?;
+    let tools = fields.strings("tools")?.unwrap_or_default();
     fields.finish()?;
     let label = label("run on the host:", &argv);
     let action = Action {
         op: Op::HostRun(HostRun {
             argv,
+            tools,
             env: common.env,
             stdin: common.stdin,
             downloads: common.downloads,

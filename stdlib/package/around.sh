@@ -1,0 +1,36 @@
+# shellcheck shell=sh disable=SC2154  # set by who runs it
+# For a command of the host that installs packages into the root at $root: what their scripts
+# look for is there as in a container, and gone after. Of the host's devices, only those that
+# hold nothing. The kernel's files are mounted anew: without selinuxfs below them, rpm does not
+# label files by the host's policy.
+for folder in proc:0555 sys:0555 dev:0755 run:0755 tmp:1777; do
+    mode=${folder#*:} folder=${folder%:*}
+    if [ -L "$root/$folder" ]; then
+        echo "rootwright: /$folder is a link in the root" >&2
+        exit 1
+    fi
+    [ -d "$root/$folder" ] || mkdir -m "$mode" "$root/$folder"
+done
+leave() {
+    for folder in proc sys dev run tmp; do
+        # Where a mount failed there is nothing to take away.
+        umount --recursive --lazy "$root/$folder" 2>/dev/null || :
+    done
+}
+trap leave EXIT
+mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
+mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
+mount -t tmpfs -o nosuid,mode=0755 tmpfs "$root/dev"
+mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs "$root/run"
+mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs "$root/tmp"
+for device in null zero full random urandom tty; do
+    if [ -e "/dev/$device" ]; then
+        : >"$root/dev/$device"
+        mount --bind "/dev/$device" "$root/dev/$device"
+    fi
+done
+mkdir -m 1777 "$root/dev/shm"
+ln -s /proc/self/fd "$root/dev/fd"
+ln -s fd/0 "$root/dev/stdin"
+ln -s fd/1 "$root/dev/stdout"
+ln -s fd/2 "$root/dev/stderr"

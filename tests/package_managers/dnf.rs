@@ -1,0 +1,279 @@
+//! Fedora's module with the real dnf.
+
+use std::process::Command;
+
+use crate::bench::{listing, read, rpms};
+use crate::common::{run, stdout};
+
+/// A root without a package manager of its own: the host's dnf installs into it.
+fn root(folder: &str, more: &str) -> String {
+    let mirror = rpms().uri(folder);
+    format!(
+        r#"let root = bootstrap(#{{ distro: "fedora", release: "43", variant: "minimal", mirror: "{mirror}", {more} }});
+"#
+    )
+}
+
+const KEY: &str = r#"keyring: "right.asc""#;
+
+#[test]
+fn packages_are_installed_upgraded_and_removed() {
+    let bench = rpms();
+    let newer = bench.uri("newer");
+    let recipe = root("mirror", &format!("{KEY}, updates: false"))
+        + r#"root.install(["hello"]);
+root.nspawn_run("cp /usr/share/hello /var/first");
+"# + format!(
+        r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc" }});
+root.upgrade();
+root.nspawn_run("cp /usr/share/hello /var/second");
+root.remove(["hello"]);
+root.clean();
+root.export(#{{ format: "dir", name: "upgraded" }});
+"#
+    )
+    .as_str();
+    let export = bench.build("upgraded", &recipe);
+    assert_eq!(read(&export, "var/first"), "1\n");
+    assert_eq!(read(&export, "var/second"), "2\n");
+    assert!(!export.join("usr/share/hello").exists());
+    // The scripts of both ran, with /dev/null, /proc and /sys, and without the host's disks.
+    assert_eq!(read(&export, "var/scripts"), "hello 1\nhello 2\n");
+    let devices = read(&export, "var/devices");
+    assert!(
+        devices.contains("null\n") && !devices.contains("loop"),
+        "{devices}"
+    );
+    for left in [
+        ".rootwright",
+        "etc/kernel/install.d/50-dracut.install",
+        "root/.rpmdb",
+        "etc/resolv.conf",
+    ] {
+        assert!(export.join(left).symlink_metadata().is_err(), "{left}");
+    }
+    assert_eq!(read(&export, "etc/machine-id"), "");
+    // Where this distro's rpm looks, whatever the host's would take.
+    assert!(export.join("usr/lib/sysimage/rpm/rpmdb.sqlite").exists());
+    let mode = run(Command::new("stat")
+        .args(["-c", "%a"])
+        .args(["proc", "tmp"].map(|name| export.join(name))));
+    assert_eq!(stdout(&mode), "555\n1777\n");
+    // The image's own repositories are those that it was made from, with the key beside them.
+    let repository = read(&export, "etc/yum.repos.d/fedora.repo");
+    assert!(repository.contains("gpgcheck=1\n"), "{repository}");
+    assert!(
+        repository.contains("gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-image\n"),
+        "{repository}"
+    );
+    assert_eq!(
+        read(&export, "etc/pki/rpm-gpg/RPM-GPG-KEY-newer"),
+        read(&export, "etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-image")
+    );
+    let leftovers: Vec<_> = std::fs::read_dir(export.join("var/cache/dnf"))
+        .unwrap()
+        .collect();
+    assert!(leftovers.is_empty(), "{leftovers:?}");
+}
+
+#[test]
+fn updates_are_there_from_the_start() {
+    let recipe = root("mirror", &format!("{KEY}, include: [\"hello\"]"))
+        + r#"root.export(#{ format: "dir", name: "updated" });"#;
+    assert_eq!(
+        read(&rpms().build("updated", &recipe), "usr/share/hello"),
+        "2\n"
+    );
+}
+
+#[test]
+fn a_foreign_release_is_one_of_its_own() {
+    let bench = rpms();
+    let recipe = root("mirror", KEY).replace("\"43\"", "\"99\"")
+        + "root.export(#{ format: \"dir\", name: \"x\" });";
+    let plan = bench.plan("foreign", &recipe, "text");
+    assert!(
+        plan.contains("the release `99` of Fedora is not known to this stdlib"),
+        "{plan}"
+    );
+    assert!(plan.contains("--releasever=99"), "{plan}");
+    assert!(
+        plan.contains("linux/releases/99/Everything/x86_64/os"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn a_package_that_is_not_there() {
+    let recipe = root("mirror", KEY) + r#"root.install(["helo"]);"#;
+    rpms()
+        .failure("missing", &recipe)
+        .because(
+            "there is no package `helo`",
+            "in fedora, updates",
+            "did you mean `hello`?",
+        )
+        .underlines("\"helo\"");
+}
+
+#[test]
+fn a_package_that_needs_what_is_not_there() {
+    let recipe = root("mirror", KEY) + r#"root.install(["needy"]);"#;
+    rpms()
+        .failure("needy", &recipe)
+        .because(
+            "step 2 failed",
+            "`needy-1-1.x86_64` needs `nowhere-to-be-found`",
+            "add the repository that has it",
+        )
+        .underlines(r#"root.install(["needy"])"#);
+}
+
+#[test]
+fn a_script_that_fails_is_a_failure_unless_the_recipe_knows_it() {
+    let bench = rpms();
+    let recipe = root("mirror", KEY) + r#"root.install(["broken"]);"#;
+    bench
+        .failure("broken", &recipe)
+        .because(
+            "step 2 failed",
+            "the %post script of `broken-1-1.x86_64` failed",
+            "what the script said",
+        )
+        .underlines(r#"root.install(["broken"])"#);
+    let known = recipe.replace(
+        r#"["broken"]"#,
+        r#"["broken"], #{ scripts_may_fail: ["broken"] }"#,
+    );
+    bench.build(
+        "known",
+        &(known + r#"root.export(#{ format: "dir", name: "known" });"#),
+    );
+}
+
+#[test]
+fn packages_that_nobody_signed_are_refused() {
+    let bench = rpms();
+    bench
+        .failure("bare", &root("bare", KEY))
+        .because("step 1 failed", "is not signed", "sign it")
+        .underlines(
+            root("bare", KEY)
+                .trim_start_matches("let root = ")
+                .trim_end_matches(";\n"),
+        );
+    let allowed = root("bare", r#"allow_unsigned: "made by this test""#);
+    let plan = bench.plan("allowed", &allowed, "text");
+    assert!(plan.contains("made by this test"), "{plan}");
+    let export = bench.build(
+        "allowed",
+        &(allowed + r#"root.export(#{ format: "dir", name: "allowed" });"#),
+    );
+    assert!(read(&export, "etc/yum.repos.d/fedora.repo").contains("gpgcheck=0\n"));
+}
+
+#[test]
+fn packages_that_another_key_signed_are_refused() {
+    let bench = rpms();
+    bench.failure("wrong", &root("wrong", KEY)).because(
+        "step 1 failed",
+        "is signed with another key",
+        "give the key",
+    );
+    // The same for the index, where it is asked to be signed.
+    bench
+        .failure(
+            "wrong-index",
+            &root("wrong", &format!("{KEY}, repo_gpgcheck: true")),
+        )
+        .because(
+            "step 1 failed",
+            "the index of the repository `fedora` is signed with a key that is not",
+            "give the right key",
+        );
+    bench
+        .failure(
+            "bare-index",
+            &root("bare", &format!("{KEY}, repo_gpgcheck: true")),
+        )
+        .because(
+            "step 1 failed",
+            "the repository `fedora` has no repomd.xml.asc",
+            "leave `repo_gpgcheck` out",
+        );
+    let right = root("mirror", &format!("{KEY}, repo_gpgcheck: true"))
+        + r#"root.export(#{ format: "dir", name: "signed" });"#;
+    bench.build("signed", &right);
+}
+
+/// `plan --format sh` makes the same root without rootwright.
+#[test]
+fn the_script_makes_the_same_root() {
+    let bench = rpms();
+    let recipe = root("mirror", &format!("{KEY}, include: [\"hello\"]"))
+        + r#"root.clean();
+root.export(#{ format: "dir", name: "same" });"#;
+    let export = bench.build("same", &recipe);
+    let script = bench.folder.join("same.sh");
+    std::fs::write(&script, bench.plan("same", &recipe, "sh")).unwrap();
+    let by_script = bench.folder.join("same-by-script");
+    run(Command::new("bash")
+        .current_dir(&bench.folder)
+        .arg(&script)
+        .arg(&by_script));
+    // Databases and logs hold times.
+    let volatile = ["usr/lib/sysimage/rpm/", "var/lib/dnf/", "var/log/"];
+    assert_eq!(
+        listing(&export, &volatile),
+        listing(&by_script.join("same/root"), &volatile)
+    );
+}
+
+/// What comes after the bootstrap is installed by the root's own dnf, in a container.
+#[test]
+fn the_roots_own_dnf_installs_what_comes_later() {
+    let bench = rpms();
+    let newer = bench.uri("newer");
+    let recipe = root("mirror", &format!("{KEY}, updates: false"))
+        .replace("\"minimal\"", "\"standard\"")
+        + r#"root.install(["hello"]);
+root.nspawn_run("cp /usr/share/hello /var/first");
+"# + format!(
+        r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc" }});
+root.nspawn_run("/usr/bin/rpm --query --all --queryformat '%{{NAME}} %{{VERSION}}\n' | sort >/var/packages");
+root.remove(["hello"]);
+root.clean();
+root.export(#{{ format: "dir", name: "own" }});
+"#
+    )
+    .as_str();
+    let export = bench.build("own", &recipe);
+    assert_eq!(read(&export, "var/first"), "1\n");
+    assert!(!export.join("usr/share/hello").exists());
+    let packages = read(&export, "var/packages");
+    // What the host's tool has installed is known to the root's own as well.
+    for package in ["dnf 1\n", "filesystem 1\n", "hello 1\n"] {
+        assert!(packages.contains(package), "{packages}");
+    }
+    let manifest: serde_json::Value =
+        serde_json::from_str(&read(&export, "../manifest.json")).unwrap();
+    let names: Vec<&str> = manifest["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|package| package["name"].as_str())
+        .collect();
+    assert!(
+        names.contains(&"dnf") && !names.contains(&"hello"),
+        "{names:?}"
+    );
+    let missing = recipe.replace("[\"hello\"]);\nroot.nspawn", "[\"needy\"]);\nroot.nspawn");
+    bench
+        .failure("own-needy", &missing)
+        .because(
+            "step 2 failed",
+            "`needy-1-1.x86_64` needs `nowhere-to-be-found`",
+            "add the repository",
+        )
+        .underlines(r#"root.install(["needy"])"#);
+}
