@@ -36,7 +36,7 @@ pub use text::{Part, Text};
 use crate::diagnose::{Frame, Span};
 
 /// The version of the plan's JSON; it changes when a reader of the old would misread.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A root's place in [`Plan::roots`].
 pub type RootId = usize;

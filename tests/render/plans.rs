@@ -481,6 +481,7 @@ pub fn nasty() -> Plan {
                             word.clone(),
                             format!("$ROOT{word}$ROOTX"),
                         ],
+                        tools: Vec::new(),
                         env: env.clone(),
                         stdin: Some(Text::from(*text)),
                         downloads: Vec::new(),

@@ -218,7 +218,9 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                         want(program, why.clone());
                     }
                 }
-                Op::NspawnRun(_) => want("systemd-nspawn", "commands inside of roots".to_owned()),
+                Op::NspawnRun(_) | Op::NspawnBoot(_) => {
+                    want("systemd-nspawn", "commands inside of roots".to_owned());
+                }
                 Op::Fetch(_) => want("curl", why),
                 Op::Export(export) => {
                     if !export.packages.is_empty() {

@@ -6,8 +6,8 @@ use rhai::Dynamic;
 
 use super::{Access, Builtin};
 use crate::plan::{
-    Action, Bind, Downloads, HostRun, NspawnRun, Op, OutputScan, RequirePaths, RequiredPath,
-    command,
+    Action, Bind, Downloads, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, RequirePaths,
+    RequiredPath, command,
 };
 use crate::script::args::{Call, Fields, Outcome, as_strings};
 use crate::script::spans::Step;
@@ -23,6 +23,24 @@ pub static BUILTINS: &[Builtin] = &[
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
         run: nspawn_run,
+    },
+    Builtin {
+        name: "nspawn_boot",
+        params: &["root", "command", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Boots the root's own systemd in a container, and runs a command in it once the system is up.
+
+For what works in a running system only: `systemctl start`, `localectl`, setting a database
+up. The system is shut down when the command has ended. `timeout` (300) is the seconds from
+the start to the end of the shut-down; when they are over, the report has what hangs and the
+journal's errors. Other options as for `nspawn_run`. With `network`, which is true by
+default, services listen on the host's network. The boot is none of a node: timers do not
+start, /etc/fstab is not mounted, machine id and journal are the boot's own and not kept.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.install(["systemd-sysv", "dbus"]);
+root.nspawn_boot("localectl set-locale LANG=C.UTF-8", #{ timeout: 60 });"#,
+        run: nspawn_boot,
     },
     Builtin {
         name: "host_run",
@@ -111,7 +129,36 @@ fn common(fields: &Fields<'_>) -> Outcome<Common> {
 
 fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
+    let (action, label) = in_root(call, call.fields(2)?, "run", Op::NspawnRun)?;
+    step(call, root, "nspawn_run", label, action)
+}
+
+/// Seconds that a root has to boot, run its script and shut down, where nothing is said.
+const BOOT_SECONDS: u64 = 300;
+
+fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
     let fields = call.fields(2)?;
+    let timeout = fields.number("timeout", 1)?.unwrap_or(BOOT_SECONDS);
+    for name in ["user", "cwd"] {
+        // It is a line of a unit file.
+        if fields.text(name)?.is_some_and(|text| text.contains('\n')) {
+            let message = format!("`{name}` has a line break in it");
+            return Err(fields.refuse(name, "line_break", message));
+        }
+    }
+    let boot = |run| Op::NspawnBoot(NspawnBoot { run, timeout });
+    let (action, label) = in_root(call, fields, "boot and run", boot)?;
+    step(call, root, "nspawn_boot", label, action)
+}
+
+/// A command in a root with all its options, and what to call it.
+fn in_root(
+    call: &Call<'_>,
+    fields: Fields<'_>,
+    verb: &str,
+    op: impl FnOnce(NspawnRun) -> Op,
+) -> Outcome<(Action, String)> {
     let run = nspawn(call, &fields)?;
     let common = common(&fields)?;
     fields.finish()?;
@@ -123,14 +170,14 @@ fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
         allow_failure: common.allow_failure,
         ..run
     };
-    let label = label("run", &run.argv);
+    let label = label(verb, &run.argv);
     let action = Action {
-        op: Op::NspawnRun(run),
+        op: op(run),
         about: common.about,
         only_if: common.only_if,
         site: Vec::new(),
     };
-    step(call, root, "nspawn_run", label, action)
+    Ok((action, label))
 }
 
 /// The command of argument 1, and how it is to run.

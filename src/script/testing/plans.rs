@@ -244,6 +244,7 @@ fn commands(plan: &Plan) -> Array {
     list(actions.filter_map(|action| match &action.op {
         Op::HostRun(run) => Some(quote_all(&run.argv)),
         Op::NspawnRun(run) => Some(quote_all(&run.argv)),
+        Op::NspawnBoot(boot) => Some(quote_all(&boot.run.argv)),
         _ => None,
     }))
 }

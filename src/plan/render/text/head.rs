@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::page::{Page, Style, wrap};
-use crate::plan::{Keyring, LibraryUse, NeedKind, Op, OptionValue, Plan, Root, Text};
+use crate::plan::{Keyring, LibraryUse, NeedKind, NspawnBoot, Op, OptionValue, Plan, Root, Text};
 
 /// Where the second column starts.
 const COLUMN: usize = 10;
@@ -189,7 +189,7 @@ pub fn secrets(plan: &Plan) -> Vec<String> {
                 run.env.values().for_each(&mut take);
                 run.stdin.iter().for_each(&mut take);
             }
-            Op::NspawnRun(run) => {
+            Op::NspawnRun(run) | Op::NspawnBoot(NspawnBoot { run, .. }) => {
                 run.env.values().for_each(&mut take);
                 run.stdin.iter().for_each(&mut take);
             }
