@@ -74,6 +74,7 @@ fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure
             reports,
             sources: session.sources(),
             hints: HintSet::default(),
+            options: Vec::new(),
         },
     )?;
     let mut found: BTreeMap<&str, Function> = BTreeMap::new();
