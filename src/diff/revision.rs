@@ -72,6 +72,11 @@ impl Checkout {
             let done = command(&top, &words).env("GIT_INDEX_FILE", &index);
             run(&done).map_err(failed)?;
         }
+        // The recipe can ask which commit it is of.
+        let head = tree.join(".git");
+        fs::create_dir_all(&head)
+            .and_then(|()| fs::write(head.join("HEAD"), format!("{commit}\n")))
+            .map_err(|error| failed(error.to_string()))?;
         if !tree.join(&relative).is_file() {
             return Err(Error::NotInRevision {
                 recipe: relative,

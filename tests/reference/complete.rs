@@ -96,7 +96,7 @@ fn a_text_that_lacks_something_is_found() {
 #[test]
 fn every_example_runs() {
     let wrong = all_wrong(|entry, bench| {
-        let done = bench.evaluate(&entry.doc.example, entry.stdlib_only);
+        let done = bench.evaluate(&entry.doc.example, entry.access);
         let reports = done.err().into_iter();
         reports
             .map(|reports| format!("{}: {reports:#?}\n{}", entry.name, entry.doc.example))

@@ -139,7 +139,7 @@ impl Probe<'_> {
         (0..self.variants)
             .filter_map(|variant| {
                 let script = script(self.entry, target, variant);
-                let mut reports = self.bench.evaluate(&script, self.entry.stdlib_only).err()?;
+                let mut reports = self.bench.evaluate(&script, self.entry.access).err()?;
                 Some((script, reports.swap_remove(0)))
             })
             .collect()
@@ -201,6 +201,7 @@ impl Probe<'_> {
         let wanted = match kind {
             "a path" | "a string or a secret" | "a string or a fetched file" => "a string",
             "an array of maps" => "a map",
+            "a string, or an array of them" => "an array of strings",
             kind => kind,
         };
         let reports = self.reports(path);

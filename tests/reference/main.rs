@@ -22,7 +22,7 @@ use std::rc::Rc;
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
 use rootwright::reference::{Entry, Reference};
-use rootwright::script::{self, Settings, workers};
+use rootwright::script::{self, Access, Settings, workers};
 
 fn reference() -> Reference {
     Reference::new(&Settings::default()).unwrap_or_else(|failure| panic!("{:#?}", failure.reports))
@@ -44,19 +44,20 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        Bench {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        let folder = tempfile::tempdir().unwrap();
+        // For what takes a file of the recipe's repository.
+        std::fs::write(folder.path().join("motd"), "A node.\n").unwrap();
+        Bench { folder }
     }
 
     /// Evaluates a recipe, or a module of the stdlib, in a thread of [`workers::each`].
-    fn evaluate(&self, text: &str, in_stdlib: bool) -> Result<(), Vec<Report>> {
+    fn evaluate(&self, text: &str, access: Access) -> Result<(), Vec<Report>> {
         let recipe = self.folder.path().join("recipe.rhai");
         let mut settings = Settings {
             allow_host_run: true,
             ..Settings::default()
         };
-        if in_stdlib {
+        if access != Access::Everyone {
             let stdlib = self.stdlib();
             std::fs::write(stdlib.join("example.rhai"), text).unwrap();
             std::fs::write(&recipe, "import \"example\" as example;").unwrap();

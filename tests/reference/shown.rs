@@ -82,8 +82,8 @@ diskless::gpt_auto(root);
     // The last part of a name will do, and a family or a module by its own.
     assert_eq!(docs(&["journald"]), docs(&["diskless::journald"]));
     assert_eq!(
-        docs(&["branches"]),
-        "Branches\n\n  fork  Makes a branch of a root: it has all that the root has now, and goes on by itself.\n"
+        docs(&["values of the build"]),
+        "Values of the build\n\n  capture  Runs a command inside of the root and gives its output to the script.\n  secret   Names a secret, whose value no plan, log, key or error ever holds.\n"
     );
     let module = docs(&["diskless"]);
     for part in [
