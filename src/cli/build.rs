@@ -25,10 +25,10 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Recipes, by file or name, or folders of them
-    #[arg(required = true, value_parser = super::repository::recipe)]
+    #[arg(required = true, value_parser = super::repository::recipe, add = super::completions::recipes())]
     recipes: Vec<PathBuf>,
     /// Set an option of the recipes that have it
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     options: Vec<(String, String)>,
     /// Let the recipes themselves, and not only the stdlib, run commands on the host
     #[arg(long)]

@@ -12,7 +12,7 @@ use crate::script::{self, Settings};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The recipe: a file, or the name of one of the repository
-    #[arg(value_parser = super::repository::recipe)]
+    #[arg(value_parser = super::repository::recipe, add = super::completions::recipes())]
     recipe: PathBuf,
 }
 

@@ -108,11 +108,9 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["source"],
         optional: 0,
         access: Access::Everyone,
-        doc: "The text of a file of the recipe's repository, at most 1 MiB of UTF-8.
-
-`source` is relative to the script that names it, and stays within its repository. The
-stdlib's `template` fills values in.",
-        example: "",
+        doc: include_str!("doc/file_text.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.write_file("/etc/motd", file_text("motd"));"#,
         run: file_text,
     },
     Builtin {

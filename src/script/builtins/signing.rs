@@ -16,17 +16,12 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["root", "spec"],
         optional: 0,
         access: Access::Modules,
-        doc: "Names the keys that packages are signed with; gives the path at which commands of the host find them.
-
-The fields: `name` (of the file), `about` (what is signed with them), `fingerprints` (all of
-these keys have to be found, and no others are taken; without them, the one file is taken
-as it is), `files` (of the host, or of the recipe's repository where a path does not start
-with `/`, looked at in this order), `fetch` (commands of the host, arrays of words, run in
-an empty folder where no file has the keys: what they leave there is looked at), `armor`
-(whether the file is ASCII-armoured), `digest` (what tells a fetched file without
-`fingerprints` from another), `packages` (that bring a file, by family of hosts).
-In `host_run`, the path is as good as any other of the host.",
-        example: "",
+        doc: include_str!("doc/keyring.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+let path = root.keyring(#{
+    name: "tools", about: "the packages of packages.example.org",
+    fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"], files: ["/usr/share/keyrings/tools.gpg"],
+});"#,
         run: keyring,
     },
     Builtin {
@@ -34,8 +29,9 @@ In `host_run`, the path is as good as any other of the host.",
         params: &["root", "what", "why"],
         optional: 0,
         access: Access::Modules,
-        doc: "Notes in the plan that something is installed unchecked, because the recipe says so.",
-        example: "",
+        doc: include_str!("doc/unsigned.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.unsigned("the repository tools", "it is built on this machine");"#,
         run: unsigned,
     },
 ];
