@@ -223,7 +223,11 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
     let mut allow = Command::new("chmod");
     run(allow.args(["-R", "a+rX"]).arg(repository.path()));
     let program = repository.path().join("rootwright");
-    std::fs::copy(env!("CARGO_BIN_EXE_rootwright"), &program).unwrap();
+    // By a program of its own: what this process has open for writing, a command that another
+    // test starts may inherit, and a program that is open so does not run.
+    run(Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_rootwright"))
+        .arg(&program));
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)
