@@ -219,6 +219,21 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
     ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
+    // The command that is printed opens a shell in the failed step's layer, as it is.
+    let shell = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("next: rootwright shell "));
+    let shell = shell.unwrap_or_else(|| panic!("{said}"));
+    let looked = run(common::rootwright()
+        .current_dir(repository.path())
+        .arg("shell")
+        .args(shell.split(' '))
+        .args(["--", "ls", "/etc/passwd"]));
+    assert!(
+        stdout(&looked).contains("/etc/passwd"),
+        "{}",
+        stderr(&looked)
+    );
     // What explains it is shown in the order in which it was printed.
     assert!(
         said.contains("it said:\n    first\n    E: it broke\n"),
