@@ -207,6 +207,20 @@ fn a_wrong_command_line_is_a_report_like_any_other() {
 }
 
 #[test]
+fn show_describes_what_it_need_not_allow() {
+    let repository = Repository::new();
+    repository.write("node.rhai", "//! Runs on the host.\nlet size = option(\"size\", #{ default: 3 });\nlet root = bootstrap(#{ distro: \"tiny\" });\nroot.host_run([\"true\"]);\n");
+    let mut show = rootwright();
+    show.current_dir(repository.path())
+        .args(["show", "node.rhai"]);
+    let said = stdout(&run(&mut show));
+    assert!(
+        said.contains("node.rhai: Runs on the host") && said.contains("-o size="),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_recipe_that_has_no_end_is_not_read_to_its_end() {
     let started = std::time::Instant::now();
     let output = rootwright().args(["plan", "/dev/zero"]).output().unwrap();

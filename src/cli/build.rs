@@ -291,7 +291,7 @@ fn failure(
             if let Error::Command { failure, .. } = &failed.error
                 && failure.kept.is_some()
             {
-                report = report.next(shell_command(&ready.evaluation.plan, global));
+                report = report.next(shell_command(&ready.evaluation.plan, args, global));
             }
             trouble.reports.push(report);
         }
@@ -301,11 +301,16 @@ fn failure(
 }
 
 /// The command that opens a shell in the failed layer.
-fn shell_command(plan: &Plan, global: &Global) -> String {
+fn shell_command(plan: &Plan, args: &Args, global: &Global) -> String {
     let mut words = vec!["rootwright".to_owned(), "shell".to_owned()];
-    if let Some(store) = &global.store {
-        words.push("--store".to_owned());
-        words.push(store.display().to_string());
+    for (name, folder) in [("--store", &global.store), ("--stdlib", &global.stdlib)] {
+        if let Some(folder) = folder {
+            words.extend([name.to_owned(), folder.display().to_string()]);
+        }
+    }
+    // Without it the recipe would be refused before its root is looked for.
+    if args.allow_host_run {
+        words.push("--allow-host-run".to_owned());
     }
     words.push(plan.recipe.path.clone());
     for option in plan.options.iter().filter(|option| option.given) {

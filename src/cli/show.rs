@@ -24,7 +24,10 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
     let mut out = String::new();
-    let _ = writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title);
+    let _ = match plan.recipe.title.is_empty() {
+        true => writeln!(out, "{}", plan.recipe.path),
+        false => writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title),
+    };
     if !plan.recipe.description.is_empty() {
         let _ = writeln!(out, "\n{}", plan.recipe.description);
     }
