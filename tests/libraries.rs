@@ -570,9 +570,9 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "import \"distro/tiny\" as tiny;\nfn f(root) { }",
+            "import \"distro/debian\" as debian;\nfn f(root) { }",
             &[
-                "the library `net` imports `distro/tiny`",
+                "the library `net` imports `distro/debian`",
                 "@net/base.rhai:1:",
                 grant,
             ],

@@ -11,8 +11,10 @@ use crate::diagnose::{Frame, Report};
 use crate::plan::LibraryUse;
 use crate::site::{Grant, LIBRARY, Library, tree};
 
-/// Modules of the stdlib that run commands of the host with what they are given.
+/// Folders of the stdlib with modules that built-ins are carried out by. One that has
+/// something run on the host does so with what it is given.
 const TRUSTED: [&str; 3] = ["distro/", "package/", "host/"];
+const ON_THE_HOST: [&str; 2] = ["host_run(", "check_before("];
 
 /// The library whose module a file is.
 pub fn library_of(file: &str) -> Option<&str> {
@@ -176,10 +178,19 @@ fn read_file(
 ///
 /// # Errors
 /// A report without a place, where that runs commands of the host and the library may not.
-pub fn may_import(session: &Session, importer: &str, module: &str) -> Result<(), Box<Report>> {
-    let library = find(session, library_of(importer).unwrap_or_default())?;
+pub fn may_import(
+    session: &Session,
+    importer: &str,
+    module: &str,
+    text: &str,
+) -> Result<(), Box<Report>> {
+    let Some(library) = library_of(importer) else {
+        return Ok(());
+    };
+    let library = find(session, library)?;
     let granted = library.entry.grants.contains(&Grant::HostRun);
-    if granted || !TRUSTED.iter().any(|folder| module.starts_with(folder)) {
+    let trusted = TRUSTED.iter().any(|folder| module.starts_with(folder));
+    if granted || !trusted || !ON_THE_HOST.iter().any(|call| text.contains(call)) {
         return Ok(());
     }
     Err(Box::new(refused(

@@ -234,3 +234,20 @@ TEXT
 
 git add --all && git commit --quiet -m "The time is ours"
 show 'cd ../time && sed -i s/192.0.2.123/192.0.2.124/ clock.rhai && git commit --quiet --all -m "The new server"' 'rootwright update'
+
+say <<'TEXT'
+What that means for a node is the difference of two plans, the committed one and the one now:
+TEXT
+
+show 1 'rootwright diff node --rev HEAD'
+
+say <<'TEXT'
+Whoever is content with it commits `rootwright.lock`.
+
+## From here
+
+- [guide.md](guide.md): the language, diskless nodes
+- [repositories.md](repositories.md): `rootwright.toml`, libraries, what they may do
+- [testing-recipes.md](testing-recipes.md): tests of recipes
+- [reference.md](reference.md): every function
+TEXT
