@@ -24,7 +24,10 @@ fn the_stdlib_plans_what_it_says() {
         .unwrap();
     let said = stdout(&output);
     assert!(output.status.success(), "{said}{}", stderr(&output));
-    assert!(said.contains("tests/debian_test.rhai\n") && said.contains(" 0 failed"), "{said}");
+    assert!(
+        said.contains("tests/debian_test.rhai\n") && said.contains(" 0 failed"),
+        "{said}"
+    );
     // The recipes that they are about are right in every branch.
     let checked = run(rootwright().current_dir(&folder).arg("check"));
     assert_eq!(stderr(&checked), "4 recipes checked, nothing wrong\n");
