@@ -310,7 +310,6 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
         if let Some(found) = imported::read_beside(session, importer, &file)? {
             return Ok(found);
         }
-        imported::may_import(session, importer, name)?;
     } else if !importer.starts_with(STDLIB) {
         for folder in folders(session, importer) {
             let path = folder.join(&file);
@@ -323,6 +322,7 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
     }
     let stdlib = Stdlib::new(session.settings.stdlib.clone());
     if let Some(text) = stdlib.text(&file) {
+        imported::may_import(session, importer, name)?;
         return Ok((format!("{STDLIB}{file}"), text));
     }
     let known: Vec<String> = stdlib

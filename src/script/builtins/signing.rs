@@ -8,6 +8,7 @@ use rhai::{Dynamic, Map};
 use super::{Access, Builtin};
 use crate::plan::{KEYRINGS, Keyring, Unsigned};
 use crate::script::args::{Call, Fields, Outcome, as_strings};
+use crate::script::imported;
 use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
@@ -134,6 +135,9 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 fn source(call: &Call<'_>, name: &str) -> Outcome<(String, String)> {
     let path = Path::new(name);
     let absolute = path.is_absolute();
+    if absolute {
+        call.granted(&Grant::HostRun, "wants a file of the host as a keyring")?;
+    }
     let place = match absolute {
         true => {
             let parts = path.components();
@@ -179,7 +183,13 @@ fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
         let message = format!("`{name}` is outside of the recipe's repository");
         return Err(asked(call).refuse("keyring", "keyring_file", message));
     }
-    Ok(call.session.recipe_dir.join(name))
+    match imported::library_of(&call.author_file()) {
+        // A library's keys are its own files.
+        Some(_) => Ok(imported::folders(call.session, &call.author_file())?
+            .0
+            .join(name)),
+        None => Ok(call.session.recipe_dir.join(name)),
+    }
 }
 
 fn commands(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Vec<String>>> {
