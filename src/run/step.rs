@@ -61,7 +61,7 @@ impl Running<'_> {
             match &action.op {
                 Op::HostRun(run) => self.on_host(&action.site, run)?,
                 Op::NspawnRun(run) => drop(self.in_root(&action.site, run, true)?),
-                Op::Export(_) => {}
+                Op::Export(_) | Op::ExpectBoot(_) => {}
                 op => self.file(&action.site, op)?,
             }
         }

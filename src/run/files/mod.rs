@@ -65,5 +65,6 @@ pub fn apply(root: &Path, op: &Op, context: &FileContext<'_>) -> Result<(), Erro
         Op::HostRun(_) => Err(Error::NotAFileOperation { op: "host_run" }),
         Op::NspawnRun(_) => Err(Error::NotAFileOperation { op: "nspawn_run" }),
         Op::Export(_) => Err(Error::NotAFileOperation { op: "export" }),
+        Op::ExpectBoot(_) => Err(Error::NotAFileOperation { op: "expect_boot" }),
     }
 }
