@@ -196,7 +196,10 @@ fn commands(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Vec<String>>> {
         commands.push(argv);
     }
     if !commands.is_empty() {
-        super::run::may_use_the_host(call, "wants a keyring's `fetch`, which runs commands of the host")?;
+        super::run::may_use_the_host(
+            call,
+            "wants a keyring's `fetch`, which runs commands of the host",
+        )?;
     }
     Ok(commands)
 }
