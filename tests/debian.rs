@@ -17,6 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::verified::{Level, verified};
 use common::{mounts_below, rootwright, run, stderr, stdout};
 
 fn base() -> &'static Path {
@@ -304,6 +305,7 @@ root.export(#{{ format: "dir", name: "everyday" }});
     assert_eq!(std::fs::read_to_string(&tool).unwrap(), "tool\n");
     assert!(!root.join("var/tmp/rootwright-archive").exists());
 }
+const TEST: &str = "debian::both_releases_build_as_by_hand_and_bookworm_boots_over_nfs";
 
 /// One after the other: two cores carry one guest.
 #[test]
@@ -318,10 +320,12 @@ fn both_releases_build_as_by_hand_and_boot() {
         looks_like_a_node(&export, release);
         commands_are_the_plans(folder, release);
         assert_eq!(mounts_below(folder), Vec::<String>::new());
+        verified("debian", release, Level::RealMirror, TEST);
     }
     let export = folder.join("out/debian-bookworm-nfs");
     script_makes_the_same(folder, &export);
     the_everyday_modules_do_what_they_say(folder);
     boots::all(folder);
+    verified("debian", "bookworm", Level::Booted, TEST);
     assert_eq!(mounts_below(folder), Vec::<String>::new());
 }

@@ -5,6 +5,9 @@
     reason = "each uses its own part; a test fails by panicking"
 )]
 
+pub mod archive;
+pub mod verified;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
