@@ -12,6 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod apk;
 mod bench;
 mod dnf;
 mod pacman;
