@@ -18,9 +18,13 @@
 pub mod boot;
 pub mod cli;
 pub mod diagnose;
+pub mod diff;
 pub mod export;
+pub mod library;
 pub mod lint;
 pub mod plan;
+pub mod reference;
 pub mod run;
 pub mod script;
+pub mod site;
 pub mod store;

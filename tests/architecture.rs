@@ -29,7 +29,9 @@ fn arrows_point_one_way() {
     let allowed: &[(&str, &[&str])] = &[
         ("diagnose", &[]),
         ("plan", &["diagnose"]),
-        ("script", &["plan", "diagnose"]),
+        ("site", &["diagnose"]),
+        ("library", &["site", "diagnose"]),
+        ("script", &["plan", "site", "diagnose"]),
         ("store", &["plan", "diagnose"]),
         ("run", &["plan", "store", "diagnose"]),
         ("lint", &["run", "plan", "diagnose"]),
@@ -37,7 +39,8 @@ fn arrows_point_one_way() {
         ("boot", &["export", "run", "plan", "store", "diagnose"]),
     ];
     let areas = [
-        "diagnose", "plan", "script", "store", "run", "lint", "export", "boot", "cli",
+        "diagnose", "plan", "site", "library", "script", "store", "run", "lint", "export", "boot",
+        "cli",
     ];
     for (area, may_use) in allowed {
         let mut files = Vec::new();

@@ -107,6 +107,116 @@ fn errors_are_data_where_asked_for() {
 }
 
 #[test]
+fn a_wrong_command_line_is_a_report_like_any_other() {
+    let wrong: &[(&[&str], &str, &str, &str)] = &[
+        (
+            &["plam"],
+            "usage::command",
+            "there is no command `plam`",
+            "did you mean `plan`?",
+        ),
+        (
+            &["cache"],
+            "usage::command",
+            "a command is missing",
+            "there is ls, explain, gc",
+        ),
+        (
+            &["plan"],
+            "usage::missing",
+            "`<RECIPE>` is missing",
+            "`rootwright plan --help`",
+        ),
+        (
+            &["plan", "x", "--fromat", "sh"],
+            "usage::argument",
+            "there is no argument `--fromat` here",
+            "did you mean `--format`?",
+        ),
+        (
+            &["plan", "x", "--format", "xml"],
+            "usage::value",
+            "`xml` is no value of `--format <FORMAT>`",
+            "there is text, json",
+        ),
+        (
+            &["plan", "x", "-o", "y"],
+            "usage::value",
+            "`y` is no value of `--option <NAME=VALUE>`",
+            "an option is given as NAME=VALUE",
+        ),
+        (
+            &["shell", "x", "--step", "y"],
+            "usage::value",
+            "`y` is no value of `--step <N>`",
+            "it wants a whole number",
+        ),
+        (
+            &["shell", "x", "--step", "1", "--failed"],
+            "usage::conflict",
+            "`--step <N>` does not go together with `--failed`",
+            "`rootwright shell --help`",
+        ),
+        (
+            &["boot"],
+            "usage::missing",
+            "is missing",
+            "`rootwright boot --help`",
+        ),
+        (
+            &["test", "--nonsense"],
+            "usage::argument",
+            "there is no argument `--nonsense` here",
+            "`rootwright test --help`",
+        ),
+    ];
+    for (words, code, message, help) in wrong {
+        let output = rootwright()
+            .args(*words)
+            .args(["--error-format", "json"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        let said = stderr(&output);
+        let report: serde_json::Value =
+            serde_json::from_str(&said).unwrap_or_else(|_| panic!("{words:?}: {said}"));
+        assert_eq!(report["code"], *code, "{said}");
+        assert!(
+            said.contains(message) && said.contains(help),
+            "{words:?}: {said}"
+        );
+        let output = rootwright()
+            .args(*words)
+            .arg("--error-format=short")
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("rootwright: ") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+    // For people, a command that has commands says which there are.
+    let output = rootwright().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("Usage: rootwright"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_recipe_that_has_no_end_is_not_read_to_its_end() {
+    let started = std::time::Instant::now();
+    let output = rootwright().args(["plan", "/dev/zero"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("`/dev/zero` is larger than 1 MiB"), "{said}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[test]
 fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
     let repository = Repository::new();
     repository.write("node.rhai", DEBIAN);
@@ -122,8 +232,28 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    for part in ["a build needs root privileges", "next: sudo "] {
+    for part in ["root privileges are needed", "next: sudo "] {
         assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+    // With that, what this host lacks: one look says all.
+    for command in ["build", "doctor"] {
+        let output = Command::new("/usr/bin/setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&program)
+            .args([command, "node.rhai"])
+            .current_dir(repository.path())
+            .env("PATH", repository.path())
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        for part in [
+            "root privileges are needed",
+            "this host lacks",
+            "`mmdebstrap` (step 1,",
+            "next: apt-get install -y --no-install-recommends",
+        ] {
+            assert!(said.contains(part), "{command}: {part}: {said}");
+        }
     }
     let mut build = repository.build("let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", keyring: \"/nowhere.gpg\", mirror: \"http://mirror.example.org/debian\" });\nroot.export(#{ format: \"tar\", name: \"x\" });");
     let output = build.env("PATH", repository.path()).output().unwrap();

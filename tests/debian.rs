@@ -10,6 +10,7 @@
 
 mod common;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use common::{mounts_below, rootwright, run, stderr, stdout};
@@ -202,6 +203,104 @@ fn script_makes_the_same(folder: &Path, export: &Path) {
     }
 }
 
+/// What recipes say without a shell, on the layers that the node's recipe has left.
+fn the_everyday_modules_do_what_they_say(folder: &Path) {
+    let node = std::fs::read_to_string(base().join("recipes/debian-nfs.rhai")).unwrap();
+    let start = node.find("root.install([").unwrap();
+    let end = start + node[start..].find("]);").unwrap() + 3;
+    let install = node[start..end].replace("kernel,", "\"linux-image-cloud-amd64\",");
+    let recipes = folder.join("everyday");
+    std::fs::create_dir_all(recipes.join("tool-1.0/bin")).unwrap();
+    std::fs::write(recipes.join("tool-1.0/bin/tool"), "tool\n").unwrap();
+    run(std::process::Command::new("tar")
+        .current_dir(&recipes)
+        .args(["-czf", "tool.tar.gz", "tool-1.0"]));
+    let recipe = format!(
+        r#"import "users" as users;
+import "services" as services;
+import "package/dpkg" as dpkg;
+import "archive" as archive;
+let root = bootstrap(#{{ distro: "debian", release: "bookworm" }});
+{install}
+users::group(root, "cluster", #{{ gid: 4000 }});
+users::add(root, "admin", #{{ uid: 4001, groups: ["cluster", "adm"], shell: "/bin/bash", comment: "The admin", password: "$6$salt$hash", authorized_keys: ["key one"] }});
+users::add(root, "agent", #{{ system: true, group: "cluster", home: "/var/lib/agent" }});
+users::join_groups(root, "agent", "adm");
+users::password(root, "root", secret("root-hash"));
+users::lock(root, "admin");
+services::enable(root, "systemd-networkd");
+services::disable(root, ["ssh"]);
+services::mask(root, ["apt-daily.timer", "not-there-yet.service"]);
+services::unmask(root, "apt-daily.timer");
+services::boot_target(root, "multi-user");
+dpkg::preseed(root, #{{ package: "tzdata", question: "tzdata/Areas", type: "select", value: "Europe" }});
+dpkg::divert(root, "/etc/issue.net");
+dpkg::alternative(root, "awk", "/usr/bin/mawk");
+archive::unpack(root, "tool.tar.gz", "/opt/tool", #{{ strip: 1 }});
+root.export(#{{ format: "dir", name: "everyday" }});
+"#
+    );
+    std::fs::write(recipes.join("everyday.rhai"), recipe).unwrap();
+    let mut build = rootwright();
+    let output = run(build
+        .current_dir(&recipes)
+        .env("ROOTWRIGHT_SECRET_ROOT_HASH", "$6$root$hash")
+        .args(["build", "everyday.rhai", "--store"])
+        .arg(folder.join("store"))
+        .arg("--out")
+        .arg(folder.join("out")));
+    let said = stdout(&output) + &stderr(&output);
+    assert!(!said.contains("$6$root"), "{said}");
+    let root = folder.join("out/everyday/root");
+    let holds = |file: &str, start: &str| {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        assert!(
+            text.lines().any(|line| line.starts_with(start)),
+            "{file} has no {start}: {text}"
+        );
+    };
+    holds(
+        "etc/passwd",
+        "admin:x:4001:4001:The admin:/home/admin:/bin/bash",
+    );
+    holds("etc/group", "cluster:x:4000:admin");
+    holds("etc/shadow", "admin:!$6$salt$hash:");
+    holds("etc/shadow", "root:$6$root$hash:");
+    holds("home/admin/.ssh/authorized_keys", "key one");
+    let group = std::fs::read_to_string(root.join("etc/group")).unwrap();
+    let adm = group.lines().find(|line| line.starts_with("adm:")).unwrap();
+    assert!(adm.ends_with(":admin,agent"), "{adm}");
+    let agent = std::fs::read_to_string(root.join("etc/passwd")).unwrap();
+    let agent = agent
+        .lines()
+        .find(|line| line.starts_with("agent:"))
+        .unwrap();
+    assert!(agent.ends_with(":4000::/var/lib/agent:/bin/sh"), "{agent}");
+    let keys = std::fs::metadata(root.join("home/admin/.ssh/authorized_keys")).unwrap();
+    assert_eq!(
+        (keys.uid(), keys.gid(), keys.mode() & 0o7777),
+        (4001, 4001, 0o600)
+    );
+    let units = root.join("etc/systemd/system");
+    let link = |path: &str| std::fs::read_link(units.join(path)).ok();
+    assert!(link("multi-user.target.wants/systemd-networkd.service").is_some());
+    assert_eq!(link("multi-user.target.wants/ssh.service"), None);
+    assert_eq!(link("not-there-yet.service"), Some("/dev/null".into()));
+    assert_eq!(link("apt-daily.timer"), None);
+    let target = link("default.target").unwrap();
+    assert!(target.ends_with("multi-user.target"), "{target:?}");
+    let answers = std::fs::read_to_string(root.join("var/cache/debconf/config.dat")).unwrap();
+    assert!(answers.contains("Name: tzdata/Areas"));
+    assert!(root.join("etc/issue.net.distrib").is_file() && !root.join("etc/issue.net").exists());
+    assert_eq!(
+        std::fs::read_link(root.join("etc/alternatives/awk")).unwrap(),
+        Path::new("/usr/bin/mawk")
+    );
+    let tool = root.join("opt/tool/bin/tool");
+    assert_eq!(std::fs::read_to_string(&tool).unwrap(), "tool\n");
+    assert!(!root.join("var/tmp/rootwright-archive").exists());
+}
+
 /// One after the other: two cores carry one guest.
 #[test]
 fn both_releases_build_as_by_hand_and_bookworm_boots_over_nfs() {
@@ -217,6 +316,7 @@ fn both_releases_build_as_by_hand_and_bookworm_boots_over_nfs() {
     }
     let export = folder.path().join("out/debian-bookworm-nfs");
     script_makes_the_same(folder.path(), &export);
+    the_everyday_modules_do_what_they_say(folder.path());
     let cmdline = std::fs::read_to_string(export.join("cmdline")).unwrap();
     let output = std::process::Command::new("bash")
         .arg(base().join("tests/boot-check"))

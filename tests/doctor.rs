@@ -150,6 +150,38 @@ fn a_good_archive_is_good() {
 }
 
 #[test]
+fn a_host_without_the_archives_compressor_says_so() {
+    // As mirrors do: the plain list is named in Release, and only the packed one is there.
+    let archive = Archive::new();
+    let packed = archive.repository.write(
+        "archive/dists/bookworm/main/binary-amd64/Packages.xz",
+        "not looked into",
+    );
+    let sum = stdout(&run(Command::new("sha256sum").arg(&packed)));
+    let digest = sum.split_whitespace().next().unwrap();
+    archive.release(&format!(
+        "SHA256:\n {digest} 15 main/binary-amd64/Packages.xz\n"
+    ));
+    std::fs::remove_file(archive.path("archive/dists/bookworm/main/binary-amd64/Packages"))
+        .unwrap();
+    let output = archive.doctor("", "\"hello\"");
+    let said = "nothing can be read in main/binary-amd64/Packages.xz";
+    assert!(output.status.success() && stdout(&output).contains(said));
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-euc"])
+        .arg("mkdir without; mknod without/xz c 0 0; mount -t overlay overlay -o lowerdir=without:/usr/bin /usr/bin; exec \"$@\"")
+        .args(["sh", env!("CARGO_BIN_EXE_rootwright")])
+        .args(["--store", "store", "doctor", "recipe.rhai"])
+        .current_dir(archive.repository.path())
+        .output()
+        .unwrap();
+    let list = stdout(&output);
+    assert!(output.status.success(), "{list}{}", stderr(&output));
+    let said = "this host has no xz to read their list with";
+    assert!(list.contains(said), "{list}");
+}
+
+#[test]
 fn a_key_that_the_keyring_lacks() {
     let archive = Archive::new();
     archive.key("other");
@@ -372,8 +404,9 @@ fn all_that_is_wrong_with_the_host_is_said_at_once_and_a_cure_with_it() {
     for word in [
         "this host lacks one thing that is needed",
         "`no-such-tool`",
-        "the plan names secrets that have no value",
+        "the secret `key` has no value",
         "--secret key=FILE",
+        "ROOTWRIGHT_SECRET_KEY",
         "was not made by rootwright",
     ] {
         assert!(said.contains(word), "no `{word}` in\n{said}");

@@ -177,11 +177,13 @@ impl Fixture {
                 title: "a node".into(),
                 description: String::new(),
             },
+            libraries: Vec::new(),
             options: vec![OptionValue {
                 name: "release".into(),
                 value: "twelve".into(),
                 given: true,
                 help: String::new(),
+                from: None,
                 choices: Vec::new(),
             }],
             inputs: Vec::new(),
@@ -458,8 +460,6 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
         label: String::new(),
         site: Vec::new(),
         archives: Vec::new(),
-        keyrings: Vec::new(),
-        unsigned: Vec::new(),
         actions: vec![Action {
             op: Op::Export(Export {
                 name: (*name).to_owned(),

@@ -867,8 +867,8 @@ fn downloads_are_kept_for_other_builds() {
 /// kill -9 at random moments of builds that run two at a time. ROOTWRIGHT_KILLS says how
 /// many.
 #[test]
-fn a_killed_build_leaves_a_clean_store() {
-    let kills: u64 = std::env::var("ROOTWRIGHT_KILLS").map_or(16, |text| text.parse().unwrap());
+fn killed_builds_leave_a_clean_store() {
+    let kills: u64 = std::env::var("ROOTWRIGHT_KILLS").map_or(24, |text| text.parse().unwrap());
     let repository = Repository::new();
     let marker = repository
         .path()
@@ -877,37 +877,64 @@ fn a_killed_build_leaves_a_clean_store() {
         .to_string_lossy()
         .into_owned();
     let mut random = Random(0x0BAD_5EED);
-    let recipe = |generation: u64| {
+    // Two recipes that share their bootstrap and the first steps of both branches.
+    let recipe = |name: &str, generation: u64| {
         let mut recipe = TINY.to_owned();
         for branch in ["a", "b"] {
             recipe.push_str(&format!("let {branch} = root.fork(\"{branch}\");\n"));
             for step in 0..3 {
+                let owner = if step == 2 { name } else { "both" };
                 recipe.push_str(&format!(
-                    "{branch}.nspawn_run([\"sh\", \"-c\", \"for i in 1 2 3 4 5 6 7 8 9; do echo {generation} >/{branch}{step}$i; done\"]);\n"
+                    "{branch}.nspawn_run([\"sh\", \"-c\", \"for i in 1 2 3 4 5 6 7 8 9; do echo {generation} {owner} >/{branch}{step}$i; done\"]);\n"
                 ));
             }
             recipe.push_str(&format!(
-                "{branch}.export(#{{ format: \"dir\", name: \"{branch}\" }});\n"
+                "{branch}.export(#{{ format: \"dir\", name: \"{name}-{branch}\" }});\n"
             ));
         }
         recipe
     };
+    let build = |name: &str, generation: u64| {
+        repository.write(&format!("{name}.rhai"), &recipe(name, generation));
+        let mut command = common::rootwright();
+        command.current_dir(repository.path()).args([
+            "build",
+            &format!("{name}.rhai"),
+            "--allow-host-run",
+            "--store",
+            "store",
+            "--out",
+            "out",
+            "-j",
+            "2",
+        ]);
+        command
+    };
     let start = Instant::now();
-    run(repository.build(&recipe(999)).args(["-j", "2"]));
+    let both = ["one", "two"].map(|name| build(name, 999).stderr(Stdio::null()).spawn().unwrap());
+    for mut child in both {
+        assert!(child.wait().unwrap().success());
+    }
     let whole = u64::try_from(start.elapsed().as_millis()).unwrap();
-    let mut killed = 0;
-    for round in 0..kills {
+    let (mut killed, mut rounds) = (0, 0);
+    while killed < kills {
+        rounds += 1;
+        assert!(
+            rounds < kills * 3,
+            "few builds were still running: {killed}"
+        );
         // Every third recipe is one that was begun before.
-        let mut build = repository.build(&recipe(round - round % 3));
-        let mut child = build
-            .args(["-j", "2"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(random.below(whole)));
-        killed += u64::from(child.try_wait().unwrap().is_none());
-        let _ = child.kill();
-        child.wait().unwrap();
+        let generation = rounds - rounds % 3;
+        let both = ["one", "two"].map(|name| {
+            let mut build = build(name, generation);
+            build.stderr(Stdio::null()).spawn().unwrap()
+        });
+        for mut child in both {
+            std::thread::sleep(Duration::from_millis(random.below(whole / 2)));
+            killed += u64::from(child.try_wait().unwrap().is_none());
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
         let start = Instant::now();
         // The kernel ends what PID 1 had started.
         while !processes_with(&marker).is_empty() {
@@ -920,23 +947,145 @@ fn a_killed_build_leaves_a_clean_store() {
         }
         assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
     }
-    assert!(
-        killed * 3 > kills,
-        "few builds were still running: {killed} of {kills}"
-    );
     let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
     assert!(verified.status.success(), "{}", stdout(&verified));
-    run(&mut repository.build(&recipe(1_000_000)));
-    for (branch, step) in [("a", 0), ("b", 2)] {
-        let path = format!("{branch}/root/{branch}{step}9");
-        assert_eq!(read(repository.out().join(path)), "1000000\n");
+    for name in ["one", "two"] {
+        run(&mut build(name, 1_000_000));
+        for (file, owner) in [("a/root/a09", "both"), ("b/root/b29", name)] {
+            let path = repository.out().join(format!("{name}-{file}"));
+            assert_eq!(read(path), format!("1000000 {owner}\n"));
+        }
     }
-    assert_eq!(
-        std::fs::read_dir(repository.store().join("tmp"))
-            .unwrap()
-            .count(),
-        0
+    for folder in [repository.store().join("tmp"), repository.out()] {
+        let entries = std::fs::read_dir(&folder).unwrap().flatten();
+        let left: Vec<_> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with("one-") && !name.starts_with("two-"))
+            .collect();
+        assert_eq!(left, Vec::<String>::new(), "{}", folder.display());
+    }
+}
+
+/// The room on the disk shrinks by a few blocks a time: it ends in each part of a build,
+/// the commit among them.
+#[test]
+fn a_disk_that_is_full_at_any_moment_leaves_a_clean_store() {
+    let repository = Repository::new();
+    let disk = repository.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let image = repository.path().join("disk.img");
+    run(Command::new("truncate").args(["-s", "1400M"]).arg(&image));
+    run(Command::new("mkfs.ext4")
+        .args(["-q", "-m", "0"])
+        .arg(&image));
+    run(Command::new("mount")
+        .args(["-o", "loop"])
+        .arg(&image)
+        .arg(&disk));
+    let mounted = Unmounted(disk.clone());
+    // A build begins with enough room. Its command takes all but some of it, and what the
+    // layer and the export need after may be more than that.
+    let recipe = |generation: u64, room: u64| {
+        let at = disk.display();
+        let take = format!(
+            "if [ {room} != 0 ]; then fallocate -l $(($(df -B1 --output=avail {at} | tail -n 1) - {room})) {at}/filler; fi"
+        );
+        format!(
+            "{TINY}root.host_run([\"sh\", \"-c\", \"{take}; for i in $(seq 40); do head -c 20000 /dev/urandom >$0/f$i; done; echo {generation} >$0/generation\", \"$ROOT\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});\n"
+        )
+    };
+    let tool = |arguments: &[&str]| {
+        let mut command = common::rootwright();
+        command
+            .current_dir(repository.path())
+            .args(["--store", "disk/store"])
+            .args(arguments);
+        command.output().unwrap()
+    };
+    let build = |generation: u64, room: u64| {
+        repository.write("recipe.rhai", &recipe(generation, room));
+        tool(&[
+            "build",
+            "recipe.rhai",
+            "--allow-host-run",
+            "--out",
+            "disk/out",
+        ])
+    };
+    let (mut failed, mut made) = (0, 0);
+    build(0, 0);
+    for round in 1..=24u64 {
+        assert!(tool(&["cache", "rm", "--everything"]).status.success());
+        let room = round * 350_000;
+        let built = build(round, room);
+        std::fs::remove_file(disk.join("filler")).unwrap();
+        match built.status.code() {
+            Some(0) => made += 1,
+            Some(1) => {
+                failed += 1;
+                let said = stderr(&built).to_lowercase();
+                assert!(
+                    said.contains("no space left") || said.contains("disk is full"),
+                    "{said}"
+                );
+            }
+            other => panic!("{other:?}: {}", stderr(&built)),
+        }
+        let verified = tool(&["cache", "verify"]);
+        assert!(
+            verified.status.success(),
+            "room {room}: {}{}",
+            stdout(&verified),
+            stderr(&verified)
+        );
+        let again = build(round, 0);
+        assert!(again.status.success(), "room {room}: {}", stderr(&again));
+        let text = read(disk.join("out/x/root/generation"));
+        assert_eq!(text, format!("{round}\n"));
+    }
+    drop(mounted);
+    assert!(failed > 0 && made > 0, "{failed} failed, {made} made");
+}
+
+/// Unmounts when a test ends, whichever way.
+struct Unmounted(PathBuf);
+
+impl Drop for Unmounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_layer_that_lost_its_files_is_made_again() {
+    let repository = Repository::new();
+    let recipe = format!(
+        "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo 1 >/one\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});\n"
     );
+    run(&mut repository.build(&recipe));
+    let layers = || {
+        let folder = std::fs::read_dir(repository.store().join("layers")).unwrap();
+        folder
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+    };
+    for damage in ["fs", "layer.json"] {
+        for layer in layers() {
+            let path = layer.join(damage);
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            } else {
+                std::fs::write(path, "{").unwrap();
+            }
+        }
+        let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
+        assert_eq!(verified.status.code(), Some(1), "{}", stdout(&verified));
+        std::fs::remove_dir_all(repository.out()).unwrap();
+        run(&mut repository.build(&recipe));
+        assert_eq!(read(repository.out().join("x/root/one")), "1\n");
+        let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
+        assert!(verified.status.success(), "{}", stdout(&verified));
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A recipe, which is built first, or an export: OUT/NAME, OUT/NAME/VERSION
+    #[arg(value_parser = super::repository::target)]
     target: PathBuf,
     /// How the node gets there [default: as the export is for]
     #[arg(long, value_enum)]

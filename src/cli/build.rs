@@ -24,8 +24,8 @@ use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Recipes, or folders of them
-    #[arg(required = true)]
+    /// Recipes, by file or name, or folders of them
+    #[arg(required = true, value_parser = super::repository::recipe)]
     recipes: Vec<PathBuf>,
     /// Set an option of the recipes that have it
     #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
@@ -68,11 +68,14 @@ enum LogKind {
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(report) = preflight::privileges() {
         // What is wrong with the recipes is worth knowing at once, too.
+        let mut plans = Vec::new();
         for (recipe, options) in recipes(args, global)? {
             let settings = settings(args, global, &recipe, options)?;
-            script::evaluate(&recipe, &settings, &mut run::PreviewCapture::default())?;
+            let mut preview = run::PreviewCapture::default();
+            let plan = script::evaluate(&recipe, &settings, &mut preview)?.plan;
+            plans.push((settings, plan));
         }
-        return Err(report.into());
+        return Err(checkup::without_privileges(report, &plans)?);
     }
     match sandbox::enter(args.offline).map_err(|error| plain(&error))? {
         sandbox::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),

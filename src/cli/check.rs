@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::printer::Printer;
-use super::{Done, Global, Trouble, list};
+use super::{Done, Global, Trouble, list, repository};
 use crate::diagnose::{Report, Span};
 use crate::plan::Capture;
 use crate::run::PreviewCapture;
@@ -16,7 +16,8 @@ use crate::script::{self, Settings, workers};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Recipes, or folders of them; in a folder, the modules of `lib/` and `distro/` too
-    #[arg(default_value = ".")]
+    /// [default: the repository, else this folder]
+    #[arg(value_parser = super::repository::recipe)]
     paths: Vec<PathBuf>,
 }
 
@@ -28,7 +29,11 @@ enum Subject {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let (mut recipes, mut modules) = (Vec::new(), Vec::new());
-    for path in &args.paths {
+    let all = match args.paths.is_empty() {
+        true => vec![repository::here()],
+        false => args.paths.clone(),
+    };
+    for path in &all {
         if path.is_dir() {
             let found = list::scripts(path)?;
             recipes.extend(found.0);

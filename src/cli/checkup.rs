@@ -140,6 +140,35 @@ impl Checkup {
     }
 }
 
+/// Without root privileges: that, and what of the plans' tools and files this host lacks, so
+/// that all of it is said at once.
+///
+/// # Errors
+/// When a table of the stdlib cannot be read.
+pub fn without_privileges(
+    privileges: Report,
+    plans: &[(Settings, Plan)],
+) -> Result<Trouble, Trouble> {
+    let mut trouble = Trouble::from(privileges);
+    for (settings, plan) in plans {
+        let tools = host_tools(settings)?;
+        let missing = preflight::missing(plan, &tools);
+        if missing.is_empty() {
+            continue;
+        }
+        let report = preflight::report(&missing, &tools);
+        // Several recipes have the same host.
+        if !trouble
+            .reports
+            .iter()
+            .any(|known| known.cause == report.cause)
+        {
+            trouble.reports.push(report);
+        }
+    }
+    Ok(trouble)
+}
+
 /// The keyrings that steps name which will run, or checks of archives.
 fn keyrings_of<'a>(plan: &'a Plan, depth: &Depth) -> Vec<&'a Keyring> {
     let steps = plan.steps.iter();

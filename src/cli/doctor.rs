@@ -30,8 +30,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         // What is wrong with the recipe is worth knowing at once, too.
         let settings = global.settings(&args.recipe)?;
         let mut preview = run::PreviewCapture::default();
-        script::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
-        return Err(report.into());
+        let plan = script::evaluate(&args.recipe.recipe, &settings, &mut preview)?.plan;
+        return Err(checkup::without_privileges(report, &[(settings, plan)])?);
     }
     match sandbox::enter(false).map_err(|error| plain(&error))? {
         sandbox::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),

@@ -20,7 +20,7 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A directory, an export, or a recipe that is built
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present = "list", value_parser = super::repository::target)]
     target: Option<PathBuf>,
     /// List the lints
     #[arg(long)]

@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::Done;
 use super::printer::Printer;
+use super::{Done, repository};
 use crate::diagnose::Report;
 use crate::script::doc;
+use crate::site;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder to look in
-    #[arg(default_value = ".")]
-    folder: PathBuf,
+    /// The folder to look in [default: the repository, else this folder]
+    folder: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, printer: &Printer) -> Done {
-    let recipes = recipes(&args.folder)?;
+    let folder = args.folder.clone().unwrap_or_else(repository::here);
+    let recipes = recipes(&folder)?;
     let rows: Vec<(String, String)> = recipes
         .iter()
         .map(|path| {
@@ -70,7 +71,8 @@ fn collect(
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         let kind = entry.file_type()?;
-        let skipped = ["target", "out"].contains(&name.as_ref()) || name.starts_with('.');
+        let skipped =
+            ["target", "out", site::VENDOR].contains(&name.as_ref()) || name.starts_with('.');
         if kind.is_dir() && !skipped {
             let in_modules = in_modules || MODULES.contains(&name.as_ref());
             collect(&path, in_modules, recipes, modules)?;

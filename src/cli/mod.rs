@@ -7,16 +7,22 @@ mod build;
 mod cache;
 mod check;
 mod checkup;
+mod diff;
+mod docs;
 mod doctor;
 mod export;
+mod library;
 mod lint;
 mod list;
+mod new;
 mod plan;
 mod printer;
 mod progress;
+mod repository;
 mod shell;
 mod show;
 mod test;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,8 +32,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::diagnose::render::Style;
 use crate::diagnose::{Report, SourceMap};
 use crate::run::circumstances::Versions;
+use crate::script::Settings;
 use crate::script::stdlib::Stdlib;
-use crate::script::{Settings, Site};
+use crate::site::{self, Site};
 use printer::Printer;
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
@@ -54,6 +61,8 @@ struct Global {
     /// Whether output is coloured
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     color: When,
+    #[arg(skip)]
+    sites: repository::Sites,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,6 +81,8 @@ enum When {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a recipe repository that builds at once
+    New(new::Args),
     /// Show what a recipe would do; changes nothing, needs no privileges
     Plan(plan::Args),
     /// Run recipes
@@ -90,18 +101,29 @@ enum Command {
     Lint(lint::Args),
     /// List the recipes of a folder
     List(list::Args),
+    /// Compare two plans, or two roots that were built
+    Diff(diff::Args),
     /// Look after exports: list, roll back, remove versions
     Export(export::Args),
     /// Describe a recipe and its options
     Show(show::Args),
+    /// Show the reference of the language: built-ins, and the stdlib's functions
+    Docs(docs::Args),
     /// Run the tests of recipes: the functions `test_…` of files `*_test.rhai`
     Test(test::Args),
+    /// Add a library from git to the repository, and pin it
+    Add(library::Add),
+    /// Pin libraries to what is newest of what rootwright.toml asks for
+    Update(library::Update),
+    /// Put copies of libraries into the repository
+    Vendor(library::Vendor),
 }
 
 /// A recipe and its options.
 #[derive(Debug, Args)]
 struct RecipeArgs {
-    /// The recipe
+    /// The recipe: a file, or the name of one of the repository
+    #[arg(value_parser = repository::recipe)]
     recipe: PathBuf,
     /// Set an option of the recipe
     #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = pair)]
@@ -120,7 +142,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A length of time: `90s`, `30m`, `12h`, `7d`.
 fn age(text: &str) -> Result<std::time::Duration, String> {
-    crate::script::site::age(text)
+    site::age(text)
         .ok_or_else(|| "a length of time is a number and `s`, `m`, `h` or `d`: `7d`".to_owned())
 }
 
@@ -160,6 +182,16 @@ impl From<crate::script::Failure> for Trouble {
 type Done = Result<ExitCode, Trouble>;
 
 impl Global {
+    /// The same, for whoever goes to another folder.
+    fn absolute(self) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Global {
+            stdlib: self.stdlib.map(absolute),
+            store: self.store.map(absolute),
+            ..self
+        }
+    }
+
     fn settings(&self, recipe: &RecipeArgs) -> Result<Settings, Trouble> {
         Ok(Settings {
             options: recipe.options.clone(),
@@ -171,7 +203,7 @@ impl Global {
     fn plain_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {
         Ok(Settings {
             stdlib: self.stdlib.clone(),
-            site: Site::find(recipe)?,
+            site: self.site(recipe)?,
             ..Settings::default()
         })
     }
@@ -187,9 +219,13 @@ impl Global {
 
     /// The command line's, the site's, else the system's cache.
     fn store(&self, settings: &Settings) -> PathBuf {
+        self.store_of(&settings.site)
+    }
+
+    fn store_of(&self, site: &Site) -> PathBuf {
         self.store
             .clone()
-            .or_else(|| settings.site.store.clone())
+            .or_else(|| site.store.clone())
             .unwrap_or_else(|| PathBuf::from("/var/cache/rootwright"))
     }
 }
@@ -206,9 +242,31 @@ where
     Cli::try_parse_from(words).map(drop)
 }
 
+/// Prints what is wrong with the words, or the help or version that they ask for.
+fn wrong_usage(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
+    let style = usage::style(words);
+    // Who gives no command at all wants to know what there is.
+    let bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    match usage::report(error).filter(|_| !bare || style != Style::Human) {
+        Some(report) => {
+            Printer::new(style, When::Auto).reports(&[report], &SourceMap::default());
+            ExitCode::from(2)
+        }
+        None => {
+            // A reader that has gone away (`| head`) is no failure.
+            let _ = error.print();
+            ExitCode::from(if bare { 2 } else { 0 })
+        }
+    }
+}
+
 /// Parses, dispatches, prints the error.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return wrong_usage(&error, &words),
+    };
     let style = match cli.global.error_format {
         ErrorFormat::Human => Style::Human,
         ErrorFormat::Json => Style::Json,
@@ -221,6 +279,7 @@ pub fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let done = match cli.command {
+        Command::New(args) => new::run(&args, &cli.global, &printer),
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),
         Command::Boot(args) => boot::run(&args, &cli.global, &printer),
@@ -232,7 +291,12 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(&args, &printer),
         Command::Export(args) => export::run(&args, &printer),
         Command::Show(args) => show::run(&args, &cli.global, &printer),
-        Command::Test(args) => test::run(&args, &cli.global, &printer),
+        Command::Diff(args) => diff::run(&args, &cli.global, &printer),
+        Command::Docs(args) => docs::run(&args, &cli.global, &printer),
+        Command::Test(args) => test::run(&args, &cli.global.absolute(), &printer),
+        Command::Add(args) => library::add(&args, &cli.global, &printer),
+        Command::Update(args) => library::update(&args, &cli.global, &printer),
+        Command::Vendor(args) => library::vendor(&args, &cli.global, &printer),
     };
     done.unwrap_or_else(|trouble| {
         printer.reports(&trouble.reports, &trouble.sources);

@@ -6,6 +6,7 @@ use super::When;
 use crate::diagnose::render::{Style, render};
 use crate::diagnose::{Report, SourceMap};
 use crate::plan::render::TextOptions;
+use crate::reference::Look;
 
 pub struct Printer {
     style: Style,
@@ -39,6 +40,14 @@ impl Printer {
             color: self.color_out,
             width: columns(std::io::stdout()).unwrap_or(defaults.width),
             ..defaults
+        }
+    }
+
+    /// How the reference is shown on standard output.
+    pub fn look(&self) -> Look {
+        Look {
+            color: self.color_out,
+            width: columns(std::io::stdout()).map_or(WIDTH, |width| width.min(WIDTH)),
         }
     }
 

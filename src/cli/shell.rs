@@ -9,7 +9,7 @@ use super::progress::{LogFormat, Progress};
 use super::{Done, Global, RecipeArgs, Trouble};
 use crate::diagnose::{HintSet, Report};
 use crate::plan::{Built, Plan};
-use crate::run::changes::{Change, Kind};
+use crate::run::changes::{Change, Kind, hunks};
 use crate::run::shell::{NoPlace, Point, place, shell};
 use crate::run::{self, Secrets, preflight, sandbox};
 use crate::script;
@@ -119,7 +119,7 @@ pub(super) fn last(store: &Store, plan: &Plan) -> Option<Built> {
     builds.find(|built| values(&built.plan) == values(plan))
 }
 
-fn root(plan: &Plan, name: Option<&str>) -> Result<usize, Trouble> {
+pub(super) fn root(plan: &Plan, name: Option<&str>) -> Result<usize, Trouble> {
     let names: Vec<&str> = plan.roots.iter().map(|root| root.name.as_str()).collect();
     let found = match name {
         Some(name) => plan.roots.iter().find(|root| root.name == name),
@@ -150,11 +150,8 @@ fn written(changes: &[Change]) -> String {
         };
         let _ = writeln!(out, "{mark} /{}{slash}{note}", change.path.display());
         if let Some((old, new)) = &change.texts {
-            let diff = similar::TextDiff::from_lines(old, new);
-            for hunk in diff.unified_diff().context_radius(2).iter_hunks() {
-                for line in hunk.to_string().lines() {
-                    let _ = writeln!(out, "    {line}");
-                }
+            for line in hunks(old, new) {
+                let _ = writeln!(out, "    {line}");
             }
         }
     }

@@ -7,16 +7,21 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Done, Global};
 use crate::run::PreviewCapture;
-use crate::script;
+use crate::script::{self, Settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The recipe
+    /// The recipe: a file, or the name of one of the repository
+    #[arg(value_parser = super::repository::recipe)]
     recipe: PathBuf,
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let settings = global.plain_settings(&args.recipe)?;
+    // Nothing of it runs.
+    let settings = Settings {
+        allow_host_run: true,
+        ..global.plain_settings(&args.recipe)?
+    };
     let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
     let mut out = String::new();
     let _ = writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title);

@@ -7,17 +7,18 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::printer::Printer;
-use super::{Done, Global};
+use super::{Done, Global, repository};
 use crate::diagnose::Report;
 use crate::diagnose::render::{Style, render};
 use crate::script::testing::{Outcome, SUFFIX, TestSettings, run_file};
 use crate::script::{Settings, workers};
+use crate::site;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A file of tests, or a folder with such files in it or below
-    #[arg(default_value = ".")]
-    path: PathBuf,
+    /// A file of tests, or a folder with such files in it or below [default: the repository,
+    /// else this folder]
+    path: Option<PathBuf>,
     /// Write the snapshots anew instead of comparing with them
     #[arg(long)]
     update: bool,
@@ -37,8 +38,9 @@ enum Format {
 type Results = Vec<(PathBuf, Vec<Outcome>)>;
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
+    let path = args.path.clone().unwrap_or_else(repository::here);
     let mut tests = Vec::new();
-    for file in files(&args.path)? {
+    for file in files(&from_the_top(&path))? {
         let settings = TestSettings {
             settings: Settings {
                 allow_host_run: true,
@@ -72,6 +74,19 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
+/// Goes to the top of the repository, so that snapshots name files in the same way wherever
+/// they are taken, and names `path` from there.
+fn from_the_top(path: &Path) -> PathBuf {
+    let Ok(absolute) = std::path::absolute(path) else {
+        return path.to_owned();
+    };
+    let top = site::repository(path);
+    match top.map(std::env::set_current_dir) {
+        Some(Ok(())) => site::from_here(&absolute),
+        _ => path.to_owned(),
+    }
+}
+
 fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
     let unreadable = |error: std::io::Error| {
         Box::new(Report::new(
@@ -103,7 +118,8 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         let kind = entry.file_type()?;
-        let skipped = name.starts_with('.') || ["target", "out"].contains(&name.as_ref());
+        let skipped =
+            name.starts_with('.') || ["target", "out", site::VENDOR].contains(&name.as_ref());
         if kind.is_dir() && !skipped {
             collect(&path, found)?;
         } else if kind.is_file() && name.ends_with(SUFFIX) {

@@ -73,7 +73,7 @@ impl Report {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Report {
             code: code.into(),
-            message: message.into(),
+            message: without_numbers(message.into()),
             ..Report::default()
         }
     }
@@ -105,7 +105,7 @@ impl Report {
 
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(without_numbers(cause.into()));
         self
     }
 
@@ -143,6 +143,24 @@ impl Report {
     }
 }
 
+/// The words of an error of the system without their number, which says no more:
+/// `No such file or directory (os error 2)`.
+fn without_numbers(mut text: String) -> String {
+    const MARK: &str = " (os error ";
+    let mut from = 0;
+    while let Some(start) = text.get(from..).and_then(|rest| rest.find(MARK)) {
+        let start = from + start;
+        let number = start + MARK.len();
+        let digits = text.bytes().skip(number).take_while(u8::is_ascii_digit);
+        let end = number + digits.count();
+        if end > number && text.as_bytes().get(end) == Some(&b')') {
+            text.replace_range(start..=end, "");
+        }
+        from = start + 1;
+    }
+    text
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -150,3 +168,28 @@ impl fmt::Display for Report {
 }
 
 impl std::error::Error for Report {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_systems_errors_are_left_out() {
+        let errors = [
+            (
+                "cannot read `x`: no such file (os error 2)",
+                "cannot read `x`: no such file",
+            ),
+            ("a (os error 28), b (os error 5)", "a, b"),
+            ("ümlaut (os error 2)é", "ümlauté"),
+            (
+                "an (os error x) of another kind (os error ",
+                "an (os error x) of another kind (os error ",
+            ),
+        ];
+        for (said, shown) in errors {
+            assert_eq!(Report::new("a::b", said).message, shown);
+            assert_eq!(Report::new("a::b", "c").cause(said).cause.unwrap(), shown);
+        }
+    }
+}

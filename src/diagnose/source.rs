@@ -94,6 +94,17 @@ pub fn byte_offset(text: &str, at: Position) -> Option<usize> {
     Some(start + within)
 }
 
+/// The position of a byte offset; past the end it is the end.
+pub fn position(text: &str, offset: usize) -> Position {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or(before);
+    let count = |number: usize| u32::try_from(number + 1).unwrap_or(u32::MAX);
+    Position {
+        line: count(before.matches('\n').count()),
+        column: count(line.chars().count()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

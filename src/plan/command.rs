@@ -1,7 +1,7 @@
 //! Operations as command lines: the one place that says how systemd-nspawn, tar and cp
 //! are called, for the runner and for the shell script alike.
 
-use super::{Compression, Export, NspawnRun};
+use super::{Bind, Compression, Export, NspawnBoot, NspawnRun};
 
 /// The flags that every container of rootwright has, and why.
 const NSPAWN: &[&str] = &[
@@ -15,30 +15,56 @@ const NSPAWN: &[&str] = &[
     "--timezone=off",
     "--link-journal=no",
     "--settings=no",
-    "--console=pipe",
-    // The command is not PID 1, so signals have their usual meaning, zombies are reaped.
-    "--as-pid2",
     // A step that fails is thrown away whole, so syncing within it buys nothing.
     "--suppress-sync=yes",
     "--machine=rootwright",
+];
+
+/// Flags of a container that runs one command.
+const RUN: &[&str] = &[
+    "--console=pipe",
+    // The command is not PID 1, so signals have their usual meaning, zombies are reaped.
+    "--as-pid2",
 ];
 
 /// The whole command line that runs `run` in the root mounted at `root`. Values of the
 /// environment are not in it: nspawn takes them from its own (`--setenv=NAME`), so that
 /// no secret shows in a process list.
 pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
-    let mut argv: Vec<String> = NSPAWN.iter().map(|&flag| flag.to_owned()).collect();
-    argv.push(format!("--directory={root}"));
-    if !run.network {
-        argv.push("--private-network".to_owned());
-    }
+    let mut argv: Vec<String> = NSPAWN
+        .iter()
+        .chain(RUN)
+        .map(|&flag| flag.to_owned())
+        .collect();
+    argv.extend(place(run, root));
     if let Some(user) = &run.user {
         argv.push(format!("--user={user}"));
     }
     if let Some(cwd) = &run.cwd {
         argv.push(format!("--chdir={cwd}"));
     }
-    for bind in &run.binds {
+    argv.extend(surroundings(run));
+    argv.push("--".to_owned());
+    argv.extend(run.argv.iter().cloned());
+    argv
+}
+
+/// The command line that boots the root mounted at `root`, up to what [`BOOT_IN_ROOT`] adds.
+pub fn nspawn_boot_argv(boot: &NspawnBoot, root: &str) -> Vec<String> {
+    let mut argv: Vec<String> = NSPAWN.iter().map(|&flag| flag.to_owned()).collect();
+    argv.extend(place(&boot.run, root));
+    argv.extend(surroundings(&boot.run));
+    argv
+}
+
+fn place(run: &NspawnRun, root: &str) -> Vec<String> {
+    let mut argv = vec![format!("--directory={root}")];
+    argv.extend((!run.network).then(|| "--private-network".to_owned()));
+    argv
+}
+
+fn surroundings(run: &NspawnRun) -> Vec<String> {
+    let bind = |bind: &Bind| {
         let flag = if bind.read_only {
             "--bind-ro"
         } else {
@@ -46,12 +72,59 @@ pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
         };
         let host = bind.host.replace(':', "\\:");
         let path = bind.path.replace(':', "\\:");
-        argv.push(format!("{flag}={host}:{path}"));
+        format!("{flag}={host}:{path}")
+    };
+    let env = run.env.keys().map(|name| format!("--setenv={name}"));
+    run.binds.iter().map(bind).chain(env).collect()
+}
+
+/// The shell functions that boot a root: `boot_in_root SECONDS ROOT ETC CONTROL NSPAWN…`,
+/// the same for a build and for the plan's script. What happened is in files of CONTROL
+/// then: `stage` (`no-init`, `boot`, `script`, `ended`, `down`, `again`), and `late` when
+/// the time was over.
+pub const BOOT_IN_ROOT: &str = include_str!("render/sh/prelude/boot_in_root.sh");
+
+/// What `boot_in_root` finds in CONTROL, beside standard input: the command as a shell
+/// script, and the unit that runs it.
+pub fn boot_files(boot: &NspawnBoot) -> [(&'static str, String); 2] {
+    let run = format!("exec {}\n", quote_all(&boot.run.argv));
+    [("run", run), ("rootwright.service", boot_unit(&boot.run))]
+}
+
+/// Standard input of the command, as a file of CONTROL.
+pub const BOOT_STDIN: &str = "stdin";
+
+fn boot_unit(run: &NspawnRun) -> String {
+    // In units `%` begins a specifier.
+    let plain = |text: &str| text.replace('%', "%%");
+    let mut unit = String::from(
+        "[Unit]\nDescription=the recipe's script\nIgnoreOnIsolate=yes\n\
+         SuccessAction=exit\nFailureAction=exit\n\
+         [Service]\nExecStart=/bin/sh /run/rootwright/run\n\
+         ExecStopPost=+/bin/sh /run/rootwright/watch ended\n\
+         StandardOutput=file:/run/rootwright/output\nStandardError=inherit\n\
+         TimeoutStopSec=10\n",
+    );
+    let mut line = |key: &str, value: &str| unit.push_str(&format!("{key}={value}\n"));
+    match run.stdin {
+        Some(_) => line(
+            "StandardInput",
+            &format!("file:/run/rootwright/{BOOT_STDIN}"),
+        ),
+        None => line("StandardInput", "null"),
     }
-    argv.extend(run.env.keys().map(|name| format!("--setenv={name}")));
-    argv.push("--".to_owned());
-    argv.extend(run.argv.iter().cloned());
-    argv
+    match &run.user {
+        Some(user) => line("User", &plain(user)),
+        // As a command of nspawn_run has it; for a user systemd looks it up.
+        None => line("Environment", "HOME=/root"),
+    }
+    if let Some(cwd) = &run.cwd {
+        line("WorkingDirectory", &plain(cwd));
+    }
+    for name in run.env.keys() {
+        line("PassEnvironment", name);
+    }
+    unit
 }
 
 /// One argument, quoted for a POSIX shell only where it has to be.

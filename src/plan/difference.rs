@@ -178,7 +178,7 @@ fn shown(value: &str) -> &str {
     if value.is_empty() { "\"\"" } else { value }
 }
 
-fn changed_actions(step: &Step, before: &Step) -> String {
+pub(super) fn changed_actions(step: &Step, before: &Step) -> String {
     let pairs = step.actions.iter().zip(&before.actions);
     let changes: Vec<String> = pairs
         .filter(|(now, then)| now.op != then.op || now.only_if != then.only_if)
@@ -198,6 +198,7 @@ fn changed_action(step: &Step, now: &Action, then: &Action) -> String {
     }
     match (&now.op, &then.op) {
         (Op::NspawnRun(now), Op::NspawnRun(then)) => changed_run(step, now, then),
+        (Op::NspawnBoot(now), Op::NspawnBoot(then)) => changed_run(step, &now.run, &then.run),
         (Op::HostRun(now), Op::HostRun(then)) => changed_host_run(step, now, then),
         (Op::WriteFile(now), Op::WriteFile(then)) if now.path == then.path => {
             match now.content == then.content {

@@ -6,7 +6,11 @@ use super::{Compression, Export, Key};
 /// The file system's identity, the same for exports of the same name: a random one would
 /// be the only thing that differs between two images of the same root.
 pub fn uuid(export: &Export) -> String {
-    let key = Key::of(&[b"file system", export.name.as_bytes()]);
+    uuid_of(&Key::of(&[b"file system", export.name.as_bytes()]))
+}
+
+/// A UUID that is the same for the same key.
+pub fn uuid_of(key: &Key) -> String {
     let mut digits: Vec<char> = key.as_str().chars().take(32).collect();
     // Version 8, variant 1 (RFC 9562): of our own making.
     for (at, digit) in [(12, '8'), (16, 'a')] {

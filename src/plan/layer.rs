@@ -79,7 +79,11 @@ impl Step {
 
     fn runs_a_command(&self) -> bool {
         self.actions.iter().any(|action| {
-            action.only_if.is_some() || matches!(action.op, Op::HostRun(_) | Op::NspawnRun(_))
+            action.only_if.is_some()
+                || matches!(
+                    action.op,
+                    Op::HostRun(_) | Op::NspawnRun(_) | Op::NspawnBoot(_)
+                )
         })
     }
 

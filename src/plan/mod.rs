@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod command;
+mod compare;
 mod difference;
 pub mod digest;
 mod export;
@@ -22,6 +23,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use capture::{Capture, CaptureRequest, Captured};
+pub use compare::{
+    ActionDiff, Change, Differing, PlanDiff, RootDiff, StepDiff, StepRef, differences,
+};
 pub use difference::{Built, BuiltLayer, why};
 pub use export::*;
 pub use keyring::{KEYRINGS, Keyring, Unsigned};
@@ -32,7 +36,7 @@ pub use text::{Part, Text};
 use crate::diagnose::{Frame, Span};
 
 /// The version of the plan's JSON; it changes when a reader of the old would misread.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A root's place in [`Plan::roots`].
 pub type RootId = usize;
@@ -45,6 +49,9 @@ pub struct Plan {
     pub rootwright: String,
     pub recipe: Recipe,
     pub options: Vec<OptionValue>,
+    /// The libraries whose modules take part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<LibraryUse>,
     /// What the evaluation looked at beside the scripts: facts of the host and the site.
     pub inputs: Vec<Input>,
     /// What was decided or taken for granted where the recipe does not say.
@@ -86,6 +93,9 @@ pub struct OptionValue {
     /// Whether the value was given, or is the default.
     pub given: bool,
     pub help: String,
+    /// Where the default comes from, if it is not the recipe's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<serde_json::Value>,
 }
@@ -97,6 +107,35 @@ pub struct Input {
     pub name: String,
     /// The value, or for a file its blake3 digest (`absent` where there is none).
     pub value: String,
+}
+
+/// A library whose modules take part in the recipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LibraryUse {
+    /// As imports name it, without the `@`.
+    pub name: String,
+    /// Where it comes from.
+    pub git: String,
+    /// The tag or branch that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    pub commit: String,
+    /// Of its files, blake3.
+    pub digest: String,
+    /// What `rootwright.toml` lets it do: `host_run`, `unsigned`, `secret`, `secret:NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+    /// The grants that it makes use of, and where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
+}
+
+/// A use that a library makes of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    pub grant: String,
+    /// The recipe's call first, the library's last.
+    pub site: Vec<Frame>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -20,6 +20,8 @@ pub enum Op {
     HostRun(HostRun),
     /// Run a command inside of the root, in systemd-nspawn.
     NspawnRun(NspawnRun),
+    /// Boot the root's own init in a container, and run a command once the system is up.
+    NspawnBoot(NspawnBoot),
     /// Make a file, or replace what it holds.
     WriteFile(WriteFile),
     /// Add to the end of a file; the file is made if it is not there.
@@ -118,6 +120,17 @@ pub struct NspawnRun {
     pub scan: OutputScan,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_failure: Option<String>,
+}
+
+/// A command that needs the root's system running. In the container systemd runs it as a
+/// unit, and shuts the system down when it has ended. Journal, machine id and units are
+/// the boot's own and not kept; timers do not start, nor is fstab(5) mounted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NspawnBoot {
+    #[serde(flatten)]
+    pub run: NspawnRun,
+    /// Seconds from the start to the end of the shut-down.
+    pub timeout: u64,
 }
 
 /// A folder that a package manager downloads to. While the command runs it holds what

@@ -126,6 +126,26 @@ fn attributes(old: &std::fs::Metadata, new: &std::fs::Metadata) -> String {
     notes.join(", ")
 }
 
+/// The text of a small file that is one.
+pub fn text_of(path: &Path) -> Option<String> {
+    text(path, &fs::symlink_metadata(path).ok()?)
+}
+
+/// The lines that differ between two texts, with two around them.
+pub fn hunks(old: &str, new: &str) -> Vec<String> {
+    let diff = similar::TextDiff::from_lines(old, new);
+    let mut unified = diff.unified_diff();
+    let hunks = unified.context_radius(2).iter_hunks();
+    hunks
+        .flat_map(|hunk| {
+            hunk.to_string()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 fn text(path: &Path, metadata: &std::fs::Metadata) -> Option<String> {
     if !metadata.is_file() || metadata.len() > TEXT_BYTES {
         return None;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::boot::BootFailure;
 use crate::diagnose::{CommandReport, Frame, HintSet, Report};
 use crate::plan::Step;
 
@@ -62,6 +63,8 @@ pub struct CommandFailure {
     pub output: Vec<String>,
     pub log: PathBuf,
     pub kept: Option<PathBuf>,
+    /// What went wrong with the root's own system, where the command was to run in that.
+    pub boot: Option<BootFailure>,
 }
 
 impl CommandFailure {
@@ -72,6 +75,9 @@ impl CommandFailure {
             _ => "the script".to_owned(),
         };
         let (step, status) = (self.step, &self.status);
+        if let Some(boot) = &self.boot {
+            return format!("step {step} failed: {boot}");
+        }
         if self.matched.is_empty() {
             format!("step {step} failed: {what} ended with {status}")
         } else {
@@ -133,12 +139,15 @@ impl Error {
         match self {
             Error::Namespace { source, .. } => {
                 let report = Report::new("run::namespace", message);
-                if source.kind() == std::io::ErrorKind::PermissionDenied {
-                    report
+                match source.kind() {
+                    std::io::ErrorKind::PermissionDenied => report
                         .cause("this process may not make namespaces: it lacks CAP_SYS_ADMIN")
-                        .help("run it as root; in a container, give that `--privileged`, or at least CAP_SYS_ADMIN and no seccomp filter")
-                } else {
-                    report
+                        .help("run it as root; in a container, give that `--privileged`, or at least CAP_SYS_ADMIN and no seccomp filter"),
+                    // mount(2): only a mount point's propagation can be changed.
+                    std::io::ErrorKind::InvalidInput => report
+                        .cause("`/` is no mount point, as in a chroot of a plain directory")
+                        .help("mount the directory on itself before the chroot (`mount --bind DIR DIR`), or enter it with systemd-nspawn"),
+                    _ => report,
                 }
             }
             Error::Orphaned => Report::new("run::orphaned", message),
@@ -222,6 +231,11 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
     });
     if let Some(first) = known.first() {
         report = report.cause(first.cause.clone()).help(first.help.clone());
+    } else if let Some(boot) = &failure.boot {
+        if let Some(cause) = boot.cause(&failure.output) {
+            report = report.cause(cause);
+        }
+        report = report.help(boot.help());
     }
     if let Some(kept) = &failure.kept {
         report = report.next(kept_command(kept));

@@ -1,5 +1,6 @@
 //! Runs plans. Knows no scripts.
 
+mod boot;
 mod capture;
 pub mod changes;
 pub mod circumstances;
@@ -26,6 +27,7 @@ mod step;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use boot::BootFailure;
 pub use capture::{BuildCapture, PreviewCapture};
 pub use error::{CommandFailure, Error};
 pub use execute::{Failed, execute};

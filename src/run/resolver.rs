@@ -144,6 +144,6 @@ fn write(place: &Path, content: &[u8]) -> std::io::Result<std::fs::File> {
 }
 
 /// Where an open file of a root is, as the host sees it.
-fn handle_path(handle: &pathrs::Handle) -> std::io::Result<PathBuf> {
+pub fn handle_path(handle: &pathrs::Handle) -> std::io::Result<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()))
 }

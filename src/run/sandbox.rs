@@ -62,7 +62,10 @@ fn outside(offline: bool) -> Result<i32, Error> {
     if offline {
         flags |= rustix::thread::UnshareFlags::NEWNET;
     }
-    #[allow(deprecated)]
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for UnshareFlags::FILES alone, which is not among these"
+    )]
     rustix::thread::unshare(flags)
         .map_err(|error| fail("make a mount and a PID namespace")(error.into()))?;
     let mut child = Command::new("/proc/self/exe")

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::diagnose::Frame;
 use crate::plan::render::secret_variable;
 use crate::plan::{Part, Plan, Text};
 
@@ -17,11 +18,11 @@ impl Secrets {
     /// from `ROOTWRIGHT_SECRET_NAME` in the environment.
     ///
     /// # Errors
-    /// The names of the secrets that have no value, each with the reason.
+    /// The secrets that have no value.
     pub fn for_plans(
         plans: &[&Plan],
         files: &[(String, PathBuf)],
-    ) -> Result<Self, Vec<(String, String)>> {
+    ) -> Result<Self, Vec<MissingSecret>> {
         let mut names = Vec::new();
         for plan in plans {
             let json = serde_json::to_value(plan).unwrap_or_default();
@@ -43,7 +44,11 @@ impl Secrets {
             };
             match found {
                 Ok(value) => drop(values.insert(name, value)),
-                Err(why) => missing.push((name, why)),
+                Err(why) => missing.push(MissingSecret {
+                    site: first_use(plans, &name),
+                    name,
+                    why,
+                }),
             }
         }
         if missing.is_empty() {
@@ -92,6 +97,30 @@ impl Secrets {
         }
         line
     }
+}
+
+/// A secret that has no value.
+#[derive(Debug)]
+pub struct MissingSecret {
+    pub name: String,
+    pub why: String,
+    /// The calls to the operation that needs it first.
+    pub site: Vec<Frame>,
+}
+
+fn first_use(plans: &[&Plan], name: &str) -> Vec<Frame> {
+    let steps = plans.iter().flat_map(|plan| &plan.steps);
+    let mut actions = steps.flat_map(|step| step.actions.iter().map(move |action| (step, action)));
+    let used = actions.find(|(_, action)| {
+        let mut names = Vec::new();
+        collect(
+            &serde_json::to_value(&action.op).unwrap_or_default(),
+            &mut names,
+        );
+        names.iter().any(|used| used == name)
+    });
+    used.map(|(step, action)| super::error::place(step, &action.site))
+        .unwrap_or_default()
 }
 
 fn collect(value: &serde_json::Value, names: &mut Vec<String>) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
+use super::boot::{self, BootFailure};
 use super::error::place;
 use super::files::{self, FileContext};
 use super::mount::Covered;
@@ -13,7 +14,9 @@ use super::process::{self, Command, Ended};
 use super::resolver::Resolver;
 use super::{At, CommandFailure, Error, Events, Settings, interrupt, keyrings};
 use crate::diagnose::{Frame, Report};
-use crate::plan::{Action, Downloads, HostRun, NspawnRun, Op, ROOT_PLACEHOLDER, command};
+use crate::plan::{
+    Action, Downloads, HostRun, NspawnBoot, NspawnRun, Op, ROOT_PLACEHOLDER, command,
+};
 
 /// One step while it runs.
 pub struct Running<'a> {
@@ -36,7 +39,14 @@ struct Judged<'a> {
     /// The programs that a script in it is made of, where the plan says so.
     tools: &'a [String],
     allow_failure: Option<&'a str>,
-    in_root: bool,
+    /// The name of its operation.
+    op: &'static str,
+}
+
+impl Judged<'_> {
+    fn in_root(&self) -> bool {
+        self.op != "host_run"
+    }
 }
 
 impl Running<'_> {
@@ -61,6 +71,7 @@ impl Running<'_> {
             match &action.op {
                 Op::HostRun(run) => self.on_host(&action.site, run)?,
                 Op::NspawnRun(run) => drop(self.in_root(&action.site, run, true)?),
+                Op::NspawnBoot(boot) => self.booted(&action.site, boot)?,
                 Op::Export(_) => {}
                 op => self.file(&action.site, op)?,
             }
@@ -123,7 +134,7 @@ impl Running<'_> {
             planned: &run.argv,
             tools: &run.tools,
             allow_failure: run.allow_failure.as_deref(),
-            in_root: false,
+            op: "host_run",
         };
         self.with_downloads(&run.downloads, || self.judge(site, &judged))
             .map(drop)
@@ -157,11 +168,45 @@ impl Running<'_> {
             planned: &run.argv,
             tools: &[],
             allow_failure: run.allow_failure.as_deref(),
-            in_root: true,
+            op: "nspawn_run",
         };
         let ended = self.with_downloads(&run.downloads, || self.judge(site, &judged));
         resolver.map_or(Ok(()), Resolver::restore)?;
         ended
+    }
+
+    /// Boots the root and runs a command in its system.
+    fn booted(&self, site: &[Frame], boot: &NspawnBoot) -> Result<(), Error> {
+        let run = &boot.run;
+        let control = boot::Control::new(boot, &self.settings.secrets).map_err(Error::store)?;
+        let argv = control.argv(boot, self.root).map_err(Error::store)?;
+        let resolver = if run.network {
+            Resolver::lend(self.root)?
+        } else {
+            None
+        };
+        let judged = Judged {
+            command: Command {
+                argv: &argv,
+                env: &run.env,
+                stdin: None,
+                scan: &run.scan,
+                with_errors: true,
+            },
+            planned: &run.argv,
+            tools: &[],
+            allow_failure: run.allow_failure.as_deref(),
+            op: "nspawn_boot",
+        };
+        let ended = self.with_downloads(&run.downloads, || self.ran(site, &judged));
+        resolver.map_or(Ok(()), Resolver::restore)?;
+        let ended = ended?;
+        control.keep_console(&self.log());
+        match control.failure(boot.timeout) {
+            // A system that does not go down leaves a root that nobody has seen.
+            Some(failure) => Err(self.failed(site, &judged, ended, Some(failure))),
+            None => self.decide(site, &judged, ended).map(drop),
+        }
     }
 
     /// Runs `work` while the folders that it downloads to hold what other builds have
@@ -189,14 +234,26 @@ impl Running<'_> {
         result
     }
 
-    /// Runs a command, writes down what ran as the plan has it, and decides whether it
-    /// failed.
+    /// Runs a command and decides whether it failed.
     fn judge(&self, site: &[Frame], judged: &Judged<'_>) -> Result<Ended, Error> {
+        let ended = self.ran(site, judged)?;
+        self.decide(site, judged, ended)
+    }
+
+    fn decide(&self, site: &[Frame], judged: &Judged<'_>, ended: Ended) -> Result<Ended, Error> {
+        match ended.success || judged.allow_failure.is_some() {
+            true => Ok(ended),
+            false => Err(self.failed(site, judged, ended, None)),
+        }
+    }
+
+    /// Runs a command and writes down what ran, as the plan has it.
+    fn ran(&self, site: &[Frame], judged: &Judged<'_>) -> Result<Ended, Error> {
         let step = self.at.step;
         tracing::debug!(
             step = step.number,
             argv = ?judged.planned,
-            in_root = judged.in_root,
+            op = judged.op,
             "command"
         );
         let start = Instant::now();
@@ -214,30 +271,43 @@ impl Running<'_> {
         if ended.success {
             journal.map_err(Error::store)?;
         }
-        if ended.success || judged.allow_failure.is_some() {
-            return Ok(ended);
-        }
+        Ok(ended)
+    }
+
+    fn failed(
+        &self,
+        site: &[Frame],
+        judged: &Judged<'_>,
+        ended: Ended,
+        boot: Option<BootFailure>,
+    ) -> Error {
+        let step = self.at.step;
         let planned = command::quote_all(judged.planned);
+        let mut matched = ended.matched;
+        if judged.op == "nspawn_boot" {
+            matched.extend(boot::told(&ended.output));
+        }
         let failure = CommandFailure {
             step: step.number,
             label: step.label.clone(),
             command: self.settings.secrets.redact(&planned),
-            in_root: judged.in_root,
+            in_root: judged.in_root(),
             script: script(judged.planned).is_some(),
             tools: match judged.tools.is_empty() {
                 true => tools(judged.planned),
                 false => judged.tools.to_vec(),
             },
             status: ended.status,
-            matched: ended.matched,
+            matched,
             output: ended.output,
-            log,
+            log: self.log(),
             kept: None,
+            boot,
         };
-        Err(Error::Command {
+        Error::Command {
             failure: Box::new(failure),
             site: place(step, site),
-        })
+        }
     }
 
     fn log(&self) -> PathBuf {
@@ -254,7 +324,7 @@ impl Running<'_> {
     ) -> std::io::Result<()> {
         let line = serde_json::json!({
             "step": self.at.step.number,
-            "op": if judged.in_root { "nspawn_run" } else { "host_run" },
+            "op": judged.op,
             "argv": judged.planned,
             "status": ended.status,
             "seconds": elapsed.as_secs_f64(),

@@ -8,11 +8,13 @@ use rhai::{Array, Dynamic, Map, NativeCallContext};
 use super::args::{Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_secret};
 use super::builtins::{Builtin, Fetched, RootRef};
 use super::cure::cure;
+use super::imported;
 use super::session::{STDLIB, Session};
 use super::spans::{self, Located, Step};
 use super::words::type_words;
 use crate::diagnose::{Frame, Report, Span};
-use crate::plan::{RootId, Text};
+use crate::plan::{Asked, RootId, Text};
+use crate::site::Grant;
 
 /// A failure of a built-in; boxed, since reports are large and failures rare.
 pub type Outcome<T> = Result<T, Box<Report>>;
@@ -63,6 +65,46 @@ impl<'a> Call<'a> {
             .last()
             .map(|frame| frame.span.file.clone())
             .unwrap_or_default()
+    }
+
+    /// The file whose author names things to this call: a module of the stdlib passes on what
+    /// its caller has named.
+    pub fn author_file(&self) -> String {
+        let chain = self.chain();
+        let mut files = chain.iter().rev().map(|frame| &frame.span.file);
+        let own = files.find(|file| !file.starts_with(STDLIB));
+        own.cloned().unwrap_or_else(|| self.file())
+    }
+
+    /// Refuses the call where a library leads to it that has no grant for what it does, and
+    /// notes in the plan who makes use of the grant. `wants` says what that is: `wants to
+    /// run a command of the host`. The calls of a recipe itself, and of its repository's own
+    /// modules, pass.
+    pub fn granted(&self, grant: &Grant, wants: &str) -> Outcome<()> {
+        let chain = self.chain();
+        for name in imported::libraries_in(&chain) {
+            let known = &self.session.settings.site.libraries;
+            let granted = known
+                .get(&name)
+                .is_some_and(|library| library.entry.grants.iter().any(|has| has.covers(grant)));
+            if !granted {
+                let message = format!("the library `{name}` {wants}, and has no grant for it");
+                let report = *self.report("library_grant", message);
+                return Err(Box::new(imported::refused(report, &name, grant)));
+            }
+            let asked = Asked {
+                grant: grant.to_string(),
+                site: chain.clone(),
+            };
+            let mut plan = self.session.plan.borrow_mut();
+            let mut libraries = plan.libraries.iter_mut();
+            if let Some(library) = libraries.find(|library| library.name == name)
+                && !library.asked.contains(&asked)
+            {
+                library.asked.push(asked);
+            }
+        }
+        Ok(())
     }
 
     pub fn report(&self, code: &str, message: impl Into<String>) -> Box<Report> {

@@ -153,6 +153,7 @@ pub fn empty_plan(name: &str, text: &str) -> Plan {
             description,
         },
         options: Vec::new(),
+        libraries: Vec::new(),
         inputs: Vec::new(),
         assumptions: Vec::new(),
         messages: Vec::new(),

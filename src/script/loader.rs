@@ -1,5 +1,6 @@
 //! Finding, reading, compiling and checking scripts.
 
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -10,8 +11,9 @@ use super::scripts::Script;
 use super::seat::Seat;
 use super::session::{Parsing, STDLIB, Session};
 use super::stdlib::Stdlib;
-use super::{analysis, limits, nearest, scripts};
+use super::{analysis, imported, limits, nearest, scripts};
 use crate::diagnose::Report;
+use crate::site::LIBRARY;
 
 /// Reads a script file.
 ///
@@ -41,19 +43,26 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
                 .help(format!("`rootwright list {name}` shows the recipes in it")),
         ));
     }
-    if metadata.len() > limits::SCRIPT_BYTES {
+    // A device that has no end is not read to its end; a pipe may be one of the shell's.
+    let bytes = std::fs::File::open(path)
+        .and_then(|file| {
+            let mut bytes = Vec::new();
+            let most = limits::SCRIPT_BYTES + 1;
+            file.take(most).read_to_end(&mut bytes).map(|_| bytes)
+        })
+        .map_err(|error| {
+            refuse(
+                "unreadable",
+                format!("cannot read `{name}`: {}", plain(&error)),
+            )
+        })?;
+    if bytes.len() as u64 > limits::SCRIPT_BYTES {
         let limit = limits::SCRIPT_BYTES >> 20;
         return Err(Box::new(
             refuse("limit", format!("`{name}` is larger than {limit} MiB"))
                 .help("a script holds steps; large files are brought in with `copy_in`"),
         ));
     }
-    let bytes = std::fs::read(path).map_err(|error| {
-        refuse(
-            "unreadable",
-            format!("cannot read `{name}`: {}", plain(&error)),
-        )
-    })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error
@@ -187,7 +196,8 @@ fn adopt(session: &Session, script: &Rc<Script>) -> bool {
 }
 
 /// Looks for a module: beside the importing script, in `lib/` of the recipe's repository,
-/// in the repository itself, in the stdlib. The stdlib's own imports look there only.
+/// in the repository itself, in the stdlib. The stdlib's own imports look there only, those
+/// of a library in the library and in the stdlib. `@NAME/MODULE` is a module of a library.
 ///
 /// # Errors
 /// A report without a place: a name that is no plain path, or nothing found.
@@ -220,8 +230,11 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
                 "script::import_path",
                 format!("`{name}` is an address, and a module is a file"),
             )
-            .help("put the file into `lib/` of the recipe's repository"),
+            .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"),
         ));
+    }
+    if name.starts_with(LIBRARY) {
+        return imported::read(session, importer, name);
     }
     if !plain {
         return Err(Box::new(
@@ -237,26 +250,18 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
     } else {
         format!("{name}.rhai")
     };
-    if !importer.starts_with(STDLIB) {
+    if importer.starts_with(LIBRARY) {
+        if let Some(found) = imported::read_beside(session, importer, &file)? {
+            return Ok(found);
+        }
+        imported::may_import(session, importer, name)?;
+    } else if !importer.starts_with(STDLIB) {
         for folder in folders(session, importer) {
             let path = folder.join(&file);
             if path.is_file() {
-                let shown = path
-                    .strip_prefix(".")
-                    .unwrap_or(&path)
-                    .display()
-                    .to_string();
-                if escapes(&folder, &path) {
-                    return Err(Box::new(
-                        Report::new(
-                            "script::import_path",
-                            format!("`{shown}` is a link that leads out of its folder"),
-                        )
-                        .help("put the module itself there"),
-                    ));
-                }
-                let text = read_script(&path, &shown)?;
-                return Ok((shown, text));
+                let shown = path.strip_prefix(".").unwrap_or(&path);
+                let text = read_within(&folder, &path, &shown.display().to_string())?;
+                return Ok((shown.display().to_string(), text));
             }
         }
     }
@@ -275,11 +280,24 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
     );
     report = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
+        None if importer.starts_with(LIBRARY) => report.help(format!(
+            "looked for `{file}` in the library and in the stdlib: a library knows no other modules"
+        )),
         None => report.help(format!(
             "looked for `{file}` beside the script, in `lib/` of its repository, and in the stdlib"
         )),
     };
     Err(Box::new(report))
+}
+
+/// The text of a module that is a file of `folder`, or a link to one.
+pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Box<Report>> {
+    if escapes(folder, path) {
+        let message = format!("`{shown}` is a link that leads out of its folder");
+        let report = Report::new("script::import_path", message);
+        return Err(Box::new(report.help("put the module itself there")));
+    }
+    read_script(path, shown)
 }
 
 fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
@@ -296,7 +314,7 @@ fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
 }
 
 /// The folder that a script is in.
-fn beside(script: &str) -> PathBuf {
+pub fn beside(script: &str) -> PathBuf {
     match Path::new(script).parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),

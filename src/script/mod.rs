@@ -12,7 +12,9 @@ mod cure;
 pub mod doc;
 mod engine;
 mod fault;
+pub mod functions;
 mod habits;
+mod imported;
 mod limits;
 mod loader;
 mod patterns;
@@ -21,7 +23,6 @@ mod scripts;
 mod seat;
 mod session;
 mod signatures;
-pub mod site;
 mod spans;
 pub mod stdlib;
 pub mod testing;
@@ -33,12 +34,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc;
 
-pub use builtins::{Access, Builtin, all as builtins};
-pub use site::Site;
-
 pub use crate::diagnose::nearest;
 use crate::diagnose::{HintSet, Report, SourceMap};
 use crate::plan::{Capture, Plan};
+use crate::site::Site;
+pub use builtins::{Access, Builtin, Family, all as builtins, families};
 
 /// What an evaluation is given beside the recipe.
 #[derive(Clone, Debug, Default)]

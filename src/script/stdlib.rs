@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 
 /// Where the stdlib is read from.
 #[derive(Clone, Debug, Default)]
@@ -31,12 +31,40 @@ impl Stdlib {
     pub fn list(&self, folder: &str) -> Vec<String> {
         let mut names: Vec<String> = match &self.folder {
             Some(base) => walk(&base.join(folder), folder),
+            None => {
+                // The top is no folder of itself.
+                let dir = match folder {
+                    "" => Some(&EMBEDDED),
+                    folder => EMBEDDED.get_dir(folder),
+                };
+                let files = dir.into_iter().flat_map(Dir::files);
+                files
+                    .filter_map(|file| file.path().to_str().map(str::to_owned))
+                    .collect()
+            }
+        };
+        names.sort();
+        names
+    }
+
+    /// The files below a folder of the stdlib and of its folders, sorted.
+    pub fn tree(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<String> = match &self.folder {
+            Some(base) => walkdir::WalkDir::new(base.join(folder))
+                .into_iter()
+                .flatten()
+                .filter(|entry| entry.file_type().is_file())
+                .filter_map(|entry| {
+                    let below = entry.path().strip_prefix(base).ok()?;
+                    Some(below.to_str()?.to_owned())
+                })
+                .collect(),
             None => EMBEDDED
                 .get_dir(folder)
                 .map(|dir| {
-                    dir.files()
-                        .filter_map(|file| file.path().to_str().map(str::to_owned))
-                        .collect()
+                    let mut names = Vec::new();
+                    embedded(dir, &mut names);
+                    names
                 })
                 .unwrap_or_default(),
         };
@@ -58,6 +86,12 @@ impl Stdlib {
         found.dedup();
         found
     }
+}
+
+fn embedded(dir: &Dir<'_>, names: &mut Vec<String>) {
+    let files = dir.files().filter_map(|file| file.path().to_str());
+    names.extend(files.map(str::to_owned));
+    dir.dirs().for_each(|dir| embedded(dir, names));
 }
 
 fn walk(folder: &Path, name: &str) -> Vec<String> {

@@ -93,9 +93,11 @@ impl Store {
         self.layer(key).join("fs")
     }
 
-    /// Whether the layer is there: a folder is renamed to this name when it is whole.
+    /// Whether the layer is there: a folder is renamed to this name when it is whole. One
+    /// that has lost its tree, or says nothing that can be read, counts as absent and is
+    /// made again; what its files hold is for [`Store::verify`].
     pub fn has(&self, key: &Key) -> bool {
-        self.layer(key).join("layer.json").is_file()
+        self.info(key).is_some() && self.layer_fs(key).is_dir()
     }
 
     /// What made a layer; `None` where it is not there or cannot be read.

@@ -215,23 +215,34 @@ archive() {
 # index URI SUITE PATH RELEASE: the names in one index, from the cache where it was
 # seen before.
 index() {
-    local digest="" size="" path suffix
+    local digest="" size="" path suffix tool lacks=""
     for suffix in .xz .gz ""; do
-        case $suffix in
-            .xz) command -v xz >/dev/null || continue ;;
-            .gz) command -v gzip >/dev/null || continue ;;
-        esac
         path=$3$suffix
         read -r digest size < <(awk -v path="$path" '/^[^ ]/ { on = ($1 == "SHA256:") } on && $3 == path { print $1, $2; exit }' "$4")
-        [ -z "$digest" ] || break
+        [ -n "$digest" ] || continue
+        case $suffix in
+            .xz) tool=xz ;;
+            .gz) tool=gzip ;;
+            *) break ;;
+        esac
+        ! command -v "$tool" >/dev/null || break
+        # The next form may be listed, and even be there.
+        lacks=$tool digest=
     done
+    if [ -z "$digest" ] && [ -n "$lacks" ]; then
+        complete=
+        blame unknown "the packages of %s: this host has no $lacks to read their list with"
+        return
+    fi
     # An architecture or a component that has no index has no packages.
     [ -n "$digest" ] && [ "$size" != 0 ] || return 0
     case $digest in *[!0-9a-f]*) return 0 ;; esac
     local kept=$cache/$digest.names
     if ! [ -s "$kept" ]; then
+        why=
         if ! get "$1/dists/$2/$path" packages; then
             complete=
+            [ -z "$lacks" ] || why="this host has no $lacks to read their list with"
             blame unknown "the packages of %s: ${why:-$path is not there}"
             return
         fi
@@ -248,7 +259,11 @@ index() {
             $1 == "Package:" { print $2 }
             $1 == "Provides:" { sub(/^Provides: */, ""); gsub(/\([^)]*\)/, ""); n = split($0, p, / *, */); for (i = 1; i <= n; i++) { sub(/ .*/, "", p[i]); sub(/:.*/, "", p[i]); print p[i] } }
         ' >names.new
-        if ! [ -s names.new ]; then return; fi
+        if ! [ -s names.new ]; then
+            complete=
+            blame unknown "the packages of %s: nothing can be read in $path"
+            return
+        fi
         # Two checks may do this at once: the file is whole whenever it is there.
         cp names.new "$cache/.$digest.$$" && mv "$cache/.$digest.$$" "$kept"
     fi

@@ -137,6 +137,7 @@ pub fn hints(data: &[u8]) {
         output: output.lines().map(str::to_owned).collect(),
         log: PathBuf::from("log"),
         kept: Some(PathBuf::from("kept")),
+        boot: None,
     };
     let error = Error::Command {
         failure: Box::new(failure),

@@ -32,6 +32,7 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
                 description: String::new(),
             },
             options: Vec::new(),
+            libraries: Vec::new(),
             inputs: Vec::new(),
             assumptions: Vec::new(),
             messages: Vec::new(),
@@ -113,6 +114,7 @@ impl Builder {
             value: value.into(),
             given,
             help: help.to_owned(),
+            from: None,
             choices: or.iter().map(|&choice| choice.into()).collect(),
         });
         self
@@ -480,6 +482,7 @@ pub fn nasty() -> Plan {
                             word.clone(),
                             format!("$ROOT{word}$ROOTX"),
                         ],
+                        tools: Vec::new(),
                         env: env.clone(),
                         stdin: Some(Text::from(*text)),
                         downloads: Vec::new(),

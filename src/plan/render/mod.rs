@@ -12,4 +12,4 @@ mod words;
 pub use graph::graph;
 pub use json::{json, schema};
 pub use sh::{secret_variable, sh};
-pub use text::{StepStatus, TextOptions, text};
+pub use text::{StepStatus, TextOptions, headline, text};

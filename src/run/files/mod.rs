@@ -64,6 +64,7 @@ pub fn apply(root: &Path, op: &Op, context: &FileContext<'_>) -> Result<(), Erro
         Op::Fetch(op) => fetch::fetch(&tree, op, context),
         Op::HostRun(_) => Err(Error::NotAFileOperation { op: "host_run" }),
         Op::NspawnRun(_) => Err(Error::NotAFileOperation { op: "nspawn_run" }),
+        Op::NspawnBoot(_) => Err(Error::NotAFileOperation { op: "nspawn_boot" }),
         Op::Export(_) => Err(Error::NotAFileOperation { op: "export" }),
     }
 }

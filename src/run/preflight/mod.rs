@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::secrets::MissingSecret;
 use crate::diagnose::Report;
+use crate::plan::render::secret_variable;
 use crate::plan::{NeedKind, Op, Plan};
 
 /// Which tool comes with which package, by family of hosts; data of the stdlib.
@@ -216,7 +218,9 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                         want(program, why.clone());
                     }
                 }
-                Op::NspawnRun(_) => want("systemd-nspawn", "commands inside of roots".to_owned()),
+                Op::NspawnRun(_) | Op::NspawnBoot(_) => {
+                    want("systemd-nspawn", "commands inside of roots".to_owned());
+                }
                 Op::Fetch(_) => want("curl", why),
                 Op::Export(export) => {
                     if !export.packages.is_empty() {
@@ -292,31 +296,24 @@ pub fn privileges() -> Option<Report> {
     }
     let own: Vec<String> = std::env::args().collect();
     Some(
-        Report::new("host::privileges", "a build needs root privileges")
-            .cause("it makes device nodes, owners and mounts; what it changes stays within the store and the output folder")
+        Report::new("host::privileges", "root privileges are needed")
+            .cause("roots have device nodes, owners and mounts; what changes stays within the store and the output folder")
             .help("`rootwright plan` shows what would run, without privileges")
             .next(format!("sudo {}", crate::plan::command::quote_all(&own))),
     )
 }
 
-/// What stands in the way of using the store and of the secrets.
-pub fn secrets(missing: &[(String, String)]) -> Option<Report> {
-    if missing.is_empty() {
-        return None;
-    }
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|(name, why)| format!("`{name}`: {why}"))
-        .collect();
-    let names: Vec<String> = missing
-        .iter()
-        .map(|(name, _)| format!("--secret {name}=FILE"))
-        .collect();
-    Some(
-        Report::new("host::secrets", "the plan names secrets that have no value")
-            .cause(lines.join("\n"))
-            .help(names.join(" ")),
-    )
+/// A report for each secret that has no value, at the call that needs it.
+pub fn secrets(missing: &[MissingSecret]) -> impl Iterator<Item = Report> {
+    missing.iter().map(|MissingSecret { name, why, site }| {
+        Report::new("host::secrets", format!("the secret `{name}` has no value"))
+            .trace(site.clone())
+            .cause(why.clone())
+            .help(format!(
+                "`--secret {name}=FILE` takes it from a file, `{}` from the environment",
+                secret_variable(name)
+            ))
+    })
 }
 
 /// A program of the search path.

@@ -10,6 +10,7 @@ use super::{Access, Builtin, Secret, run};
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Assumption, Capture, CaptureRequest, Captured, NspawnRun, Plan, RootId, Text};
 use crate::script::args::{Call, Outcome};
+use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -17,11 +18,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["root", "command", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Runs a command inside of the root and gives its output to the script.
-
-A build runs what is planned so far, then the command; what it changes is thrown away. A
-preview gives what the last build of the same steps saw, else `preview`, and says which.
-Options: `preview`, `user`, `cwd`, `network`, `env`. The last line break is taken off.",
+        doc: include_str!("doc/capture.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
         run: capture,
@@ -31,10 +28,7 @@ let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
         params: &["name"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Names a secret, whose value no plan, log, key or error ever holds.
-
-The build takes the value from the variable `ROOTWRIGHT_SECRET_NAME` or from `--secret
-name=FILE`. A secret is joined with `+`, and goes into contents of files, `env`, `stdin`.",
+        doc: include_str!("doc/secret.md"),
         example: r#"let line = "password=" + secret("database") + "\n";"#,
         run: secret,
     },
@@ -151,5 +145,7 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
             report.help("a name has letters, digits, `_` and `-`"),
         ));
     }
+    let grant = Grant::Secret(Some(name.clone()));
+    call.granted(&grant, &format!("wants the secret `{name}`"))?;
     Ok(Dynamic::from(Secret(Text::secret(name))))
 }

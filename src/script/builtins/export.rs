@@ -17,14 +17,7 @@ pub static BUILTINS: &[Builtin] = &[Builtin {
     params: &["root", "spec"],
     optional: 0,
     access: Access::Everyone,
-    doc: "Writes an artifact below the output folder, complete or not at all.
-
-The spec's fields: `format` (`\"dir\"`, `\"nfs\"`, `\"tar\"`, `\"squashfs\"`, `\"erofs\"`,
-`\"cpio\"`, `\"ext4\"` or `\"oci\"`), `name` (the folder's), `compress`, `exclude` (patterns of
-paths, relative to the root) and `time` (seconds since 1970, to which later times are clamped
-in an image). For nodes that boot it: `server`, `path`, `url`, `clients`. Of `nfs`: `keep`,
-`version`, `share`; of `ext4`: `size`; of `oci`: `layers`, `archive`, `command`,
-`architecture`. docs/exports.md has it all.",
+    doc: include_str!("doc/export.md"),
     example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.export(#{ format: "tar", name: "base", compress: "zstd" });
 root.export(#{ format: "nfs", name: "nodes", keep: 3, server: "192.0.2.1" });"#,
@@ -212,19 +205,8 @@ fn times(call: &Call<'_>, fields: &Fields<'_>, command: Vec<String>) -> Outcome<
     if let Some(seconds) = fields.number("time", 0)? {
         return Ok(Times::Until { seconds });
     }
-    let given = std::env::var("SOURCE_DATE_EPOCH").ok();
-    if let Some(given) = given.filter(|text| !text.is_empty()) {
-        call.session.input("SOURCE_DATE_EPOCH", given.clone());
-        return match given.parse() {
-            Ok(seconds) => Ok(Times::Until { seconds }),
-            Err(_) => Err(Box::new(
-                call.report(
-                    "source_date_epoch",
-                    format!("the environment's SOURCE_DATE_EPOCH is no number: `{given}`"),
-                )
-                .help("it holds seconds since 1970"),
-            )),
-        };
+    if let Some(seconds) = super::origin::source_date_epoch(call)? {
+        return Ok(Times::Until { seconds });
     }
     Ok(match command.is_empty() {
         true => Times::Until { seconds: EARLIEST },
@@ -318,11 +300,13 @@ fn host_architecture(call: &Call<'_>) -> String {
 
 fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Box<Report> {
     let message = format!("`{name}` is no name for {what}");
-    Box::new(
-        fields
-            .refuse(field, "export_name", message)
-            .help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`"),
-    )
+    let report = fields.refuse(field, "export_name", message);
+    Box::new(match name.contains("${") {
+        true => report.help("only backticks put values into text: `` `node-${release}` ``"),
+        false => {
+            report.help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`")
+        }
+    })
 }
 
 fn is_plain_name(name: &str) -> bool {

@@ -14,6 +14,7 @@ const fn stdlib(
     params: &'static [&'static str],
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
     doc: &'static str,
+    example: &'static str,
 ) -> Builtin {
     Builtin {
         name,
@@ -21,7 +22,7 @@ const fn stdlib(
         optional: 0,
         access: Access::Stdlib,
         doc,
-        example: "",
+        example,
         run,
     }
 }
@@ -31,10 +32,11 @@ const fn module(
     params: &'static [&'static str],
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
     doc: &'static str,
+    example: &'static str,
 ) -> Builtin {
     Builtin {
         access: Access::Modules,
-        ..stdlib(name, params, run, doc)
+        ..stdlib(name, params, run, doc, example)
     }
 }
 
@@ -44,7 +46,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &[],
         optional: 0,
         access: Access::Everyone,
-        doc: "The host's architecture as the kernel names it: `x86_64`, `aarch64`.",
+        doc: include_str!("doc/host_arch.md"),
         example: "log(host_arch());",
         run: host_arch,
     },
@@ -52,49 +54,59 @@ pub static BUILTINS: &[Builtin] = &[
         "host_read",
         &["path"],
         host_read,
-        "The text of a file of the host, or `()`. Its digest becomes an input of the plan.",
+        include_str!("doc/host_read.md"),
+        r#"let name = host_read("/etc/hostname") ?? "no name";"#,
     ),
     stdlib(
         "host_list",
         &["path"],
         host_list,
-        "The names in a folder of the host, sorted; none where there is no such folder.",
+        include_str!("doc/host_list.md"),
+        r#"for name in host_list("/etc/apt/sources.list.d") { log(name); }"#,
     ),
     module(
         "stdlib_text",
         &["path"],
         stdlib_text,
-        "The text of a file of the stdlib, such as a script that goes into a root.",
+        include_str!("doc/stdlib_text.md"),
+        r#"let text = stdlib_text("export/boot.ipxe");"#,
     ),
     module(
         "site",
         &["distro", "key"],
         site,
-        "What the site's configuration says of a distro, or `()`.",
+        include_str!("doc/site.md"),
+        r#"let mirror = site("debian", "mirror") ?? "http://mirror.example.org/debian";"#,
     ),
     module(
         "assume",
         &["what", "value", "from"],
         assume,
-        "Notes a decision in the plan: what, which, and where it comes from.",
+        include_str!("doc/assume.md"),
+        r#"assume("mirror", "http://mirror.example.org/debian", "the host's package sources");"#,
     ),
     module(
         "need_file",
         &["path", "why", "packages"],
         need_file,
-        "Names a file that the host must have; `packages` maps families of hosts to the package that brings it.",
+        include_str!("doc/need_file.md"),
+        r#"need_file("/usr/sbin/getcap", "finds file capabilities", #{ debian: "libcap2-bin", fedora: "libcap" });"#,
     ),
     module(
         "set_fact",
         &["root", "name", "value"],
         set_fact,
-        "Remembers something of a root, for other modules. `cmdline` is the kernel command line that exports write.",
+        include_str!("doc/set_fact.md"),
+        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.set_fact("boot", #{ nfs: true, extra: "quiet" });"#,
     ),
     module(
         "fact",
         &["root", "name"],
         fact,
-        "What `set_fact` remembered, or `()`.",
+        include_str!("doc/fact.md"),
+        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+let boot = root.fact("boot") ?? #{ nfs: false };"#,
     ),
 ];
 

@@ -6,20 +6,23 @@ use rhai::Dynamic;
 
 use super::run::step;
 use super::{Access, Builtin, Fetched};
+use crate::diagnose::Report;
 use crate::plan::{
     Action, AppendFile, Attributes, CopyIn, Edit, EditFile, Fetch, MakeDir, MovePath, Op,
     RemovePath, SetMode, SetOwner, Symlink, WriteFile, digest,
 };
 use crate::script::args::{Call, Fields, Outcome};
+use crate::script::imported;
+use crate::site::Grant;
 
 macro_rules! builtin {
-    ($name:literal, $params:expr, $optional:expr, $run:expr, $doc:literal, $example:literal) => {
+    ($name:literal, $params:expr, $optional:expr, $run:expr, $example:literal) => {
         Builtin {
             name: $name,
             params: $params,
             optional: $optional,
             access: Access::Everyone,
-            doc: $doc,
+            doc: include_str!(concat!("doc/", $name, ".md")),
             example: concat!(
                 "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });\n",
                 $example
@@ -35,10 +38,6 @@ pub static BUILTINS: &[Builtin] = &[
         &["root", "path", "content", "opts"],
         1,
         write_file,
-        "Makes a file inside of the root, or replaces what it holds.
-
-Missing folders are made. Options: `mode` (0o644 by default), `owner`, `group` (names of
-the root, or numbers), `only_if`, `about`.",
         r#"root.write_file("/etc/motd", "This machine has no disk.\n");"#
     ),
     builtin!(
@@ -46,7 +45,6 @@ the root, or numbers), `only_if`, `about`.",
         &["root", "path", "content", "opts"],
         1,
         append_file,
-        "Adds to the end of a file inside of the root.",
         r#"root.append_file("/etc/hosts", "192.0.2.1 head\n");"#
     ),
     builtin!(
@@ -54,10 +52,6 @@ the root, or numbers), `only_if`, `about`.",
         &["root", "path", "edits", "opts"],
         1,
         edit_file,
-        "Replaces what patterns match in a file of the root; that one matches nothing is an error.
-
-`edits` is a map with `pattern` (a regular expression; `^` and `$` match at every line)
-and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         r##"root.edit_file("/etc/ssh/sshd_config", #{ pattern: "^#?PermitRootLogin .*", replacement: "PermitRootLogin no" });"##
     ),
     builtin!(
@@ -65,9 +59,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "source", "path", "opts"],
         1,
         copy_in,
-        "Copies a file or a tree of the recipe's repository, or a fetched file, into the root.
-
-`source` is relative to the script that names it, and stays within its repository.",
         r#"root.copy_in(fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/usr/local/bin/tool", #{ mode: 0o755 });"#
     ),
     builtin!(
@@ -75,7 +66,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "path", "opts"],
         1,
         make_dir,
-        "Makes a directory of the root, and its parents.",
         r#"root.make_dir("/srv/data", #{ mode: 0o750 });"#
     ),
     builtin!(
@@ -83,7 +73,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "path", "target"],
         0,
         symlink,
-        "Makes a symbolic link at `path` that points at `target`.",
         r#"root.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC");"#
     ),
     builtin!(
@@ -91,9 +80,6 @@ and `replacement` (`$1` or `${name}` for groups), or an array of such maps.",
         &["root", "path", "opts"],
         1,
         remove_path,
-        "Removes files or trees of the root; `*`, `?` and `[…]` are wildcards.
-
-Option: `missing_ok` (a boolean), for a path without wildcards that may be absent.",
         r#"root.remove_path("/etc/motd", #{ missing_ok: true });"#
     ),
     builtin!(
@@ -101,7 +87,6 @@ Option: `missing_ok` (a boolean), for a path without wildcards that may be absen
         &["root", "from", "to"],
         0,
         move_path,
-        "Renames a file or a directory inside of the root.",
         r#"root.move_path("/etc/motd", "/etc/motd.old");"#
     ),
     builtin!(
@@ -109,7 +94,6 @@ Option: `missing_ok` (a boolean), for a path without wildcards that may be absen
         &["root", "path", "mode", "opts"],
         1,
         set_mode,
-        "Sets permission bits: `0o640`, or `\"0640\"`. Option: `recursive`.",
         r#"root.set_mode("/etc/motd", 0o640);"#
     ),
     builtin!(
@@ -117,17 +101,26 @@ Option: `missing_ok` (a boolean), for a path without wildcards that may be absen
         &["root", "path", "owner", "opts"],
         1,
         set_owner,
-        "Sets the owner, a name of the root or a number. Options: `group`, `recursive`.",
         r#"root.set_owner("/srv", "root", #{ group: "root" });"#
     ),
+    Builtin {
+        name: "file_text",
+        params: &["source"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: "The text of a file of the recipe's repository, at most 1 MiB of UTF-8.
+
+`source` is relative to the script that names it, and stays within its repository. The
+stdlib's `template` fills values in.",
+        example: "",
+        run: file_text,
+    },
     Builtin {
         name: "fetch",
         params: &["url", "spec"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Names a file of the network by its digest; `copy_in` puts it into a root.
-
-The spec's field: `sha256`, 64 hexadecimal digits. A file with another digest is refused.",
+        doc: include_str!("doc/fetch.md"),
         example: r#"let tool = fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" });"#,
         run: fetch,
     },
@@ -243,24 +236,11 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
         );
     }
     let name = call.text(1)?;
-    let source = resolve_source(call, &name)?;
-    let digest = digest::digest_tree(&source).map_err(|error| {
-        Box::new(
-            call.refuse(
-                1,
-                "copy_source",
-                match error.kind() {
-                    std::io::ErrorKind::NotFound => {
-                        format!("there is no file `{}`", plain(&source))
-                    }
-                    _ => format!("cannot read `{}`: {error}", plain(&source)),
-                },
-            )
-            .help("the path is taken from the folder of the script that names it"),
-        )
-    })?;
+    let source = resolve_source(call, 1, &name)?;
+    let digest =
+        digest::digest_tree(&source).map_err(|error| unreadable(call, 1, &source, &error))?;
     call.session
-        .input(format!("file {}", source.display()), digest.clone());
+        .input(format!("file {}", plain(&source)), digest.clone());
     let label = format!("copy {name} to {path}");
     let op = CopyIn {
         source: source.display().to_string(),
@@ -271,16 +251,53 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     act(call, root, label, Op::CopyIn(op), Some(fields))
 }
 
+fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Box<Report> {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file `{}`", plain(source)),
+        _ => format!("cannot read `{}`: {error}", plain(source)),
+    };
+    let report = call.refuse(index, "copy_source", message);
+    Box::new(report.help("the path is taken from the folder of the script that names it"))
+}
+
+/// Bytes of a text that a recipe may take in: as many as a string of a script may have.
+const TEXT_BYTES: u64 = 1 << 20;
+
+fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
+    let name = call.text(0)?;
+    let source = resolve_source(call, 0, &name)?;
+    let unreadable = |error: std::io::Error| unreadable(call, 0, &source, &error);
+    let metadata = std::fs::metadata(&source).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > TEXT_BYTES {
+        let message = format!("`{name}` is no file of at most 1 MiB");
+        let report = call.refuse(0, "copy_source", message);
+        return Err(Box::new(
+            report.help("`copy_in` brings larger files, and folders, into a root"),
+        ));
+    }
+    let text = std::fs::read_to_string(&source).map_err(unreadable)?;
+    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    call.session
+        .input(format!("file {}", plain(&source)), digest);
+    Ok(text.into())
+}
+
 /// A path as a person names it, without a `./` before it.
 fn plain(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 /// The path of a file of the recipe's repository; links may not lead out of it.
-fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
+fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf> {
+    let author = call.author_file();
     let outside = || {
+        if let Some(library) = imported::library_of(&author) {
+            let message = format!("`{name}` is outside of the library `{library}`");
+            let report = call.refuse(index, "copy_source", message);
+            return Box::new(report.help("files that a library copies stand in it"));
+        }
         Box::new(call
-            .refuse(1, "copy_source", format!("`{name}` is outside of the recipe's repository"))
+            .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
     };
     let relative = Path::new(name);
@@ -290,22 +307,7 @@ fn resolve_source(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     {
         return Err(outside());
     }
-    let file = call.file();
-    let folder = match call.is_from_stdlib() {
-        // It passes on what the recipe named.
-        true => call.session.recipe_dir.as_path(),
-        false => Path::new(&file)
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new(".")),
-    };
-    let repository = call
-        .session
-        .settings
-        .site
-        .root
-        .clone()
-        .unwrap_or_else(|| call.session.recipe_dir.clone());
+    let (folder, repository) = imported::folders(call.session, &author)?;
     let source = folder.join(relative);
     if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
         && !real.starts_with(repository)
@@ -425,6 +427,9 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
             )
             .help("it starts with `https://`, `http://` or `file:///`"),
         ));
+    }
+    if url.starts_with("file:") {
+        call.granted(&Grant::HostRun, "wants a file of the host")?;
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Box::new(

@@ -13,10 +13,7 @@ pub static BUILTINS: &[Builtin] = &[Builtin {
     params: &["root", "lint", "reason", "opts"],
     optional: 1,
     access: Access::Everyone,
-    doc: "Allows what a lint finds in the root; `rootwright lint` counts it no more, and shows why.
-
-Option: `path`, a pattern of the paths that it is allowed for. What is exported remembers
-it.",
+    doc: include_str!("doc/allow_lint.md"),
     example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.allow_lint("resolv-conf", "the site has one name server, at 192.0.2.1");"#,
     run: allow,

@@ -8,6 +8,7 @@ mod facts;
 mod files;
 mod lint;
 mod options;
+mod origin;
 mod packages;
 mod roots;
 mod run;
@@ -46,9 +47,9 @@ pub struct Builtin {
     /// How many of the last parameters may be left out.
     pub optional: usize,
     pub access: Access,
-    /// What it does; the first line is a sentence on its own.
+    /// `doc/NAME.md`, in the form that the reference takes apart: src/reference/form.rs.
     pub doc: &'static str,
-    /// A script that runs as it is.
+    /// A script that runs as it is; one of the stdlib, where only that may call it.
     pub example: &'static str,
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
 }
@@ -89,27 +90,42 @@ impl Builtin {
     }
 }
 
+/// Built-ins of one kind, as the reference has them together.
+#[derive(Debug)]
+pub struct Family {
+    pub title: &'static str,
+    pub builtins: &'static [Builtin],
+}
+
+/// Every family, in the order of the reference.
+pub fn families() -> &'static [Family] {
+    const fn family(title: &'static str, builtins: &'static [Builtin]) -> Family {
+        Family { title, builtins }
+    }
+    static FAMILIES: &[Family] = &[
+        family("Options", options::BUILTINS),
+        family("Roots and packages", packages::BUILTINS),
+        family("Distros", distros::BUILTINS),
+        family("Signatures", signing::BUILTINS),
+        family("Branches", roots::BUILTINS),
+        family("Exports", export::BUILTINS),
+        family("Commands", run::BUILTINS),
+        family("Files", files::BUILTINS),
+        family("Values of the build", capture::BUILTINS),
+        family("Messages, errors and arguments", say::BUILTINS),
+        family("Lints", lint::BUILTINS),
+        family("Origin", origin::BUILTINS),
+        family("Facts", facts::BUILTINS),
+    ];
+    FAMILIES
+}
+
 /// Every built-in, family by family.
 pub fn all() -> &'static [&'static Builtin] {
     use std::sync::LazyLock;
     static ALL: LazyLock<Vec<&'static Builtin>> = LazyLock::new(|| {
-        [
-            options::BUILTINS,
-            packages::BUILTINS,
-            distros::BUILTINS,
-            signing::BUILTINS,
-            roots::BUILTINS,
-            export::BUILTINS,
-            run::BUILTINS,
-            files::BUILTINS,
-            capture::BUILTINS,
-            say::BUILTINS,
-            lint::BUILTINS,
-            facts::BUILTINS,
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let families = families().iter();
+        families.flat_map(|family| family.builtins).collect()
     });
     &ALL
 }

@@ -9,18 +9,14 @@ use crate::plan::OptionValue;
 use crate::script::args::{Call, Fields, Outcome};
 use crate::script::session::Session;
 use crate::script::{nearest, patterns};
+use crate::site;
 
 pub static BUILTINS: &[Builtin] = &[Builtin {
     name: "option",
     params: &["name", "spec"],
     optional: 1,
     access: Access::Everyone,
-    doc: "Declares an input of the recipe, set with `-o name=value`, and gives its value.
-
-The spec's fields: `default` (its type is the option's: string, number, boolean, array of
-strings), `choices`, `help`, `pattern` (a regular expression that a string has to match
-whole), `type` (`\"string\"`, `\"number\"`, `\"boolean\"`, `\"list\"`) where there is no default.
-An option without a default has to be given.",
+    doc: include_str!("doc/option.md"),
     example: r#"let release = option("release", #{ default: "a", choices: ["a", "b"], help: "the release" });"#,
     run: option,
 }];
@@ -139,13 +135,27 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
 
     let given = given(call.session, &name);
     call.session.taken.borrow_mut().insert(name.clone());
-    let value = match (&given, default) {
+    let recipe = call.session.plan.borrow().recipe.path.clone();
+    let policy = &call.session.settings.site;
+    let of_site = match given {
+        Some(_) => None,
+        None => policy.option(recipe.as_ref(), &name).map(str::to_owned),
+    };
+    let value = match (given.as_ref().or(of_site.as_ref()), default) {
         (Some(text), _) => {
-            let value = kind.parse(text).ok_or_else(|| {
-                bad_value(call, &name, text, format!("it wants {}", kind.words()))
-            })?;
-            check_value(call, &name, text, &value, &choices, pattern.as_ref())?;
-            value
+            let checked = kind
+                .parse(text)
+                .ok_or_else(|| bad_value(call, &name, text, format!("it wants {}", kind.words())))
+                .and_then(|value| {
+                    check_value(call, &name, text, &value, &choices, pattern.as_ref())?;
+                    Ok(value)
+                });
+            checked.map_err(|report| match of_site {
+                Some(_) => {
+                    Box::new(report.help("the value stands in `[options]` of rootwright.toml"))
+                }
+                None => report,
+            })?
         }
         (None, Some(default)) => default,
         (None, None) => {
@@ -166,6 +176,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         name,
         value,
         given: given.is_some(),
+        from: of_site.map(|_| site::FILE.to_owned()),
         help,
         choices,
     });

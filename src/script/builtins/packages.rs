@@ -13,6 +13,7 @@ use crate::script::session::STDLIB;
 use crate::script::spans::Step;
 use crate::script::stdlib::Stdlib;
 use crate::script::{fault, loader, nearest};
+use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -20,10 +21,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["spec"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Makes a new root with the distro's own tool.
-
-The spec's fields: `distro`, `name` (of the root, the distro's by default), and what the
-distro's module takes, such as `release` and `mirror`.",
+        doc: include_str!("doc/bootstrap.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });"#,
         run: bootstrap,
     },
@@ -32,9 +30,7 @@ distro's module takes, such as `release` and `mirror`.",
         params: &["root", "packages", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Installs packages with the root's package manager.
-
-The options depend on the distro's module; all know `recommends` (a boolean).",
+        doc: include_str!("doc/install.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(["openssh-server"]);"#,
         run: |call| with_packages(call, "install"),
@@ -44,7 +40,7 @@ root.install(["openssh-server"]);"#,
         params: &["root", "packages", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Removes packages with the root's package manager.",
+        doc: include_str!("doc/remove.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.remove(["nano"]);"#,
         run: |call| with_packages(call, "remove"),
@@ -54,7 +50,7 @@ root.remove(["nano"]);"#,
         params: &["root", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Brings every package of the root up to date.",
+        doc: include_str!("doc/upgrade.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.upgrade();"#,
         run: upgrade,
@@ -64,12 +60,7 @@ root.upgrade();"#,
         params: &["root", "spec"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Makes an initramfs with dracut for the kernel that is installed in the root.
-
-The spec's fields: `add`, `omit` (dracut modules), `add_drivers`, `force_drivers`,
-`install` (files), `overlay` (`true`, or a map with `size`: `/` is a tmpfs overlay),
-`nfs` (an array of mount options), `kver` (the newest kernel by default), `compress`,
-`config` (lines of dracut.conf), `cmdline` (more words for the kernel command line).",
+        doc: include_str!("doc/dracut.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(["linux-image-amd64", "dracut"]);
 root.dracut(#{ add: ["bash"] });"#,
@@ -81,6 +72,8 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
     let fields = call.fields(0)?;
     let distro = fields.required_text("distro")?;
     let name = fields.text("name")?;
+    let wants = "wants to make a root, which runs the distro's tool on the host";
+    call.granted(&Grant::HostRun, wants)?;
     let name = name.unwrap_or_else(|| unused_name(call, &distro));
     let file = module_of(call, &distro).map_err(|report| {
         if report.code != "script::unknown_distro" {

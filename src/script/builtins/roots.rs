@@ -17,10 +17,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["root", "name"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Makes a branch of a root: it has all that the root has now, and goes on by itself.
-
-Branches share the layers of their base, and are built side by side. The base can go on,
-too. The name has to be one that no other root of the recipe has.",
+        doc: include_str!("doc/fork.md"),
         example: r#"let base = bootstrap(#{ distro: "debian", release: "bookworm" });
 for role in ["web", "db"] {
     let node = base.fork(role);
@@ -33,12 +30,14 @@ for role in ["web", "db"] {
         params: &["root", "archive"],
         optional: 0,
         access: Access::Modules,
-        doc: "Names an archive that the root's packages come from.
-
-The fields: `name`, `url` (of the file that says the archive's state), `state` (a regular
-expression for the lines of it that decide what packages there are), `date` (one whose
-first group is the archive's date: RFC 2822, or seconds since 1970).",
-        example: "",
+        doc: include_str!("doc/archive.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.archive(#{
+    name: "tools",
+    url: "http://mirror.example.org/tools/InRelease",
+    state: "^ [0-9a-f]{64} +[0-9]+ main/binary-amd64/Packages$",
+    date: "(?m)^Date: (.+)$",
+});"#,
         run: archive,
     },
     Builtin {
@@ -46,8 +45,9 @@ first group is the archive's date: RFC 2822, or seconds since 1970).",
         params: &["root"],
         optional: 0,
         access: Access::Modules,
-        doc: "Says that the step takes packages from the root's archives: its layer is as old as they were.",
-        example: "",
+        doc: include_str!("doc/uses_archives.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.uses_archives();"#,
         run: uses_archives,
     },
     Builtin {
@@ -55,13 +55,9 @@ first group is the archive's date: RFC 2822, or seconds since 1970).",
         params: &["root", "check"],
         optional: 0,
         access: Access::Modules,
-        doc: "Adds a check of the host that runs before the first step, and changes nothing.
-
-The fields: `about` (what is looked at), `argv`, `env`, `sources` (paths inside of the
-root that decide where the names of `wanted` come from; without them the check is of this
-host alone, and gets no names). What a check reads and prints is
-told in src/run/preflight/checks.rs.",
-        example: "",
+        doc: include_str!("doc/check_before.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.check_before(#{ about: "the licence server", argv: ["ping", "-c", "1", "192.0.2.1"] });"#,
         run: check_before,
     },
     Builtin {
@@ -69,8 +65,9 @@ told in src/run/preflight/checks.rs.",
         params: &["root", "names"],
         optional: 0,
         access: Access::Modules,
-        doc: "Gives names, such as packages, to the root's checks: each has to be there.",
-        example: "",
+        doc: include_str!("doc/wanted.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.wanted(["openssh-server"]);"#,
         run: wanted,
     },
 ];
@@ -149,7 +146,7 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    super::run::may_use_the_host(call, "a check is a command of the host")?;
+    super::run::may_use_the_host(call, "wants a check, which is a command of the host")?;
     let fields = call.fields(1)?;
     let mut env = BTreeMap::new();
     for (name, value) in fields.texts("env")? {

@@ -6,11 +6,12 @@ use rhai::Dynamic;
 
 use super::{Access, Builtin};
 use crate::plan::{
-    Action, Bind, Downloads, HostRun, NspawnRun, Op, OutputScan, RequirePaths, RequiredPath,
-    command,
+    Action, Bind, Downloads, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, RequirePaths,
+    RequiredPath, command,
 };
 use crate::script::args::{Call, Fields, Outcome, as_strings};
 use crate::script::spans::Step;
+use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -18,30 +19,38 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["root", "command", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Runs a command inside of the root, in systemd-nspawn.
-
-The command is an array of words, or a string: a script for `/bin/sh -eu`. Options: `env`
-(a map), `user`, `cwd`, `network` (true by default: the host's network and its name
-resolution), `binds` (maps of `host`, `path`, `read_only`), `stdin`, `only_if` (a command:
-the step runs if it ends with 0), `fail_on` and `ignore` (patterns over the output's lines,
-for a command whose exit status does not tell), `allow_failure` (why it may fail),
-`about` (a word on it for the preview).",
+        doc: include_str!("doc/nspawn_run.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
         run: nspawn_run,
+    },
+    Builtin {
+        name: "nspawn_boot",
+        params: &["root", "command", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: "Boots the root's own systemd in a container, and runs a command in it once the system is up.
+
+For what works in a running system only: `systemctl start`, `localectl`, setting a database
+up. The system is shut down when the command has ended. `timeout` (300) is the seconds from
+the start to the end of the shut-down; when they are over, the report has what hangs and the
+journal's errors. Other options as for `nspawn_run`. With `network`, which is true by
+default, services listen on the host's network. The boot is none of a node: timers do not
+start, /etc/fstab is not mounted, machine id and journal are the boot's own and not kept.",
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.install(["systemd-sysv", "dbus"]);
+root.nspawn_boot("localectl set-locale LANG=C.UTF-8", #{ timeout: 60 });"#,
+        run: nspawn_boot,
     },
     Builtin {
         name: "host_run",
         params: &["root", "argv", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Runs a command of the host; `$ROOT` in an argument stands for the root's mount point.
-
-Where a recipe, and not the stdlib, says it, the build asks for `--allow-host-run`.
-Options: `env`, `stdin`, `only_if`, `fail_on`, `ignore`, `allow_failure`, `about`, as for
-`nspawn_run`; `env` may name `$ROOT` too; `tools`: the programs that a script in `argv` is
-made of, which the host must have.",
-        example: "",
+        doc: include_str!("doc/host_run.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+// With `--allow-host-run`.
+root.host_run(["du", "-sh", "$ROOT"], #{ about: "how large it is" });"#,
         run: host_run,
     },
     Builtin {
@@ -49,10 +58,7 @@ made of, which the host must have.",
         params: &["root", "purpose", "paths"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Fails, naming all that is missing, unless the root has these files.
-
-`paths` is an array of maps: `path` (one, or several of which one has to be there; `*` is
-a wildcard), `package` (that brings it), `why`.",
+        doc: include_str!("doc/require_paths.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openssh-server", why: "the server" }]);"#,
         run: require_paths,
@@ -62,7 +68,7 @@ root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openss
         params: &["words"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Quotes a string, or an array of strings, for a POSIX shell.",
+        doc: include_str!("doc/quote.md"),
         example: r#"let line = "echo " + quote("it's");"#,
         run: quote,
     },
@@ -71,7 +77,7 @@ root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openss
         params: &["array", "separator"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Joins an array of strings.",
+        doc: include_str!("doc/join.md"),
         example: r#"let line = ["a", "b"].join(", ");"#,
         run: join,
     },
@@ -123,7 +129,36 @@ fn common(fields: &Fields<'_>) -> Outcome<Common> {
 
 fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
+    let (action, label) = in_root(call, call.fields(2)?, "run", Op::NspawnRun)?;
+    step(call, root, "nspawn_run", label, action)
+}
+
+/// Seconds that a root has to boot, run its script and shut down, where nothing is said.
+const BOOT_SECONDS: u64 = 300;
+
+fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
     let fields = call.fields(2)?;
+    let timeout = fields.number("timeout", 1)?.unwrap_or(BOOT_SECONDS);
+    for name in ["user", "cwd"] {
+        // It is a line of a unit file.
+        if fields.text(name)?.is_some_and(|text| text.contains('\n')) {
+            let message = format!("`{name}` has a line break in it");
+            return Err(fields.refuse(name, "line_break", message));
+        }
+    }
+    let boot = |run| Op::NspawnBoot(NspawnBoot { run, timeout });
+    let (action, label) = in_root(call, fields, "boot and run", boot)?;
+    step(call, root, "nspawn_boot", label, action)
+}
+
+/// A command in a root with all its options, and what to call it.
+fn in_root(
+    call: &Call<'_>,
+    fields: Fields<'_>,
+    verb: &str,
+    op: impl FnOnce(NspawnRun) -> Op,
+) -> Outcome<(Action, String)> {
     let run = nspawn(call, &fields)?;
     let common = common(&fields)?;
     fields.finish()?;
@@ -135,14 +170,14 @@ fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
         allow_failure: common.allow_failure,
         ..run
     };
-    let label = label("run", &run.argv);
+    let label = label(verb, &run.argv);
     let action = Action {
-        op: Op::NspawnRun(run),
+        op: op(run),
         about: common.about,
         only_if: common.only_if,
         site: Vec::new(),
     };
-    step(call, root, "nspawn_run", label, action)
+    Ok((action, label))
 }
 
 /// The command of argument 1, and how it is to run.
@@ -197,6 +232,12 @@ fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
             read_only,
         });
     }
+    if !binds.is_empty() && !call.is_from_stdlib() {
+        call.granted(
+            &Grant::HostRun,
+            "wants paths of the host inside of the root",
+        )?;
+    }
     if !binds.is_empty() && !call.is_from_stdlib() && !call.session.settings.allow_host_run {
         let report = fields.refuse(
             "binds",
@@ -214,7 +255,7 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let argv = call.strings(1)?;
     call.check_argv(&argv, &[Step::Argument(1)])?;
-    may_use_the_host(call, "the recipe wants to run a command of the host")?;
+    may_use_the_host(call, "wants to run a command of the host")?;
     let fields = call.fields(2)?;
     let common = common(&fields)?;
     let tools = fields.strings("tools")?.unwrap_or_default();
@@ -238,11 +279,15 @@ fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
 }
 
 /// Refuses what only the stdlib may do without `--allow-host-run`.
-pub fn may_use_the_host(call: &Call<'_>, message: &str) -> Outcome<()> {
-    if call.is_from_stdlib() || call.session.settings.allow_host_run {
+pub fn may_use_the_host(call: &Call<'_>, wants: &str) -> Outcome<()> {
+    if call.is_from_stdlib() {
         return Ok(());
     }
-    let report = call.report("host_access", message);
+    call.granted(&Grant::HostRun, wants)?;
+    if call.session.settings.allow_host_run {
+        return Ok(());
+    }
+    let report = call.report("host_access", format!("the recipe {wants}"));
     Err(Box::new(
         report
             .label("this would run outside of the root, with your privileges")

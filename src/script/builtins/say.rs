@@ -13,7 +13,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["message"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Says something, with the recipe's line, in the preview and in the build.",
+        doc: include_str!("doc/log.md"),
         example: r#"log("two roots follow");"#,
         run: |call| message(call, MessageLevel::Log),
     },
@@ -22,7 +22,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["message"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Warns, with the recipe's line, in the preview and in the build.",
+        doc: include_str!("doc/warn.md"),
         example: r#"warn("this release gets no updates any more");"#,
         run: |call| message(call, MessageLevel::Warn),
     },
@@ -31,8 +31,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["message", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Ends the evaluation with an error. Options: `cause`, `help`, and `field`: the
-field of the caller's map that is to blame.",
+        doc: include_str!("doc/fail.md"),
         example: r#"if false { fail("no such node", #{ help: "nodes are n1 to n9" }); }"#,
         run: fail,
     },
@@ -41,11 +40,7 @@ field of the caller's map that is to blame.",
         params: &["spec"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Declares a known cause: when a tool fails and its output matches, the report says it.
-
-The spec's fields: `tool` (a program's name, `\"*\"` for any) or `tools`, `pattern` (a
-regular expression with named groups), `cause`, `help`; both may name groups: `{package}`.
-`unless` is a pattern too: in output that it matches, the hint has nothing to say.",
+        doc: include_str!("doc/hint.md"),
         example: r#"hint(#{ tool: "frobnicate", pattern: "cannot open (?<file>\\S+)", cause: "`{file}` is not there", help: "make it" });"#,
         run: hint,
     },
@@ -54,12 +49,7 @@ regular expression with named groups), `cause`, `help`; both may name groups: `{
         params: &["of", "given", "spec"],
         optional: 0,
         access: Access::Everyone,
-        doc:
-            "Checks the named arguments of a function, and gives them with `()` for what is absent.
-
-`spec` names each field's type: `string`, `strings` (an array, or one), `text` (a string or
-a secret), `bool`, `number`, `map`, `array`, `any`, with a `?` where it may be absent. A
-misspelt, missing or wrong field is an error at the caller's line.",
+        doc: include_str!("doc/fields.md"),
         example: r#"fn greet(opts) { let o = fields("greet", opts, #{ name: "string", loud: "bool?" }); o.name }
 greet(#{ name: "you" });"#,
         run: fields,

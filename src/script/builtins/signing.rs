@@ -8,6 +8,7 @@ use rhai::{Dynamic, Map};
 use super::{Access, Builtin};
 use crate::plan::{KEYRINGS, Keyring, Unsigned};
 use crate::script::args::{Call, Fields, Outcome, as_strings};
+use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -195,7 +196,10 @@ fn commands(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Vec<String>>> {
         commands.push(argv);
     }
     if !commands.is_empty() {
-        super::run::may_use_the_host(call, "a keyring's `fetch` runs commands of the host")?;
+        super::run::may_use_the_host(
+            call,
+            "wants a keyring's `fetch`, which runs commands of the host",
+        )?;
     }
     Ok(commands)
 }
@@ -218,6 +222,8 @@ fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
             "say why this may be installed unchecked: `allow_unsigned: \"built on this machine\"`; the plan shows it",
         )));
     }
+    let wants = "wants packages that nobody has signed";
+    call.granted(&Grant::Unsigned, wants)?;
     let unsigned = Unsigned {
         root,
         what,

@@ -69,7 +69,8 @@ fn of(seat: &Seat, root: RootRef) -> Option<crate::plan::Root> {
 }
 
 /// What stands around a secret's name in a string of the script: two characters of a
-/// private-use plane, that no text has a reason to hold.
+/// private-use plane, that no text has a reason to hold. A seal follows the name, so that
+/// only `secret` makes such strings: a library needs a grant for that.
 const MARKS: (char, char) = ('\u{f5ec0}', '\u{f5ec1}');
 
 /// A text as a string of the script; secrets stand in it by name, between marks.
@@ -78,9 +79,22 @@ fn mark(text: &Text) -> String {
         .iter()
         .map(|part| match part {
             Part::Plain(text) => text.clone(),
-            Part::Secret(name) => format!("{}{name}{}", MARKS.0, MARKS.1),
+            Part::Secret(name) => format!("{}{name}:{:016x}{}", MARKS.0, seal(name), MARKS.1),
         })
         .collect()
+}
+
+/// What nobody knows to write beside a name, in this process.
+fn seal(name: &str) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    static KEYS: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+    KEYS.hash_one(name)
+}
+
+/// The name of a marked piece.
+fn sealed(piece: &str) -> Option<&str> {
+    let (name, written) = piece.rsplit_once(':')?;
+    (u64::from_str_radix(written, 16) == Ok(seal(name))).then_some(name)
 }
 
 /// A string of the script as a text, marked names as secrets.
@@ -88,7 +102,13 @@ pub fn unmark(text: &str) -> Text {
     let mut pieces = text.split(MARKS.0);
     let first = Text::from(pieces.next().unwrap_or_default());
     pieces.fold(first, |text, piece| match piece.split_once(MARKS.1) {
-        Some((name, rest)) => text.concat(Text::secret(name)).concat(Text::from(rest)),
+        Some((marked, rest)) => {
+            let text = match sealed(marked) {
+                Some(name) => text.concat(Text::secret(name)),
+                None => text.concat(Text::from(marked)),
+            };
+            text.concat(Text::from(rest))
+        }
         None => text.concat(Text::from(piece)),
     })
 }

@@ -6,6 +6,7 @@ use rhai::{LexError, ParseError, ParseErrorType, Position};
 
 use super::{at_or_end, explain, moved};
 use crate::diagnose::{Frame, Report, Span};
+use crate::script::builtins;
 use crate::script::habits::When;
 use crate::script::nearest;
 use crate::script::session::Session;
@@ -326,6 +327,10 @@ fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report 
     let names = session.variable_names(place.file);
     if let Some(kind) = names.get(name) {
         return out_of_reach(place, name, kind);
+    }
+    if let Some(builtin) = builtins::all().iter().find(|builtin| builtin.name == name) {
+        let call = builtin.signature();
+        return report.help(format!("it is a function, and is called: `{call}`"));
     }
     let names = names.keys().map(String::as_str);
     match nearest(name, names) {

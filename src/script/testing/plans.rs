@@ -175,7 +175,10 @@ fn locate(running: &Running, recipe: &str) -> PathBuf {
         .with_file_name("")
         .join(recipe);
     match &running.0.settings.site.root {
-        Some(root) if !beside.is_file() && root.join(recipe).is_file() => root.join(recipe),
+        Some(root) if !beside.is_file() && root.join(recipe).is_file() => {
+            let path = root.join(recipe);
+            path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+        }
         _ => beside,
     }
 }
@@ -241,6 +244,7 @@ fn commands(plan: &Plan) -> Array {
     list(actions.filter_map(|action| match &action.op {
         Op::HostRun(run) => Some(quote_all(&run.argv)),
         Op::NspawnRun(run) => Some(quote_all(&run.argv)),
+        Op::NspawnBoot(boot) => Some(quote_all(&boot.run.argv)),
         _ => None,
     }))
 }

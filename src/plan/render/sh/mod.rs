@@ -45,7 +45,8 @@ pub fn sh(plan: &Plan) -> String {
         }
     };
     also("unshare", "gives the script namespaces of its own");
-    if script.offline || script.online {
+    let containers = script.offline || script.online || script.containers;
+    if containers {
         also("systemd-nspawn", "runs commands inside of the root");
     }
     for helper in &helpers {
@@ -63,9 +64,7 @@ pub fn sh(plan: &Plan) -> String {
     let mut out = header::comments(plan);
     out.push_str(&header::checks(plan, &tools));
     out.push('\n');
-    out.push_str(&header::entrance(
-        script.offline || script.online || !plan.keyrings.is_empty(),
-    ));
+    out.push_str(&header::entrance(containers || !plan.keyrings.is_empty()));
     for helper in &helpers {
         out.push('\n');
         out.push_str(helper.source());

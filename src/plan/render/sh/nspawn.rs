@@ -3,8 +3,8 @@
 
 use super::super::words::{fold, word, word_with_root};
 use super::input::value;
-use crate::plan::command::nspawn_argv;
-use crate::plan::{NspawnRun, ROOT_PLACEHOLDER};
+use crate::plan::command::{nspawn_argv, nspawn_boot_argv};
+use crate::plan::{NspawnBoot, NspawnRun, ROOT_PLACEHOLDER};
 
 /// Names that mean something to the script itself or to bash, and so cannot be set in
 /// front of one of its functions.
@@ -61,12 +61,7 @@ pub fn words(run: &NspawnRun) -> Vec<String> {
     let mut common = base(run.network).into_iter().peekable();
     let mut argv = nspawn_argv(run, ROOT_PLACEHOLDER);
     let command = argv.split_off(argv.len() - run.argv.len());
-    let mut words = Vec::new();
-    for (name, text) in &run.env {
-        if !is_taken(name) {
-            words.push(format!("{name}={}", value(text, word)));
-        }
-    }
+    let mut words = assignments(run);
     words.push(function(run.network).to_owned());
     for flag in argv {
         // What every container has stands in the function.
@@ -74,19 +69,48 @@ pub fn words(run: &NspawnRun) -> Vec<String> {
             common.next();
             continue;
         }
-        let taken = flag
-            .strip_prefix("--setenv=")
-            .filter(|name| is_taken(name))
-            .and_then(|name| run.env.get(name));
-        let mut flag = word(&flag);
-        if let Some(text) = taken {
-            flag.push('=');
-            flag.push_str(&value(text, word));
-        }
-        words.push(flag);
+        words.push(with_value(run, &flag, word(&flag)));
     }
     words.extend(command.iter().map(|arg| word(arg)));
     words
+}
+
+/// What stands in front of a command, and the words of the command, that boots a root.
+pub fn boot_words(boot: &NspawnBoot) -> (Vec<String>, Vec<String>) {
+    let run = &boot.run;
+    let network = if run.network { "online" } else { "offline" };
+    let mut words = vec![
+        "boot".to_owned(),
+        network.to_owned(),
+        boot.timeout.to_string(),
+    ];
+    let argv = nspawn_boot_argv(boot, ROOT_PLACEHOLDER);
+    words.extend(
+        argv.iter()
+            .map(|flag| with_value(run, flag, word_with_root(flag))),
+    );
+    (assignments(run), words)
+}
+
+/// Variables that can be set in front of a function.
+fn assignments(run: &NspawnRun) -> Vec<String> {
+    let env = run.env.iter().filter(|(name, _)| !is_taken(name));
+    env.map(|(name, text)| format!("{name}={}", value(text, word)))
+        .collect()
+}
+
+/// A flag's word, with the value of the variable that it names where the script's own
+/// stands in the way.
+fn with_value(run: &NspawnRun, flag: &str, mut word_of_flag: String) -> String {
+    let taken = flag
+        .strip_prefix("--setenv=")
+        .filter(|name| is_taken(name))
+        .and_then(|name| run.env.get(name));
+    if let Some(text) = taken {
+        word_of_flag.push('=');
+        word_of_flag.push_str(&value(text, word));
+    }
+    word_of_flag
 }
 
 pub fn function(network: bool) -> &'static str {

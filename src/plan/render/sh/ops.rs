@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::super::words::{fold, is_control, word, word_with_root};
 use super::input::{Input, delimiter, value};
 use super::{export, nspawn};
+use crate::plan::command::{BOOT_STDIN, boot_files};
 use crate::plan::{
-    Action, Attributes, Downloads, HostRun, NspawnRun, Op, OutputScan, Plan, RootId, Step, Text,
+    Action, Attributes, Downloads, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, Plan, RootId,
+    Step, Text,
 };
 
 /// How wide a line may be where its words allow it.
@@ -19,6 +21,8 @@ pub struct Emitter {
     pub helpers: BTreeSet<&'static str>,
     pub offline: bool,
     pub online: bool,
+    /// Whether systemd-nspawn is used otherwise.
+    pub containers: bool,
     /// Programs that an export needs.
     pub compressors: BTreeSet<&'static str>,
     pub exported: BTreeSet<RootId>,
@@ -61,6 +65,9 @@ impl Emitter {
             }
             Op::NspawnRun(run) => {
                 self.with_downloads(&run.downloads, |emitter| emitter.nspawn_run(run));
+            }
+            Op::NspawnBoot(boot) => {
+                self.with_downloads(&boot.run.downloads, |emitter| emitter.nspawn_boot(boot));
             }
             Op::WriteFile(file) => {
                 let words = with_attributes(vec![word(&file.path)], &file.attributes);
@@ -185,6 +192,22 @@ impl Emitter {
             &run.scan,
             run.allow_failure.as_deref(),
         );
+    }
+
+    fn nspawn_boot(&mut self, boot: &NspawnBoot) {
+        self.helpers.insert("boot");
+        self.containers = true;
+        self.line("boot_begin");
+        let run = &boot.run;
+        let files = boot_files(boot).map(|(name, content)| (name, Text::from(content)));
+        let stdin = run.stdin.clone().map(|text| (BOOT_STDIN, text));
+        for (name, content) in files.into_iter().chain(stdin) {
+            let words = vec!["boot_file".to_owned(), name.to_owned()];
+            self.command("", words, Input::of(&content), "");
+        }
+        let (front, words) = nspawn::boot_words(boot);
+        self.run(front, words, None, &run.scan, run.allow_failure.as_deref());
+        self.line("boot_end");
     }
 
     pub fn nspawn_words(&mut self, run: &NspawnRun) -> Vec<String> {

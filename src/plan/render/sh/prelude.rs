@@ -32,6 +32,8 @@ helpers! {
     "glob_in_root" uses ["in_root_path"] tools [];
     "cover" uses ["in_root_path"] tools [];
     "dns" uses ["in_root_path"] tools [];
+    "boot_in_root" uses [] tools [];
+    "boot" uses ["boot_in_root", "dns", "in_root_path"] tools [];
     "scanned" uses [] tools [];
     "allowed" uses [] tools [];
     "set_attributes" uses ["in_root_path"] tools [];

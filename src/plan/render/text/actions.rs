@@ -4,7 +4,8 @@ use super::super::words::{fold, word, word_with_root};
 use super::headline::{Headline, one_line};
 use super::page::{Page, Style, wrap};
 use crate::plan::{
-    Action, Export, HostRun, NspawnRun, Op, OutputScan, ROOT_PLACEHOLDER, Step, Text, Times,
+    Action, Export, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, ROOT_PLACEHOLDER, Step, Text,
+    Times,
 };
 
 /// A file of at most this many lines is shown whole …
@@ -90,7 +91,8 @@ impl Lines<'_> {
         }
         match &action.op {
             Op::HostRun(run) => self.host_run(run),
-            Op::NspawnRun(run) => self.nspawn_run(run),
+            Op::NspawnRun(run) => self.nspawn_run(run, &[]),
+            Op::NspawnBoot(boot) => self.nspawn_boot(boot),
             Op::WriteFile(file) => self.block(&file.content.to_string(), FILE_LINES, FILE_HEAD),
             Op::AppendFile(file) => self.block(&file.content.to_string(), FILE_LINES, FILE_HEAD),
             Op::EditFile(file) => {
@@ -137,8 +139,16 @@ impl Lines<'_> {
         self.outcome(run.stdin.as_ref(), &run.scan, run.allow_failure.as_ref());
     }
 
-    fn nspawn_run(&mut self, run: &NspawnRun) {
-        let mut notes = Vec::new();
+    fn nspawn_boot(&mut self, boot: &NspawnBoot) {
+        let notes = [
+            "once the root's own system is up".to_owned(),
+            format!("within {} s", boot.timeout),
+        ];
+        self.nspawn_run(&boot.run, &notes);
+    }
+
+    fn nspawn_run(&mut self, run: &NspawnRun, notes: &[String]) {
+        let mut notes = notes.to_vec();
         if let Some(user) = &run.user {
             notes.push(format!("as {user}"));
         }

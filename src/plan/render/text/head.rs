@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::page::{Page, Style, wrap};
-use crate::plan::{Keyring, NeedKind, Op, OptionValue, Plan, Root, Text};
+use crate::plan::{Keyring, LibraryUse, NeedKind, NspawnBoot, Op, OptionValue, Plan, Root, Text};
 
 /// Where the second column starts.
 const COLUMN: usize = 10;
@@ -35,6 +35,7 @@ pub fn write(page: &mut Page, plan: &Plan) {
         }
     }
     options(page, &plan.options);
+    libraries(page, &plan.libraries);
     let assumed: Vec<[String; 2]> = plan
         .assumptions
         .iter()
@@ -105,7 +106,11 @@ fn options(page: &mut Page, options: &[OptionValue]) {
     let rows: Vec<[String; 2]> = options
         .iter()
         .map(|option| {
-            let mut note = if option.given { "given" } else { "default" }.to_owned();
+            let mut note = match (option.given, &option.from) {
+                (true, _) => "given".to_owned(),
+                (false, Some(from)) => format!("from {from}"),
+                (false, None) => "default".to_owned(),
+            };
             let others: Vec<String> = option
                 .choices
                 .iter()
@@ -123,6 +128,34 @@ fn options(page: &mut Page, options: &[OptionValue]) {
         })
         .collect();
     table(page, "options", &rows);
+}
+
+/// Which libraries take part, and what each of them does that it had to be granted.
+fn libraries(page: &mut Page, libraries: &[LibraryUse]) {
+    let rows: Vec<[String; 2]> = libraries
+        .iter()
+        .map(|library| {
+            let version = library.version.as_ref();
+            let version = version.map_or_else(String::new, |version| format!("{version}, "));
+            let commit = short(&library.commit);
+            let note = format!("{version}{}", commit.get(..12).unwrap_or(&commit));
+            [format!("@{} = {}", library.name, library.git), note]
+        })
+        .collect();
+    table(page, "libraries", &rows);
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    for library in libraries {
+        for asked in &library.asked {
+            let row = [
+                format!("@{}: {}", library.name, asked.grant),
+                super::place(&asked.site),
+            ];
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+    }
+    table(page, "granted", &rows);
 }
 
 /// A value as one would give it with `-o`.
@@ -156,7 +189,7 @@ pub fn secrets(plan: &Plan) -> Vec<String> {
                 run.env.values().for_each(&mut take);
                 run.stdin.iter().for_each(&mut take);
             }
-            Op::NspawnRun(run) => {
+            Op::NspawnRun(run) | Op::NspawnBoot(NspawnBoot { run, .. }) => {
                 run.env.values().for_each(&mut take);
                 run.stdin.iter().for_each(&mut take);
             }

@@ -20,7 +20,7 @@ impl Headline {
             })
         };
         match op {
-            Op::HostRun(_) | Op::NspawnRun(_) => None,
+            Op::HostRun(_) | Op::NspawnRun(_) | Op::NspawnBoot(_) => None,
             Op::WriteFile(file) => {
                 let note = size(&file.content, &file.attributes);
                 line("write", file.path.clone(), note)

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use self::page::{Page, Style, wrap};
 use crate::diagnose::Frame;
-use crate::plan::{Plan, Step};
+use crate::plan::{Op, Plan, Step};
 
 /// Whether a step's layer is there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,16 @@ impl Default for TextOptions {
             width: 90,
         }
     }
+}
+
+/// An operation on files in a line: `make directory /srv (mode 0700)`; `None` for commands.
+pub fn headline(op: &Op) -> Option<String> {
+    let headline = headline::Headline::of(op)?;
+    let note = match headline.note.as_str() {
+        "" => String::new(),
+        note => format!(" ({note})"),
+    };
+    Some(headline.text() + note.as_str())
 }
 
 /// The preview.

@@ -35,7 +35,7 @@ pub fn write(page: &mut Page, plan: &Plan, options: &TextOptions, shortened: boo
     for action in plan.steps.iter().flat_map(|step| &step.actions) {
         match action.op {
             Op::HostRun(_) => host += 1,
-            Op::NspawnRun(_) => root += 1,
+            Op::NspawnRun(_) | Op::NspawnBoot(_) => root += 1,
             Op::Export(_) => exports += 1,
             _ => others += 1,
         }

@@ -1,0 +1,164 @@
+//! The repository that a command is run in: its recipes by name, its folder, its site.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::{Global, Trouble, list};
+use crate::diagnose::{Report, nearest};
+use crate::library;
+use crate::site::{self, Refused, Site};
+
+/// The sites that were looked at, by the repository's folder.
+#[derive(Debug, Default)]
+pub struct Sites(Mutex<BTreeMap<Option<PathBuf>, Site>>);
+
+/// The folder that commands without an argument work on: the repository around the
+/// current folder, else that one.
+pub fn here() -> PathBuf {
+    site::repository(Path::new(".")).unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// The repository around the current folder.
+///
+/// # Errors
+/// When there is none.
+pub fn required() -> Result<PathBuf, Box<Report>> {
+    site::repository(Path::new(".")).ok_or_else(|| {
+        let message = format!("there is no `{}` here, nor in a folder above", site::FILE);
+        let report = Report::new("site::no_repository", message);
+        Box::new(report.help("`rootwright new NAME` makes a recipe repository"))
+    })
+}
+
+/// A recipe as the command line names it: a file, or the name of one of the repository's
+/// recipes. Nothing is wrong with a path that leads nowhere yet; using it says so.
+///
+/// # Errors
+/// When several recipes have the name, or none in the repository.
+pub fn recipe(text: &str) -> Result<PathBuf, String> {
+    match named(text) {
+        Named::Path(path) => Ok(path),
+        Named::Several(paths) => {
+            let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+            Err(format!("there is more than one: {}", paths.join(", ")))
+        }
+        Named::None(near) => {
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            Err(format!(
+                "there is no such file here, and no recipe of that name in the repository{near}"
+            ))
+        }
+    }
+}
+
+/// The same, of what may be no recipe at all.
+///
+/// # Errors
+/// When several recipes have the name.
+pub fn target(text: &str) -> Result<PathBuf, String> {
+    match named(text) {
+        Named::None(_) => Ok(PathBuf::from(text)),
+        _ => recipe(text),
+    }
+}
+
+enum Named {
+    Path(PathBuf),
+    Several(Vec<PathBuf>),
+    /// And the recipe whose name is near.
+    None(Option<String>),
+}
+
+fn named(text: &str) -> Named {
+    let path = PathBuf::from(text);
+    let is_name = !text.is_empty() && !text.ends_with(".rhai") && !text.starts_with(['.', '/']);
+    let root = site::repository(Path::new(".")).filter(|_| is_name && !path.exists());
+    let recipes = root.and_then(|root| Some((list::recipes(&root).ok()?, root)));
+    let Some((recipes, root)) = recipes else {
+        return Named::Path(path);
+    };
+    // `node`, or as much of the path as tells it apart: `web/node`.
+    let wanted = Path::new(text);
+    let without = |recipe: &PathBuf| recipe.with_extension("");
+    let mut found: Vec<PathBuf> = recipes
+        .iter()
+        .filter(|recipe| without(recipe).ends_with(wanted))
+        .cloned()
+        .collect();
+    // The whole path from the top counts more than the end of another.
+    let from_top = site::from_here(&root.join(wanted));
+    if let Some(exact) = found.iter().find(|recipe| without(recipe) == from_top) {
+        found = vec![exact.clone()];
+    }
+    match found.as_slice() {
+        [one] => Named::Path(one.clone()),
+        [] => {
+            let names: Vec<String> = recipes
+                .iter()
+                .filter_map(|recipe| Some(recipe.file_stem()?.to_str()?.to_owned()))
+                .collect();
+            let near = nearest(text, names.iter().map(String::as_str));
+            Named::None(near.map(str::to_owned))
+        }
+        _ => Named::Several(found),
+    }
+}
+
+impl From<Box<Refused>> for Trouble {
+    fn from(refused: Box<Refused>) -> Self {
+        Trouble {
+            sources: refused.sources(),
+            reports: vec![refused.report],
+            code: 1,
+        }
+    }
+}
+
+impl Global {
+    /// What holds for a recipe. Libraries that are pinned and have no copy are fetched; one
+    /// that cannot be is missing only where it is used.
+    pub(super) fn site(&self, recipe: &Path) -> Result<Site, Trouble> {
+        let key = site::repository(recipe);
+        let mut known = self.sites.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(site) = known.get(&key) {
+            return Ok(site.clone());
+        }
+        let site = Site::find(recipe, |site| self.shelves(site))?;
+        if let Some(root) = &site.root {
+            self.fetch_missing(&site, root);
+        }
+        known.insert(key, site.clone());
+        Ok(site)
+    }
+
+    /// The folders that have copies of libraries in them: of the store, and of the person,
+    /// who may be nobody that the store is for.
+    pub(super) fn shelves(&self, site: &Site) -> Vec<PathBuf> {
+        const FOLDER: &str = "libraries";
+        let mut shelves = vec![self.store_of(site).join(FOLDER)];
+        let absolute = |name: &str| {
+            let path = PathBuf::from(std::env::var_os(name)?);
+            path.is_absolute().then_some(path)
+        };
+        let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        shelves.extend(cache.map(|cache| cache.join("rootwright").join(FOLDER)));
+        shelves
+    }
+
+    fn fetch_missing(&self, site: &Site, root: &Path) {
+        let missing = site
+            .libraries
+            .values()
+            .filter(|library| library.pinned().is_some() && library.copy().is_none());
+        for library in missing {
+            let name = &library.entry.name;
+            eprintln!("fetching the library `{name}` from {}", library.entry.git);
+            let fetched = library::shelf(&self.shelves(site))
+                .and_then(|shelf| library::pinned(library, root, &shelf));
+            if let Err(error) = fetched {
+                library.is_missing(error.report(name));
+            }
+        }
+    }
+}

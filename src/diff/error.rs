@@ -1,0 +1,62 @@
+//! What keeps two things from being compared.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::diagnose::{Report, nearest};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("`{}` is in no git repository", recipe.display())]
+    NoRepository { recipe: PathBuf, why: String },
+    #[error("git knows no revision `{revision}`")]
+    NoRevision {
+        revision: String,
+        known: Vec<String>,
+    },
+    #[error("there is no `{}` at `{revision}`", recipe.display())]
+    NotInRevision { recipe: PathBuf, revision: String },
+    #[error("git cannot give the files of `{revision}`")]
+    Git { revision: String, why: String },
+    #[error("`{}` cannot be read", path.display())]
+    Read { path: PathBuf, error: io::Error },
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Report {
+        let report = Report::new(error.code(), error.to_string());
+        match error {
+            Error::NoRepository { why, .. } => report
+                .cause(why)
+                .help("a revision is one of the repository that the recipe is in"),
+            Error::NoRevision { revision, known } => {
+                match nearest(&revision, known.iter().map(String::as_str)) {
+                    Some(near) => report.help(format!("did you mean `{near}`?")),
+                    None => report.help("a branch, a tag or a commit: `git log` shows them"),
+                }
+            }
+            Error::NotInRevision { revision, .. } => report.help(format!(
+                "`git ls-tree -r --name-only {revision}` shows what is there"
+            )),
+            Error::Git { why, .. } => report.cause(why),
+            Error::Read { error, .. } => match error.kind() {
+                io::ErrorKind::PermissionDenied => report
+                    .cause(error.to_string())
+                    .help("look at the root as the user who owns it, mostly root"),
+                _ => report.cause(error.to_string()),
+            },
+        }
+    }
+}
+
+impl Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Error::NoRepository { .. } => "diff::no_repository",
+            Error::NoRevision { .. } => "diff::no_revision",
+            Error::NotInRevision { .. } => "diff::not_in_revision",
+            Error::Git { .. } => "diff::git",
+            Error::Read { .. } => "diff::read",
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What differs: two plans, or two trees that were built.
+
+mod error;
+mod packages;
+mod plans;
+mod revision;
+mod roots;
+mod tree;
+
+pub use error::Error;
+pub use packages::PackageDiff;
+pub use plans::text as plans_text;
+pub use revision::Checkout;
+pub use roots::{RootsDiff, Shown, Side, text as roots_text};
+pub use tree::{Entry, Node, Totals};
+
+use serde::Serialize;
+
+/// The version of the JSON of either.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What was compared, and what differs, as data.
+#[derive(Debug, Serialize)]
+pub struct Document<'a, T> {
+    schema: u32,
+    /// `plans` or `roots`.
+    compared: &'static str,
+    /// As they are named above a text.
+    from: &'a str,
+    to: &'a str,
+    same: bool,
+    #[serde(flatten)]
+    diff: &'a T,
+}
+
+/// The JSON of `--format json`.
+pub fn json<T: Serialize>(
+    compared: &'static str,
+    (from, to): (&str, &str),
+    same: bool,
+    diff: &T,
+) -> String {
+    let document = Document {
+        schema: SCHEMA_VERSION,
+        compared,
+        from,
+        to,
+        same,
+        diff,
+    };
+    // Maps with string keys and no floats: this cannot fail.
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+/// The lines above a text.
+fn head((from, to): (&str, &str)) -> String {
+    format!("--- {from}\n+++ {to}\n")
+}

@@ -1,0 +1,170 @@
+//! What differs between two plans, for people.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::head;
+use super::roots::{counts, mark};
+use crate::plan::Op;
+use crate::plan::render::headline;
+use crate::plan::{ActionDiff, Change, Differing, PlanDiff, StepDiff, StepRef, command};
+use crate::run::changes::hunks;
+
+/// The difference, below the names of the two.
+pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
+    let mut out = head(names);
+    let lists = [
+        ("option", &diff.options),
+        ("input", &diff.inputs),
+        ("assumption", &diff.assumptions),
+        ("host needs", &diff.needs),
+        ("archive", &diff.archives),
+    ];
+    for (what, list) in lists {
+        for one in list {
+            let _ = writeln!(out, "{what} {}", differing(one));
+        }
+    }
+    for root in &diff.roots {
+        let said = match root.change {
+            Change::Changed => "",
+            Change::Added => " (new)",
+            Change::Removed => " (gone)",
+        };
+        let _ = match root.name.as_str() {
+            "" => writeln!(out, "\nno root"),
+            name => writeln!(out, "\nroot {name}{said}"),
+        };
+        for fact in &root.facts {
+            let _ = writeln!(out, "  {}", differing(fact));
+        }
+        for one in &root.steps {
+            step(&mut out, one);
+        }
+    }
+    let changes = diff.roots.iter().flat_map(|root| &root.steps);
+    let counted = counts(changes.map(|step| step.change));
+    if !counted.is_empty() {
+        let _ = writeln!(out, "\nsteps: {counted}, {} the same", diff.same_steps);
+    }
+    out
+}
+
+/// `name: old → new`
+pub fn differing(one: &Differing) -> String {
+    let name = &one.name;
+    match (&one.from, &one.to) {
+        (Some(from), Some(to)) => format!("{name}: {} → {}", word(name, from), word(name, to)),
+        (Some(from), None) => format!("- {name}: {}", word(name, from)),
+        (None, Some(to)) => format!("+ {name}: {}", word(name, to)),
+        (None, None) => name.clone(),
+    }
+}
+
+fn step(out: &mut String, step: &StepDiff) {
+    let number = |side: &Option<StepRef>| side.as_ref().map(|side| side.number.to_string());
+    let (from, to) = (number(&step.from), number(&step.to));
+    let number = match (&from, &to) {
+        (Some(from), Some(to)) if from != to => format!("{from} → {to}"),
+        _ => to.or(from).unwrap_or_default(),
+    };
+    let label = step.to.as_ref().or(step.from.as_ref());
+    let label = label.map_or("", |side| match side.label.as_str() {
+        "" => side.call.as_str(),
+        label => label,
+    });
+    let _ = writeln!(out, "  {} {number}  {label}", mark(step.change));
+    if !step.what.is_empty() {
+        let _ = writeln!(out, "      ({})", step.what);
+    }
+    for one in &step.actions {
+        action(out, one);
+    }
+}
+
+/// A command in a line, or what is done with a file.
+fn words(op: &Op) -> String {
+    match op {
+        Op::HostRun(run) => format!("host# {}", first_line(&command::quote_all(&run.argv))),
+        Op::NspawnRun(run) => format!("root# {}", first_line(&command::quote_all(&run.argv))),
+        other => headline(other).unwrap_or_default(),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    match text.split_once('\n') {
+        Some((first, _)) => format!("{first} …"),
+        None => text.to_owned(),
+    }
+}
+
+fn action(out: &mut String, action: &ActionDiff) {
+    let op = action.to.as_ref().or(action.from.as_ref());
+    let _ = writeln!(
+        out,
+        "      {} {}",
+        mark(action.change),
+        op.map(words).unwrap_or_default()
+    );
+    for field in &action.fields {
+        let lines = lines(field);
+        match lines.is_empty() {
+            true => {
+                let _ = writeln!(out, "          {}", differing(field));
+            }
+            false => {
+                let _ = writeln!(out, "          {}:", field.name);
+                for line in lines {
+                    let _ = writeln!(out, "            {line}");
+                }
+            }
+        }
+    }
+}
+
+/// The lines that differ, of what has several; none where it is a word on both sides.
+fn lines(field: &Differing) -> Vec<String> {
+    let text = |value: &Option<Value>| value.as_ref().map(plain).unwrap_or_default();
+    let (from, to) = (text(&field.from), text(&field.to));
+    match from.contains('\n') || to.contains('\n') {
+        true => hunks(&from, &to),
+        false => Vec::new(),
+    }
+}
+
+/// A value as a text of lines: of a list, a line for each item.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let secret = |item: &Value| {
+                item.get("secret")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+            };
+            // A text with secrets in it is a list of its parts.
+            let is_text = items.iter().any(|item| secret(item).is_some());
+            let parts = items.iter().map(|item| match secret(item) {
+                Some(name) => format!("<secret {name}>"),
+                None => plain(item),
+            });
+            parts
+                .collect::<Vec<_>>()
+                .join(if is_text { "" } else { "\n" })
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A value in a line.
+fn word(name: &str, value: &Value) -> String {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    match (last, value.as_u64()) {
+        ("mode", Some(bits)) => format!("{bits:04o}"),
+        _ => match plain(value) {
+            text if text.is_empty() => "\"\"".to_owned(),
+            text => first_line(&text),
+        },
+    }
+}

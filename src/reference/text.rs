@@ -1,0 +1,135 @@
+//! The reference for a terminal.
+
+use std::fmt::Write;
+
+use super::{Entry, Parameter, Reference, Section, markdown};
+
+/// How texts are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    pub color: bool,
+    /// Columns that lines may take.
+    pub width: usize,
+}
+
+impl Look {
+    fn paint(self, style: &str, text: &str) -> String {
+        match self.color {
+            true => format!("\x1b[{style}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// A paragraph with `indent` before each line, and `hang` more before all but the first.
+    fn wrap(self, text: &str, indent: usize, hang: usize) -> String {
+        let (first, rest) = (" ".repeat(indent), " ".repeat(indent + hang));
+        let options = textwrap::Options::new(self.width)
+            .initial_indent(&first)
+            .subsequent_indent(&rest)
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        textwrap::fill(text, options)
+    }
+}
+
+/// Every name with its sentence.
+pub fn list(reference: &Reference, look: Look) -> String {
+    let mut out = String::new();
+    for found in &reference.sections {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let _ = writeln!(out, "{}", look.bold(&found.title));
+        out.push_str(&names(found, look));
+    }
+    out
+}
+
+fn names(section: &Section, look: Look) -> String {
+    let width = section.functions.iter().map(|entry| entry.name.len()).max();
+    let width = width.unwrap_or(0);
+    let mut out = String::new();
+    for entry in &section.functions {
+        let line = format!("{:width$}  {}", entry.name, entry.doc.summary);
+        let _ = writeln!(out, "{}", look.wrap(&line, 2, width + 2));
+    }
+    out
+}
+
+/// A family or a module: what it is, and its names.
+pub fn section(section: &Section, look: Look) -> String {
+    let mut out = format!("{}\n\n", look.bold(&section.title));
+    for paragraph in section.about.split("\n\n").filter(|part| !part.is_empty()) {
+        let _ = writeln!(
+            out,
+            "{}\n",
+            look.wrap(&super::form::one_line(paragraph), 0, 0)
+        );
+    }
+    out.push_str(&names(section, look));
+    out
+}
+
+/// One function.
+pub fn entry(entry: &Entry, look: Look) -> String {
+    let doc = &entry.doc;
+    let mut out = format!("{}\n\n", look.bold(&entry.signature));
+    let _ = writeln!(out, "{}", look.wrap(&doc.summary, 0, 0));
+    for paragraph in doc
+        .description
+        .split("\n\n")
+        .filter(|part| !part.is_empty())
+    {
+        let _ = writeln!(
+            out,
+            "\n{}",
+            look.wrap(&super::form::one_line(paragraph), 0, 0)
+        );
+    }
+    if !doc.parameters.is_empty() {
+        let _ = writeln!(out, "\n{}", look.bold("Parameters"));
+        parameters(&mut out, &doc.parameters, 2, look);
+    }
+    let _ = writeln!(out, "\n{}", look.bold("Gives"));
+    let _ = writeln!(out, "{}", look.wrap(&doc.gives, 2, 0));
+    if !doc.errors.is_empty() {
+        let _ = writeln!(out, "\n{}", look.bold("Errors"));
+        for error in &doc.errors {
+            let line = format!("{}: {}", error.code, error.text);
+            let _ = writeln!(out, "{}", look.wrap(&line, 2, 2));
+        }
+    }
+    let _ = writeln!(out, "\n{}", look.bold("Example"));
+    for line in doc.example.lines() {
+        let _ = writeln!(out, "{}", format!("  {line}").trim_end());
+    }
+    out
+}
+
+fn parameters(out: &mut String, list: &[Parameter], indent: usize, look: Look) {
+    for parameter in list {
+        let kind = look.dim(&markdown::kind(parameter));
+        let text = match parameter.text.is_empty() {
+            true => String::new(),
+            false => format!(". {}", markdown::sentence(&parameter.text)),
+        };
+        let line = format!("{}: {kind}{text}", parameter.name);
+        let _ = writeln!(out, "{}", look.wrap(&line, indent, 2));
+        parameters(out, &parameter.fields, indent + 2, look);
+        if let Some(others) = &parameter.others {
+            let _ = writeln!(
+                out,
+                "{}",
+                look.wrap(&format!("and {others}"), indent + 2, 2)
+            );
+        }
+    }
+}

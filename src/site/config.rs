@@ -1,0 +1,305 @@
+//! Reading `rootwright.toml`: every key is known, or an error with its line.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::grant::FORMS;
+use super::{Entry, Grant, Refused, Wanted, age, from_here};
+use crate::diagnose::{Frame, Report, Span, nearest, position};
+
+/// Options by name, as the command line would give them.
+pub type Options = BTreeMap<String, String>;
+
+/// What one file says.
+#[derive(Debug, Default)]
+pub struct Config {
+    pub name: Option<String>,
+    pub store: Option<PathBuf>,
+    pub refresh: Option<Duration>,
+    /// Free tables of strings, by distro.
+    pub distros: BTreeMap<String, BTreeMap<String, String>>,
+    /// For every recipe that declares them.
+    pub options: Options,
+    /// For one recipe, by its name.
+    pub recipe_options: BTreeMap<String, Options>,
+    pub libraries: Vec<Entry>,
+}
+
+const KEYS: [&str; 6] = ["name", "store", "cache", "distro", "options", "libraries"];
+const LIBRARY_KEYS: [&str; 5] = ["git", "tag", "branch", "rev", "grants"];
+
+/// Reads a file.
+///
+/// # Errors
+/// When it cannot be read, is no TOML, or has a key or a value that means nothing.
+pub fn read(path: &Path) -> Result<Config, Box<Refused>> {
+    let shown = from_here(path).display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read `{shown}`: {error}");
+        Box::new(Refused::from(Report::new("site::config", message)))
+    })?;
+    parse(&shown, &text)
+}
+
+/// What the text of a file says; `shown` names the file in errors.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(shown: &str, text: &str) -> Result<Config, Box<Refused>> {
+    let reader = Reader { shown, text };
+    let table = DeTable::parse(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        reader.refuse(&span, error.message())
+    })?;
+    let mut config = Config::default();
+    for (key, value) in table.get_ref() {
+        match key.get_ref().as_ref() {
+            "name" => config.name = Some(reader.text("name", value)?),
+            "store" => config.store = Some(reader.text("store", value)?.into()),
+            "cache" => reader.cache(value, &mut config)?,
+            "distro" => reader.distros(value, &mut config)?,
+            "options" => reader.options(value, &mut config)?,
+            "libraries" => reader.libraries(value, &mut config)?,
+            unknown => return Err(reader.unknown(unknown, &key.span(), "setting", &KEYS)),
+        }
+    }
+    Ok(config)
+}
+
+struct Reader<'a> {
+    shown: &'a str,
+    text: &'a str,
+}
+
+type Value<'a> = Spanned<DeValue<'a>>;
+type Read<T> = Result<T, Box<Refused>>;
+
+impl Reader<'_> {
+    fn place(&self, range: &Range<usize>) -> Span {
+        Span {
+            file: self.shown.to_owned(),
+            start: position(self.text, range.start),
+            end: position(self.text, range.end),
+        }
+    }
+
+    fn refuse(&self, range: &Range<usize>, message: impl Into<String>) -> Box<Refused> {
+        let frame = Frame {
+            function: "here".to_owned(),
+            span: self.place(range),
+        };
+        let report = Report::new("site::config", message).trace(vec![frame]);
+        Box::new(Refused {
+            report,
+            source: Some((self.shown.to_owned(), self.text.to_owned())),
+        })
+    }
+
+    fn unknown(
+        &self,
+        name: &str,
+        range: &Range<usize>,
+        what: &str,
+        known: &[&str],
+    ) -> Box<Refused> {
+        let refused = self.refuse(range, format!("there is no {what} `{name}`"));
+        refused.help(match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", known.join(", ")),
+        })
+    }
+
+    fn wrong(&self, name: &str, wanted: &str, value: &Value<'_>) -> Box<Refused> {
+        let found = value.get_ref().type_str();
+        let message = format!("`{name}` has to be {wanted}, and is of type {found}");
+        self.refuse(&value.span(), message)
+    }
+
+    fn text(&self, name: &str, value: &Value<'_>) -> Read<String> {
+        let text = value.get_ref().as_str();
+        text.map(str::to_owned)
+            .ok_or_else(|| self.wrong(name, "a string", value))
+    }
+
+    fn table<'v, 'i>(&self, name: &str, form: &str, value: &'v Value<'i>) -> Read<&'v DeTable<'i>> {
+        let table = value.get_ref().as_table();
+        table.ok_or_else(|| self.wrong(name, "a table", value).help(form))
+    }
+
+    fn cache(&self, value: &Value<'_>, config: &mut Config) -> Read<()> {
+        let form = "[cache] and, below it, refresh = \"7d\"";
+        for (key, value) in self.table("cache", form, value)? {
+            match key.get_ref().as_ref() {
+                "refresh" => {
+                    let text = self.text("refresh", value)?;
+                    config.refresh = Some(age(&text).ok_or_else(|| {
+                        let message = format!("`{text}` is no length of time");
+                        self.refuse(&value.span(), message)
+                            .help("a number and `s`, `m`, `h` or `d`: refresh = \"7d\"")
+                    })?);
+                }
+                name => {
+                    let what = "setting of `cache`";
+                    return Err(self.unknown(name, &key.span(), what, &["refresh"]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn distros(&self, value: &Value<'_>, config: &mut Config) -> Read<()> {
+        let form = "[distro.NAME] and, below it, mirror = \"…\"";
+        for (distro, value) in self.table("distro", form, value)? {
+            let distro = distro.get_ref().to_string();
+            let known = config.distros.entry(distro.clone()).or_default();
+            for (key, value) in self.table(&distro, form, value)? {
+                let name = key.get_ref().to_string();
+                let text = self.text(&name, value)?;
+                known.insert(name, text);
+            }
+        }
+        Ok(())
+    }
+
+    fn options(&self, value: &Value<'_>, config: &mut Config) -> Read<()> {
+        let form = "[options] for every recipe, [options.RECIPE] for one; below it, NAME = VALUE";
+        for (key, value) in self.table("options", form, value)? {
+            let name = key.get_ref().to_string();
+            match value.get_ref().as_table() {
+                Some(table) => {
+                    let of = config.recipe_options.entry(name).or_default();
+                    for (key, value) in table {
+                        let name = key.get_ref().to_string();
+                        of.insert(name.clone(), self.option(&name, value)?);
+                    }
+                }
+                None => {
+                    let text = self.option(&name, value)?;
+                    config.options.insert(name, text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A value of an option, as the command line gives it.
+    fn option(&self, name: &str, value: &Value<'_>) -> Read<String> {
+        let plain = |value: &DeValue<'_>| match value {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Boolean(value) => Some(value.to_string()),
+            DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+            _ => None,
+        };
+        let wrong = || {
+            self.wrong(
+                name,
+                "a string, a number, a boolean or an array of strings",
+                value,
+            )
+        };
+        match value.get_ref() {
+            DeValue::Array(items) => {
+                let items: Option<Vec<String>> =
+                    items.iter().map(|item| plain(item.get_ref())).collect();
+                items.map(|items| items.join(",")).ok_or_else(wrong)
+            }
+            single => plain(single).ok_or_else(wrong),
+        }
+    }
+
+    fn libraries(&self, value: &Value<'_>, config: &mut Config) -> Read<()> {
+        let form = "[libraries.NAME] and, below it, git = \"…\"";
+        for (key, value) in self.table("libraries", form, value)? {
+            let name = key.get_ref().to_string();
+            if !is_name(&name) {
+                let message = format!("`{name}` is no name for a library");
+                let refused = self.refuse(&key.span(), message);
+                return Err(refused.help("small letters, digits, `_` and `-`"));
+            }
+            let table = self.table(&name, form, value)?;
+            let place = self.place(&key.span());
+            config.libraries.push(self.library(name, table, place)?);
+        }
+        Ok(())
+    }
+
+    fn library(&self, name: String, table: &DeTable<'_>, place: Span) -> Read<Entry> {
+        let mut git = None;
+        let mut wanted: Option<(Wanted, Range<usize>)> = None;
+        let mut grants = Vec::new();
+        for (key, value) in table {
+            let field = key.get_ref().as_ref();
+            match field {
+                "git" => git = Some(self.text("git", value)?),
+                "tag" | "branch" | "rev" => {
+                    let text = self.text(field, value)?;
+                    if let Some((_, other)) = &wanted {
+                        let other = self.text.get(other.clone()).unwrap_or_default();
+                        let message = format!("`{name}` has `{other}` already");
+                        let refused = self.refuse(&key.span(), message);
+                        return Err(refused.help("one of `tag`, `branch` and `rev` decides"));
+                    }
+                    wanted = Some((
+                        match field {
+                            "tag" => Wanted::Tag(text),
+                            "branch" => Wanted::Branch(text),
+                            _ => Wanted::Rev(text),
+                        },
+                        key.span(),
+                    ));
+                }
+                "grants" => grants = self.grants(value)?,
+                unknown => {
+                    let what = "setting of a library";
+                    return Err(self.unknown(unknown, &key.span(), what, &LIBRARY_KEYS));
+                }
+            }
+        }
+        let Some(git) = git else {
+            let message = format!("the library `{name}` has no address");
+            let frame = Frame {
+                function: "here".to_owned(),
+                span: place,
+            };
+            let report = Report::new("site::config", message).trace(vec![frame]);
+            return Err(Box::new(Refused {
+                report: report.help("git = \"https://…\""),
+                source: Some((self.shown.to_owned(), self.text.to_owned())),
+            }));
+        };
+        Ok(Entry {
+            name,
+            git,
+            wanted: wanted.map_or(Wanted::Head, |(wanted, _)| wanted),
+            grants,
+            place: Some(place),
+        })
+    }
+
+    fn grants(&self, value: &Value<'_>) -> Read<Vec<Grant>> {
+        let form = "grants = [\"host_run\"]";
+        let Some(items) = value.get_ref().as_array() else {
+            return Err(self.wrong("grants", "an array", value).help(form));
+        };
+        let mut grants = Vec::new();
+        for item in items.iter() {
+            let text = self.text("grants", item)?;
+            grants.push(
+                Grant::parse(&text)
+                    .ok_or_else(|| self.unknown(&text, &item.span(), "grant", &FORMS))?,
+            );
+        }
+        Ok(grants)
+    }
+}
+
+/// Whether a word can name a library.
+pub fn is_name(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(plain)
+}

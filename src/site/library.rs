@@ -1,0 +1,135 @@
+//! A library of a repository: what is asked for, what it is pinned to, and its copy.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::{Grant, Pin, tree};
+use crate::diagnose::{Report, Span};
+
+/// Which state of a library's repository is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest of the branch that the repository shows first.
+    Head,
+    Branch(String),
+    Tag(String),
+    Rev(String),
+}
+
+impl Wanted {
+    /// As the fields `branch`, `tag` and `rev`.
+    pub fn fields(&self) -> [Option<String>; 3] {
+        match self.clone() {
+            Wanted::Head => [None, None, None],
+            Wanted::Branch(name) => [Some(name), None, None],
+            Wanted::Tag(name) => [None, Some(name), None],
+            Wanted::Rev(name) => [None, None, Some(name)],
+        }
+    }
+}
+
+/// A library as `rootwright.toml` names it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub name: String,
+    /// An address that git takes; a path is relative to the repository.
+    pub git: String,
+    pub wanted: Wanted,
+    pub grants: Vec<Grant>,
+    /// The line that names it.
+    pub place: Option<Span>,
+}
+
+/// An entry, its pin, and where copies of it may be.
+#[derive(Debug)]
+pub struct Library {
+    pub entry: Entry,
+    pub pin: Option<Pin>,
+    /// Best first.
+    copies: Vec<PathBuf>,
+    /// The copy, once it was looked at; or why there is none.
+    verified: OnceLock<Result<PathBuf, Box<Report>>>,
+}
+
+impl Library {
+    pub fn new(entry: Entry, pin: Option<Pin>, copies: Vec<PathBuf>) -> Self {
+        Library {
+            entry,
+            pin,
+            copies,
+            verified: OnceLock::new(),
+        }
+    }
+
+    /// The pin that it has, if that is what `rootwright.toml` asks for.
+    pub fn pinned(&self) -> Option<&Pin> {
+        let pin = self.pin.as_ref()?;
+        pin.is_of(&self.entry.git, &self.entry.wanted)
+            .then_some(pin)
+    }
+
+    /// The copy that is there, whatever is in it.
+    pub fn copy(&self) -> Option<&Path> {
+        let mut copies = self.copies.iter();
+        copies.find(|copy| copy.is_dir()).map(PathBuf::as_path)
+    }
+
+    /// Notes why there is no copy.
+    pub fn is_missing(&self, report: Report) {
+        let _ = self.verified.set(Err(Box::new(report)));
+    }
+
+    /// The folder of the library, which holds what it is pinned to. Looked at once.
+    ///
+    /// # Errors
+    /// A report without a place: no pin, no copy, or another one.
+    pub fn folder(&self) -> Result<&Path, Box<Report>> {
+        match self.verified.get_or_init(|| self.verify()) {
+            Ok(folder) => Ok(folder),
+            Err(report) => Err(report.clone()),
+        }
+    }
+
+    fn verify(&self) -> Result<PathBuf, Box<Report>> {
+        let name = &self.entry.name;
+        let refuse = |code: &str, message: String| Report::new(format!("library::{code}"), message);
+        let update = format!("`rootwright update {name}` fetches it and pins it");
+        let Some(pin) = self.pinned() else {
+            let message = match &self.pin {
+                None => format!(
+                    "the library `{name}` is in rootwright.toml, and not in rootwright.lock"
+                ),
+                Some(_) => format!(
+                    "rootwright.toml asks for another `{name}` than the one that rootwright.lock pins"
+                ),
+            };
+            return Err(Box::new(refuse("not_pinned", message).help(update)));
+        };
+        let Some(copy) = self.copy() else {
+            let message = format!("the library `{name}` has not been fetched");
+            return Err(Box::new(refuse("not_fetched", message)));
+        };
+        match tree::digest(copy) {
+            Ok(digest) if digest == pin.digest => Ok(copy.to_owned()),
+            found => {
+                let shown = copy.display();
+                let message =
+                    format!("the copy of the library `{name}` is not what rootwright.lock pins");
+                let report = refuse("changed_copy", message).cause(match found {
+                    Ok(digest) => {
+                        let short = |text: &str| text.get(..12).unwrap_or(text).to_owned();
+                        format!(
+                            "the files in `{shown}` have the digest {}, and {} is pinned",
+                            short(&digest),
+                            short(&pin.digest)
+                        )
+                    }
+                    Err(error) => format!("`{shown}` cannot be read: {error}"),
+                });
+                Err(Box::new(report.help(format!(
+                    "whoever changed it should say why; `rm -r {shown}`, and it is fetched again"
+                ))))
+            }
+        }
+    }
+}
