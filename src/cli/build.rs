@@ -401,7 +401,12 @@ fn before(
                     .steps
                     .iter()
                     .any(|step| !step.archives.is_empty() && runs(step)),
-            runs: plan.steps.iter().filter(|step| runs(step)).map(|step| step.number).collect(),
+            runs: plan
+                .steps
+                .iter()
+                .filter(|step| runs(step))
+                .map(|step| step.number)
+                .collect(),
             patience: checkup::IN_A_BUILD,
         };
         let sources = &ready.evaluation.sources;

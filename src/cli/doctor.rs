@@ -57,7 +57,12 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
     let depth = Depth {
         secrets: checkup::secret_files(&args.secrets),
         archives: true,
-        runs: evaluation.plan.steps.iter().map(|step| step.number).collect(),
+        runs: evaluation
+            .plan
+            .steps
+            .iter()
+            .map(|step| step.number)
+            .collect(),
         patience: checkup::IN_A_DOCTOR,
     };
     let look = || {

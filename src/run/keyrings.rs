@@ -178,7 +178,8 @@ impl<'a> Making<'a> {
             return Ok(());
         };
         if fs::metadata(file)?.len() > LARGEST {
-            self.seen.push(format!("{shown} is too large for a keyring"));
+            self.seen
+                .push(format!("{shown} is too large for a keyring"));
             return Ok(());
         }
         let known = self.found.len();
@@ -201,7 +202,12 @@ impl<'a> Making<'a> {
             arguments.push("--armor");
         }
         let all: Vec<&str> = self.found.keys().map(String::as_str).collect();
-        let wanted: Vec<&str> = self.keyring.fingerprints.iter().map(String::as_str).collect();
+        let wanted: Vec<&str> = self
+            .keyring
+            .fingerprints
+            .iter()
+            .map(String::as_str)
+            .collect();
         arguments.extend(if wanted.is_empty() { all } else { wanted });
         let output = self.gpg(&arguments)?;
         if output.stdout.is_empty() {
@@ -244,9 +250,7 @@ impl<'a> Making<'a> {
 
 /// Runs a command that fetches; gives what it said.
 fn fetched(argv: &[String], folder: &Path) -> std::io::Result<String> {
-    let (program, arguments) = argv
-        .split_first()
-        .ok_or(std::io::ErrorKind::InvalidInput)?;
+    let (program, arguments) = argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     tracing::debug!(argv = command::quote_all(argv), "fetching keys");
     let passed = PASSED_ON
         .iter()

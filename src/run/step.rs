@@ -44,8 +44,10 @@ impl Running<'_> {
     /// The first that fails.
     pub fn actions(&self) -> Result<(), Error> {
         for keyring in keyrings::of_step(self.at.plan, self.at.step) {
-            keyrings::ensure(keyring, &self.settings.store)
-                .map_err(|report| Error::Step { report, site: keyring.site.clone() })?;
+            keyrings::ensure(keyring, &self.settings.store).map_err(|report| Error::Step {
+                report,
+                site: keyring.site.clone(),
+            })?;
         }
         for action in &self.at.step.actions {
             if interrupt::interrupted() {

@@ -290,7 +290,9 @@ pub fn at_field(mut report: Report, sources: &SourceMap, fields: &[&str]) -> Rep
     report.trace = own_frames(&report.trace);
     let focus = fields.iter().find_map(|name| {
         let frames = report.trace.iter().rev();
-        frames.filter_map(|frame| field(sources, frame, name)).next()
+        frames
+            .filter_map(|frame| field(sources, frame, name))
+            .next()
     });
     match focus {
         Some(span) => report.focus(Some(span)).label("here"),

@@ -103,7 +103,8 @@ fn role(call: &Call<'_>) -> Outcome<Dynamic> {
     let answer = call_distro(call, root, "roles", Vec::new())?;
     let given = type_words(answer.type_name());
     let Some(roles) = answer.try_cast::<Map>() else {
-        let message = format!("`roles` of the distro `{distro}` has to give a map, and gives {given}");
+        let message =
+            format!("`roles` of the distro `{distro}` has to give a map, and gives {given}");
         return Err(call.report("roles", message));
     };
     let Some(packages) = roles.get(name.as_str()) else {

@@ -63,7 +63,9 @@ pub fn sh(plan: &Plan) -> String {
     let mut out = header::comments(plan);
     out.push_str(&header::checks(plan, &tools));
     out.push('\n');
-    out.push_str(&header::entrance(script.offline || script.online || !plan.keyrings.is_empty()));
+    out.push_str(&header::entrance(
+        script.offline || script.online || !plan.keyrings.is_empty(),
+    ));
     for helper in &helpers {
         out.push('\n');
         out.push_str(helper.source());
