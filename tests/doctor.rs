@@ -10,108 +10,10 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use common::archive::Archive;
 use common::{Repository, run, stderr, stdout};
-
-/// A signed archive of one package, as files.
-struct Archive {
-    repository: Repository,
-    gnupg: tempfile::TempDir,
-}
-
-impl Drop for Archive {
-    fn drop(&mut self) {
-        // The agent that gpg has started.
-        let mut end = Command::new("gpgconf");
-        end.env("GNUPGHOME", self.gnupg.path());
-        let _ = end.args(["--kill", "all"]).status();
-    }
-}
-
-impl Archive {
-    fn new() -> Self {
-        let archive = Archive {
-            repository: Repository::new(),
-            gnupg: tempfile::tempdir().unwrap(),
-        };
-        archive.key("archive");
-        archive.release("Date: Mon, 02 Nov 2026 10:00:00 UTC\n");
-        archive
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.repository.path().join(name)
-    }
-
-    fn gpg(&self) -> Command {
-        let mut command = Command::new("gpg");
-        command.env("GNUPGHOME", self.gnupg.path()).args([
-            "--batch",
-            "--quiet",
-            "--yes",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-        ]);
-        command
-    }
-
-    /// A key of this name, and its keyring `NAME.gpg`.
-    fn key(&self, name: &str) {
-        run(self
-            .gpg()
-            .args(["--quick-generate-key", name, "ed25519", "sign", "never"]));
-        run(self
-            .gpg()
-            .arg("--output")
-            .arg(self.path(&format!("{name}.gpg")))
-            .args(["--export", name]));
-    }
-
-    /// Writes and signs the Release file of bookworm, with these fields more.
-    fn release(&self, fields: &str) {
-        let main = "archive/dists/bookworm/main/binary-amd64";
-        let packages = "Package: hello\nVersion: 1\nArchitecture: amd64\nProvides: greeting (= 1), salute\n\nPackage: openssh-server\nVersion: 1\nArchitecture: amd64\n";
-        let list = self.repository.write(&format!("{main}/Packages"), packages);
-        let sum = stdout(&run(Command::new("sha256sum").arg(&list)));
-        let digest = sum.split_whitespace().next().unwrap();
-        let release = format!(
-            "Origin: Made\nSuite: stable\nCodename: bookworm\nArchitectures: amd64 all\nComponents: main\nNo-Support-for-Architecture-all: Packages\n{fields}SHA256:\n {digest} {} main/binary-amd64/Packages\n",
-            packages.len()
-        );
-        let plain = self
-            .repository
-            .write("archive/dists/bookworm/Release", &release);
-        run(self
-            .gpg()
-            .args(["--local-user", "archive", "--clear-sign", "--output"])
-            .arg(self.path("archive/dists/bookworm/InRelease"))
-            .arg(&plain));
-    }
-
-    fn doctor(&self, spec: &str, packages: &str) -> Output {
-        let uri = format!("file://{}", self.path("archive").display());
-        let keyring = self.path("archive.gpg");
-        let recipe = format!(
-            "let root = bootstrap(#{{ distro: \"debian\", release: \"bookworm\", arch: \"amd64\", mirror: \"{uri}\", keyring: \"{}\", updates: false, security: false{spec} }});\nroot.install([{packages}]);\n",
-            keyring.display()
-        );
-        self.repository.write("recipe.rhai", &recipe);
-        self.command(&["doctor", "recipe.rhai"]).output().unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = common::rootwright();
-        command
-            .current_dir(self.repository.path())
-            .args(["--store", "store"])
-            .args(arguments);
-        command
-    }
-}
 
 /// The doctor's list says `state` of the archives, and the report holds `words`.
 #[track_caller]
@@ -143,7 +45,7 @@ fn a_good_archive_is_good() {
     assert!(stdout(&output).contains("ok       the archives of debian bookworm"));
     assert_eq!(
         stdout(&output).matches("ok       ").count(),
-        6,
+        7,
         "{}",
         stdout(&output)
     );

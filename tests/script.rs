@@ -263,7 +263,7 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
         (
             "bootstrap(#{ distro: \"debian\", release: \"stable\" });",
             "script::fail",
-            "say the codename: `release: \"trixie\"` is what `stable` means today",
+            "say the release's own name: `release: \"trixie\"` is what `stable` means today",
             "2: release: \"stable\"",
         ),
         (

@@ -7,6 +7,7 @@
 #   SOURCES           lines of `URI SUITE COMPONENT,COMPONENT`
 #   ARCH              the architecture, as the archive names it
 #   KEYRING           the file of keys that the build will use
+#   KEYRING_NAME      what people call it
 #   KEYRING_PACKAGES  the packages that bring it, as JSON, by family of the host
 #   UNSIGNED          not empty: no signature is looked for
 #   NAMES             `no`: the names on standard input are for other archives
@@ -98,7 +99,7 @@ signed() {
         return
     fi
     if ! [ -r "$KEYRING" ]; then
-        blame unknown "the signature of %s: the keyring $KEYRING is not there"
+        blame unknown "the signature of %s: the keyring $KEYRING_NAME is not there"
         return
     fi
     keys
@@ -117,17 +118,17 @@ signed() {
             help "try again later, or take another mirror" field mirror
     elif key=$(awk '$2 == "EXPKEYSIG" || $2 == "REVKEYSIG" { print $3; exit }' <<<"$status") && [ -n "$key" ]; then
         blame message "a key that is no longer valid has signed %s" \
-            cause "the key $key in \`$KEYRING\` has expired or was revoked" \
+            cause "the key $key in \`$KEYRING_NAME\` has expired or was revoked" \
             help "bring the keyring up to date, or name another: \`keyring: \"FILE\"\`" field keyring \
             packages: "${KEYRING_PACKAGES:-{\}}"
     elif key=$(awk '$2 == "NO_PUBKEY" { print $3 }' <<<"$status" | sort -u | paste -sd ' ') && [ -n "$key" ]; then
         blame message "a key that the keyring lacks has signed %s" \
-            cause "\`$KEYRING\` has no key $key" \
+            cause "\`$KEYRING_NAME\` has no key $key" \
             help "bring the keyring up to date, or name the archive's own: \`keyring: \"FILE\"\`" field keyring \
             packages: "${KEYRING_PACKAGES:-{\}}"
     else
         blame message "no signature that can be checked is on %s" \
-            cause "gpgv found no valid signature of a key in \`$KEYRING\`" \
+            cause "gpgv found no valid signature of a key in \`$KEYRING_NAME\`" \
             help "take another mirror: one that answers with something else may be a login page or a proxy" field mirror
     fi
 }
@@ -272,6 +273,7 @@ index() {
 }
 
 now=$(date +%s)
+KEYRING_NAME=${KEYRING_NAME:-$KEYRING}
 complete=yes
 if [ "${NAMES:-}" = no ]; then exec </dev/null; fi
 cache=${CACHE:-.}

@@ -5,6 +5,8 @@
     reason = "each uses its own part; a test fails by panicking"
 )]
 
+pub mod archive;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,0 +1,282 @@
+//! Every distro × release × architecture that the stdlib names: its plan, to be read in
+//! review, and its script. The distros come from the stdlib's folder, releases and
+//! architectures from their tables: a new one is here by itself. Needs bash and shellcheck.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+
+use rootwright::plan::render::{TextOptions, sh, text};
+use rootwright::plan::{MessageLevel, Plan};
+use rootwright::run::PreviewCapture;
+use rootwright::script::stdlib::Stdlib;
+use rootwright::script::{self, HostFacts, Settings};
+
+/// Distros whose mirror is the bootstrap tool's default: another stands for it, so that the
+/// sources are in the plan.
+const MIRRORS: &[(&str, &str)] = &[("debian", "http://mirror.example.org/debian")];
+
+fn distros() -> Vec<String> {
+    let names = Stdlib::default().list("distro");
+    let names = names
+        .iter()
+        .filter_map(|path| path.strip_prefix("distro/")?.strip_suffix(".rhai"));
+    names.map(str::to_owned).collect()
+}
+
+/// A plan on an empty host, which is the same on every machine.
+fn plan(recipe: &str) -> Plan {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recipe.rhai");
+    std::fs::write(&path, recipe).unwrap();
+    let settings = Settings {
+        host: HostFacts {
+            arch: "x86_64".to_owned(),
+            root: folder.path().join("host"),
+        },
+        ..Settings::default()
+    };
+    let evaluated = script::evaluate(&path, &settings, &mut PreviewCapture::default());
+    let mut plan = evaluated
+        .unwrap_or_else(|failure| panic!("{recipe}\n{:#?}", failure.reports))
+        .plan;
+    let named = plan.recipe.path.clone();
+    plan.recipe.path = "recipe.rhai".to_owned();
+    plan.rootwright = "0".to_owned();
+    for step in &mut plan.steps {
+        for frame in &mut step.site {
+            frame.span.file = frame.span.file.replace(&named, "recipe.rhai");
+            // Where in the stdlib a call stands is no business of the plan's reader.
+            if frame.span.file.starts_with("stdlib:") {
+                frame.span.start.line = 0;
+            }
+        }
+    }
+    plan
+}
+
+/// A release's name, and its architectures: the first is shown whole.
+type Releases = BTreeMap<String, Vec<String>>;
+
+fn releases(distro: &str) -> Releases {
+    let recipe = format!(
+        "import \"distro/{distro}\" as distro;\nlet found = distro::releases();\nfor name in found.keys() {{ log(#{{ name: name, arches: found[name].arches, dracut: found[name].dracut }}.to_json()); }}\n"
+    );
+    let plan = plan(&recipe);
+    let mut releases = Releases::new();
+    for message in &plan.messages {
+        let facts: serde_json::Value = serde_json::from_str(&message.text).unwrap();
+        let arches = facts["arches"].as_array().unwrap();
+        let arches = arches.iter().map(|arch| arch.as_str().unwrap().to_owned());
+        assert!(
+            facts.get("dracut").is_some(),
+            "{distro}: a release says which dracut it has, or that it has none"
+        );
+        releases.insert(facts["name"].as_str().unwrap().to_owned(), arches.collect());
+    }
+    assert!(!releases.is_empty(), "{distro}");
+    releases
+}
+
+fn recipe(distro: &str, release: &str, arch: &str) -> String {
+    let mirror = MIRRORS.iter().find(|(name, _)| *name == distro);
+    let mirror = mirror.map_or(String::new(), |(_, uri)| format!(", mirror: \"{uri}\""));
+    format!(
+        "let root = bootstrap(#{{ distro: \"{distro}\", release: \"{release}\", arch: \"{arch}\"{mirror} }});\nroot.install(role(root, \"init\") + role(root, \"kernel\") + role(root, \"dracut\") + role(root, \"dracut-network\") + role(root, \"nfs-client\") + role(root, \"ssh-server\"));\nroot.export(#{{ format: \"dir\", name: \"node\" }});\n"
+    )
+}
+
+/// The lines that the second text has and the first has not, and the other way round.
+fn difference(one: &str, other: &str) -> String {
+    let mut out = String::new();
+    for change in similar::TextDiff::from_lines(one, other).iter_all_changes() {
+        let sign = match change.tag() {
+            similar::ChangeTag::Equal => continue,
+            similar::ChangeTag::Delete => '-',
+            similar::ChangeTag::Insert => '+',
+        };
+        let _ = write!(out, "{sign} {}", change.to_string_lossy());
+    }
+    out
+}
+
+#[test]
+fn the_plan_of_every_distro_release_and_architecture() {
+    for distro in distros() {
+        let mut shown = String::new();
+        for (release, arches) in releases(&distro) {
+            let mut whole = String::new();
+            for arch in arches {
+                let plan = plan(&recipe(&distro, &release, &arch));
+                let warned = plan.messages.iter().any(|m| m.level == MessageLevel::Warn);
+                assert!(!warned, "{distro} {release}: {:?}", plan.messages);
+                let text = text(&plan, &TextOptions::default());
+                if whole.is_empty() {
+                    let _ = writeln!(shown, "======== {distro} {release}, {arch}\n\n{text}");
+                    whole = text;
+                } else {
+                    let differs = difference(&whole, &text);
+                    let _ = writeln!(shown, "-------- {distro} {release}, {arch}\n\n{differs}");
+                }
+            }
+        }
+        insta::with_settings!({ snapshot_suffix => distro.clone(), omit_expression => true }, {
+            insta::assert_snapshot!("plans", shown);
+        });
+    }
+}
+
+/// bash reads every script; shellcheck, which takes longer, every one that differs from
+/// another in more than the words of its commands.
+#[test]
+fn the_script_of_every_distro_release_and_architecture_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut jobs = Vec::new();
+    for distro in distros() {
+        for (release, arches) in releases(&distro) {
+            for (at, arch) in arches.iter().enumerate() {
+                let script = sh(&plan(&recipe(&distro, &release, arch)));
+                let path = folder.path().join(format!("{distro}-{release}-{arch}.sh"));
+                std::fs::write(&path, script).unwrap();
+                jobs.push((path, at == 0));
+            }
+        }
+    }
+    assert!(jobs.len() > 40, "{}", jobs.len());
+    let jobs = Mutex::new(jobs);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some((path, first)) = jobs.lock().unwrap().pop() else {
+                        return;
+                    };
+                    passes(Command::new("bash").arg("-n"), &path);
+                    if first {
+                        passes(&mut Command::new("shellcheck"), &path);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[track_caller]
+fn passes(command: &mut Command, path: &Path) {
+    let output = command.arg(path).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}: {}{}",
+        path.display(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn an_unknown_release_gets_the_newest_facts_and_a_warning() {
+    for (distro, mirror) in MIRRORS {
+        let plan = plan(&format!(
+            "bootstrap(#{{ distro: \"{distro}\", release: \"duke\", mirror: \"{mirror}\" }});"
+        ));
+        assert_eq!(plan.roots[0].release, "duke");
+        let warned = &plan.messages[0];
+        assert_eq!(warned.level, MessageLevel::Warn);
+        assert_eq!(
+            warned.text,
+            "the release `duke` of Debian is not known to this stdlib: the facts of `forky` are used"
+        );
+        assert!(warned.site[0].span.file.ends_with("recipe.rhai"));
+    }
+}
+
+/// One recipe for all: it evaluates for every release, with that distro's packages.
+#[test]
+fn the_diskless_node_is_one_text_for_every_distro() {
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/nfs-node.rhai");
+    let folder = tempfile::tempdir().unwrap();
+    for distro in distros() {
+        for release in releases(&distro).keys() {
+            let options = [("distro", &distro), ("release", release)];
+            let settings = Settings {
+                options: options
+                    .map(|(name, value)| (name.to_owned(), value.clone()))
+                    .to_vec(),
+                host: HostFacts {
+                    arch: "x86_64".to_owned(),
+                    root: folder.path().to_owned(),
+                },
+                ..Settings::default()
+            };
+            let evaluated = script::evaluate(&recipe, &settings, &mut PreviewCapture::default());
+            let plan = evaluated
+                .unwrap_or_else(|failure| panic!("{distro} {release}: {:#?}", failure.reports))
+                .plan;
+            let install = plan
+                .steps
+                .iter()
+                .find(|step| step.call == "install")
+                .unwrap();
+            let kernel = kernel_of(&distro, release);
+            assert!(
+                install.label.contains(&kernel),
+                "{}: {kernel}",
+                install.label
+            );
+            for call in ["bootstrap", "dracut", "export"] {
+                assert!(
+                    plan.steps.iter().any(|step| step.call == call),
+                    "{distro}: {call}"
+                );
+            }
+        }
+    }
+}
+
+fn kernel_of(distro: &str, release: &str) -> String {
+    let mut recipe = recipe(distro, release, "ARCH").replace(", arch: \"ARCH\"", "");
+    recipe.push_str("log(role(root, \"kernel\")[0]);\n");
+    plan(&recipe).messages[0].text.clone()
+}
+
+/// Every role of the contract is in every distro.
+#[test]
+fn every_distro_has_the_roles() {
+    const ROLES: &[&str] = &[
+        "init",
+        "kernel",
+        "dracut",
+        "dracut-network",
+        "dracut-live",
+        "network-manager",
+        "nfs-client",
+        "ssh-server",
+        "udev",
+        "dbus",
+        "ip",
+        "ps",
+        "kmod",
+        "locale",
+        "tzdata",
+        "ca-certificates",
+    ];
+    for distro in distros() {
+        let (release, arches) = releases(&distro).into_iter().next_back().unwrap();
+        let mut recipe = recipe(&distro, &release, &arches[0]);
+        for role in ROLES {
+            let _ = writeln!(recipe, "log(\"{role}: \" + root.role(\"{role}\").len());");
+        }
+        recipe.push_str("for kernel in root.kernels() { log(`${kernel.package}, ${kernel.about}`); }\nroot.repositories();\nroot.clean();\n");
+        let plan = plan(&recipe);
+        assert!(plan.messages.len() >= ROLES.len(), "{distro}");
+    }
+}
