@@ -476,7 +476,6 @@ pub fn nasty() -> Plan {
                 Action {
                     only_if: Some(vec![word.clone(), word.clone()]),
                     ..action(Op::HostRun(HostRun {
-                        tools: Vec::new(),
                         argv: vec![
                             "echo".to_owned(),
                             word.clone(),
