@@ -16,4 +16,5 @@ mod apk;
 mod bench;
 mod dnf;
 mod pacman;
+mod serve;
 mod zypper;
