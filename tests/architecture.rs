@@ -36,10 +36,23 @@ fn arrows_point_one_way() {
         ("run", &["plan", "store", "diagnose"]),
         ("lint", &["run", "plan", "diagnose"]),
         ("export", &["run", "plan", "store", "diagnose"]),
+        ("reference", &["script", "diagnose"]),
+        ("diff", &["export", "run", "plan", "diagnose"]),
         ("boot", &["export", "run", "plan", "store", "diagnose"]),
     ];
     let areas = [
-        "diagnose", "plan", "site", "library", "script", "store", "run", "lint", "export", "boot",
+        "diagnose",
+        "plan",
+        "site",
+        "library",
+        "script",
+        "store",
+        "run",
+        "lint",
+        "export",
+        "boot",
+        "reference",
+        "diff",
         "cli",
     ];
     for (area, may_use) in allowed {

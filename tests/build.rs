@@ -219,9 +219,67 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
     ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
+    // The command that is printed opens a shell in the failed step's layer, as it is.
+    let shell = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("next: rootwright shell "));
+    let shell = shell.unwrap_or_else(|| panic!("{said}"));
+    let looked = run(common::rootwright()
+        .current_dir(repository.path())
+        .arg("shell")
+        .args(shell.split(' '))
+        .args(["--", "ls", "/etc/passwd"]));
+    assert!(
+        stdout(&looked).contains("/etc/passwd"),
+        "{}",
+        stderr(&looked)
+    );
+    // What explains it is shown in the order in which it was printed.
+    assert!(
+        said.contains("it said:\n    first\n    E: it broke\n"),
+        "{said}"
+    );
     // The next build, after the cure, takes what was built.
     let cured = run(&mut repository.build(&recipe.replace("exit 7", "exit 0")));
     assert!(stderr(&cured).contains("cached"), "{}", stderr(&cured));
+}
+
+#[test]
+fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
+    let repository = Repository::new();
+    let failed = |call: &str, parts: &[&str]| {
+        let recipe = format!("{TINY}{call}\n");
+        let output = repository.build(&recipe).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        for part in parts {
+            assert!(said.contains(part), "{call}: {part} is not in:\n{said}");
+        }
+    };
+    failed(
+        "root.nspawn_run([\"no-such-program\", \"x\"]);",
+        &[
+            "`no-such-program` ended with exit status 1",
+            "cause: the root has no program `no-such-program`",
+            "help: install the package",
+        ],
+    );
+    failed(
+        "root.nspawn_run(\"kill -9 $$\");",
+        &[
+            "ended with exit status 255",
+            "it printed nothing; the log: ",
+            "cause: systemd-nspawn gives 255 also for a command that a signal has ended",
+            "`dmesg`",
+        ],
+    );
+    failed(
+        "root.host_run([\"sh\", \"-c\", \"kill -9 $$\"]);",
+        &[
+            "`sh` ended with signal 9 (SIGKILL)",
+            "command (on the host), signal 9 (SIGKILL):",
+        ],
+    );
 }
 
 #[test]

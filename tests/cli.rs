@@ -207,6 +207,20 @@ fn a_wrong_command_line_is_a_report_like_any_other() {
 }
 
 #[test]
+fn show_describes_what_it_need_not_allow() {
+    let repository = Repository::new();
+    repository.write("node.rhai", "//! Runs on the host.\nlet size = option(\"size\", #{ default: 3 });\nlet root = bootstrap(#{ distro: \"tiny\" });\nroot.host_run([\"true\"]);\n");
+    let mut show = rootwright();
+    show.current_dir(repository.path())
+        .args(["show", "node.rhai"]);
+    let said = stdout(&run(&mut show));
+    assert!(
+        said.contains("node.rhai: Runs on the host") && said.contains("-o size="),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_recipe_that_has_no_end_is_not_read_to_its_end() {
     let started = std::time::Instant::now();
     let output = rootwright().args(["plan", "/dev/zero"]).output().unwrap();
@@ -223,7 +237,11 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
     let mut allow = Command::new("chmod");
     run(allow.args(["-R", "a+rX"]).arg(repository.path()));
     let program = repository.path().join("rootwright");
-    std::fs::copy(env!("CARGO_BIN_EXE_rootwright"), &program).unwrap();
+    // By a program of its own: what this process has open for writing, a command that another
+    // test starts may inherit, and a program that is open so does not run.
+    run(Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_rootwright"))
+        .arg(&program));
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)

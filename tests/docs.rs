@@ -32,6 +32,7 @@ fn every_rhai_example_evaluates() {
         "docs/lint.md",
         "docs/architecture.md",
         "docs/plan.md",
+        "docs/diff.md",
     ] {
         let text = std::fs::read_to_string(base.join(name)).unwrap();
         for example in text.split("```rhai\n").skip(1) {

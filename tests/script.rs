@@ -349,20 +349,6 @@ fn every_module_of_the_stdlib_is_clean_and_loads() {
 }
 
 #[test]
-fn every_example_of_a_builtin_runs() {
-    for builtin in script::builtins() {
-        assert!(
-            !builtin.doc.is_empty(),
-            "{} has no description",
-            builtin.name
-        );
-        if let Err(reports) = evaluate(builtin.example) {
-            panic!("{}: {reports:#?}", builtin.name);
-        }
-    }
-}
-
-#[test]
 fn an_option_is_typed_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("recipe.rhai");

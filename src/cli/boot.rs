@@ -21,7 +21,7 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A recipe, which is built first, or an export: OUT/NAME, OUT/NAME/VERSION
-    #[arg(value_parser = super::repository::target)]
+    #[arg(value_parser = super::repository::target, add = super::completions::recipes())]
     target: PathBuf,
     /// How the node gets there [default: as the export is for]
     #[arg(long, value_enum)]
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Set an option of the recipe
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     options: Vec<(String, String)>,
     /// The folder that the recipe's exports go to
     #[arg(long, value_name = "DIR", default_value = "out")]

@@ -25,10 +25,10 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Recipes, by file or name, or folders of them
-    #[arg(required = true, value_parser = super::repository::recipe)]
+    #[arg(required = true, value_parser = super::repository::recipe, add = super::completions::recipes())]
     recipes: Vec<PathBuf>,
     /// Set an option of the recipes that have it
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     options: Vec<(String, String)>,
     /// Let the recipes themselves, and not only the stdlib, run commands on the host
     #[arg(long)]
@@ -291,7 +291,7 @@ fn failure(
             if let Error::Command { failure, .. } = &failed.error
                 && failure.kept.is_some()
             {
-                report = report.next(shell_command(&ready.evaluation.plan, global));
+                report = report.next(shell_command(&ready.evaluation.plan, args, global));
             }
             trouble.reports.push(report);
         }
@@ -301,11 +301,16 @@ fn failure(
 }
 
 /// The command that opens a shell in the failed layer.
-fn shell_command(plan: &Plan, global: &Global) -> String {
+fn shell_command(plan: &Plan, args: &Args, global: &Global) -> String {
     let mut words = vec!["rootwright".to_owned(), "shell".to_owned()];
-    if let Some(store) = &global.store {
-        words.push("--store".to_owned());
-        words.push(store.display().to_string());
+    for (name, folder) in [("--store", &global.store), ("--stdlib", &global.stdlib)] {
+        if let Some(folder) = folder {
+            words.extend([name.to_owned(), folder.display().to_string()]);
+        }
+    }
+    // Without it the recipe would be refused before its root is looked for.
+    if args.allow_host_run {
+        words.push("--allow-host-run".to_owned());
     }
     words.push(plan.recipe.path.clone());
     for option in plan.options.iter().filter(|option| option.given) {

@@ -17,7 +17,7 @@ use crate::script::{self, Settings, workers};
 pub struct Args {
     /// Recipes, or folders of them; in a folder, the modules of `lib/` and `distro/` too
     /// [default: the repository, else this folder]
-    #[arg(value_parser = super::repository::recipe)]
+    #[arg(value_parser = super::repository::recipe, add = super::completions::recipes())]
     paths: Vec<PathBuf>,
 }
 

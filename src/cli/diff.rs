@@ -21,11 +21,16 @@ use crate::script;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit status: 0 nothing differs, 1 something does, 2 they could not be compared."
+)]
 pub struct Args {
     /// A recipe, the directory of a root, or an export
+    #[arg(value_parser = super::repository::target, add = super::completions::recipes())]
     from: PathBuf,
     /// What it is compared with: the same recipe where absent; of an `nfs` export, the version
     /// before the current one is compared with that
+    #[arg(value_parser = super::repository::target, add = super::completions::recipes())]
     to: Option<PathBuf>,
     /// The first recipe as it is at this git revision, compared with the second as it is now
     #[arg(long, value_name = "REV")]
@@ -34,13 +39,13 @@ pub struct Args {
     #[arg(long, value_name = "REV")]
     to_rev: Option<String>,
     /// Set an option of both recipes
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     options: Vec<(String, String)>,
     /// Set an option of the first recipe alone
-    #[arg(long = "from-option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    #[arg(long = "from-option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     from_options: Vec<(String, String)>,
     /// Set an option of the second recipe alone
-    #[arg(short = 'O', long = "to-option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    #[arg(short = 'O', long = "to-option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     to_options: Vec<(String, String)>,
     /// Compare the roots that the last builds of the recipes have left, and not their plans
     #[arg(long, conflicts_with_all = ["rev", "to_rev"])]

@@ -14,6 +14,7 @@ use crate::script;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A function, `install` or `diskless::prepare`, or a module; all of them where absent
+    #[arg(add = super::completions::reference())]
     name: Option<String>,
     /// How it is written: for people, as Markdown, as a site, or as data
     #[arg(long, value_enum, default_value_t = Format::Text)]

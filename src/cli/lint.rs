@@ -20,7 +20,7 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A directory, an export, or a recipe that is built
-    #[arg(required_unless_present = "list", value_parser = super::repository::target)]
+    #[arg(required_unless_present = "list", value_parser = super::repository::target, add = super::completions::recipes())]
     target: Option<PathBuf>,
     /// List the lints
     #[arg(long)]
@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     via: Vec<Via>,
     /// Set an option of the recipe
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair)]
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     options: Vec<(String, String)>,
     /// Let the recipe itself, and not only the stdlib, run commands on the host
     #[arg(long)]

@@ -7,6 +7,7 @@ mod build;
 mod cache;
 mod check;
 mod checkup;
+mod completions;
 mod diff;
 mod docs;
 mod doctor;
@@ -14,6 +15,7 @@ mod export;
 mod library;
 mod lint;
 mod list;
+mod man;
 mod new;
 mod plan;
 mod printer;
@@ -27,7 +29,7 @@ mod usage;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::diagnose::render::Style;
 use crate::diagnose::{Report, SourceMap};
@@ -109,6 +111,13 @@ enum Command {
     Show(show::Args),
     /// Show the reference of the language: built-ins, and the stdlib's functions
     Docs(docs::Args),
+    /// Print a script that completes command lines in a shell
+    Completions(completions::Args),
+    /// Say what may stand at the end of a command line; for the scripts of `completions`
+    #[command(hide = true)]
+    Complete(completions::Words),
+    /// Write the man pages
+    Man(man::Args),
     /// Run the tests of recipes: the functions `test_…` of files `*_test.rhai`
     Test(test::Args),
     /// Add a library from git to the repository, and pin it
@@ -123,10 +132,10 @@ enum Command {
 #[derive(Debug, Args)]
 struct RecipeArgs {
     /// The recipe: a file, or the name of one of the repository
-    #[arg(value_parser = repository::recipe)]
+    #[arg(value_parser = repository::recipe, add = completions::recipes())]
     recipe: PathBuf,
     /// Set an option of the recipe
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = pair, add = completions::options())]
     options: Vec<(String, String)>,
     /// Let the recipe itself, and not only the stdlib, run commands on the host
     #[arg(long)]
@@ -230,6 +239,11 @@ impl Global {
     }
 }
 
+/// The definition of the command line.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Whether words, the program's name first, are a command line; runs nothing.
 ///
 /// # Errors
@@ -293,6 +307,9 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&args, &cli.global, &printer),
         Command::Diff(args) => diff::run(&args, &cli.global, &printer),
         Command::Docs(args) => docs::run(&args, &cli.global, &printer),
+        Command::Completions(args) => completions::run(&args, &printer),
+        Command::Complete(args) => completions::complete(args, cli.global, &printer),
+        Command::Man(args) => man::run(&args, &printer),
         Command::Test(args) => test::run(&args, &cli.global.absolute(), &printer),
         Command::Add(args) => library::add(&args, &cli.global, &printer),
         Command::Update(args) => library::update(&args, &cli.global, &printer),

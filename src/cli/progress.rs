@@ -84,6 +84,10 @@ impl Progress {
 
     /// ` 3. install curl`, and before it the recipe where there are several.
     fn title(&self, at: At<'_>) -> String {
+        self.title_within(at, WIDTH)
+    }
+
+    fn title_within(&self, at: At<'_>, width: usize) -> String {
         let mut label = at.step.label.clone();
         if at.plan.roots.len() > 1
             && let Some(root) = at.step.root.and_then(|root| at.plan.root(root))
@@ -93,8 +97,8 @@ impl Progress {
         let recipe = Path::new(&at.plan.recipe.path);
         let recipe = recipe.file_stem().unwrap_or_default().to_string_lossy();
         match self.several {
-            true => shortened(&format!("{recipe} {}. {label}", at.step.number)),
-            false => shortened(&format!("{:>2}. {label}", at.step.number)),
+            true => shortened(&format!("{recipe} {}. {label}", at.step.number), width),
+            false => shortened(&format!("{:>2}. {label}", at.step.number), width),
         }
     }
 }
@@ -137,7 +141,7 @@ impl Events for Progress {
             let style = ProgressStyle::with_template("{prefix} {elapsed:>4}  {wide_msg:.dim}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = self.lines.add(ProgressBar::new_spinner().with_style(style));
-            bar.set_prefix(self.title(at));
+            bar.set_prefix(self.title_within(at, LIVE_WIDTH));
             bar.enable_steady_tick(Duration::from_millis(200));
             self.live().insert((at.build, at.step.number), bar);
         } else if self.verbose {
@@ -202,13 +206,15 @@ impl Events for Progress {
 }
 
 const WIDTH: usize = 76;
+/// Of a live line's title, which shares the line with the last line of the output.
+const LIVE_WIDTH: usize = 40;
 
-/// A title that fits on a line with its time.
-fn shortened(title: &str) -> String {
-    if title.chars().count() <= WIDTH {
+/// A title of at most `width` characters.
+fn shortened(title: &str, width: usize) -> String {
+    if title.chars().count() <= width {
         return title.to_owned();
     }
-    let mut short: String = title.chars().take(WIDTH - 1).collect();
+    let mut short: String = title.chars().take(width - 1).collect();
     short.push('…');
     short
 }

@@ -12,7 +12,7 @@ use crate::script::{self, Settings};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The recipe: a file, or the name of one of the repository
-    #[arg(value_parser = super::repository::recipe)]
+    #[arg(value_parser = super::repository::recipe, add = super::completions::recipes())]
     recipe: PathBuf,
 }
 
@@ -24,7 +24,10 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
     let mut out = String::new();
-    let _ = writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title);
+    let _ = match plan.recipe.title.is_empty() {
+        true => writeln!(out, "{}", plan.recipe.path),
+        false => writeln!(out, "{}: {}", plan.recipe.path, plan.recipe.title),
+    };
     if !plan.recipe.description.is_empty() {
         let _ = writeln!(out, "\n{}", plan.recipe.description);
     }

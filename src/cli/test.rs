@@ -18,6 +18,7 @@ use crate::site;
 pub struct Args {
     /// A file of tests, or a folder with such files in it or below [default: the repository,
     /// else this folder]
+    #[arg(add = super::completions::recipes())]
     path: Option<PathBuf>,
     /// Write the snapshots anew instead of comparing with them
     #[arg(long)]

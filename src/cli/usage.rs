@@ -25,7 +25,8 @@ pub fn style(words: &[OsString]) -> Style {
         "short" => Some(Style::Short),
         _ => None,
     });
-    styles.last().unwrap_or_default()
+    // The last one counts.
+    styles.fold(Style::default(), |_, style| style)
 }
 
 /// The report of a command line's error; `None` where that is a help or a version that was

@@ -99,12 +99,12 @@ fn rest(out: &mut String, report: &Report) {
             command.lines.iter().for_each(|line| block(out, line));
         }
         if let Some(log) = &command.log {
-            let _ = writeln!(
-                out,
-                "  all {} lines: {}",
-                command.total_lines,
-                log.display()
-            );
+            let log = log.display();
+            let _ = match command.total_lines {
+                0 => writeln!(out, "  it printed nothing; the log: {log}"),
+                1 => writeln!(out, "  the log: {log}"),
+                lines => writeln!(out, "  all {lines} lines: {log}"),
+            };
         }
     }
     if let Some(cause) = &report.cause {

@@ -92,10 +92,15 @@ fn words(op: &Op) -> String {
     }
 }
 
+/// Characters of a line that names a command.
+const WIDTH: usize = 90;
+
 fn first_line(text: &str) -> String {
-    match text.split_once('\n') {
-        Some((first, _)) => format!("{first} …"),
-        None => text.to_owned(),
+    let first = text.lines().next().unwrap_or_default();
+    let short: String = first.chars().take(WIDTH).collect();
+    match short.len() < text.trim_end_matches('\n').len() {
+        true => format!("{short} …"),
+        false => short,
     }
 }
 

@@ -8,7 +8,7 @@ use fs_err as fs;
 use tempfile::TempDir;
 
 use super::Error;
-use crate::plan::Plan;
+use crate::plan::{Op, Plan};
 
 /// All of a repository at a revision; removed when this is dropped.
 #[derive(Debug)]
@@ -72,6 +72,11 @@ impl Checkout {
             let done = command(&top, &words).env("GIT_INDEX_FILE", &index);
             run(&done).map_err(failed)?;
         }
+        // The recipe can ask which commit it is of.
+        let head = tree.join(".git");
+        fs::create_dir_all(&head)
+            .and_then(|()| fs::write(head.join("HEAD"), format!("{commit}\n")))
+            .map_err(|error| failed(error.to_string()))?;
         if !tree.join(&relative).is_file() {
             return Err(Error::NotInRevision {
                 recipe: relative,
@@ -100,7 +105,16 @@ impl Checkout {
     pub fn at_home(&self, plan: &Plan) -> Plan {
         // The folder's name is random: what holds it is a path.
         let text = serde_json::to_string(plan).unwrap_or_default();
-        serde_json::from_str(&self.named_at_home(&text)).unwrap_or_else(|_| plan.clone())
+        let text = self.named_at_home(&text);
+        let mut plan: Plan = serde_json::from_str(&text).unwrap_or_else(|_| plan.clone());
+        if self
+            .named
+            .parent()
+            .is_none_or(|folder| folder.as_os_str().is_empty())
+        {
+            dotted(&mut plan);
+        }
+        plan
     }
 
     /// The same for a text, such as that of an error.
@@ -120,6 +134,28 @@ impl Checkout {
             &self.tree().display().to_string(),
             &self.top.display().to_string(),
         )
+    }
+}
+
+/// Files beside a recipe of the current folder are `./FILE` in its plan.
+fn dotted(plan: &mut Plan) {
+    let dot = |path: &mut String| {
+        if !path.starts_with('/') {
+            path.insert_str(0, "./");
+        }
+    };
+    let actions = plan.steps.iter_mut().flat_map(|step| &mut step.actions);
+    for action in actions {
+        if let Op::CopyIn(copy) = &mut action.op {
+            dot(&mut copy.source);
+        }
+    }
+    for input in &mut plan.inputs {
+        if let Some(path) = input.name.strip_prefix("file ") {
+            let mut path = path.to_owned();
+            dot(&mut path);
+            input.name = format!("file {path}");
+        }
     }
 }
 

@@ -301,7 +301,7 @@ fn size(bytes: u64) -> String {
     match unit {
         // Tenths, rounded down.
         Some((shift, name)) => {
-            let tenths = u128::from(bytes) * 10 >> shift;
+            let tenths = (u128::from(bytes) * 10) >> shift;
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} B"),

@@ -225,7 +225,7 @@ fn node(path: &Path, metadata: &Metadata) -> Result<Node, Error> {
         mode: format!("{:04o}", metadata.mode() & 0o7777),
         uid: metadata.uid(),
         gid: metadata.gid(),
-        size: metadata.is_file().then(|| metadata.len()),
+        size: metadata.is_file().then_some(metadata.len()),
         target: match metadata.is_symlink() {
             true => Some(target(path)?),
             false => None,

@@ -99,6 +99,7 @@ impl From<Error> for Report {
             Error::Tool { command, cause, .. } => {
                 let report = report.command(*command);
                 match cause {
+                    Some(DISK_FULL) => report.cause(DISK_FULL).help(MAKE_ROOM),
                     Some(cause) => report.cause(cause),
                     None => report,
                 }
@@ -174,11 +175,12 @@ fn wanted_version(version: Option<&str>) -> String {
     }
 }
 
+pub const DISK_FULL: &str = "the disk is full";
+const MAKE_ROOM: &str = "make room there, or name another folder with `--out DIR`: an export that is replaced needs its room twice until it is";
+
 fn because(report: Report, error: &io::Error) -> Report {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOSPC) => report
-            .cause("the disk is full")
-            .help("make room there: an export that is replaced needs its room twice until it is"),
+        Some(Errno::NOSPC) => report.cause(DISK_FULL).help(MAKE_ROOM),
         Some(Errno::DQUOT) => report.cause("the disk quota is used up"),
         Some(Errno::ROFS) => report.cause("the file system is read-only"),
         Some(Errno::NOTDIR | Errno::EXIST) => report.cause("it is a file, not a folder"),

@@ -106,7 +106,7 @@ fn run_with(
         .map_err(|error| failed(error.to_string(), ""))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(failed(output.status.to_string(), &stderr));
+        return Err(failed(crate::run::how_it_ended(output.status), &stderr));
     }
     // What a format cannot hold is documented, and no news.
     let known = |line: &&str| !line.contains("posix_acl") && !line.trim().is_empty();
@@ -118,7 +118,7 @@ fn run_with(
 
 fn cause(stderr: &str) -> Option<&'static str> {
     let known = [
-        ("No space left on device", "the disk is full"),
+        ("No space left on device", super::error::DISK_FULL),
         ("Disk quota exceeded", "the disk quota is used up"),
         ("Read-only file system", "the file system is read-only"),
         (

@@ -244,12 +244,12 @@ fn steps_of<'a>(plan: &'a Plan, name: Option<&str>) -> Vec<&'a Step> {
     plan.steps.iter().filter(of).collect()
 }
 
+/// A stretch of either side.
+type Block = (Range<usize>, Range<usize>);
+
 /// What stands on either side between two stretches that are the same, and how many are.
-fn blocks<T: std::hash::Hash + Ord>(
-    from: &[T],
-    to: &[T],
-) -> (Vec<(Range<usize>, Range<usize>)>, usize) {
-    let mut blocks: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+fn blocks<T: std::hash::Hash + Ord>(from: &[T], to: &[T]) -> (Vec<Block>, usize) {
+    let mut blocks: Vec<Block> = Vec::new();
     let (mut same, mut open) = (0, false);
     for op in capture_diff_slices(Algorithm::Myers, from, to) {
         if let DiffOp::Equal { len, .. } = op {

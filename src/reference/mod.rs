@@ -45,8 +45,8 @@ pub struct Entry {
     pub name: String,
     /// `root.install(packages, [opts])`, what may be left out in brackets.
     pub signature: String,
-    /// Whether modules of the stdlib alone may call it.
-    pub stdlib_only: bool,
+    /// Who may call it: `everyone`, `modules` or `stdlib`.
+    pub access: Access,
     #[serde(flatten)]
     pub doc: Doc,
     /// The names of the parameters, as the source has them.
@@ -82,6 +82,7 @@ pub const ERRORS_OF_ALL: &[(&str, &str)] = &[
         "a secret stands where it would show",
     ),
     ("script::nul", "a path or a word holds a NUL character"),
+    ("script::modules_only", "a recipe calls what is for modules"),
     (
         "script::stdlib_only",
         "a recipe calls what is for modules of the stdlib",
@@ -89,7 +90,7 @@ pub const ERRORS_OF_ALL: &[(&str, &str)] = &[
 ];
 
 /// The section of what recipes cannot call.
-const FOR_MODULES: &str = "For modules of the stdlib";
+const FOR_MODULES: &str = "For modules";
 
 impl Reference {
     /// # Errors
@@ -102,7 +103,7 @@ impl Reference {
                 .builtins
                 .iter()
                 .map(builtin)
-                .partition(|entry| !entry.stdlib_only);
+                .partition(|entry| entry.access == Access::Everyone);
             hidden.extend(others);
             if !mine.is_empty() {
                 sections.push(Section {
@@ -129,9 +130,11 @@ impl Reference {
         sections.push(Section {
             title: FOR_MODULES.to_owned(),
             module: None,
-            about: "They look at the host, or decide for every recipe: a recipe that calls one is \
-                refused. Distros' modules are made of them, beside all of the above."
-                .to_owned(),
+            about:
+                "They look at the host, or describe a root: a recipe that calls one is refused. \
+                Distros' modules, of the stdlib or of a repository, are made of them, beside all \
+                of the above."
+                    .to_owned(),
             functions: hidden,
         });
         Ok(Reference {
@@ -193,7 +196,7 @@ fn builtin(builtin: &script::Builtin) -> Entry {
             true => builtin.method(),
             false => builtin.signature(),
         },
-        stdlib_only: builtin.access == Access::Stdlib,
+        access: builtin.access,
         doc,
         params: builtin
             .params
@@ -219,7 +222,7 @@ fn of_module(module: &str, function: &script::functions::Function) -> Entry {
     Entry {
         signature: format!("{name}({})", params.join(", ")),
         name,
-        stdlib_only: false,
+        access: Access::Everyone,
         doc: Doc::parse(&function.doc),
         params: function.params.clone(),
         optional: function.optional,

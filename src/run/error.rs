@@ -1,5 +1,6 @@
 //! What can go wrong while a plan runs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::boot::BootFailure;
@@ -194,28 +195,7 @@ fn with_disk_help(report: Report, source: &std::io::Error) -> Report {
 fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) -> Report {
     let tools: Vec<&str> = failure.tools.iter().map(String::as_str).collect();
     let known = hints.explain(&tools, &failure.output.join("\n"));
-    let mut lines: Vec<String> = Vec::new();
-    let mut add = |line: &str| {
-        if !line.trim().is_empty() && !lines.iter().any(|known| known == line) {
-            lines.push(line.to_owned());
-        }
-    };
-    for line in known.iter().take(1).flat_map(|known| &known.lines) {
-        add(line);
-    }
-    failure
-        .matched
-        .iter()
-        .take(ERRORS)
-        .for_each(|line| add(line));
-    failure
-        .output
-        .iter()
-        .filter(|line| looks_like_error(line))
-        .take(ERRORS)
-        .for_each(|line| add(line));
-    let tail = failure.output.len().saturating_sub(TAIL);
-    failure.output.iter().skip(tail).for_each(|line| add(line));
+    let lines = lines_that_matter(failure, known.first().map_or(&[], |known| &known.lines));
     let mut report = Report::new("run::command", message).command(CommandReport {
         command: failure.command.clone(),
         place: if failure.in_root {
@@ -236,11 +216,35 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
             report = report.cause(cause);
         }
         report = report.help(boot.help());
+    } else if failure.in_root && failure.status == "exit status 255" {
+        // systemd-nspawn's own init, which a command is the only child of, has no other.
+        report = report
+            .cause("systemd-nspawn gives 255 also for a command that a signal has ended")
+            .help("where the machine has run out of memory, the kernel's log says which process it ended: `dmesg`");
     }
     if let Some(kept) = &failure.kept {
         report = report.next(kept_command(kept));
     }
     report
+}
+
+/// The lines that explain a failure, in the order of the output: those of the known cause,
+/// those that the step's patterns or their own look mark as errors, and the last ones.
+fn lines_that_matter(failure: &CommandFailure, known: &[String]) -> Vec<String> {
+    let output = &failure.output;
+    let marked = output.iter().filter(|line| failure.matched.contains(line));
+    let errors = output.iter().filter(|line| looks_like_error(line));
+    let tail = output.iter().skip(output.len().saturating_sub(TAIL));
+    let mut wanted: BTreeSet<&String> = known
+        .iter()
+        .chain(marked.take(ERRORS))
+        .chain(errors.take(ERRORS))
+        .chain(tail)
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    // Each once, where it comes first.
+    let shown = output.iter().filter(|line| wanted.remove(line));
+    shown.cloned().collect()
 }
 
 fn kept_command(kept: &Path) -> String {

@@ -32,6 +32,7 @@ pub use capture::{BuildCapture, PreviewCapture};
 pub use error::{CommandFailure, Error};
 pub use execute::{Failed, execute};
 pub use prepared::Prepared;
+pub use process::how_it_ended;
 pub use runner::Outcome;
 pub use secrets::Secrets;
 

@@ -1,8 +1,9 @@
 //! Commands: started, their output streamed, logged and judged.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
+use std::process::ExitStatus;
 
 use super::leftover;
 use super::output::{KEPT_BYTES, KEPT_LINES, Kept, Lines, Log};
@@ -23,11 +24,23 @@ pub struct Command<'a> {
 /// How a command ended.
 pub struct Ended {
     pub success: bool,
-    /// `exit status 1`, `signal 9`.
+    /// See [`how_it_ended`].
     pub status: String,
     /// Lines that the scan marks as failures.
     pub matched: Vec<String>,
     pub output: Vec<String>,
+}
+
+/// How a process ended: `exit status 1`, `signal 9 (SIGKILL)`.
+pub fn how_it_ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => match signal_hook::low_level::signal_name(signal) {
+            Some(name) => format!("signal {signal} ({name})"),
+            None => format!("signal {signal}"),
+        },
+        (None, None) => "no status".to_owned(),
+    }
 }
 
 /// Variables of the host's environment that commands see: how the network is reached, and
@@ -145,12 +158,7 @@ pub fn run(
             log.line(&secrets.redact(line));
         }
     }
-    use std::os::unix::process::ExitStatusExt;
-    let words = match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "no status".to_owned(),
-    };
+    let words = how_it_ended(status);
     log.line(&format!("# {words}"));
     for process in &left {
         let process = secrets.redact(process);

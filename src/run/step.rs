@@ -294,7 +294,7 @@ impl Running<'_> {
             in_root: judged.in_root(),
             script: script(judged.planned).is_some(),
             tools: match judged.tools.is_empty() {
-                true => tools(judged.planned),
+                true => tools(judged.planned, judged.in_root()),
                 false => judged.tools.to_vec(),
             },
             status: ended.status,
@@ -351,10 +351,13 @@ const SHELL_WORDS: &[&str] = &[
 ];
 
 /// The program of a command, and for a shell script the programs that its lines start with.
-fn tools(argv: &[String]) -> Vec<String> {
+/// What starts a command in the root comes last: it may be that which failed.
+fn tools(argv: &[String], in_root: bool) -> Vec<String> {
+    let starts = in_root.then(|| "systemd-nspawn".to_owned());
     let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
     let Some(script) = script(argv) else {
-        return argv.first().map(|word| base(word)).into_iter().collect();
+        let program = argv.first().map(|word| base(word));
+        return program.into_iter().chain(starts).collect();
     };
     let mut tools: Vec<String> = script
         .lines()
@@ -375,5 +378,6 @@ fn tools(argv: &[String]) -> Vec<String> {
     tools.dedup();
     // Programs in the middle of lines are not found: with a shell, all hints are asked.
     tools.push("sh".to_owned());
+    tools.extend(starts);
     tools
 }

@@ -68,6 +68,7 @@ pub fn evaluate(
             reports,
             sources,
             hints,
+            options: session.plan.replace(empty_plan("", "")).options,
         }),
     }
 }
@@ -97,6 +98,7 @@ pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Re
             reports,
             sources: session.sources(),
             hints: HintSet::default(),
+            options: Vec::new(),
         })
 }
 

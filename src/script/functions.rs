@@ -74,12 +74,14 @@ fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure
             reports,
             sources: session.sources(),
             hints: HintSet::default(),
+            options: Vec::new(),
         },
     )?;
     let mut found: BTreeMap<&str, Function> = BTreeMap::new();
     let mut shortest: BTreeMap<&str, usize> = BTreeMap::new();
     for function in ast.iter_functions() {
-        if function.access == FnAccess::Private {
+        // A closure is a function without a name that anybody could call.
+        if function.access == FnAccess::Private || function.name.starts_with("anon$") {
             continue;
         }
         let params = &function.params;

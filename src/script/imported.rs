@@ -7,12 +7,15 @@ use std::sync::Arc;
 use super::loader::{beside, read_within};
 use super::nearest;
 use super::session::Session;
+use super::stdlib::Stdlib;
 use crate::diagnose::{Frame, Report};
 use crate::plan::LibraryUse;
 use crate::site::{Grant, LIBRARY, Library, tree};
 
-/// Modules of the stdlib that run commands of the host with what they are given.
+/// Folders of the stdlib with modules that built-ins are carried out by. One that has
+/// something run on the host, itself or by way of another, does so with what it is given.
 const TRUSTED: [&str; 3] = ["distro/", "package/", "host/"];
+const ON_THE_HOST: [&str; 3] = ["host_run(", "check_before(", "keyring("];
 
 /// The library whose module a file is.
 pub fn library_of(file: &str) -> Option<&str> {
@@ -177,9 +180,13 @@ fn read_file(
 /// # Errors
 /// A report without a place, where that runs commands of the host and the library may not.
 pub fn may_import(session: &Session, importer: &str, module: &str) -> Result<(), Box<Report>> {
-    let library = find(session, library_of(importer).unwrap_or_default())?;
+    let Some(library) = library_of(importer) else {
+        return Ok(());
+    };
+    let library = find(session, library)?;
     let granted = library.entry.grants.contains(&Grant::HostRun);
-    if granted || !TRUSTED.iter().any(|folder| module.starts_with(folder)) {
+    let trusted = TRUSTED.iter().any(|folder| module.starts_with(folder));
+    if granted || !trusted || !reaches_the_host(session, module) {
         return Ok(());
     }
     Err(Box::new(refused(
@@ -193,6 +200,31 @@ pub fn may_import(session: &Session, importer: &str, module: &str) -> Result<(),
         &library.entry.name,
         &Grant::HostRun,
     )))
+}
+
+/// Whether a module of the stdlib, or one that it imports, has something run on the host.
+fn reaches_the_host(session: &Session, module: &str) -> bool {
+    let stdlib = Stdlib::new(session.settings.stdlib.clone());
+    let (mut seen, mut left) = (Vec::new(), vec![module.to_owned()]);
+    while let Some(module) = left.pop() {
+        let name = module.trim_end_matches(".rhai").to_owned();
+        if seen.contains(&name) {
+            continue;
+        }
+        let Some(text) = stdlib.text(&format!("{name}.rhai")) else {
+            continue;
+        };
+        if ON_THE_HOST.iter().any(|call| text.contains(call)) {
+            return true;
+        }
+        let imports = text.lines().filter_map(|line| {
+            let rest = line.trim_start().strip_prefix("import \"")?;
+            rest.split('"').next().map(str::to_owned)
+        });
+        left.extend(imports);
+        seen.push(name);
+    }
+    false
 }
 
 /// What to do where a library has no grant.

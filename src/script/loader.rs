@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-use rhai::{AST, Engine, EvalAltResult, ModuleResolver, Position, Scope, Shared};
+use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position, Scope, Shared};
 
 use super::fault::{self, Fault};
 use super::scripts::Script;
@@ -138,7 +138,11 @@ pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<
     let ast = match script.ast.get() {
         Some(ast) => Rc::clone(ast),
         None => {
-            let ast = parse(engine, session, &script)?;
+            let (ast, reports) = parse(engine, session, &script);
+            let Some(ast) = ast else { return Err(reports) };
+            if !reports.is_empty() {
+                return Err(also(engine, session, file, &ast, reports));
+            }
             let _ = script.ast.set(Rc::clone(&ast));
             ast
         }
@@ -156,20 +160,72 @@ pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<
     }
 }
 
-fn parse(engine: &Engine, session: &Session, script: &Script) -> Result<Rc<AST>, Vec<Report>> {
+/// What else is wrong with a script that names variables that there are not.
+fn also(
+    engine: &Engine,
+    session: &Rc<Session>,
+    file: &str,
+    ast: &Rc<AST>,
+    mut reports: Vec<Report>,
+) -> Vec<Report> {
+    // So that a module that imports this one in turn does not start anew.
+    let kept = Rc::clone(ast);
+    session.compiled.borrow_mut().insert(file.to_owned(), kept);
+    reports.extend(analysis::check(engine, session, file, ast).0);
+    session.compiled.borrow_mut().remove(file);
+    reports
+}
+
+/// How many unknown variables of a script are looked for, each of which takes another
+/// parse; and the bytes of a script for which that takes no time.
+const MOST_UNKNOWN: usize = 20;
+const SMALL_SCRIPT: usize = 64 << 10;
+
+/// The script's syntax tree, where there is one, and what is wrong. The engine stops at the
+/// first variable that it does not know: it is told of it, and goes on to the next.
+fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>>, Vec<Report>) {
     let text = parsable(&script.text);
     if let Some(report) = fault::open_comment(&script.file, &text) {
-        return Err(vec![report]);
+        return (None, vec![report]);
     }
-    session.parsing.replace(Parsing {
-        lines: text.lines().map(|line| line.chars().collect()).collect(),
-        after_period: false,
-    });
-    let mut ast = engine
-        .compile(&text)
-        .map_err(|error| vec![fault::parse(session, &error, &script.file)])?;
-    ast.set_source(&script.file);
-    Ok(Rc::new(ast))
+    let most = if text.len() > SMALL_SCRIPT {
+        1
+    } else {
+        MOST_UNKNOWN
+    };
+    let mut known = Scope::new();
+    let mut reports = Vec::new();
+    loop {
+        session.parsing.replace(Parsing {
+            lines: text.lines().map(|line| line.chars().collect()).collect(),
+            after_period: false,
+        });
+        let error = match engine.compile_with_scope(&known, &text) {
+            Ok(mut ast) => {
+                ast.set_source(&script.file);
+                return (Some(Rc::new(ast)), reports);
+            }
+            Err(error) => error,
+        };
+        let unknown = match error.err_type() {
+            ParseErrorType::VariableUndefined(name) => Some(name.clone()),
+            _ => None,
+        };
+        // What does not parse after an unknown name is most often part of the same mistake,
+        // and so is a name that has been met: a function sees no variable from outside.
+        let new = unknown.as_ref().is_some_and(|name| !known.contains(name));
+        if !new && !reports.is_empty() {
+            return (None, reports);
+        }
+        let report = fault::parse(session, &error, &script.file);
+        // A word of another language is explained as such, and what follows is of it, too.
+        let plain = report.message.starts_with("there is no variable");
+        reports.push(report);
+        match unknown.filter(|_| plain && reports.len() < most) {
+            Some(name) => drop(known.push(name, ())),
+            None => return (None, reports),
+        }
+    }
 }
 
 /// Makes a script, and all that it imports, part of a session without looking at them
@@ -254,7 +310,6 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
         if let Some(found) = imported::read_beside(session, importer, &file)? {
             return Ok(found);
         }
-        imported::may_import(session, importer, name)?;
     } else if !importer.starts_with(STDLIB) {
         for folder in folders(session, importer) {
             let path = folder.join(&file);
@@ -267,6 +322,7 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
     }
     let stdlib = Stdlib::new(session.settings.stdlib.clone());
     if let Some(text) = stdlib.text(&file) {
+        imported::may_import(session, importer, name)?;
         return Ok((format!("{STDLIB}{file}"), text));
     }
     let known: Vec<String> = stdlib

@@ -9,6 +9,7 @@ mod args;
 mod builtins;
 mod call;
 mod cure;
+pub mod declared;
 pub mod doc;
 mod engine;
 mod fault;
@@ -36,7 +37,7 @@ use std::sync::mpsc;
 
 pub use crate::diagnose::nearest;
 use crate::diagnose::{HintSet, Report, SourceMap};
-use crate::plan::{Capture, Plan};
+use crate::plan::{Capture, OptionValue, Plan};
 use crate::site::Site;
 pub use builtins::{Access, Builtin, Family, all as builtins, families};
 
@@ -86,6 +87,8 @@ pub struct Failure {
     pub sources: SourceMap,
     /// The hints that were declared before, for a failure of `capture`.
     pub hints: HintSet,
+    /// The options that were declared before.
+    pub options: Vec<OptionValue>,
 }
 
 /// Evaluates the recipe at `recipe`.
@@ -170,6 +173,7 @@ impl Failure {
             reports: vec![report],
             sources: SourceMap::default(),
             hints: HintSet::default(),
+            options: Vec::new(),
         }
     }
 }

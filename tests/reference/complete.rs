@@ -6,7 +6,7 @@ use std::path::Path;
 use regex::Regex;
 use rootwright::reference::{Entry, Parameter};
 
-use crate::{Bench, reference, walk};
+use crate::{all_wrong, reference, walk};
 
 /// What the documentation of a function lacks.
 fn lacks(entry: &Entry) -> Vec<String> {
@@ -95,12 +95,14 @@ fn a_text_that_lacks_something_is_found() {
 
 #[test]
 fn every_example_runs() {
-    let bench = Bench::new();
-    for entry in reference().entries() {
-        if let Err(reports) = bench.evaluate(&entry.doc.example, entry.stdlib_only) {
-            panic!("{}: {reports:#?}\n{}", entry.name, entry.doc.example);
-        }
-    }
+    let wrong = all_wrong(|entry, bench| {
+        let done = bench.evaluate(&entry.doc.example, entry.access);
+        let reports = done.err().into_iter();
+        reports
+            .map(|reports| format!("{}: {reports:#?}\n{}", entry.name, entry.doc.example))
+            .collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The codes of errors that are named in the source of the built-ins.

@@ -7,7 +7,7 @@ use regex::Regex;
 use rootwright::diagnose::Report;
 use rootwright::reference::{Entry, Parameter};
 
-use crate::{Bench, reference};
+use crate::{Bench, all_wrong};
 
 /// A field that nothing has.
 const NO_FIELD: &str = "zzzzzzzz";
@@ -139,7 +139,7 @@ impl Probe<'_> {
         (0..self.variants)
             .filter_map(|variant| {
                 let script = script(self.entry, target, variant);
-                let mut reports = self.bench.evaluate(&script, self.entry.stdlib_only).err()?;
+                let mut reports = self.bench.evaluate(&script, self.entry.access).err()?;
                 Some((script, reports.swap_remove(0)))
             })
             .collect()
@@ -201,6 +201,7 @@ impl Probe<'_> {
         let wanted = match kind {
             "a path" | "a string or a secret" | "a string or a fetched file" => "a string",
             "an array of maps" => "a map",
+            "a string, or an array of them" => "an array of strings",
             kind => kind,
         };
         let reports = self.reports(path);
@@ -236,17 +237,16 @@ impl Probe<'_> {
 
 #[test]
 fn fields_and_types_are_those_that_functions_take() {
-    let bench = Bench::new();
-    let mut wrong = Vec::new();
-    for entry in reference().entries() {
+    let wrong = all_wrong(|entry, bench| {
+        let fields = entry
+            .doc
+            .parameters
+            .iter()
+            .flat_map(|parameter| &parameter.fields);
         let mut probe = Probe {
-            bench: &bench,
+            bench,
             entry,
-            variants: entry
-                .doc
-                .parameters
-                .iter()
-                .flat_map(|parameter| &parameter.fields)
+            variants: fields
                 .map(|field| choices(field).len())
                 .max()
                 .unwrap_or(0)
@@ -261,8 +261,8 @@ fn fields_and_types_are_those_that_functions_take() {
             }
             probe.fields(&path, parameter);
         }
-        wrong.extend(probe.wrong);
-    }
+        probe.wrong
+    });
     assert!(
         wrong.is_empty(),
         "{}\n\nThe documentation of a built-in is src/script/builtins/doc/NAME.md.",

@@ -7,7 +7,8 @@ const functions = Array.from(document.querySelectorAll("main article"), (article
   id: article.id,
   name: article.querySelector("h3").textContent,
   summary: article.querySelector("p").textContent,
-  text: article.textContent.toLowerCase(),
+  // An example has words of other functions.
+  text: Array.from(article.children, (part) => part.tagName === "PRE" ? "" : part.textContent).join(" ").toLowerCase(),
 }));
 let chosen = -1;
 

@@ -16,12 +16,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["root", "name"],
         optional: 0,
         access: Access::Everyone,
-        doc: "The packages that play a role in the root's distro, as an array.
-
-Roles that every distro of the stdlib has: `init`, `kernel`, `dracut`, `dracut-network`,
-`dracut-live`, `network-manager`, `nfs-client`, `ssh-server`, `udev`, `dbus`, `ip`, `ps`,
-`kmod`, `locale`, `tzdata`, `ca-certificates`. Where a distro needs no package for a role
-the array is empty.",
+        doc: include_str!("doc/role.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(root.role("kernel") + root.role("ssh-server"));"#,
         run: role,
@@ -31,7 +26,7 @@ root.install(root.role("kernel") + root.role("ssh-server"));"#,
         params: &["root"],
         optional: 0,
         access: Access::Everyone,
-        doc: "The distro's kernels for the root's architecture: maps of `package` and `about`, the usual one first.",
+        doc: include_str!("doc/kernels.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 for kernel in root.kernels() { log(`${kernel.package}: ${kernel.about}`); }"#,
         run: |call| ask(call, "kernels"),
@@ -41,7 +36,7 @@ for kernel in root.kernels() { log(`${kernel.package}: ${kernel.about}`); }"#,
         params: &["root"],
         optional: 0,
         access: Access::Everyone,
-        doc: "The package sources that the root has: maps whose fields are the package manager's own.",
+        doc: include_str!("doc/repositories.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 for repository in root.repositories() { log(repository.uri); }"#,
         run: |call| ask(call, "repositories"),
@@ -51,13 +46,7 @@ for repository in root.repositories() { log(repository.uri); }"#,
         params: &["root", "spec"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Adds a source of packages, with the key that it is signed with.
-
-The fields that all package managers have: `name` (of the file in the root), `uri`, `key` (a
-file of the recipe's repository, a path of the host, or a URL with `sha256` beside it),
-`fingerprints` (of the keys that are meant; others in the file are not taken),
-`allow_unsigned` (why there is no key). The others are the package manager's own: `suites`
-and `components`, for example.",
+        doc: include_str!("doc/add_repository.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.add_repository(#{
     name: "tools", uri: "https://packages.example.org/debian", suites: ["bookworm"], components: ["main"],
@@ -71,7 +60,7 @@ root.add_repository(#{
         params: &["root"],
         optional: 0,
         access: Access::Everyone,
-        doc: "Removes what the package manager keeps for itself: downloads, and lists that it makes anew.",
+        doc: include_str!("doc/clean.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.clean();"#,
         run: clean,
@@ -81,8 +70,9 @@ root.clean();"#,
         params: &["root", "function", "arguments"],
         optional: 1,
         access: Access::Modules,
-        doc: "Calls a function of the root's distro module, with the root and the arguments.",
-        example: "",
+        doc: include_str!("doc/distro_call.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+let facts = root.distro_call("boot_files");"#,
         run: distro_call,
     },
     Builtin {
@@ -90,8 +80,9 @@ root.clean();"#,
         params: &["root", "facts"],
         optional: 0,
         access: Access::Modules,
-        doc: "Says what a root is: `release`, `arch` (the distro's name of it) and `machine` (the kernel's).",
-        example: "",
+        doc: include_str!("doc/describe_root.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.describe_root(#{ release: "bookworm", arch: "amd64", machine: "x86_64" });"#,
         run: describe_root,
     },
 ];

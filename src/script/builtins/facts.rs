@@ -76,7 +76,7 @@ pub static BUILTINS: &[Builtin] = &[
         &["distro", "key"],
         site,
         include_str!("doc/site.md"),
-        r#"let mirror = site("debian", "mirror") ?? "http://mirror.example.org/debian";"#,
+        r#"let mirror = site("tiny", "mirror") ?? "http://mirror.example.org/tiny";"#,
     ),
     module(
         "assume",

@@ -108,11 +108,9 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["source"],
         optional: 0,
         access: Access::Everyone,
-        doc: "The text of a file of the recipe's repository, at most 1 MiB of UTF-8.
-
-`source` is relative to the script that names it, and stays within its repository. The
-stdlib's `template` fills values in.",
-        example: "",
+        doc: include_str!("doc/file_text.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.write_file("/etc/motd", file_text("motd"));"#,
         run: file_text,
     },
     Builtin {
@@ -240,7 +238,7 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     let digest =
         digest::digest_tree(&source).map_err(|error| unreadable(call, 1, &source, &error))?;
     call.session
-        .input(format!("file {}", plain(&source)), digest.clone());
+        .input(format!("file {}", noted(call, &source)), digest.clone());
     let label = format!("copy {name} to {path}");
     let op = CopyIn {
         source: source.display().to_string(),
@@ -278,13 +276,27 @@ fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
     let text = std::fs::read_to_string(&source).map_err(unreadable)?;
     let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
     call.session
-        .input(format!("file {}", plain(&source)), digest);
+        .input(format!("file {}", noted(call, &source)), digest);
     Ok(text.into())
 }
 
 /// A path as a person names it, without a `./` before it.
 fn plain(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+/// A file as the plan names it: one of a library is the same wherever its copy is.
+fn noted(call: &Call<'_>, path: &Path) -> String {
+    let author = call.author_file();
+    let library = imported::library_of(&author);
+    let top = imported::folders(call.session, &author);
+    match (library, top) {
+        (Some(library), Ok((_, top))) => {
+            let below = path.strip_prefix(&top).unwrap_or(path);
+            format!("@{library}/{}", below.display())
+        }
+        _ => plain(path),
+    }
 }
 
 /// The path of a file of the recipe's repository; links may not lead out of it.

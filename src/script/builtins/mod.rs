@@ -19,6 +19,7 @@ mod values;
 use std::any::TypeId;
 
 use rhai::{Dynamic, Engine};
+use serde::Serialize;
 
 use super::args::{Call, Outcome};
 use super::fault::Fault;
@@ -30,7 +31,8 @@ pub use options::check_given as check_given_options;
 pub use values::{Fetched, ROOT_PROPERTIES, RootRef, Secret, is_marked, unmark};
 
 /// Who may call a built-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Access {
     Everyone,
     /// Modules, of the stdlib or of a recipe's repository: it describes a root to the plan.

@@ -117,9 +117,14 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         ));
     }
     let default = default.as_ref().and_then(to_json);
+    // Of a list, every item is one of the choices.
+    let is_choice = |value: &Value| match value {
+        Value::Array(items) => items.iter().all(|item| choices.contains(item)),
+        value => choices.contains(value),
+    };
     if let Some(default) = &default
         && !choices.is_empty()
-        && !choices.contains(default)
+        && !is_choice(default)
     {
         let words: Vec<String> = choices.iter().map(plain).collect();
         let report = fields.refuse(
@@ -133,6 +138,16 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     }
     fields.finish()?;
 
+    // It is declared whatever is wrong with its value.
+    let place = call.session.plan.borrow().options.len();
+    call.session.plan.borrow_mut().options.push(OptionValue {
+        name: name.clone(),
+        value: default.clone().unwrap_or_default(),
+        given: false,
+        from: None,
+        help: help.clone(),
+        choices: choices.clone(),
+    });
     let given = given(call.session, &name);
     call.session.taken.borrow_mut().insert(name.clone());
     let recipe = call.session.plan.borrow().recipe.path.clone();
@@ -172,14 +187,11 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         }
     };
     let dynamic = rhai::serde::to_dynamic(&value).unwrap_or(Dynamic::UNIT);
-    call.session.plan.borrow_mut().options.push(OptionValue {
-        name,
-        value,
-        given: given.is_some(),
-        from: of_site.map(|_| site::FILE.to_owned()),
-        help,
-        choices,
-    });
+    if let Some(option) = call.session.plan.borrow_mut().options.get_mut(place) {
+        option.value = value;
+        option.given = given.is_some();
+        option.from = of_site.map(|_| site::FILE.to_owned());
+    }
     Ok(dynamic)
 }
 

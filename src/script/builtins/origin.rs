@@ -15,10 +15,7 @@ pub static BUILTINS: &[Builtin] = &[
         params: &[],
         optional: 0,
         access: Access::Everyone,
-        doc: "The commit that the recipe's git repository is at, or `()` where it is in none.
-
-40 hexadecimal digits, or 64; whether files were changed since is not looked at. Tests of
-recipes get `()`.",
+        doc: include_str!("doc/git_revision.md"),
         example: r#"log(`from ${git_revision() ?? "no repository"}`);"#,
         run: git_revision,
     },
@@ -27,11 +24,7 @@ recipes get `()`.",
         params: &["format"],
         optional: 0,
         access: Access::Everyone,
-        doc:
-            "The date in the environment's `SOURCE_DATE_EPOCH`, in UTC, or `()` where none is given.
-
-There is no clock: two builds of the same sources get the same date, and whoever builds
-says which. `format` is one of strftime(3), such as `%Y-%m-%d`.",
+        doc: include_str!("doc/source_date.md"),
         example: r#"let version = source_date("%Y%m%d") ?? "undated";"#,
         run: source_date,
     },
@@ -40,7 +33,7 @@ says which. `format` is one of strftime(3), such as `%Y-%m-%d`.",
         params: &["name"],
         optional: 0,
         access: Access::Everyone,
-        doc: "A UUID that is the same for the same name, and another for every other.",
+        doc: include_str!("doc/stable_uuid.md"),
         example: r#"let id = stable_uuid("example.org/node-root");"#,
         run: stable_uuid,
     },

@@ -8,6 +8,7 @@ use rhai::{Dynamic, Map};
 use super::{Access, Builtin};
 use crate::plan::{KEYRINGS, Keyring, Unsigned};
 use crate::script::args::{Call, Fields, Outcome, as_strings};
+use crate::script::imported;
 use crate::site::Grant;
 
 pub static BUILTINS: &[Builtin] = &[
@@ -16,17 +17,12 @@ pub static BUILTINS: &[Builtin] = &[
         params: &["root", "spec"],
         optional: 0,
         access: Access::Modules,
-        doc: "Names the keys that packages are signed with; gives the path at which commands of the host find them.
-
-The fields: `name` (of the file), `about` (what is signed with them), `fingerprints` (all of
-these keys have to be found, and no others are taken; without them, the one file is taken
-as it is), `files` (of the host, or of the recipe's repository where a path does not start
-with `/`, looked at in this order), `fetch` (commands of the host, arrays of words, run in
-an empty folder where no file has the keys: what they leave there is looked at), `armor`
-(whether the file is ASCII-armoured), `digest` (what tells a fetched file without
-`fingerprints` from another), `packages` (that bring a file, by family of hosts).
-In `host_run`, the path is as good as any other of the host.",
-        example: "",
+        doc: include_str!("doc/keyring.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+let path = root.keyring(#{
+    name: "tools", about: "the packages of packages.example.org",
+    fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"], files: ["/usr/share/keyrings/tools.gpg"],
+});"#,
         run: keyring,
     },
     Builtin {
@@ -34,8 +30,9 @@ In `host_run`, the path is as good as any other of the host.",
         params: &["root", "what", "why"],
         optional: 0,
         access: Access::Modules,
-        doc: "Notes in the plan that something is installed unchecked, because the recipe says so.",
-        example: "",
+        doc: include_str!("doc/unsigned.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.unsigned("the repository tools", "it is built on this machine");"#,
         run: unsigned,
     },
 ];
@@ -138,6 +135,9 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 fn source(call: &Call<'_>, name: &str) -> Outcome<(String, String)> {
     let path = Path::new(name);
     let absolute = path.is_absolute();
+    if absolute {
+        call.granted(&Grant::HostRun, "wants a file of the host as a keyring")?;
+    }
     let place = match absolute {
         true => {
             let parts = path.components();
@@ -183,7 +183,13 @@ fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
         let message = format!("`{name}` is outside of the recipe's repository");
         return Err(asked(call).refuse("keyring", "keyring_file", message));
     }
-    Ok(call.session.recipe_dir.join(name))
+    match imported::library_of(&call.author_file()) {
+        // A library's keys are its own files.
+        Some(_) => Ok(imported::folders(call.session, &call.author_file())?
+            .0
+            .join(name)),
+        None => Ok(call.session.recipe_dir.join(name)),
+    }
 }
 
 fn commands(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Vec<String>>> {

@@ -303,12 +303,33 @@ fn bad_input(error: &LexError, place: &Place<'_>) -> Report {
             parse(format!("there is a `{input}` too many"))
                 .help("it closes a bracket that is not open")
         }
-        LexError::UnexpectedInput(input) => parse(format!("`{input}` means nothing here")),
+        LexError::UnexpectedInput(input) => nothing_here(input, place),
         LexError::ImproperSymbol(symbol, _) if symbol == "eval" => {
             parse("recipes evaluate no text as code".to_owned())
         }
-        LexError::ImproperSymbol(symbol, _) => parse(format!("`{symbol}` means nothing here")),
+        LexError::ImproperSymbol(symbol, _) => nothing_here(symbol, place),
         other => parse(lower_first(&other.to_string())),
+    }
+}
+
+/// A symbol that cannot stand where it does, and what would.
+fn nothing_here(symbol: &str, place: &Place<'_>) -> Report {
+    let parse = |message: String| Report::new("script::parse", message);
+    let before = place.scan.text.get(..place.byte).unwrap_or_default();
+    let operator = before.trim_end().chars().last();
+    let ends = [";", ",", ")", "]", "}"].contains(&symbol);
+    if let Some(operator) = operator.filter(|c| ends && "+-*/%=<>&|!(,:?".contains(*c)) {
+        return parse(format!(
+            "a value is missing between `{operator}` and `{symbol}`"
+        ))
+        .help("write one, or take the sign away that waits for it");
+    }
+    let report = parse(format!("`{symbol}` means nothing here"));
+    match symbol.chars().all(|c| c.is_alphabetic() && !c.is_ascii()) {
+        true => report.help(
+            "names have the letters `a` to `z`, digits and `_`; text stands in double quotes",
+        ),
+        false => report,
     }
 }
 
