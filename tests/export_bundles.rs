@@ -458,8 +458,6 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
         label: String::new(),
         site: Vec::new(),
         archives: Vec::new(),
-        keyrings: Vec::new(),
-        unsigned: Vec::new(),
         actions: vec![Action {
             op: Op::Export(Export {
                 name: (*name).to_owned(),
