@@ -13,6 +13,7 @@ mod common;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use common::verified::{Level, verified};
 use common::{mounts_below, rootwright, run, stderr, stdout};
 
 fn base() -> &'static Path {
@@ -301,6 +302,8 @@ root.export(#{{ format: "dir", name: "everyday" }});
     assert!(!root.join("var/tmp/rootwright-archive").exists());
 }
 
+const TEST: &str = "debian::both_releases_build_as_by_hand_and_bookworm_boots_over_nfs";
+
 /// One after the other: two cores carry one guest.
 #[test]
 fn both_releases_build_as_by_hand_and_bookworm_boots_over_nfs() {
@@ -313,6 +316,7 @@ fn both_releases_build_as_by_hand_and_bookworm_boots_over_nfs() {
         looks_like_a_node(&export, release);
         commands_are_the_plans(folder.path(), release);
         assert_eq!(mounts_below(folder.path()), Vec::<String>::new());
+        verified("debian", release, Level::RealMirror, TEST);
     }
     let export = folder.path().join("out/debian-bookworm-nfs");
     script_makes_the_same(folder.path(), &export);
@@ -341,4 +345,5 @@ fn both_releases_build_as_by_hand_and_bookworm_boots_over_nfs() {
             "{line}: {said}{errors}"
         );
     }
+    verified("debian", "bookworm", Level::Booted, TEST);
 }

@@ -9,12 +9,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
+use common::verified::{self, Level};
 use rootwright::plan::render::{TextOptions, sh, text};
 use rootwright::plan::{MessageLevel, Plan};
 use rootwright::run::PreviewCapture;
@@ -278,5 +281,60 @@ fn every_distro_has_the_roles() {
         recipe.push_str("for kernel in root.kernels() { log(`${kernel.package}, ${kernel.about}`); }\nroot.repositories();\nroot.clean();\n");
         let plan = plan(&recipe);
         assert!(plan.messages.len() >= ROLES.len(), "{distro}");
+    }
+}
+
+/// The table in the documentation says what tests have seen, and for the rest that it was
+/// planned: every release that the stdlib names is in it.
+#[test]
+fn the_table_says_how_far_each_release_was_verified() {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let known = verified::read();
+    let mut rows = String::from("| distro | release | how far verified |\n|---|---|---|\n");
+    let mut named = 0;
+    for distro in distros() {
+        for release in releases(&distro).keys() {
+            let entry = known.get(&distro).and_then(|of| of.get(release));
+            named += usize::from(entry.is_some());
+            let level = entry.map_or(Level::Planned, |entry| entry.level);
+            let level = toml::Value::try_from(level).unwrap();
+            let _ = writeln!(
+                rows,
+                "| {distro} | {release} | {} |",
+                level.as_str().unwrap()
+            );
+        }
+    }
+    // No row of the file is for a release that the stdlib does not know.
+    let all: usize = known.values().map(BTreeMap::len).sum();
+    assert_eq!(named, all, "docs/verified.toml: {known:?}");
+    for entry in known.values().flat_map(BTreeMap::values) {
+        let (program, function) = entry.test.split_once("::").unwrap();
+        let source = std::fs::read_to_string(base.join(format!("tests/{program}.rs"))).unwrap();
+        assert!(
+            source.contains(&format!("fn {function}(")),
+            "{}",
+            entry.test
+        );
+        assert!(
+            source.contains(&format!("\"{}\"", entry.test)),
+            "{}",
+            entry.test
+        );
+    }
+    for (name, must) in [("docs/distros.md", true), ("README.md", false)] {
+        let path = base.join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (begin, end) = ("<!-- verified -->\n", "<!-- /verified -->");
+        let Some((before, rest)) = text.split_once(begin) else {
+            assert!(!must, "{name} has no table");
+            continue;
+        };
+        let (table, after) = rest.split_once(end).unwrap();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, format!("{before}{begin}{rows}{end}{after}")).unwrap();
+        } else {
+            assert_eq!(table, rows, "{name}: UPDATE=1 writes it");
+        }
     }
 }

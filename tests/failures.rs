@@ -56,6 +56,7 @@ impl Bench {
     }
 
     fn write(&self, name: &str, text: &str) {
+        std::fs::create_dir_all(self.folder.join(name).parent().unwrap()).unwrap();
         std::fs::write(self.folder.join(name), text).unwrap();
     }
 
@@ -295,6 +296,90 @@ fn an_unknown_key_in_the_root() {
         .shows("NO_PUBKEY");
     let cured = archive("right") + "root.install([\"little\"]);\n";
     bench.success("root-key", &cured);
+}
+
+/// A repository of somebody else, with its own key: a folder of this host, which commands in
+/// the root see while they run.
+#[test]
+fn a_repository_with_its_own_key() {
+    let bench = Bench::get();
+    let uri = format!("file://{}", bench.folder.join("archive").display());
+    let recipe = |more: &str| {
+        format!(
+            "{ROOT}root.add_repository(#{{ name: \"little\", uri: \"{uri}\", suites: [\"./\"]{more} }});\nroot.install([\"little\"]);\n"
+        )
+    };
+    let fingerprint = |name: &str| {
+        let listed = run(Command::new("gpg")
+            .arg("--homedir")
+            .arg(bench.folder.join(format!("gnupg-{name}")))
+            .args(["--batch", "--with-colons", "--list-keys"]));
+        let listed = stdout(&listed);
+        let line = listed
+            .lines()
+            .find(|line| line.starts_with("fpr:"))
+            .unwrap();
+        line.split(':').nth(9).unwrap().to_owned()
+    };
+    let (right, other) = (fingerprint("right"), fingerprint("other"));
+    let pinned = |key: &str| {
+        recipe(&format!(
+            ", key: \"keys/right.gpg\", fingerprints: [\"{key}\"]"
+        ))
+    };
+    let failure = bench.failure("repository-pin", &pinned(&other));
+    failure
+        .says(
+            "keyring::lacks",
+            &format!("the key {other}, of the packages of little, was not found"),
+        )
+        .underlines("fingerprints")
+        .because(
+            &format!("found instead: {right} (right <right@example.org>)"),
+            "compare the fingerprints",
+        );
+    let failure = bench.failure("repository-bare", &recipe(""));
+    failure
+        .says("script::fail", "the repository `little` has no key")
+        .because(
+            "whoever can change what is downloaded can change the root",
+            "or say why it may be used unchecked: `allow_unsigned: \"why\"`",
+        );
+    let failure = bench.failure(
+        "repository-url",
+        &recipe(", key: \"https://packages.example.org/key.asc\""),
+    );
+    failure
+        .says(
+            "script::fail",
+            "the key of the repository `little` comes from the network, and nothing says which it is",
+        )
+        .underlines("key: \"https://packages.example.org/key.asc\"");
+    let look = "root.nspawn_run(`test -e /var/lib/dpkg/info/little.list; test -s /etc/apt/keyrings/little.gpg; grep -q 'signed-by=/etc/apt/keyrings/little.gpg\\|Signed-By: /etc/apt/keyrings/little.gpg' /etc/apt/sources.list.d/little.*`, #{ network: false });\n";
+    bench.success("repository-pin", &(pinned(&right) + look));
+    bench.success(
+        "repository-unsigned",
+        &recipe(", allow_unsigned: \"made by this test\""),
+    );
+}
+
+/// Packages of the recipe's own repository, by their digests; nothing of the folder stays.
+#[test]
+fn packages_of_a_folder() {
+    let bench = Bench::get();
+    let recipe = format!(
+        "{ROOT}root.install([\"little\"], #{{ packages_dir: \"archive\" }});\nroot.nspawn_run(`test -e /var/lib/dpkg/info/little.list; ! ls /etc/apt/sources.list.d/rootwright* /var/cache/rootwright* /var/lib/apt/lists/*rootwright*`, #{{ network: false }});\nroot.clean();\nroot.nspawn_run(`! ls /var/lib/apt/lists/*_Packages /var/cache/apt/*.bin`, #{{ network: false }});\n"
+    );
+    bench.success("folder", &recipe);
+    bench.write("empty/readme", "");
+    let empty = recipe.replace("\"archive\"", "\"empty\"");
+    let failure = bench.failure("folder-empty", &empty);
+    failure
+        .says(
+            "run::command",
+            "step 2 failed: the script ended with exit status 1",
+        )
+        .shows("rootwright: there is no .deb in the folder of packages");
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
     let kept = store.root().join("keyrings");
     let made = kept.join(keyring.name());
     let mut making = Making::new(keyring).map_err(failed)?;
-    making.from_files().map_err(failed)?;
+    making.look_in_files().map_err(failed)?;
     if !making.is_complete() && !keyring.fetch.is_empty() {
         // What was fetched before is as good as what would be fetched now.
         let before = fs::metadata(&made).and_then(|metadata| metadata.modified());
@@ -121,7 +121,7 @@ impl<'a> Making<'a> {
         !self.found.is_empty() && self.lacks().is_empty()
     }
 
-    fn from_files(&mut self) -> std::io::Result<()> {
+    fn look_in_files(&mut self) -> std::io::Result<()> {
         for file in &self.keyring.files {
             if self.is_complete() {
                 break;

@@ -1,6 +1,8 @@
 # The packages of a folder as a source of apt. In the root; FOLDER and LIST are in the
 # environment. The folder came with the recipe, by its digest.
 cd "$FOLDER"
+# What a repository that the folder was says of itself does not hold any more.
+rm -f Packages* Release* InRelease
 count=0
 : >Packages
 for file in *.deb; do

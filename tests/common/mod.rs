@@ -6,6 +6,7 @@
 )]
 
 pub mod archive;
+pub mod verified;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

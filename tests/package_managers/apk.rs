@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::bench::{apk, listing, read};
 use crate::common::run;
+use crate::common::verified::{Level, verified};
 
 fn root(variant: &str, folder: &str, more: &str) -> String {
     let mirror = apk().uri(folder);
@@ -62,6 +63,12 @@ root.export(#{{ format: "dir", name: "{variant}" }});
             "{packages:?}"
         );
     }
+    verified(
+        "alpine",
+        "3.23",
+        Level::MadeRepository,
+        "package_managers::apk::packages_are_installed_upgraded_and_removed",
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::bench::{listing, read, rpms};
+use crate::common::verified::{Level, verified};
 use crate::common::{run, stdout};
 use crate::serve::Server;
 
@@ -75,6 +76,12 @@ root.export(#{{ format: "dir", name: "upgraded" }});
         .unwrap()
         .collect();
     assert!(leftovers.is_empty(), "{leftovers:?}");
+    verified(
+        "fedora",
+        "43",
+        Level::MadeRepository,
+        "package_managers::dnf::packages_are_installed_upgraded_and_removed",
+    );
 }
 
 #[test]
