@@ -305,7 +305,8 @@ root.export(#{{ format: "dir", name: "everyday" }});
     assert_eq!(std::fs::read_to_string(&tool).unwrap(), "tool\n");
     assert!(!root.join("var/tmp/rootwright-archive").exists());
 }
-const TEST: &str = "debian::both_releases_build_as_by_hand_and_bookworm_boots_over_nfs";
+
+const TEST: &str = "debian::both_releases_build_as_by_hand_and_boot";
 
 /// One after the other: two cores carry one guest.
 #[test]

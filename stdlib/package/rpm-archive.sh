@@ -4,11 +4,27 @@
 #
 # Standard input: names of packages, one a line.
 # Environment:
-#   SOURCES   lines of `ID URI`
+#   SOURCES   lines of `ID KIND URI`: a `repository`, or a `metalink` or `mirrorlist` of some
 #   ARCH      the architecture, as the repositories name it
 #   CACHE     a folder for names of packages, by the digest of their index
 #   PATIENCE  seconds that the check has
 # shellcheck disable=SC2153,SC2154
+
+# first KIND URI: puts the address of the first mirror of a list into $uri.
+first() {
+    get "$2" list || return
+    if [ "$1" = metalink ]; then
+        uri=$(grep -o 'https\{0,1\}://[^<]*/repodata/repomd.xml' list | head -n 1)
+        uri=${uri%/repodata/repomd.xml}
+    else
+        uri=$(grep -m 1 '^http' list)
+    fi
+    uri=${uri//\$basearch/$ARCH}
+    if [ -z "$uri" ]; then
+        why="$2 names no mirror"
+        return 2
+    fi
+}
 
 # repository ID URI: looks at one, and adds its packages to names.
 repository() {
@@ -85,9 +101,14 @@ if ! command -v curl >/dev/null; then
     exit 0
 fi
 ids=
-while read -r id uri; do
+while read -r id kind uri; do
     why=
     ids+="${ids:+, }$id"
+    if [ "$kind" != repository ] && ! first "$kind" "$uri"; then
+        complete=
+        say unknown "$id: ${why:-there is no such list of mirrors}"
+        continue
+    fi
     repository "$id" "$uri"
 done <<<"$SOURCES"
 [ -s wanted ] || exit 0

@@ -24,6 +24,12 @@ pub fn arch() -> &'static Bench {
     BENCH.get_or_init(|| Bench::new("make-arch"))
 }
 
+/// What `make-apk` has made.
+pub fn apk() -> &'static Bench {
+    static BENCH: OnceLock<Bench> = OnceLock::new();
+    BENCH.get_or_init(|| Bench::new("make-apk"))
+}
+
 impl Bench {
     fn new(script: &str) -> Bench {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(script);

@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use crate::bench::{listing, read, rpms};
+use crate::common::verified::{Level, verified};
 use crate::common::{run, stdout};
+use crate::serve::Server;
 
 /// A root without a package manager of its own: the host's dnf installs into it.
 fn root(folder: &str, more: &str) -> String {
@@ -74,6 +76,12 @@ root.export(#{{ format: "dir", name: "upgraded" }});
         .unwrap()
         .collect();
     assert!(leftovers.is_empty(), "{leftovers:?}");
+    verified(
+        "fedora",
+        "43",
+        Level::MadeRepository,
+        "package_managers::dnf::packages_are_installed_upgraded_and_removed",
+    );
 }
 
 #[test]
@@ -276,4 +284,34 @@ root.export(#{{ format: "dir", name: "own" }});
             "add the repository",
         )
         .underlines(r#"root.install(["needy"])"#);
+}
+
+/// What was downloaded for one root is there for another, and in neither.
+#[test]
+fn downloads_are_kept_outside_of_the_image() {
+    let bench = rpms();
+    let server = Server::start(bench.folder.join("mirror"));
+    let recipe = |name: &str| {
+        root("mirror", KEY).replace(&bench.uri("mirror"), &server.uri())
+            + &*format!(
+                "root.install([\"hello\"]);\nroot.write_file(\"/etc/name\", \"{name}\");\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+            )
+    };
+    let first = bench.build("cold", &recipe("cold"));
+    assert!(server.served("hello-2.rpm") >= 1, "{:?}", server.log());
+    let before = server.served(".rpm");
+    // Another root: the layers of the first are none of it.
+    let second = bench.build(
+        "warm",
+        &recipe("warm").replace(
+            "variant: \"minimal\"",
+            "variant: \"minimal\", recommends: true",
+        ),
+    );
+    assert_eq!(server.served(".rpm"), before, "{:?}", server.log());
+    for export in [first, second] {
+        assert_eq!(read(&export, "usr/share/hello"), "2\n");
+        let packages = run(Command::new("find").arg(&export).args(["-name", "*.rpm"]));
+        assert_eq!(stdout(&packages), "");
+    }
 }

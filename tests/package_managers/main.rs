@@ -12,7 +12,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod apk;
 mod bench;
 mod dnf;
 mod pacman;
+mod serve;
 mod zypper;

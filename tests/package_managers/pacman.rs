@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::bench::{arch, listing, read};
 use crate::common::run;
+use crate::common::verified::{Level, verified};
 
 fn root(variant: &str, folder: &str, more: &str) -> String {
     let mirror = arch().uri(folder);
@@ -69,6 +70,12 @@ root.export(#{{ format: "dir", name: "{variant}" }});
             "{packages:?}"
         );
     }
+    verified(
+        "arch",
+        "rolling",
+        Level::MadeRepository,
+        "package_managers::pacman::packages_are_installed_upgraded_and_removed",
+    );
 }
 
 #[test]

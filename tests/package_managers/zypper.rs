@@ -1,6 +1,7 @@
 //! openSUSE's module with the real zypper.
 
 use crate::bench::{read, rpms};
+use crate::common::verified::{Level, verified};
 
 fn root(more: &str) -> String {
     let mirror = rpms().uri("suse");
@@ -56,6 +57,12 @@ root.export(#{{ format: "dir", name: "suse-upgraded" }});
             .map(|log| log.len())
             .ok(),
         log
+    );
+    verified(
+        "opensuse",
+        "16.0",
+        Level::MadeRepository,
+        "package_managers::zypper::packages_are_installed_upgraded_and_removed",
     );
 }
 
