@@ -586,7 +586,7 @@ fn nobody_sees_a_mixed_tree_while_versions_are_switched() {
         }
     };
     std::thread::scope(|scope| {
-        let nodes: Vec<_> = (0..6).map(|_| scope.spawn(node)).collect();
+        let nodes: Vec<_> = (0..12).map(|_| scope.spawn(node)).collect();
         let shelf = Shelf::open(&site.shelf()).unwrap();
         for number in 2..=9 {
             stamp(&site, number);

@@ -60,6 +60,8 @@ pub struct CommandFailure {
     pub status: String,
     /// Lines that a pattern of the step marks as failures.
     pub matched: Vec<String>,
+    /// Lines in which a booted system says what is wrong with it.
+    pub told: Vec<String>,
     pub output: Vec<String>,
     pub log: PathBuf,
     pub kept: Option<PathBuf>,
@@ -203,19 +205,20 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
     for line in known.iter().take(1).flat_map(|known| &known.lines) {
         add(line);
     }
-    failure
-        .matched
-        .iter()
-        .take(ERRORS)
-        .for_each(|line| add(line));
+    for said in [&failure.matched, &failure.told] {
+        said.iter().take(ERRORS).for_each(|line| add(line));
+    }
     failure
         .output
         .iter()
         .filter(|line| looks_like_error(line))
         .take(ERRORS)
         .for_each(|line| add(line));
-    let tail = failure.output.len().saturating_sub(TAIL);
-    failure.output.iter().skip(tail).for_each(|line| add(line));
+    // The end of what the command itself said.
+    let own = failure.output.iter().filter(|line| !failure.told.contains(line));
+    let own: Vec<&String> = own.collect();
+    let tail = own.len().saturating_sub(TAIL);
+    own.iter().skip(tail).for_each(|line| add(line));
     let mut report = Report::new("run::command", message).command(CommandReport {
         command: failure.command.clone(),
         place: if failure.in_root {

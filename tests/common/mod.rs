@@ -2,8 +2,11 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     reason = "each uses its own part; a test fails by panicking"
 )]
+
+pub mod failure;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
