@@ -47,9 +47,14 @@ diskless::prepare(root, #{ initramfs: false });
 fn build(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("recipe.rhai"), recipe()).unwrap();
-    run(rootwright()
-        .current_dir(folder)
-        .args(["build", "recipe.rhai", "--store", "store", "--out", "out"]));
+    run(rootwright().current_dir(folder).args([
+        "build",
+        "recipe.rhai",
+        "--store",
+        "store",
+        "--out",
+        "out",
+    ]));
 }
 
 /// Path, kind, mode, owner, size, time, target, and the digest of files.
@@ -65,7 +70,12 @@ fn unpacked(folder: &Path) -> Vec<String> {
     let to = folder.join("unpacked");
     std::fs::create_dir(&to).unwrap();
     run(Command::new("tar")
-        .args(["--extract", "--zstd", "--numeric-owner", "--preserve-permissions"])
+        .args([
+            "--extract",
+            "--zstd",
+            "--numeric-owner",
+            "--preserve-permissions",
+        ])
         .arg("--file")
         .arg(folder.join("out/tar/root.tar.zst"))
         .arg("--directory")
@@ -91,7 +101,10 @@ fn two_builds_from_nothing_give_the_same_bytes() {
         .prefix("rootwright-cold-")
         .tempdir_in("/var/tmp")
         .unwrap();
-    let (one, two) = (folder.path().join("one"), folder.path().join("another/place"));
+    let (one, two) = (
+        folder.path().join("one"),
+        folder.path().join("another/place"),
+    );
     build(&one);
     build(&two);
 
@@ -106,13 +119,18 @@ fn two_builds_from_nothing_give_the_same_bytes() {
                 true => {
                     let lines = listing(&path);
                     // Times of the layout's own files are none of the image.
-                    lines.into_iter().filter(|line| line.starts_with(|c: char| c.is_ascii_hexdigit())).collect()
+                    lines
+                        .into_iter()
+                        .filter(|line| line.starts_with(|c: char| c.is_ascii_hexdigit()))
+                        .collect()
                 }
-                false => vec![stdout(&run(Command::new("sha256sum").arg("--tag").arg(&path)))
-                    .rsplit(" = ")
-                    .next()
-                    .unwrap()
-                    .to_owned()],
+                false => vec![
+                    stdout(&run(Command::new("sha256sum").arg("--tag").arg(&path)))
+                        .rsplit(" = ")
+                        .next()
+                        .unwrap()
+                        .to_owned(),
+                ],
             }
         };
         let (a, b): (Vec<String>, Vec<String>) = (digests(&one), digests(&two));
@@ -142,5 +160,8 @@ fn a_file_that_differs_is_named() {
     let found = differences(&make("a", "a"), &make("b", "b"));
     let named = |line: &&String| line.ends_with("  ./etc/other");
     assert_eq!(found.iter().filter(named).count(), 2, "{found:?}");
-    assert!(!found.iter().any(|line| line.ends_with("  ./etc/same")), "{found:?}");
+    assert!(
+        !found.iter().any(|line| line.ends_with("  ./etc/same")),
+        "{found:?}"
+    );
 }

@@ -71,7 +71,7 @@ for block in "$t"/[0-9]*.sh; do
             -device virtio-net-pci,netdev=n0,mac=52:54:00:12:34:56 2>"$t/qemu" &
         start=$SECONDS
         until (exec 3<>/dev/tcp/192.0.2.101/22) 2>/dev/null; do
-            if ((SECONDS - start > 600)); then
+            if ((SECONDS - start > 900)); then
                 tail -n 40 "$t/console" "$t/qemu"
                 exit 1
             fi
@@ -91,7 +91,9 @@ done
 fn blocks(page: &str) -> (Vec<&str>, usize) {
     let fenced = |text| -> Vec<&str> {
         let parts = str::split(text, "\n```sh\n").skip(1);
-        parts.map(|part: &str| part.split("\n```").next().unwrap()).collect()
+        parts
+            .map(|part: &str| part.split("\n```").next().unwrap())
+            .collect()
     };
     let (before, after) = page.split_once("<!-- a node is switched on -->").unwrap();
     let mut all = fenced(before);
@@ -148,9 +150,15 @@ fn the_page_is_carried_out_and_a_node_boots_from_its_firmware() {
     let node = said("findmnt -no FSTYPE /;");
     assert_eq!(node, "overlay\nnfs4\nThis machine has no disk.\n");
     let lint = said("rootwright lint");
-    assert!(lint.contains("nodes: nothing wrong") || lint.contains(" note"), "{lint}");
+    assert!(
+        lint.contains("nodes: nothing wrong") || lint.contains(" note"),
+        "{lint}"
+    );
     let versions = said("export ls nodes");
-    assert!(versions.contains("current") && versions.contains("ganesha"), "{versions}");
+    assert!(
+        versions.contains("current") && versions.contains("ganesha"),
+        "{versions}"
+    );
     // The node stays on the first version; whoever starts now gets the second, then the first.
     let upgraded = said("grep -o \"nodes/[0-9]*/root\"");
     assert_eq!(
@@ -158,7 +166,10 @@ fn the_page_is_carried_out_and_a_node_boots_from_its_firmware() {
         "nodes/1/root\nThis machine has no disk.\nnodes/2/root\n"
     );
     let kept = said("export prune");
-    assert!(kept.contains("ganesha") && at.join("out/nodes/1/root/etc").is_dir(), "{kept}");
+    assert!(
+        kept.contains("ganesha") && at.join("out/nodes/1/root/etc").is_dir(),
+        "{kept}"
+    );
     let back = said("export rollback");
     assert!(back.ends_with("nodes/1/root\n"), "{back}");
     assert!(at.join("out/nodes/2/root/etc").is_dir());

@@ -114,8 +114,14 @@ root.export(#{ format: "dir", name: "works" });
     bench.success("works", &format!("{ROOT}{steps}"));
     assert_eq!(bench.exported("works", "srv/state"), "running\n");
     assert_eq!(bench.exported("works", "etc/hostname"), "by-bus\n");
-    assert_eq!(bench.exported("works", "srv/said"), "a b%c $d 100% $HOME\nin\n");
-    assert_eq!(bench.exported("works", "home/admin/me"), "admin\n/var/tmp\nlo\n");
+    assert_eq!(
+        bench.exported("works", "srv/said"),
+        "a b%c $d 100% $HOME\nin\n"
+    );
+    assert_eq!(
+        bench.exported("works", "home/admin/me"),
+        "admin\n/var/tmp\nlo\n"
+    );
     let host = std::fs::read_to_string("/etc/resolv.conf").unwrap();
     let server = host.lines().find(|line| line.starts_with("nameserver"));
     assert!(bench.exported("works", "srv/dns").contains(server.unwrap()));
@@ -129,7 +135,9 @@ find . -type f -print0 | xargs -0 sha256sum | sed 's|^\([0-9a-f]*\)  \./\(.*\)|\
     let output = run(Command::new("sh").args(["-euc", script, "sh"]).arg(root));
     let text = stdout(&output);
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
-    lines.map(|(path, rest)| (path.to_owned(), rest.to_owned())).collect()
+    lines
+        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
+        .collect()
 }
 
 /// What the root's own units and tmpfiles.d(5) make at every boot, and nothing of this one:
@@ -137,14 +145,18 @@ find . -type f -print0 | xargs -0 sha256sum | sed 's|^\([0-9a-f]*\)  \./\(.*\)|\
 #[test]
 fn a_boot_leaves_nothing_of_its_own() {
     let bench = Bench::get();
-    let steps = "root.nspawn_boot(\"true\");\nroot.export(#{ format: \"dir\", name: \"booted\" });\n";
+    let steps =
+        "root.nspawn_boot(\"true\");\nroot.export(#{ format: \"dir\", name: \"booted\" });\n";
     bench.success("booted", &format!("{ROOT}{steps}"));
     let (before, after) = (
         listing(&bench.folder.join("out/base/root")),
         listing(&bench.folder.join("out/booted/root")),
     );
     assert!(before.len() > 3_000);
-    let gone: Vec<&String> = before.keys().filter(|path| !after.contains_key(*path)).collect();
+    let gone: Vec<&String> = before
+        .keys()
+        .filter(|path| !after.contains_key(*path))
+        .collect();
     assert_eq!(gone, Vec::<&String>::new());
     let changed: Vec<&str> = after
         .iter()
@@ -173,14 +185,20 @@ fn a_script_that_fails() {
     let unit = "root.write_file(\"/etc/systemd/system/wrong.service\", \"[Service]\\nType=oneshot\\nExecStart=/bin/false\\n\");\n";
     bench
         .failure("fails", &format!("{unit}{call};\n"))
-        .says("run::command", "step 4 failed: the script ended with exit status 3")
+        .says(
+            "run::command",
+            "step 4 failed: the script ended with exit status 3",
+        )
         .underlines(call)
         .shows("nearly")
         .shows("failed: wrong.service");
     let killed = "root.nspawn_boot(\"kill -9 $$\")";
     bench
         .failure("killed", &format!("{killed};\n"))
-        .says("run::command", "step 3 failed: the script ended with exit status 137")
+        .says(
+            "run::command",
+            "step 3 failed: the script ended with exit status 137",
+        )
         .underlines(killed);
 }
 
@@ -195,7 +213,10 @@ fn a_time_out_says_what_hangs_and_what_the_journal_says() {
     let steps = format!("{HANGING}root.nspawn_run(\"systemctl enable moon.service\");\n{call};\n");
     bench
         .failure("not-up", &steps)
-        .says("run::command", "step 6 failed: the root's system was not up after 6 s")
+        .says(
+            "run::command",
+            "step 6 failed: the root's system was not up after 6 s",
+        )
         .underlines(call)
         .because("still being started: `moon.service`", "`timeout: 600`")
         .shows("journal: ")
@@ -204,14 +225,20 @@ fn a_time_out_says_what_hangs_and_what_the_journal_says() {
     let call = "root.nspawn_boot(\"echo asleep; systemd-cat -p err echo something broke; sleep 300\", #{ timeout: 6 })";
     bench
         .failure("asleep", &format!("{call};\n"))
-        .says("run::command", "step 3 failed: the script in the root's system had not ended after 6 s")
+        .says(
+            "run::command",
+            "step 3 failed: the script in the root's system had not ended after 6 s",
+        )
         .underlines(call)
         .shows("something broke");
 
     let call = "root.nspawn_boot(\"systemctl start stubborn.service\", #{ timeout: 6, allow_failure: \"the script may\" })";
     bench
         .failure("not-down", &format!("{HANGING}{call};\n"))
-        .says("run::command", "step 5 failed: the root's system had not shut down after 6 s")
+        .says(
+            "run::command",
+            "step 5 failed: the root's system had not shut down after 6 s",
+        )
         .underlines(call)
         .because("still being stopped: `stubborn.service`", "mend or mask")
         .shows("not yet");
@@ -222,22 +249,32 @@ fn a_system_that_cannot_come_up() {
     let bench = Bench::get();
     let call = "root.nspawn_boot(\"true\")";
     bench
-        .failure("no-init", &format!("root.remove_path(\"/usr/lib/systemd/systemd\");\n{call};\n"))
-        .says("run::command", "step 4 failed: the root has no systemd that could boot it")
+        .failure(
+            "no-init",
+            &format!("root.remove_path(\"/usr/lib/systemd/systemd\");\n{call};\n"),
+        )
+        .says(
+            "run::command",
+            "step 4 failed: the root has no systemd that could boot it",
+        )
         .underlines(call);
     let broken = r#"root.write_file("/etc/systemd/system/bad.service", "[Unit]\nDefaultDependencies=no\nBefore=local-fs.target\nOnFailure=emergency.target\nOnFailureJobMode=replace-irreversibly\n[Service]\nType=oneshot\nExecStart=/bin/false\n[Install]\nRequiredBy=local-fs.target\n");
 root.nspawn_run("systemctl enable bad.service");
 "#;
     let failure = bench.failure("emergency", &format!("{broken}{call};\n"));
     failure
-        .says("run::command", "step 5 failed: the root's system did not come up")
+        .says(
+            "run::command",
+            "step 5 failed: the root's system did not come up",
+        )
         .underlines(call)
         .because("failed: `bad.service`", "mend or mask what failed");
     let call = "root.nspawn_boot(\"systemctl reboot; sleep 60\")";
     let failure = bench.failure("reboot", &format!("{call};\n"));
     let message = failure.report.message.as_str();
     assert!(
-        message.contains("rebooted before the script had ended") || message.contains("exit status 143"),
+        message.contains("rebooted before the script had ended")
+            || message.contains("exit status 143"),
         "{message}"
     );
 }
@@ -254,7 +291,9 @@ fn two_boot_at_once() {
     };
     let mut builds = bench.build("one", &recipe("one"));
     std::fs::write(bench.folder.join("two.rhai"), recipe("two")).unwrap();
-    builds.arg("two.rhai").env("ROOTWRIGHT_SECRET_WORD", "hush-hush");
+    builds
+        .arg("two.rhai")
+        .env("ROOTWRIGHT_SECRET_WORD", "hush-hush");
     let output = run(&mut builds);
     assert!(!format!("{}{}", stdout(&output), stderr(&output)).contains("hush-hush"));
     let grep = Command::new("grep")
@@ -277,7 +316,10 @@ fn a_build_that_is_killed_takes_the_system_with_it() {
         .spawn()
         .unwrap();
     let until = Instant::now() + Duration::from_secs(60);
-    while processes_with("sleep 7531").iter().all(|line| line != "sleep 7531 ") {
+    while processes_with("sleep 7531")
+        .iter()
+        .all(|line| line != "sleep 7531 ")
+    {
         assert!(Instant::now() < until, "the script does not start");
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -305,8 +347,13 @@ root.export(#{ format: "dir", name: "by-hand" });
     let plan = |recipe: &str| {
         std::fs::write(bench.folder.join("by-hand.rhai"), recipe).unwrap();
         let mut plan = rootwright();
-        plan.current_dir(&bench.folder)
-            .args(["plan", "by-hand.rhai", "--allow-host-run", "--format", "sh"]);
+        plan.current_dir(&bench.folder).args([
+            "plan",
+            "by-hand.rhai",
+            "--allow-host-run",
+            "--format",
+            "sh",
+        ]);
         let script = bench.folder.join("plan.sh");
         std::fs::write(&script, stdout(&run(&mut plan))).unwrap();
         run(Command::new("shellcheck").arg(&script));
@@ -318,13 +365,19 @@ root.export(#{ format: "dir", name: "by-hand" });
     assert_eq!(bench.exported("by-hand", "etc/hostname"), "by-hand\n");
     assert_eq!(bench.exported("by-hand", "srv/me"), "a b%c $d\nin\n");
     assert_eq!(bench.exported("by-hand", "home/admin/me"), "admin\n");
-    assert_eq!(bench.exported("by-hand", "etc/machine-id"), bench.exported("base", "etc/machine-id"));
+    assert_eq!(
+        bench.exported("by-hand", "etc/machine-id"),
+        bench.exported("base", "etc/machine-id")
+    );
 
     let late = "let root = bootstrap(#{ distro: \"copied\" });\nroot.nspawn_boot(\"systemd-cat -p err echo something broke; sleep 300\", #{ timeout: 5, allow_failure: \"it may fail, not hang\" });\n";
     let output = plan(late).output().unwrap();
     let text = format!("{}{}", stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("something broke"), "{text}");
-    assert!(text.contains("the root did not come up and go down"), "{text}");
+    assert!(
+        text.contains("the root did not come up and go down"),
+        "{text}"
+    );
     bench.nothing_is_left();
 }

@@ -215,7 +215,10 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
         .take(ERRORS)
         .for_each(|line| add(line));
     // The end of what the command itself said.
-    let own = failure.output.iter().filter(|line| !failure.told.contains(line));
+    let own = failure
+        .output
+        .iter()
+        .filter(|line| !failure.told.contains(line));
     let own: Vec<&String> = own.collect();
     let tail = own.len().saturating_sub(TAIL);
     own.iter().skip(tail).for_each(|line| add(line));
