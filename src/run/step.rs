@@ -283,10 +283,10 @@ impl Running<'_> {
     ) -> Error {
         let step = self.at.step;
         let planned = command::quote_all(judged.planned);
-        let mut matched = ended.matched;
-        if judged.op == "nspawn_boot" {
-            matched.extend(boot::told(&ended.output));
-        }
+        let told = match judged.op == "nspawn_boot" {
+            true => boot::told(&ended.output).collect(),
+            false => Vec::new(),
+        };
         let failure = CommandFailure {
             step: step.number,
             label: step.label.clone(),
@@ -298,7 +298,8 @@ impl Running<'_> {
                 false => judged.tools.to_vec(),
             },
             status: ended.status,
-            matched,
+            matched: ended.matched,
+            told,
             output: ended.output,
             log: self.log(),
             kept: None,

@@ -139,12 +139,17 @@ const BOOT_SECONDS: u64 = 300;
 fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
-    let timeout = fields.number("timeout", 1)?.unwrap_or(BOOT_SECONDS);
+    let timeout = fields.number("timeout", 1).map_err(|report| {
+        let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
+        Box::new(report.help(help))
+    })?;
+    let timeout = timeout.unwrap_or(BOOT_SECONDS);
     for name in ["user", "cwd"] {
         // It is a line of a unit file.
         if fields.text(name)?.is_some_and(|text| text.contains('\n')) {
             let message = format!("`{name}` has a line break in it");
-            return Err(fields.refuse(name, "line_break", message));
+            let report = fields.refuse(name, "line_break", message);
+            return Err(Box::new(report.help("write one name or path")));
         }
     }
     let boot = |run| Op::NspawnBoot(NspawnBoot { run, timeout });
