@@ -52,7 +52,8 @@ pub struct Builtin {
     pub access: Access,
     /// `doc/NAME.md`, in the form that the reference takes apart: src/reference/form.rs.
     pub doc: &'static str,
-    /// A script that runs as it is; one of the stdlib, where only that may call it.
+    /// A script that runs as it is, or a module, where only those may call it; empty where
+    /// `doc` has one.
     pub example: &'static str,
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
 }
