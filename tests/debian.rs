@@ -230,7 +230,7 @@ root.export(#{{ format: "dir", name: "everyday" }});
         .arg(folder.join("store"))
         .arg("--out")
         .arg(folder.join("out")));
-    let said = stdout(&output) + &stderr(&output);
+    let said = format!("{}{}", stdout(&output), stderr(&output));
     assert!(!said.contains("$6$root"), "{said}");
     let root = folder.join("out/everyday/root");
     let holds = |file: &str, start: &str| {
