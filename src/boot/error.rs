@@ -41,8 +41,10 @@ pub enum Error {
         what: &'static str,
         said: Vec<String>,
     },
-    #[error("the node did not come up")]
+    #[error("the node that boots from `{}` did not come up", .0.export)]
     NoAnswer(Box<Silence>),
+    #[error("{0}")]
+    Network(crate::run::Error),
     #[error("the boot of a node was interrupted")]
     Interrupted,
     #[error("a node cannot be booted")]
@@ -52,6 +54,8 @@ pub enum Error {
 /// A node that never said how it is.
 #[derive(Debug)]
 pub struct Silence {
+    /// The export's name.
+    pub export: String,
     pub why: Why,
     /// How far it got.
     pub reached: Option<String>,
@@ -64,6 +68,10 @@ pub struct Silence {
     /// All of them.
     pub log: PathBuf,
     pub command: String,
+    /// QEMU's, for known causes.
+    pub program: String,
+    /// The command that gives somebody the node's console.
+    pub attend: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +100,7 @@ impl Error {
                 .cause(format!("the stdlib's `boot/machines.toml` knows {}", known.join(", "))),
             Error::Bootless { why, .. } => Report::new("boot::bootless", message)
                 .cause(why.clone())
-                .help("install a kernel, call `dracut`, and export the root again"),
+                .help("a node needs a kernel, `dracut` with the transport, and an export in the format `nfs`, `dir`, `squashfs`, `erofs` or `cpio`"),
             Error::Via { transport, .. } => {
                 let report = Report::new("boot::via", message);
                 match transport {
@@ -126,6 +134,7 @@ impl Error {
             }
             Error::Serve { said, .. } => Report::new("boot::serve", message).cause(said.join("\n")),
             Error::NoAnswer(silence) => silence.report(message, hints),
+            Error::Network(error) => error.report(hints),
             Error::Interrupted => Report::new("boot::interrupted", message),
             Error::Io(source) => Report::new("boot::io", message).cause(source.to_string()),
         }
@@ -134,7 +143,9 @@ impl Error {
 
 impl Silence {
     fn report(&self, message: String, hints: &HintSet) -> Report {
-        let known = hints.explain(&["qemu", "dracut", "nfs", "boot"], &self.console.join("\n"));
+        let said: Vec<&str> = self.console.iter().map(|line| unmarked(line)).collect();
+        let tools = [self.program.as_str(), "node", "dracut", "mount.nfs4"];
+        let known = hints.explain(&tools, &said.join("\n"));
         let mut lines = self.console.clone();
         if let Some(matched) = &self.matched
             && !lines.contains(matched)
@@ -164,11 +175,52 @@ impl Silence {
             Some(known) => report.cause(&known.cause).help(&known.help),
             None => report.cause(reached),
         };
-        match self.why {
-            Why::Timeout => report
-                .help("`--timeout SECONDS` waits longer: an emulated processor is slow")
-                .help("`--interactive` gives you the node's console"),
-            _ => report.help("`--interactive` gives you the node's console"),
-        }
+        let report = match self.why {
+            Why::Timeout => report.help(
+                "an emulated processor is slow: give it longer with `--timeout SECONDS`, in a recipe with `timeout`",
+            ),
+            _ => report,
+        };
+        report
+            .help("look around in the node, with its console on your terminal")
+            .next(self.attend.clone())
+    }
+}
+
+/// A line of a console without the kernel's time and the name of who has written it.
+fn unmarked(line: &str) -> &str {
+    let Some((time, rest)) = line
+        .strip_prefix('[')
+        .and_then(|line| line.split_once("] "))
+    else {
+        return line;
+    };
+    if time.trim().parse::<f64>().is_err() {
+        return line;
+    }
+    match rest.split_once("]: ") {
+        Some((who, said)) if !who.contains(' ') && who.contains('[') => said,
+        _ => rest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_see_what_programs_of_a_node_say() {
+        assert_eq!(
+            unmarked("[   12.345678] dracut-initqueue[512]: mount.nfs4: No such device"),
+            "mount.nfs4: No such device"
+        );
+        assert_eq!(
+            unmarked("[    1.0] Kernel panic - not syncing: x"),
+            "Kernel panic - not syncing: x"
+        );
+        assert_eq!(
+            unmarked("[  OK  ] Reached target"),
+            "[  OK  ] Reached target"
+        );
     }
 }

@@ -10,8 +10,6 @@ use fs_err as fs;
 
 use super::Error;
 
-pub const PROGRAM: &str = "ganesha.nfsd";
-
 /// How long the server has until it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often another port is tried: another process may take a free one first.
@@ -29,7 +27,7 @@ impl Nfs {
     ///
     /// # Errors
     /// When it cannot be started, or does not listen in time.
-    pub fn serve(tree: &Path, folder: &Path) -> Result<Nfs, Error> {
+    pub fn serve(program: &str, tree: &Path, folder: &Path) -> Result<Nfs, Error> {
         let path = tree.display().to_string();
         if path.contains(['"', '\\', '\n']) {
             return Err(Error::Path { path: tree.into() });
@@ -45,7 +43,7 @@ impl Nfs {
                 configure(&path, port, &recovery.display().to_string()),
             )?;
             let _ = fs::remove_file(&log);
-            let mut child = Command::new(PROGRAM)
+            let mut child = Command::new(program)
                 .arg("-F")
                 .arg("-f")
                 .arg(&configuration)
@@ -57,7 +55,7 @@ impl Nfs {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
-                .map_err(|source| Error::start(PROGRAM, source))?;
+                .map_err(|source| Error::start(program, source))?;
             let start = Instant::now();
             while start.elapsed() < PATIENCE {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -72,7 +72,7 @@ impl Running<'_> {
                 Op::HostRun(run) => self.on_host(&action.site, run)?,
                 Op::NspawnRun(run) => drop(self.in_root(&action.site, run, true)?),
                 Op::NspawnBoot(boot) => self.booted(&action.site, boot)?,
-                Op::Export(_) => {}
+                Op::Export(_) | Op::ExpectBoot(_) => {}
                 op => self.file(&action.site, op)?,
             }
         }
