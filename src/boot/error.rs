@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::console::Excerpt;
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::plan::Transport;
 
@@ -60,12 +61,9 @@ pub struct Silence {
     /// How far it got.
     pub reached: Option<String>,
     pub seconds: f64,
-    /// The line of the console that ended the wait.
-    pub matched: Option<String>,
-    /// The console's last lines.
-    pub console: Vec<String>,
-    pub total_lines: usize,
-    /// All of them.
+    /// What its console said.
+    pub excerpt: Excerpt,
+    /// All of that.
     pub log: PathBuf,
     pub command: String,
     /// QEMU's, for known causes.
@@ -143,15 +141,8 @@ impl Error {
 
 impl Silence {
     fn report(&self, message: String, hints: &HintSet) -> Report {
-        let said: Vec<&str> = self.console.iter().map(|line| unmarked(line)).collect();
-        let tools = [self.program.as_str(), "node", "dracut", "mount.nfs4"];
-        let known = hints.explain(&tools, &said.join("\n"));
-        let mut lines = self.console.clone();
-        if let Some(matched) = &self.matched
-            && !lines.contains(matched)
-        {
-            lines.insert(0, matched.clone());
-        }
+        let tools = [self.program.as_str(), "dracut", "mount.nfs4"];
+        let known = hints.explain(&tools, &self.excerpt.searched);
         let mut report = Report::new("boot::no_answer", message).command(CommandReport {
             command: self.command.clone(),
             place: "on the host".to_owned(),
@@ -163,8 +154,8 @@ impl Silence {
                 Why::Ended => format!("QEMU ended after {:.0} s", self.seconds),
                 Why::Timeout => format!("ended after {:.0} s without an answer", self.seconds),
             },
-            lines,
-            total_lines: self.total_lines,
+            lines: self.excerpt.shown.clone(),
+            total_lines: self.excerpt.total,
             log: Some(self.log.clone()),
         });
         let reached = match &self.reached {
@@ -184,43 +175,5 @@ impl Silence {
         report
             .help("look around in the node, with its console on your terminal")
             .next(self.attend.clone())
-    }
-}
-
-/// A line of a console without the kernel's time and the name of who has written it.
-fn unmarked(line: &str) -> &str {
-    let Some((time, rest)) = line
-        .strip_prefix('[')
-        .and_then(|line| line.split_once("] "))
-    else {
-        return line;
-    };
-    if time.trim().parse::<f64>().is_err() {
-        return line;
-    }
-    match rest.split_once("]: ") {
-        Some((who, said)) if !who.contains(' ') && who.contains('[') => said,
-        _ => rest,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_see_what_programs_of_a_node_say() {
-        assert_eq!(
-            unmarked("[   12.345678] dracut-initqueue[512]: mount.nfs4: No such device"),
-            "mount.nfs4: No such device"
-        );
-        assert_eq!(
-            unmarked("[    1.0] Kernel panic - not syncing: x"),
-            "Kernel panic - not syncing: x"
-        );
-        assert_eq!(
-            unmarked("[  OK  ] Reached target"),
-            "[  OK  ] Reached target"
-        );
     }
 }

@@ -5,6 +5,7 @@
 //! Servers and node are in a network of their own, in which there is nothing else: nobody
 //! but the node can get at what is served, and the node gets at nothing but that.
 
+mod console;
 mod content;
 mod error;
 mod expect;

@@ -1,6 +1,5 @@
 //! The tree of an export over NFSv4, on a port of the loopback, by nfs-ganesha.
 
-use std::io::{Read, Seek};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 use super::Error;
+use super::console::tail;
 
 /// How long the server has until it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -114,23 +114,4 @@ fn end(child: &mut Child) {
     }
     let _ = child.kill();
     let _ = child.wait();
-}
-
-/// The last lines of a log.
-pub fn tail(path: &Path) -> Vec<String> {
-    let mut bytes = Vec::new();
-    if let Ok(mut file) = fs::File::open(path) {
-        let length = file.metadata().map_or(0, |metadata| metadata.len());
-        let from = length.saturating_sub(64 << 10);
-        let _ = file.seek(std::io::SeekFrom::Start(from));
-        let _ = file.read_to_end(&mut bytes);
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let from = lines.len().saturating_sub(25);
-    lines.into_iter().skip(from).map(str::to_owned).collect()
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
+use super::console::{Excerpt, tail};
 use super::error::{Silence, Why};
 use super::guest::{Facts, READY, Script};
 use super::machine::{Accelerator, Machine, Marks};
-use super::{Error, Milestone, name, nfs};
+use super::{Error, Milestone, name};
 use crate::export::Opened;
 use crate::plan::command::quote_all;
 
@@ -208,17 +209,18 @@ pub fn watch(
                 (None, true) => Why::Ended,
                 (None, false) => Why::Timeout,
             };
-            let mut console = nfs::tail(start.console);
-            console.extend(nfs::tail(&errors));
+            let mut excerpt = Excerpt::of(&text, matched.as_deref());
+            if why == Why::Ended {
+                let notes = |line: &String| !line.contains(": info: ");
+                excerpt.add(tail(&errors).into_iter().filter(notes).collect());
+            }
             return Err(Error::NoAnswer(Box::new(Silence {
                 why,
                 export: name(wanted.export),
                 attend: super::expect::attend(wanted.export),
                 reached: answer.milestones.last().map(|last| last.name.clone()),
                 seconds: answer.seconds,
-                matched,
-                total_lines: text.lines().count(),
-                console: console.iter().map(|line| plain(line)).collect(),
+                excerpt,
                 log: start.console.to_owned(),
                 command: answer.command,
                 program: start.machine.program.clone(),
@@ -322,37 +324,5 @@ fn talk(stream: UnixStream, script: &Script, end: Instant, send: &Sender<String>
         } else if send.send(line).is_err() {
             return;
         }
-    }
-}
-
-/// A line of a console without what moves and colours it.
-fn plain(line: &str) -> String {
-    let mut out = String::new();
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => {
-                // CSI … letter, or one character.
-                if chars.next() == Some('[') {
-                    chars.by_ref().find(char::is_ascii_alphabetic);
-                }
-            }
-            c if c.is_control() && c != '\t' => {}
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn consoles_are_read_without_colours() {
-        assert_eq!(
-            plain("\u{1b}[0;32m  OK  \u{1b}[0m] Reached\r"),
-            "  OK  ] Reached"
-        );
     }
 }

@@ -190,10 +190,9 @@ pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Che
             status => format!("exit status {status}"),
         };
         let shown = command.lines().next().unwrap_or_default();
-        let lines = if status == "0" && lines.len() < 2 {
-            Vec::new()
-        } else {
-            lines
+        let lines = match status.as_str() {
+            "0" => lines.into_iter().skip(1).collect(),
+            _ => lines,
         };
         add(&format!("`{shown}`"), status == "0", &found, lines);
     }
