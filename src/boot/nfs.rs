@@ -1,4 +1,4 @@
-//! The tree of an export over NFSv4, on a port of the loopback, by nfs-ganesha.
+//! The tree of an export over NFSv4, in a network where nobody else is, by nfs-ganesha.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -81,10 +81,11 @@ impl Drop for Nfs {
     }
 }
 
-/// What was tried: version 4 alone needs neither rpcbind nor a bus.
+/// What was tried: version 4 alone needs neither rpcbind nor a bus. No `Bind_addr`: where
+/// there is a loopback alone it takes none, and where nothing else is it needs none.
 fn configure(path: &str, port: u16, recovery: &str) -> String {
     format!(
-        "NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Bind_addr = 127.0.0.1; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}\n\
+        "NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}\n\
          NFSv4 {{ Graceless = true; RecoveryRoot = \"{recovery}\"; Only_Numeric_Owners = true; Delegations = false; }}\n\
          NFS_KRB5 {{ Active_krb5 = false; }}\n\
          EXPORT {{ Export_Id = 1; Path = \"{path}\"; Pseudo = /; Access_Type = RO; Squash = No_Root_Squash; SecType = sys; Protocols = 4; Transports = TCP; FSAL {{ Name = VFS; }} }}\n"
