@@ -76,8 +76,7 @@ let facts = root.distro_call("boot_files");"#,
         optional: 0,
         access: Access::Modules,
         doc: include_str!("doc/describe_root.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.describe_root(#{ release: "bookworm", arch: "amd64", machine: "x86_64" });"#,
+        example: "",
         run: describe_root,
     },
 ];
