@@ -29,17 +29,10 @@ root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
         params: &["root", "command", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Boots the root's own systemd in a container, and runs a command in it once the system is up.
-
-For what works in a running system only: `systemctl start`, `localectl`, setting a database
-up. The system is shut down when the command has ended. `timeout` (300) is the seconds from
-the start to the end of the shut-down; when they are over, the report has what hangs and the
-journal's errors. Other options as for `nspawn_run`. With `network`, which is true by
-default, services listen on the host's network. The boot is none of a node: timers do not
-start, /etc/fstab is not mounted, machine id and journal are the boot's own and not kept.",
+        doc: include_str!("doc/nspawn_boot.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(["systemd-sysv", "dbus"]);
-root.nspawn_boot("localectl set-locale LANG=C.UTF-8", #{ timeout: 60 });"#,
+root.nspawn_boot("hostnamectl set-hostname head", #{ timeout: 60 });"#,
         run: nspawn_boot,
     },
     Builtin {
