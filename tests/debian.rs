@@ -301,6 +301,7 @@ root.export(#{{ format: "dir", name: "everyday" }});
     assert_eq!(std::fs::read_to_string(&tool).unwrap(), "tool\n");
     assert!(!root.join("var/tmp/rootwright-archive").exists());
 }
+const TEST: &str = "debian::both_releases_build_as_by_hand_and_bookworm_boots_over_nfs";
 
 const TEST: &str = "debian::both_releases_build_as_by_hand_and_bookworm_boots_over_nfs";
 
