@@ -227,7 +227,7 @@ fn a_recipe_that_has_no_end_is_not_read_to_its_end() {
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     assert!(said.contains("`/dev/zero` is larger than 1 MiB"), "{said}");
-    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+    assert!(started.elapsed() < std::time::Duration::from_secs(60));
 }
 
 #[test]

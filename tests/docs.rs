@@ -29,6 +29,7 @@ fn every_rhai_example_evaluates() {
         "README.md",
         "docs/guide.md",
         "docs/exports.md",
+        "docs/diskless.md",
         "docs/lint.md",
         "docs/architecture.md",
         "docs/plan.md",

@@ -288,7 +288,7 @@ fn a_distro_of_the_repository_works_like_a_built_in_one() {
         "log(`${role(root, \"init\")} ${role(root, \"nfs-client\")} ${root.kernels()[0].package} ${root.repositories()[0].suites}`);",
     );
     assert!(output.status.success(), "{}", stderr(&output));
-    let said = stdout(&output) + &stderr(&output);
+    let said = format!("{}{}", stdout(&output), stderr(&output));
     assert!(
         said.contains("[\"tiny-root\"] [] linux-image-amd64 [\"bookworm\"]"),
         "{said}"

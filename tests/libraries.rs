@@ -821,7 +821,8 @@ fn a_rewritten_history_is_refused() {
 fn a_changed_copy_or_lock_is_refused() {
     let site = Site::new();
     site.add();
-    let changes: [(&str, fn(&Path)); 3] = [
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 3] = [
         ("a file", |copy| {
             std::fs::write(
                 copy.join("parts/names.rhai"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::console::Excerpt;
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::plan::Transport;
 
@@ -41,8 +42,10 @@ pub enum Error {
         what: &'static str,
         said: Vec<String>,
     },
-    #[error("the node did not come up")]
+    #[error("the node that boots from `{}` did not come up", .0.export)]
     NoAnswer(Box<Silence>),
+    #[error("{0}")]
+    Network(crate::run::Error),
     #[error("the boot of a node was interrupted")]
     Interrupted,
     #[error("a node cannot be booted")]
@@ -52,18 +55,21 @@ pub enum Error {
 /// A node that never said how it is.
 #[derive(Debug)]
 pub struct Silence {
+    /// The export's name.
+    pub export: String,
     pub why: Why,
     /// How far it got.
     pub reached: Option<String>,
     pub seconds: f64,
-    /// The line of the console that ended the wait.
-    pub matched: Option<String>,
-    /// The console's last lines.
-    pub console: Vec<String>,
-    pub total_lines: usize,
-    /// All of them.
+    /// What its console said.
+    pub excerpt: Excerpt,
+    /// All of that.
     pub log: PathBuf,
     pub command: String,
+    /// QEMU's, for known causes.
+    pub program: String,
+    /// The command that gives somebody the node's console.
+    pub attend: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +98,7 @@ impl Error {
                 .cause(format!("the stdlib's `boot/machines.toml` knows {}", known.join(", "))),
             Error::Bootless { why, .. } => Report::new("boot::bootless", message)
                 .cause(why.clone())
-                .help("install a kernel, call `dracut`, and export the root again"),
+                .help("a node needs a kernel, `dracut` with the transport, and an export in the format `nfs`, `dir`, `squashfs`, `erofs` or `cpio`"),
             Error::Via { transport, .. } => {
                 let report = Report::new("boot::via", message);
                 match transport {
@@ -126,6 +132,7 @@ impl Error {
             }
             Error::Serve { said, .. } => Report::new("boot::serve", message).cause(said.join("\n")),
             Error::NoAnswer(silence) => silence.report(message, hints),
+            Error::Network(error) => error.report(hints),
             Error::Interrupted => Report::new("boot::interrupted", message),
             Error::Io(source) => Report::new("boot::io", message).cause(source.to_string()),
         }
@@ -134,13 +141,8 @@ impl Error {
 
 impl Silence {
     fn report(&self, message: String, hints: &HintSet) -> Report {
-        let known = hints.explain(&["qemu", "dracut", "nfs", "boot"], &self.console.join("\n"));
-        let mut lines = self.console.clone();
-        if let Some(matched) = &self.matched
-            && !lines.contains(matched)
-        {
-            lines.insert(0, matched.clone());
-        }
+        let tools = [self.program.as_str(), "dracut", "mount.nfs4"];
+        let known = hints.explain(&tools, &self.excerpt.searched);
         let mut report = Report::new("boot::no_answer", message).command(CommandReport {
             command: self.command.clone(),
             place: "on the host".to_owned(),
@@ -152,8 +154,8 @@ impl Silence {
                 Why::Ended => format!("QEMU ended after {:.0} s", self.seconds),
                 Why::Timeout => format!("ended after {:.0} s without an answer", self.seconds),
             },
-            lines,
-            total_lines: self.total_lines,
+            lines: self.excerpt.shown.clone(),
+            total_lines: self.excerpt.total,
             log: Some(self.log.clone()),
         });
         let reached = match &self.reached {
@@ -164,11 +166,14 @@ impl Silence {
             Some(known) => report.cause(&known.cause).help(&known.help),
             None => report.cause(reached),
         };
-        match self.why {
-            Why::Timeout => report
-                .help("`--timeout SECONDS` waits longer: an emulated processor is slow")
-                .help("`--interactive` gives you the node's console"),
-            _ => report.help("`--interactive` gives you the node's console"),
-        }
+        let report = match self.why {
+            Why::Timeout => report.help(
+                "an emulated processor is slow: give it longer with `--timeout SECONDS`, in a recipe with `timeout`",
+            ),
+            _ => report,
+        };
+        report
+            .help("look around in the node, with its console on your terminal")
+            .next(self.attend.clone())
     }
 }

@@ -5,6 +5,7 @@
 //! transient unit, because a unit of the boot itself cannot wait for the boot's end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Error;
 
@@ -12,16 +13,21 @@ use super::Error;
 pub const READY: &str = "rootwright-ready";
 /// The line that ends the script.
 const END: &str = "#end";
-/// Where the stdlib's script takes the commands.
+/// Where the stdlib's script takes the commands, and how many seconds it has.
 const COMMANDS: &str = "@COMMANDS@";
+const SECONDS: &str = "@SECONDS@";
+/// What the node keeps of its time to say what it has seen.
+const SPARE: Duration = Duration::from_secs(20);
 /// Bytes of a command: what a serial port's buffers hold for sure.
 const MOST: usize = 16 << 10;
 
 /// The words for the kernel command line that start the check. The quotes are the kernel's;
 /// nothing in it is expanded on the way (no `$`, no `%`).
 pub fn words(console: &str, channel: &str) -> String {
+    // In brackets: a service's own process would make the port its controlling terminal, and
+    // the kernel hangs that up, for the check too, when it ends.
     let shell = format!(
-        "exec 3<>{channel}; stty raw -echo <&3; echo {READY} >&3; sed /^{END}/q <&3 >/run/rootwright-check; \
+        "(exec 3<>{channel}; stty raw -echo <&3; echo {READY} >&3; sed /^{END}/q <&3 >/run/rootwright-check); \
          exec systemd-run --quiet --no-block --unit=rootwright-check /bin/sh /run/rootwright-check {channel}"
     );
     format!(
@@ -31,25 +37,41 @@ pub fn words(console: &str, channel: &str) -> String {
     )
 }
 
-/// The script with the commands in it.
-///
-/// # Errors
-/// [`Error::Command`] for one that is too long.
-pub fn script(text: &str, commands: &[String]) -> Result<String, Error> {
-    let mut calls = String::new();
-    for (number, command) in commands.iter().enumerate() {
-        if command.len() > MOST {
-            return Err(Error::Command {
-                length: command.len(),
-                limit: MOST,
-            });
+/// The script for the node, but for the time that it has.
+#[derive(Clone, Debug)]
+pub struct Script(String);
+
+impl Script {
+    /// The stdlib's script with the commands in it.
+    ///
+    /// # Errors
+    /// [`Error::Command`] for one that is too long.
+    pub fn new(text: &str, commands: &[String]) -> Result<Script, Error> {
+        let mut calls = String::new();
+        for (number, command) in commands.iter().enumerate() {
+            if command.len() > MOST {
+                return Err(Error::Command {
+                    length: command.len(),
+                    limit: MOST,
+                });
+            }
+            let quoted = crate::plan::command::quote(command);
+            calls.push_str(&format!("run {number} {quoted}\n"));
         }
-        let quoted = crate::plan::command::quote(command);
-        calls.push_str(&format!("run {number} {quoted}\n"));
+        // A line of a command that looks like the end would be one.
+        let calls = calls.replace(&format!("\n{END}"), &format!("\n {END}"));
+        Ok(Script(format!(
+            "{}\n{END}\n",
+            text.replace(COMMANDS, &calls)
+        )))
     }
-    // A line of a command that looks like the end would be one.
-    let calls = calls.replace(&format!("\n{END}"), &format!("\n {END}"));
-    Ok(format!("{}\n{END}\n", text.replace(COMMANDS, &calls)))
+
+    /// The script for a node that has `left` to answer, less what the answer itself takes.
+    pub fn with_time(&self, left: Duration) -> String {
+        let spare = (left / 10).min(SPARE);
+        let seconds = left.saturating_sub(spare).as_secs().max(1);
+        self.0.replacen(SECONDS, &seconds.to_string(), 1)
+    }
 }
 
 /// What the node has said.
@@ -118,10 +140,31 @@ mod tests {
 
     #[test]
     fn a_command_cannot_end_the_script() {
-        let text = script("before\n@COMMANDS@\nafter\n", &["a\n#end\nb".to_owned()]).unwrap();
+        let script = Script::new("before\n@COMMANDS@\nafter\n", &["a\n#end\nb".to_owned()]);
+        let text = script.unwrap().with_time(Duration::from_secs(9));
         let ends = text.lines().filter(|line| line.starts_with(END)).count();
         assert_eq!(ends, 1);
         assert!(text.ends_with("after\n\n#end\n"), "{text}");
+    }
+
+    #[test]
+    fn the_node_is_told_how_long_it_has() {
+        let script = Script::new("end=@SECONDS@\n@COMMANDS@", &["echo @SECONDS@".to_owned()]);
+        let text = script.unwrap().with_time(Duration::from_secs(600));
+        assert!(text.starts_with("end=580\n"), "{text}");
+        assert!(text.contains("echo @SECONDS@"), "{text}");
+    }
+
+    #[test]
+    fn a_command_has_a_length_that_it_may_have() {
+        let error = Script::new("", &["x".repeat(MOST + 1)]).unwrap_err();
+        let report = error.report(&crate::diagnose::HintSet::default());
+        assert_eq!(report.code, "boot::command");
+        assert_eq!(
+            report.message,
+            "a command for the node has 16385 bytes, and 16384 is the most"
+        );
+        assert_eq!(report.help, ["put a script into the root, and call that"]);
     }
 
     #[test]

@@ -57,13 +57,10 @@ impl Http {
                                 file,
                                 sent: Arc::clone(&sent),
                             };
-                            request.respond(Response::new(
-                                StatusCode(200),
-                                Vec::new(),
-                                counted,
-                                length,
-                                None,
-                            ))
+                            let response =
+                                Response::new(StatusCode(200), Vec::new(), counted, length, None);
+                            // Firmware waits for the end of what comes in chunks.
+                            request.respond(response.with_chunked_threshold(usize::MAX))
                         }
                         None => request.respond(Response::empty(404)),
                     };
@@ -108,5 +105,51 @@ impl Read for Counted {
         let read = self.file.read(buffer)?;
         self.sent.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpStream;
+
+    fn ask(port: u16, request: &str) -> Vec<u8> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn files_come_whole_with_their_length_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = vec![b'x'; 300_000];
+        std::fs::write(folder.path().join("image"), &image).unwrap();
+        std::fs::create_dir(folder.path().join("root")).unwrap();
+        std::fs::write(folder.path().join("root/shadow"), "s").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
+        let http = Http::serve(folder.path()).unwrap();
+        let get = |url: &str| {
+            let request = format!("GET {url} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            String::from_utf8_lossy(&ask(http.port, &request)).into_owned()
+        };
+        let answer = get("/image?x");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("Content-Length: 300000"), "{head}");
+        assert_eq!(body.len(), 300_000);
+        assert_eq!(http.sent(), 300_000);
+        for url in [
+            "/root/shadow",
+            "/root",
+            "/link",
+            "/../etc/passwd",
+            "/",
+            "/.image",
+        ] {
+            assert!(get(url).starts_with("HTTP/1.1 404"), "{url}");
+        }
     }
 }

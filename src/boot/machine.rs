@@ -10,11 +10,14 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::Error;
+use crate::plan::Transport;
 
 /// The stdlib's table of machines, `boot/machines.toml`.
 #[derive(Debug, Deserialize)]
 pub struct Machines {
     died: Died,
+    /// The programs that serve a root, by transport.
+    servers: BTreeMap<String, String>,
     milestones: BTreeMap<String, String>,
     #[serde(flatten)]
     machines: BTreeMap<String, Machine>,
@@ -65,6 +68,17 @@ impl Machines {
         self.machines.get(name).ok_or_else(|| Error::Machine {
             name: name.to_owned(),
             known: self.machines.keys().cloned().collect(),
+        })
+    }
+
+    /// The program that serves a root over NFS.
+    ///
+    /// # Errors
+    /// [`Error::Table`] when the table names none.
+    pub fn nfs_server(&self) -> Result<&str, Error> {
+        let server = self.servers.get(Transport::Nfs.name());
+        server.map(String::as_str).ok_or_else(|| Error::Table {
+            message: "`servers` names none for `nfs`".to_owned(),
         })
     }
 

@@ -1,13 +1,21 @@
 //! Boots an export as its nodes will: kernel and initramfs that the export has, its own
 //! command line, its root served from this host alone, in QEMU with user networking. What
 //! the node then says of itself is compared with what the export promises.
+//!
+//! Servers and node are in a network of their own, in which there is nothing else: nobody
+//! but the node can get at what is served, and the node gets at nothing but that.
 
+mod console;
+mod content;
 mod error;
+mod expect;
 mod guest;
 mod http;
 mod machine;
 mod nfs;
 mod node;
+mod serve;
+mod table;
 mod verdict;
 
 use std::io::Read;
@@ -17,22 +25,20 @@ use std::time::Duration;
 use fs_err as fs;
 
 use crate::export::Opened;
-use crate::plan::{Format, Key, Transport};
-use crate::store::Sum;
+use crate::plan::{ExpectBoot, Format, Transport, Via};
+use crate::run::loopback;
+use content::Content;
+use serve::Servers;
 
 pub use error::{Error, Silence, Why};
+pub use expect::Boots;
 pub use machine::Machines;
-pub use nfs::PROGRAM as NFS_SERVER;
 pub use verdict::{Check, Expected, Milestone, Verdict};
-
-/// This host, as a node with user networking sees it.
-const HOST: &str = "10.0.2.2";
 
 /// How to boot.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// From the firmware on: DHCP, TFTP, iPXE and the export's boot script.
-    pub firmware: bool,
+    pub via: Via,
     /// Commands for a shell in the node; each has to end with 0.
     pub commands: Vec<String>,
     /// In MiB; what the transport asks for where absent.
@@ -42,12 +48,54 @@ pub struct Wanted {
     pub limit: Duration,
 }
 
+impl From<&ExpectBoot> for Wanted {
+    fn from(expect: &ExpectBoot) -> Wanted {
+        Wanted {
+            via: expect.via,
+            commands: expect.commands.clone(),
+            memory: expect.memory,
+            processors: expect.processors,
+            limit: Duration::from_secs(expect.timeout),
+        }
+    }
+}
+
 /// What the stdlib brings.
 #[derive(Debug)]
 pub struct Means {
     pub machines: Machines,
     /// The script that runs in the node.
     pub check: String,
+}
+
+impl Means {
+    /// From the stdlib's `boot/machines.toml` and `boot/check.sh`.
+    ///
+    /// # Errors
+    /// [`Error::Table`] when the table cannot be read.
+    pub fn new(machines: &str, check: &str) -> Result<Means, Error> {
+        Ok(Means {
+            machines: Machines::new(machines)?,
+            check: check.to_owned(),
+        })
+    }
+
+    /// The programs of the host that a boot takes, with what for; `machine` where it is
+    /// known.
+    pub fn programs(
+        &self,
+        machine: Option<&str>,
+        transport: Option<Transport>,
+    ) -> Vec<(String, &'static str)> {
+        let machine = machine.and_then(|name| self.machines.get(name).ok());
+        let node = machine.map(|machine| (machine.program.clone(), "the node"));
+        let server = match transport {
+            Some(Transport::Nfs) => self.machines.nfs_server().ok(),
+            _ => None,
+        };
+        let server = server.map(|server| (server.to_owned(), "its root over NFS"));
+        node.into_iter().chain(server).collect()
+    }
 }
 
 /// Where a boot happens.
@@ -63,12 +111,10 @@ pub struct Place<'a> {
 /// # Errors
 /// When the export boots no node, or none that this table knows.
 pub fn programs(opened: &Opened, means: &Means) -> Result<Vec<(String, &'static str)>, Error> {
-    let machine = means.machines.get(machine_of(opened)?)?;
-    let mut programs = vec![(machine.program.clone(), "the node")];
-    if opened.transport() == Some(Transport::Nfs) {
-        programs.push((NFS_SERVER.to_owned(), "its root over NFS"));
-    }
-    Ok(programs)
+    bootable(opened)?;
+    let machine = machine_of(opened)?;
+    means.machines.get(machine)?;
+    Ok(means.programs(Some(machine), opened.transport()))
 }
 
 /// Boots the export, and says what holds. `see` gets what happens.
@@ -79,18 +125,28 @@ pub fn boot(
     opened: &Opened,
     wanted: &Wanted,
     means: &Means,
-    place: Place<'_>,
+    place: &Place<'_>,
+    interrupted: &(dyn Fn() -> bool + Sync),
+    see: &mut (dyn FnMut(&str) + Send),
+) -> Result<Verdict, Error> {
+    bootable(opened)?;
+    in_own_network(|| checked(opened, wanted, means, place, interrupted, see))
+}
+
+fn checked(
+    opened: &Opened,
+    wanted: &Wanted,
+    means: &Means,
+    place: &Place<'_>,
     interrupted: &dyn Fn() -> bool,
     see: &mut dyn FnMut(&str),
 ) -> Result<Verdict, Error> {
     let machine = means.machines.get(machine_of(opened)?)?;
     let marks = means.machines.marks()?;
-    let script = guest::script(&means.check, &wanted.commands)?;
-    let transport = opened.transport();
-    let kernel = kernel(opened)?;
-    let accelerator = machine.accelerator(&kernel, place.folder)?;
-    let before = sum(&opened.artifact)?;
-    let servers = Servers::start(opened, wanted, place.folder)?;
+    let script = guest::Script::new(&means.check, &wanted.commands)?;
+    let accelerator = machine.accelerator(&kernel(opened)?, place.folder)?;
+    let before = Content::of(&opened.artifact)?;
+    let servers = Servers::start(opened, wanted, means, place.folder)?;
     let promised = servers.cmdline(opened)?;
     let cmdline = format!(
         "{promised} {}",
@@ -109,51 +165,48 @@ pub fn boot(
         processors: wanted.processors,
         load: servers.load(opened, wanted, &cmdline, place.folder)?,
         folder: place.folder,
-        console: place.console,
+        console: &place.console,
     };
     see(&format!(
         "{} MiB, {} processors, {}",
         start.memory, start.processors, accelerator.name
     ));
     let mut stage = |name: &str, seconds: f64| see(&format!("{seconds:6.1} s  {name}"));
-    let answer = node::watch(
-        &start,
-        &script,
-        &marks,
-        wanted.limit,
-        interrupted,
-        &mut stage,
-    )?;
+    let watched = node::Watch {
+        script: &script,
+        marks: &marks,
+        limit: wanted.limit,
+        export: opened,
+    };
+    let answer = node::watch(&start, &watched, interrupted, &mut stage)?;
     let sent = servers.http.as_ref().map(http::Http::sent);
     drop(servers);
     let expected = Expected::of(&opened.manifest.format, &promised);
     let mut checks = verdict::checks(&answer.facts, expected, &wanted.commands);
-    checks.push(unchanged(&before, &sum(&opened.artifact)?));
+    if !answer.facts.complete() {
+        checks.push(verdict::unanswered(answer.seconds));
+    }
+    checks.push(Content::of(&opened.artifact)?.unchanged(&before));
     let facts = &answer.facts;
     let mebibytes = |name: &str| facts.number(name).unwrap_or(0) >> 10;
     let total = mebibytes("memory-total");
     Ok(Verdict {
         export: name(opened),
-        transport: verdict::transport_name(transport),
-        firmware: wanted.firmware,
+        transport: opened.transport().map_or("memory", Transport::name),
+        firmware: wanted.via == Via::Pxe,
         accelerator: accelerator.name,
         kernel: facts.one("kernel").to_owned(),
         checks,
         node_times: verdict::node_times(facts),
-        host_times: answer
-            .milestones
-            .iter()
-            .map(|(name, seconds)| Milestone {
-                name: name.clone(),
-                seconds: *seconds,
-            })
-            .collect(),
+        host_times: answer.milestones,
         memory: (total.saturating_sub(mebibytes("memory-available")), total),
         wire: (
             facts.number("received").unwrap_or(0),
             facts.number("sent").unwrap_or(0),
         ),
         http: sent,
+        command: answer.command,
+        console: place.console.clone(),
     })
 }
 
@@ -167,18 +220,36 @@ pub fn attend(
     means: &Means,
     place: &Place<'_>,
 ) -> Result<(), Error> {
-    let machine = means.machines.get(machine_of(opened)?)?;
-    let accelerator = machine.accelerator(&kernel(opened)?, place.folder)?;
-    let servers = Servers::start(opened, wanted, place.folder)?;
-    let cmdline = format!("{} console={}", servers.cmdline(opened)?, machine.console);
-    node::attend(&node::Start {
-        machine,
-        accelerator: &accelerator,
-        memory: wanted.memory.unwrap_or_else(|| memory(opened)),
-        processors: wanted.processors,
-        load: servers.load(opened, wanted, &cmdline, place.folder)?,
-        folder: place.folder,
-        console: place.console.clone(),
+    bootable(opened)?;
+    in_own_network(|| {
+        let machine = means.machines.get(machine_of(opened)?)?;
+        let accelerator = machine.accelerator(&kernel(opened)?, place.folder)?;
+        let servers = Servers::start(opened, wanted, means, place.folder)?;
+        let cmdline = format!("{} console={}", servers.cmdline(opened)?, machine.console);
+        node::attend(&node::Start {
+            machine,
+            accelerator: &accelerator,
+            memory: wanted.memory.unwrap_or_else(|| memory(opened)),
+            processors: wanted.processors,
+            load: servers.load(opened, wanted, &cmdline, place.folder)?,
+            folder: place.folder,
+            console: &place.console,
+        })
+    })
+}
+
+/// Does the work in a thread that has a network of its own, and so have the sockets that it
+/// opens and the programs that it starts.
+fn in_own_network<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            loopback::own_network().map_err(Error::Network)?;
+            work()
+        });
+        match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     })
 }
 
@@ -190,117 +261,30 @@ pub fn name(opened: &Opened) -> String {
     }
 }
 
-struct Servers {
-    nfs: Option<nfs::Nfs>,
-    http: Option<http::Http>,
-}
-
-impl Servers {
-    fn start(opened: &Opened, wanted: &Wanted, folder: &Path) -> Result<Servers, Error> {
-        let transport = opened.transport();
-        let nfs = match transport {
-            Some(Transport::Nfs) => Some(nfs::Nfs::serve(&opened.artifact, folder)?),
-            _ => None,
-        };
-        let http = match transport == Some(Transport::Http) || wanted.firmware {
-            true => Some(http::Http::serve(&opened.path)?),
-            false => None,
-        };
-        Ok(Servers { nfs, http })
+/// # Errors
+/// [`Error::Bootless`] for what is no root for a node.
+fn bootable(opened: &Opened) -> Result<(), Error> {
+    let format = &opened.manifest.format;
+    if !format.boots() {
+        let why = format!(
+            "an export in the format `{}` is no root for a node",
+            format.name()
+        );
+        return Err(bootless(opened, why));
     }
-
-    fn url(&self) -> String {
-        let port = self.http.as_ref().map_or(0, |http| http.port);
-        format!("http://{HOST}:{port}")
-    }
-
-    /// The export's command line, with this host's servers in it.
-    fn cmdline(&self, opened: &Opened) -> Result<String, Error> {
-        let cmdline = match &self.nfs {
-            // The port is one more option of the mount.
-            Some(nfs) => opened.cmdline_for(&format!("{HOST}:/"), "").map(|line| {
-                line.replace(
-                    &format!("{HOST}:/:"),
-                    &format!("{HOST}:/:port={},", nfs.port),
-                )
-            }),
-            None => opened.cmdline_for("", &self.url()),
-        };
-        cmdline.ok_or_else(|| bootless(opened, "no initramfs was made for it"))
-    }
-
-    fn load(
-        &self,
-        opened: &Opened,
-        wanted: &Wanted,
-        cmdline: &str,
-        folder: &Path,
-    ) -> Result<node::Load, Error> {
-        if !wanted.firmware {
-            let initramfs = opened.initramfs.clone();
-            return Ok(node::Load::Direct {
-                kernel: kernel(opened)?,
-                initramfs: initramfs
-                    .ok_or_else(|| bootless(opened, "there is no initramfs beside it"))?,
-                cmdline: cmdline.to_owned(),
-            });
-        }
-        let tftp = folder.join("tftp");
-        fs::create_dir_all(&tftp)?;
-        fs::write(tftp.join(BOOT_SCRIPT), self.boot_script(opened, cmdline)?)?;
-        Ok(node::Load::Firmware { tftp })
-    }
-
-    /// The export's own script for iPXE, with this host's addresses and command line.
-    fn boot_script(&self, opened: &Opened, cmdline: &str) -> Result<String, Error> {
-        let path = opened.path.join(BOOT_SCRIPT);
-        if !path.is_file() {
-            return Err(Error::NoScript {
-                path: opened.path.clone(),
-            });
-        }
-        let strange = || Error::Script {
-            path: opened.path.clone(),
-            name: BOOT_SCRIPT,
-        };
-        let text = fs::read_to_string(&path)?;
-        let url = text
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("kernel ")?
-                    .split_whitespace()
-                    .next()?
-                    .strip_suffix("/vmlinuz")
-            })
-            .ok_or_else(strange)?
-            .to_owned();
-        let own = opened
-            .cmdline
-            .as_ref()
-            .filter(|own| text.contains(own.as_str()));
-        let text = text.replace(own.ok_or_else(strange)?, &ipxe(cmdline));
-        Ok(text.replace(&url, &self.url()))
+    match opened.manifest.boot {
+        Some(_) => Ok(()),
+        None => Err(bootless(
+            opened,
+            "no initramfs that gets at it was made for it",
+        )),
     }
 }
 
-const BOOT_SCRIPT: &str = "boot.ipxe";
-
-/// Words as iPXE's command line takes them.
-fn ipxe(cmdline: &str) -> String {
-    let mut out = String::new();
-    for c in cmdline.chars() {
-        if matches!(c, '\\' | '"' | '\'') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-fn bootless(opened: &Opened, why: &str) -> Error {
+fn bootless(opened: &Opened, why: impl Into<String>) -> Error {
     Error::Bootless {
         path: opened.path.clone(),
-        why: why.to_owned(),
+        why: why.into(),
     }
 }
 
@@ -338,52 +322,5 @@ fn memory(opened: &Opened) -> u64 {
         Format::Cpio { .. } => 1024 + 6 * size,
         Format::Dir | Format::Nfs { .. } => 1024,
         _ => 1024 + 2 * size,
-    }
-}
-
-/// Stands for all that is served.
-struct Content {
-    digest: Key,
-    what: String,
-}
-
-fn sum(artifact: &Path) -> Result<Content, Error> {
-    if artifact.is_dir() {
-        let sum = Sum::of(artifact)?;
-        return Ok(Content {
-            digest: sum.digest,
-            what: format!("{} files", sum.files),
-        });
-    }
-    let mut hasher = blake3::Hasher::new();
-    let file = fs::File::open(artifact)?;
-    let bytes = file.metadata()?.len();
-    hasher.update_reader(file)?;
-    Ok(Content {
-        digest: Key::of(&[hasher.finalize().as_bytes()]),
-        what: format!("{} MiB", bytes >> 20),
-    })
-}
-
-fn unchanged(before: &Content, after: &Content) -> Check {
-    let holds = before.digest == after.digest;
-    Check {
-        what: "what was served is unchanged".to_owned(),
-        holds,
-        found: match holds {
-            true => after.what.clone(),
-            false => "names, modes, owners, times or contents are others than before".to_owned(),
-        },
-        lines: Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ipxe;
-
-    #[test]
-    fn quotes_reach_the_kernel_through_ipxe() {
-        assert_eq!(ipxe(r#"a="b 'c'""#), r#"a=\"b \'c\'\""#);
     }
 }

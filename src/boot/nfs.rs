@@ -1,6 +1,5 @@
-//! The tree of an export over NFSv4, on a port of the loopback, by nfs-ganesha.
+//! The tree of an export over NFSv4, in a network where nobody else is, by nfs-ganesha.
 
-use std::io::{Read, Seek};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,8 +8,7 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 use super::Error;
-
-pub const PROGRAM: &str = "ganesha.nfsd";
+use super::console::tail;
 
 /// How long the server has until it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,7 +27,7 @@ impl Nfs {
     ///
     /// # Errors
     /// When it cannot be started, or does not listen in time.
-    pub fn serve(tree: &Path, folder: &Path) -> Result<Nfs, Error> {
+    pub fn serve(program: &str, tree: &Path, folder: &Path) -> Result<Nfs, Error> {
         let path = tree.display().to_string();
         if path.contains(['"', '\\', '\n']) {
             return Err(Error::Path { path: tree.into() });
@@ -45,7 +43,7 @@ impl Nfs {
                 configure(&path, port, &recovery.display().to_string()),
             )?;
             let _ = fs::remove_file(&log);
-            let mut child = Command::new(PROGRAM)
+            let mut child = Command::new(program)
                 .arg("-F")
                 .arg("-f")
                 .arg(&configuration)
@@ -57,7 +55,7 @@ impl Nfs {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
-                .map_err(|source| Error::start(PROGRAM, source))?;
+                .map_err(|source| Error::start(program, source))?;
             let start = Instant::now();
             while start.elapsed() < PATIENCE {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
@@ -83,10 +81,11 @@ impl Drop for Nfs {
     }
 }
 
-/// What was tried: version 4 alone needs neither rpcbind nor a bus.
+/// What was tried: version 4 alone needs neither rpcbind nor a bus. No `Bind_addr`: where
+/// there is a loopback alone it takes none, and where nothing else is it needs none.
 fn configure(path: &str, port: u16, recovery: &str) -> String {
     format!(
-        "NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Bind_addr = 127.0.0.1; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}\n\
+        "NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}\n\
          NFSv4 {{ Graceless = true; RecoveryRoot = \"{recovery}\"; Only_Numeric_Owners = true; Delegations = false; }}\n\
          NFS_KRB5 {{ Active_krb5 = false; }}\n\
          EXPORT {{ Export_Id = 1; Path = \"{path}\"; Pseudo = /; Access_Type = RO; Squash = No_Root_Squash; SecType = sys; Protocols = 4; Transports = TCP; FSAL {{ Name = VFS; }} }}\n"
@@ -116,23 +115,4 @@ fn end(child: &mut Child) {
     }
     let _ = child.kill();
     let _ = child.wait();
-}
-
-/// The last lines of a log.
-pub fn tail(path: &Path) -> Vec<String> {
-    let mut bytes = Vec::new();
-    if let Ok(mut file) = fs::File::open(path) {
-        let length = file.metadata().map_or(0, |metadata| metadata.len());
-        let from = length.saturating_sub(64 << 10);
-        let _ = file.seek(std::io::SeekFrom::Start(from));
-        let _ = file.read_to_end(&mut bytes);
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let from = lines.len().saturating_sub(25);
-    lines.into_iter().skip(from).map(str::to_owned).collect()
 }

@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
+use super::console::{Excerpt, tail};
 use super::error::{Silence, Why};
-use super::guest::{Facts, READY};
+use super::guest::{Facts, READY, Script};
 use super::machine::{Accelerator, Machine, Marks};
-use super::{Error, nfs};
+use super::{Error, Milestone, name};
+use crate::export::Opened;
 use crate::plan::command::quote_all;
 
+/// How long QEMU has until it takes the host's connection.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the console is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// After the console has said that it is over: what comes after may say why.
@@ -31,7 +35,17 @@ pub struct Start<'a> {
     /// A folder for sockets and the like.
     pub folder: &'a Path,
     /// Where the console goes.
-    pub console: PathBuf,
+    pub console: &'a Path,
+}
+
+/// What is waited for.
+pub struct Watch<'a> {
+    pub script: &'a Script,
+    pub marks: &'a Marks,
+    /// How long the node has until it has answered.
+    pub limit: Duration,
+    /// What it boots from, for messages.
+    pub export: &'a Opened,
 }
 
 /// What the node loads.
@@ -49,9 +63,11 @@ pub enum Load {
 /// What a node has said, and when it got how far.
 pub struct Answer {
     pub facts: Facts,
-    /// Seconds since the start, on this host's clock.
-    pub milestones: Vec<(String, f64)>,
+    /// On this host's clock.
+    pub milestones: Vec<Milestone>,
     pub seconds: f64,
+    /// How QEMU was called.
+    pub command: String,
 }
 
 fn arguments(start: &Start<'_>) -> Vec<String> {
@@ -99,9 +115,7 @@ fn arguments(start: &Start<'_>) -> Vec<String> {
 /// [`Error::NoAnswer`] when it does not come up in time; when QEMU cannot be started.
 pub fn watch(
     start: &Start<'_>,
-    script: &str,
-    marks: &Marks,
-    limit: Duration,
+    wanted: &Watch<'_>,
     interrupted: &dyn Fn() -> bool,
     see: &mut dyn FnMut(&str, f64),
 ) -> Result<Answer, Error> {
@@ -130,11 +144,14 @@ pub fn watch(
     let errors = start.folder.join("qemu.log");
     let mut qemu = Qemu::start(&argv, &errors)?;
     let begin = Instant::now();
-    let lines = listen(&socket, script, &mut qemu)?;
+    let end = begin + wanted.limit;
+    let marks = wanted.marks;
+    let lines = listen(&socket, wanted.script, end, &mut qemu)?;
     let mut answer = Answer {
         facts: Facts::default(),
         milestones: Vec::new(),
         seconds: 0.0,
+        command: quote_all(&argv),
     };
     let mut read = 0;
     let mut dying: Option<(Instant, String)> = None;
@@ -157,13 +174,13 @@ pub fn watch(
         if answer.facts.complete() {
             return Ok(answer);
         }
-        let text = fs::read(&start.console).unwrap_or_default();
+        let text = fs::read(start.console).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         // Whole lines, each once.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         for line in text.get(read..whole).unwrap_or_default().lines() {
             for (name, pattern) in &marks.milestones {
-                let known = answer.milestones.iter().any(|(known, _)| known == name);
+                let known = answer.milestones.iter().any(|known| known.name == *name);
                 if !known && pattern.is_match(line) {
                     milestone(&mut answer, name.clone(), begin, see);
                 }
@@ -177,9 +194,13 @@ pub fn watch(
         let dead = dying
             .as_ref()
             .is_some_and(|(since, _)| since.elapsed() > AFTERMATH);
-        let late = begin.elapsed() > limit;
+        let late = Instant::now() > end;
         if interrupted() {
             return Err(Error::Interrupted);
+        }
+        // It came up far enough to say how it is: what is missing is said in the verdict.
+        if late && !answer.facts.one("state").is_empty() {
+            return Ok(answer);
         }
         if ended || dead || late {
             let matched = dying.map(|(_, line)| line);
@@ -188,17 +209,21 @@ pub fn watch(
                 (None, true) => Why::Ended,
                 (None, false) => Why::Timeout,
             };
-            let mut console = nfs::tail(&start.console);
-            console.extend(nfs::tail(&errors));
+            let mut excerpt = Excerpt::of(&text, matched.as_deref());
+            if why == Why::Ended {
+                let notes = |line: &String| !line.contains(": info: ");
+                excerpt.add(tail(&errors).into_iter().filter(notes).collect());
+            }
             return Err(Error::NoAnswer(Box::new(Silence {
                 why,
-                reached: answer.milestones.last().map(|(name, _)| name.clone()),
+                export: name(wanted.export),
+                attend: super::expect::attend(wanted.export),
+                reached: answer.milestones.last().map(|last| last.name.clone()),
                 seconds: answer.seconds,
-                matched,
-                total_lines: text.lines().count(),
-                console: console.iter().map(|line| plain(line)).collect(),
-                log: start.console.clone(),
-                command: quote_all(&argv),
+                excerpt,
+                log: start.console.to_owned(),
+                command: answer.command,
+                program: start.machine.program.clone(),
             })));
         }
     }
@@ -207,7 +232,7 @@ pub fn watch(
 fn milestone(answer: &mut Answer, name: String, begin: Instant, see: &mut dyn FnMut(&str, f64)) {
     let seconds = begin.elapsed().as_secs_f64();
     see(&name, seconds);
-    answer.milestones.push((name, seconds));
+    answer.milestones.push(Milestone { name, seconds });
 }
 
 /// Boots a node with its console on this terminal, until it ends.
@@ -260,26 +285,31 @@ impl Drop for Qemu {
 }
 
 /// Connects to the node's port, and hands it its script when it asks for it.
-fn listen(socket: &Path, script: &str, qemu: &mut Qemu) -> Result<Receiver<String>, Error> {
+fn listen(
+    socket: &Path,
+    script: &Script,
+    end: Instant,
+    qemu: &mut Qemu,
+) -> Result<Receiver<String>, Error> {
     let begin = Instant::now();
     let stream = loop {
         match UnixStream::connect(socket) {
             Ok(stream) => break Some(stream),
             // It ended: what it said is in its log, and the console stays empty.
             Err(_) if qemu.child.try_wait()?.is_some() => break None,
-            Err(error) if begin.elapsed() > Duration::from_secs(10) => return Err(error.into()),
+            Err(error) if begin.elapsed() > PATIENCE => return Err(error.into()),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     };
     let (send, lines) = channel();
     if let Some(stream) = stream {
-        let script = script.to_owned();
-        std::thread::spawn(move || talk(stream, &script, &send));
+        let script = script.clone();
+        std::thread::spawn(move || talk(stream, &script, end, &send));
     }
     Ok(lines)
 }
 
-fn talk(stream: UnixStream, script: &str, send: &Sender<String>) {
+fn talk(stream: UnixStream, script: &Script, end: Instant, send: &Sender<String>) {
     let Ok(mut answer) = stream.try_clone() else {
         return;
     };
@@ -287,43 +317,12 @@ fn talk(stream: UnixStream, script: &str, send: &Sender<String>) {
         let Ok(line) = line else { return };
         let line = String::from_utf8_lossy(&line).into_owned();
         if line.contains(READY) {
+            let script = script.with_time(end.saturating_duration_since(Instant::now()));
             if answer.write_all(script.as_bytes()).is_err() {
                 return;
             }
         } else if send.send(line).is_err() {
             return;
         }
-    }
-}
-
-/// A line of a console without what moves and colours it.
-fn plain(line: &str) -> String {
-    let mut out = String::new();
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => {
-                // CSI … letter, or one character.
-                if chars.next() == Some('[') {
-                    chars.by_ref().find(char::is_ascii_alphabetic);
-                }
-            }
-            c if c.is_control() && c != '\t' => {}
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn consoles_are_read_without_colours() {
-        assert_eq!(
-            plain("\u{1b}[0;32m  OK  \u{1b}[0m] Reached\r"),
-            "  OK  ] Reached"
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! `rootwright boot`
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use clap::ValueEnum;
 use super::build::{self, Made};
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs, Trouble, checkup};
-use crate::boot::{self, Error, Machines, Means, Place, Verdict, Wanted};
+use crate::boot::{self, Error, Means, Place, Verdict, Wanted};
 use crate::diagnose::Report;
 use crate::export::Opened;
-use crate::plan::Transport;
+use crate::plan::{self, ExpectBoot, Op, Transport};
 use crate::run::{self, interrupt, preflight, sandbox};
 use crate::script::{self, Settings, stdlib::Stdlib};
 use crate::store::Store;
@@ -36,10 +36,10 @@ pub struct Args {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
     memory: Option<u64>,
     /// The node's processors
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = ExpectBoot::PROCESSORS, value_parser = clap::value_parser!(u32).range(1..=64))]
     cpus: u32,
     /// Seconds until the node must have answered
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = ExpectBoot::TIMEOUT, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -74,6 +74,17 @@ enum Format {
     Json,
 }
 
+impl Args {
+    /// The target as a recipe.
+    fn recipe(&self) -> RecipeArgs {
+        RecipeArgs {
+            recipe: self.target.clone(),
+            options: self.options.clone(),
+            allow_host_run: self.allow_host_run,
+        }
+    }
+}
+
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(report) = preflight::privileges() {
         return Err(report.into());
@@ -83,19 +94,26 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         sandbox::Place::Inside => {}
     }
     let settings = global.plain_settings(&args.target)?;
+    let means = means(&settings)?;
     let exports = match args.target.is_file() {
-        true => match built(args, global, printer)? {
-            Ok(exports) => exports,
-            Err(code) => return Ok(code),
-        },
+        true => {
+            // A build may take minutes: what is missing is said before.
+            lacking(foreseen(args, global, &means)?, &settings)?;
+            match built(args, global, printer)? {
+                Ok(exports) => exports,
+                Err(code) => return Ok(code),
+            }
+        }
         false => vec![open(&args.target, args.via, &settings)?],
     };
-    let means = means(&settings)?;
-    lacking(&exports, &means, &settings)?;
+    lacking(needed(&exports, &means, &settings)?, &settings)?;
     let store = Store::open(&global.store(&settings))
         .map_err(|source| checkup::plain(&run::Error::Store { source }))?;
     let wanted = Wanted {
-        firmware: args.via == Some(Via::Pxe),
+        via: match args.via {
+            Some(Via::Pxe) => plan::Via::Pxe,
+            _ => plan::Via::Direct,
+        },
         commands: args.commands.clone(),
         memory: args.memory,
         processors: args.cpus,
@@ -141,12 +159,12 @@ fn one(
         opened,
         wanted,
         means,
-        place,
+        &place,
         &interrupt::interrupted,
         &mut see,
     )?;
     match args.format {
-        Format::Text => printer.out(&table(&verdict)),
+        Format::Text => printer.out(&format!("\n{verdict}")),
         Format::Json => {
             let json = serde_json::to_string_pretty(&verdict).unwrap_or_default();
             printer.out(&format!("{json}\n"));
@@ -155,26 +173,28 @@ fn one(
     Ok(Some(verdict))
 }
 
+/// Where the stdlib has what it brings for it.
+pub(super) const MACHINES: &str = "boot/machines.toml";
+pub(super) const CHECK: &str = "boot/check.sh";
+
 /// What the stdlib brings for it.
-pub(super) fn means(settings: &Settings) -> Result<Means, Trouble> {
+fn means(settings: &Settings) -> Result<Means, Trouble> {
     let stdlib = Stdlib::new(settings.stdlib.clone());
     let text = |name: &str| stdlib.text(name).unwrap_or_default();
-    let machines = Machines::new(&text("boot/machines.toml"));
-    Ok(Means {
-        machines: machines.map_err(|error| error.report(&script::known_failures(settings)))?,
-        check: text("boot/check.sh"),
-    })
+    let means = Means::new(&text(MACHINES), &text(CHECK));
+    means.map_err(|error| error.report(&script::known_failures(settings)).into())
 }
 
 /// Says what the host lacks, all of it.
-fn lacking(exports: &[Opened], means: &Means, settings: &Settings) -> Result<(), Trouble> {
+fn lacking(
+    programs: impl IntoIterator<Item = (String, &'static str)>,
+    settings: &Settings,
+) -> Result<(), Trouble> {
     let tools = checkup::host_tools(settings)?;
-    let mut programs = std::collections::BTreeMap::new();
-    for opened in exports {
-        let needed = boot::programs(opened, means)
-            .map_err(|error| error.report(&script::known_failures(settings)))?;
-        programs.extend(needed.into_iter().map(|(name, why)| (name, why.to_owned())));
-    }
+    let programs: BTreeMap<String, String> = programs
+        .into_iter()
+        .map(|(name, why)| (name, why.to_owned()))
+        .collect();
     match tools.lacking(&programs) {
         missing if missing.is_empty() => Ok(()),
         missing => {
@@ -186,18 +206,53 @@ fn lacking(exports: &[Opened], means: &Means, settings: &Settings) -> Result<(),
     }
 }
 
+/// The programs that the exports need.
+fn needed(
+    exports: &[Opened],
+    means: &Means,
+    settings: &Settings,
+) -> Result<Vec<(String, &'static str)>, Trouble> {
+    let mut programs = Vec::new();
+    for opened in exports {
+        let needed = boot::programs(opened, means);
+        programs.extend(needed.map_err(|error| error.report(&script::known_failures(settings)))?);
+    }
+    Ok(programs)
+}
+
+/// The programs that the exports of a recipe will need, as far as that is known before they
+/// are there.
+fn foreseen(
+    args: &Args,
+    global: &Global,
+    means: &Means,
+) -> Result<Vec<(String, &'static str)>, Trouble> {
+    let recipe = args.recipe();
+    let mut preview = run::PreviewCapture::default();
+    let plan = script::evaluate(&recipe.recipe, &global.settings(&recipe)?, &mut preview)?.plan;
+    let mut programs = Vec::new();
+    for step in &plan.steps {
+        let root = step.root.and_then(|root| plan.root(root));
+        let machine = root.and_then(|root| root.machine.as_deref());
+        for action in &step.actions {
+            if let Op::Export(export) = &action.op
+                && export.format.boots()
+                && fits(export.format.transport(), args.via)
+            {
+                programs.extend(means.programs(machine, export.format.transport()));
+            }
+        }
+    }
+    Ok(programs)
+}
+
 /// Builds the recipe, and opens what of it boots the way that was asked for.
 fn built(
     args: &Args,
     global: &Global,
     printer: &Printer,
 ) -> Result<Result<Vec<Opened>, ExitCode>, Trouble> {
-    let recipe = RecipeArgs {
-        recipe: args.target.clone(),
-        options: args.options.clone(),
-        allow_host_run: args.allow_host_run,
-    };
-    let build = build::Args::of(&recipe, &args.out).with_secrets(&args.secrets);
+    let build = build::Args::of(&args.recipe(), &args.out).with_secrets(&args.secrets);
     let outcome = match build::make(&build, global, printer)? {
         Made::Done(outcome) => outcome,
         Made::Not(code) => return Ok(Err(code)),
@@ -205,7 +260,8 @@ fn built(
     let mut exports = Vec::new();
     for path in &outcome.exports {
         let opened = Opened::open(path).map_err(Report::from)?;
-        if opened.manifest.boot.is_some() && fits(&opened, args.via) {
+        let boots = opened.manifest.boot.is_some() && opened.manifest.format.boots();
+        if boots && fits(opened.transport(), args.via) {
             exports.push(opened);
         }
     }
@@ -226,17 +282,17 @@ fn built(
     Ok(Ok(exports))
 }
 
-fn fits(opened: &Opened, via: Option<Via>) -> bool {
+fn fits(transport: Option<Transport>, via: Option<Via>) -> bool {
     match via {
         None | Some(Via::Pxe) => true,
-        Some(Via::Nfs) => opened.transport() == Some(Transport::Nfs),
-        Some(Via::Http) => opened.transport() == Some(Transport::Http),
+        Some(Via::Nfs) => transport == Some(Transport::Nfs),
+        Some(Via::Http) => transport == Some(Transport::Http),
     }
 }
 
 fn open(path: &Path, via: Option<Via>, settings: &Settings) -> Result<Opened, Trouble> {
     let opened = Opened::open(path).map_err(Report::from)?;
-    if opened.manifest.boot.is_some() && !fits(&opened, via) {
+    if opened.manifest.boot.is_some() && !fits(opened.transport(), via) {
         let error = Error::Via {
             path: opened.path.clone(),
             via: match via {
@@ -248,57 +304,4 @@ fn open(path: &Path, via: Option<Via>, settings: &Settings) -> Result<Opened, Tr
         return Err(error.report(&script::known_failures(settings)).into());
     }
     Ok(opened)
-}
-
-/// The verdict for people.
-fn table(verdict: &Verdict) -> String {
-    let mut out = String::new();
-    let from = if verdict.firmware {
-        ", from the firmware on"
-    } else {
-        ""
-    };
-    let _ = writeln!(
-        out,
-        "\n{} over {}{from}, Linux {}, {}\n",
-        verdict.export, verdict.transport, verdict.kernel, verdict.accelerator
-    );
-    let width = verdict
-        .checks
-        .iter()
-        .map(|check| check.what.chars().count());
-    let width = width.max().unwrap_or(0);
-    for check in &verdict.checks {
-        let mark = if check.holds { "ok  " } else { "FAIL" };
-        let line = format!("  {mark}  {:<width$}  {}", check.what, check.found);
-        let _ = writeln!(out, "{}", line.trim_end());
-        for line in &check.lines {
-            let _ = writeln!(out, "          {line}");
-        }
-    }
-    let times = |times: &[boot::Milestone]| -> String {
-        let times: Vec<String> = times
-            .iter()
-            .map(|time| format!("{} {:.1} s", time.name, time.seconds))
-            .collect();
-        times.join(", ")
-    };
-    let _ = writeln!(out, "\n  node's clock  {}", times(&verdict.node_times));
-    let _ = writeln!(out, "  this host's   {}", times(&verdict.host_times));
-    let (used, total) = verdict.memory;
-    let _ = writeln!(out, "  memory        {used} of {total} MiB in use");
-    let (received, sent) = verdict.wire;
-    let mut wire = format!("{} received, {} sent", size(received), size(sent));
-    if let Some(http) = verdict.http {
-        let _ = write!(wire, "; {} of files over HTTP", size(http));
-    }
-    let _ = writeln!(out, "  wire          {wire}");
-    out
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..0x10_0000 => format!("{} KiB", bytes >> 10),
-        _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-    }
 }

@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use super::checkup::{self, Checkup, Depth, State, plain};
 use super::printer::Printer;
 use super::progress::{LogFormat, Progress};
-use super::{Done, Global, Trouble, list};
+use super::{Done, Global, Trouble, boot, list};
+use crate::boot::Boots;
 use crate::diagnose::Report;
 use crate::export::Exports;
 use crate::plan::render::StepStatus;
@@ -17,8 +18,9 @@ use crate::plan::{Op, Plan, Step};
 use crate::run::circumstances::{Archives, Refresh, Versions};
 use crate::run::prepared::preview;
 use crate::run::{
-    self, BuildCapture, Error, Failed, Outcome, Prepared, Secrets, preflight, sandbox,
+    self, BuildCapture, Error, Failed, Makers, Outcome, Prepared, Secrets, preflight, sandbox,
 };
+use crate::script::stdlib::Stdlib;
 use crate::script::{self, Evaluation, Settings};
 use crate::store::Store;
 
@@ -234,7 +236,18 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
         reachable(&prepared, &ready, &run_settings.store)?;
     }
     let jobs = args.jobs.unwrap_or_else(processors);
-    match run::execute(&prepared, &run_settings, jobs, &Exports, &progress) {
+    let stdlib = Stdlib::new(global.stdlib.clone());
+    let text = |name: &str| stdlib.text(name).unwrap_or_default();
+    let boots = Boots {
+        machines: text(boot::MACHINES),
+        check: text(boot::CHECK),
+        hints: &|| script::known_failures(&site),
+    };
+    let makers = Makers {
+        exports: &Exports,
+        boots: &boots,
+    };
+    match run::execute(&prepared, &run_settings, jobs, makers, &progress) {
         Ok(outcome) => {
             progress.done(&outcome);
             Ok(Made::Done(outcome))

@@ -135,15 +135,10 @@ pub fn update(args: &Update, global: &Global, printer: &Printer) -> Done {
             library::update(library, &root, &mut lock, args.accept_rewritten, &shelf)
         });
         match updated {
-            Ok(Updated::Unchanged) => printer.out(&format!("{name}: nothing new\n")),
-            Ok(Updated::Changed { from: None, now }) => {
-                printer.out(&format!("{name}: {}\n", state(&now.pin)));
-            }
-            Ok(Updated::Changed {
-                from: Some(from),
-                now,
-            }) => {
-                printer.out(&format!("{name}: {from} -> {}\n", state(&now.pin)));
+            Ok(None) => printer.out(&format!("{name}: nothing new\n")),
+            Ok(Some(Updated { from, now })) => {
+                let from = from.map_or_else(String::new, |from| format!("{from} -> "));
+                printer.out(&format!("{name}: {from}{}\n", state(&now)));
             }
             Err(error) => reports.push(error.report(name)),
         }

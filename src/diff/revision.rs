@@ -150,13 +150,6 @@ fn dotted(plan: &mut Plan) {
             dot(&mut copy.source);
         }
     }
-    for input in &mut plan.inputs {
-        if let Some(path) = input.name.strip_prefix("file ") {
-            let mut path = path.to_owned();
-            dot(&mut path);
-            input.name = format!("file {path}");
-        }
-    }
 }
 
 /// Branches and tags.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::{Error, Fetched, files, newest, pinned};
-use crate::site::{self, Entry, Library, Lock, VENDOR, config, tree};
+use crate::site::{self, Entry, Library, Lock, Pin, VENDOR, config, tree};
 
 /// Fetches a library, and writes it into both files.
 ///
@@ -54,18 +54,15 @@ fn with_entry(text: &str, entry: &Entry) -> String {
     out.trim_start().to_owned()
 }
 
-/// What an update did with a library.
-pub enum Updated {
-    Unchanged,
+/// A library that is pinned to another state than before.
+pub struct Updated {
     /// The commit that it was pinned to, if there was one.
-    Changed {
-        from: Option<String>,
-        now: Fetched,
-    },
+    pub from: Option<String>,
+    pub now: Pin,
 }
 
 /// Pins a library to the newest state of what is asked for. With `accept`, that need not
-/// follow from the state before.
+/// follow from the state before. `None` where it is pinned to that already.
 ///
 /// # Errors
 /// See [`Error`]; the lock is as it was then.
@@ -75,11 +72,11 @@ pub fn update(
     lock: &mut Lock,
     accept: bool,
     shelf: &Path,
-) -> Result<Updated, Error> {
+) -> Result<Option<Updated>, Error> {
     let before = library.pinned();
     let now = newest(&library.entry, root, before.filter(|_| !accept), shelf)?;
     if before == Some(&now.pin) {
-        return Ok(Updated::Unchanged);
+        return Ok(None);
     }
     let name = &library.entry.name;
     lock.library.insert(name.clone(), now.pin.clone());
@@ -87,7 +84,7 @@ pub fn update(
         copy_to(&now.folder, &vendored(root, name))?;
     }
     let from = library.pin.as_ref().map(|pin| pin.short().to_owned());
-    Ok(Updated::Changed { from, now })
+    Ok(Some(Updated { from, now: now.pin }))
 }
 
 /// Puts a copy of a pinned library into the repository; `false` where it is there already.

@@ -289,6 +289,18 @@ impl Format {
         }
     }
 
+    /// Whether a node can have it as its root, as it is.
+    pub fn boots(&self) -> bool {
+        match self {
+            Format::Dir
+            | Format::Nfs { .. }
+            | Format::Squashfs { .. }
+            | Format::Erofs { .. }
+            | Format::Cpio { .. } => true,
+            Format::Tar { .. } | Format::Ext4 { .. } | Format::Oci { .. } => false,
+        }
+    }
+
     /// How nodes that boot this get at it; a tar is unpacked on a server of NFS.
     pub fn transport(&self) -> Option<Transport> {
         match self {

@@ -68,13 +68,16 @@ impl Layer {
 }
 
 impl Step {
-    /// Whether the step changes its root; an export only reads it.
+    /// Whether the step changes its root.
     pub fn makes_layer(&self) -> bool {
-        self.root.is_some()
-            && self
-                .actions
-                .iter()
-                .any(|action| !matches!(action.op, Op::Export(_)))
+        self.root.is_some() && self.actions.iter().any(|action| action.op.changes_root())
+    }
+
+    /// Whether the step reads its root, and so has to see it as it is after the step before.
+    fn exports(&self) -> bool {
+        self.actions
+            .iter()
+            .any(|action| matches!(action.op, Op::Export(_)))
     }
 
     fn runs_a_command(&self) -> bool {
@@ -143,7 +146,7 @@ pub fn layers(plan: &Plan) -> Vec<Layer> {
             if step.runs_a_command() {
                 found.close(root, &mut pending);
             }
-        } else {
+        } else if step.exports() {
             found.close(root, &mut pending);
         }
     }

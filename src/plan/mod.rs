@@ -4,6 +4,7 @@
 //! arguments and environment, every file with its contents. Secrets are in it by name
 //! only ([`Text`]).
 
+mod boot;
 pub mod capture;
 pub mod command;
 mod compare;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use boot::{ExpectBoot, Via};
 pub use capture::{Capture, CaptureRequest, Captured};
 pub use compare::{
     ActionDiff, Change, Differing, PlanDiff, RootDiff, StepDiff, StepRef, differences,
@@ -307,6 +309,18 @@ pub struct Action {
 impl Plan {
     pub fn root(&self, id: RootId) -> Option<&Root> {
         self.roots.iter().find(|root| root.id == id)
+    }
+
+    /// The step that writes an export, and the export.
+    pub fn export(&self, name: &str) -> Option<(&Step, &Export)> {
+        self.steps.iter().find_map(|step| {
+            let mut actions = step.actions.iter();
+            let export = actions.find_map(|action| match &action.op {
+                Op::Export(export) if export.name == name => Some(export),
+                _ => None,
+            });
+            Some((step, export?))
+        })
     }
 
     pub fn step(&self, number: usize) -> Option<&Step> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Export, Text};
+use super::{ExpectBoot, Export, Text};
 
 /// In an argument or an environment value of [`HostRun`]: where the root is mounted.
 pub const ROOT_PLACEHOLDER: &str = "$ROOT";
@@ -46,6 +46,15 @@ pub enum Op {
     Fetch(Fetch),
     /// Write an artifact.
     Export(Export),
+    /// Boot an artifact that was written, and fail unless the node comes up.
+    ExpectBoot(ExpectBoot),
+}
+
+impl Op {
+    /// Whether it changes the root that its step is of; the others read what was made.
+    pub fn changes_root(&self) -> bool {
+        !matches!(self, Op::Export(_) | Op::ExpectBoot(_))
+    }
 }
 
 /// Lines of a command's output that decide whether it succeeded, for tools whose exit

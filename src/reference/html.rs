@@ -200,9 +200,6 @@ mod tests {
             example("let a = \"<\\\"b\" + 1 / 2; // c & d"),
             "let a = <i class=\"string\">&quot;&lt;\\&quot;b&quot;</i> + 1 / 2; <i class=\"comment\">// c &amp; d</i>\n"
         );
-        assert_eq!(
-            inline("a `<b>` \"c\""),
-            "a <code>&lt;b&gt;</code> &quot;c&quot;"
-        );
+        assert_eq!(inline("a `<b>` \"c\""), "a <code>&lt;b&gt;</code> \"c\"");
     }
 }

@@ -61,6 +61,8 @@ pub struct CommandFailure {
     pub status: String,
     /// Lines that a pattern of the step marks as failures.
     pub matched: Vec<String>,
+    /// Lines in which a booted system says what is wrong with it.
+    pub told: Vec<String>,
     pub output: Vec<String>,
     pub log: PathBuf,
     pub kept: Option<PathBuf>,
@@ -233,11 +235,18 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
 fn lines_that_matter(failure: &CommandFailure, known: &[String]) -> Vec<String> {
     let output = &failure.output;
     let marked = output.iter().filter(|line| failure.matched.contains(line));
+    let told = output.iter().filter(|line| failure.told.contains(line));
     let errors = output.iter().filter(|line| looks_like_error(line));
-    let tail = output.iter().skip(output.len().saturating_sub(TAIL));
+    // The end of what the command itself said.
+    let own: Vec<&String> = output
+        .iter()
+        .filter(|line| !failure.told.contains(line))
+        .collect();
+    let tail = own.iter().copied().skip(own.len().saturating_sub(TAIL));
     let mut wanted: BTreeSet<&String> = known
         .iter()
         .chain(marked.take(ERRORS))
+        .chain(told.take(ERRORS))
         .chain(errors.take(ERRORS))
         .chain(tail)
         .filter(|line| !line.trim().is_empty())

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use super::prepared::Prepared;
 use super::runner::{LayerOf, Numbered, Outcome, Runner};
 use super::schedule::run_all;
-use super::{Error, Events, Exporter, Settings, interrupt};
-use crate::plan::{Key, NspawnRun, RootId, Step, command};
+use super::{Error, Events, Makers, Settings, interrupt};
+use crate::plan::{Key, NspawnRun, Op, RootId, Step, command};
 
 /// A build that failed: its place in the list, and why.
 #[derive(Debug)]
@@ -21,14 +21,15 @@ pub struct Failed {
 enum Task<'a> {
     /// A layer, in each build that has it.
     Layer(Vec<LayerOf<'a>>),
-    Export(Numbered<'a>, &'a Step),
+    /// An export, or the boot of one.
+    Reads(Numbered<'a>, &'a Step),
 }
 
 impl Task<'_> {
     fn build(&self) -> usize {
         match self {
             Task::Layer(places) => places.first().map_or(0, |place| place.of.number),
-            Task::Export(of, _) => of.number,
+            Task::Reads(of, _) => of.number,
         }
     }
 }
@@ -41,7 +42,7 @@ pub fn execute(
     builds: &[Prepared],
     settings: &Settings,
     jobs: usize,
-    exporter: &dyn Exporter,
+    makers: Makers<'_>,
     events: &dyn Events,
 ) -> Result<Outcome, Vec<Failed>> {
     let whole = |error: std::io::Error| {
@@ -71,7 +72,7 @@ pub fn execute(
             let sums = sums.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let result = match tasks.get(task) {
                 Some(Task::Layer(places)) => runner.layer(places, &sums),
-                Some(Task::Export(of, step)) => runner.exports(*of, step, exporter),
+                Some(Task::Reads(of, step)) => runner.reads(*of, step, makers),
                 None => Ok(()),
             };
             // A command that was stopped fails; why it did is the better message.
@@ -121,17 +122,38 @@ fn tasks(builds: &[Prepared]) -> (Vec<Task<'_>>, Vec<BTreeSet<usize>>) {
             by_key.insert(&key.key, tasks.len());
             tasks.push(Task::Layer(vec![place]));
         }
+        let mut exports: BTreeMap<&str, usize> = BTreeMap::new();
         for step in &build.plan.steps {
             let Some(root) = step.root.filter(|_| !step.makes_layer()) else {
                 continue;
             };
             let stack = build.stack(root, step.number);
             let below = stack.last().and_then(|key| by_key.get(key));
-            needs.push(below.copied().into_iter().collect());
-            tasks.push(Task::Export(of, step));
+            let booted = booted(step).filter_map(|name| exports.get(name));
+            needs.push(below.into_iter().chain(booted).copied().collect());
+            for name in exported(step) {
+                exports.insert(name, tasks.len());
+            }
+            tasks.push(Task::Reads(of, step));
         }
     }
     (tasks, needs)
+}
+
+/// The names of the exports that a step writes.
+fn exported(step: &Step) -> impl Iterator<Item = &str> {
+    step.actions.iter().filter_map(|action| match &action.op {
+        Op::Export(export) => Some(export.name.as_str()),
+        _ => None,
+    })
+}
+
+/// The names of the exports that a step boots.
+fn booted(step: &Step) -> impl Iterator<Item = &str> {
+    step.actions.iter().filter_map(|action| match &action.op {
+        Op::ExpectBoot(expect) => Some(expect.export.as_str()),
+        _ => None,
+    })
 }
 
 /// Runs the steps that are planned so far, then one command in a root whose changes are

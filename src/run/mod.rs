@@ -10,6 +10,7 @@ pub mod files;
 pub mod interrupt;
 pub mod keyrings;
 mod leftover;
+pub mod loopback;
 mod mount;
 mod output;
 pub mod preflight;
@@ -38,7 +39,7 @@ pub use secrets::Secrets;
 
 use crate::diagnose::Report;
 use crate::plan::render::StepStatus;
-use crate::plan::{Export, Key, Plan, Step};
+use crate::plan::{ExpectBoot, Export, Key, Plan, Step};
 use crate::store::Store;
 
 /// What a run is given beside the plan.
@@ -113,4 +114,36 @@ pub trait Exporter: Sync {
     /// # Errors
     /// A report without a place in the recipe; the runner adds it.
     fn export(&self, export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Box<Report>>;
+}
+
+/// A boot that a recipe expects to go well.
+pub struct BootJob<'a> {
+    pub expect: &'a ExpectBoot,
+    /// What was exported.
+    pub export: &'a Path,
+    /// A folder for sockets and the like.
+    pub work: &'a Path,
+    /// Where the node's console goes.
+    pub console: &'a Path,
+    /// Gets what happens, line by line.
+    pub see: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Boots artifacts; how is known in the `boot` area.
+pub trait Booter: Sync {
+    /// Stands for the artifact and for all that is looked at: a boot with the same key is
+    /// not repeated. `None` where it is not known what the artifact was made of.
+    fn key(&self, expect: &ExpectBoot, export: &Path) -> Option<Key>;
+
+    /// # Errors
+    /// A report without a place in the recipe, when the node does not come up, or not all
+    /// that is expected of it holds.
+    fn boot(&self, job: &BootJob<'_>) -> Result<(), Box<Report>>;
+}
+
+/// Who makes and looks at artifacts.
+#[derive(Clone, Copy)]
+pub struct Makers<'a> {
+    pub exports: &'a dyn Exporter,
+    pub boots: &'a dyn Booter,
 }

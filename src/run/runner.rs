@@ -1,5 +1,6 @@
 //! One layer, or one artifact: taken where it is there, else made.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
@@ -10,10 +11,13 @@ use fs_err as fs;
 use super::prepared::Prepared;
 use super::stack::{self, Open};
 use super::step::Running;
-use super::{At, Error, Events, ExportJob, ExportLayer, Exporter, Settings, interrupt};
-use crate::diagnose::HintSet;
+use super::{
+    At, BootJob, Booter, Error, Events, ExportJob, ExportLayer, Exporter, Makers, Settings,
+    interrupt,
+};
+use crate::diagnose::{HintSet, Report};
 use crate::plan::render::StepStatus;
-use crate::plan::{Export, Key, Layer, LayerKey, NspawnRun, Op, Step};
+use crate::plan::{ExpectBoot, Export, Key, Layer, LayerKey, NspawnRun, Op, Step};
 use crate::store::{LayerInfo, Work, now};
 
 /// What builds have made.
@@ -49,6 +53,8 @@ pub struct Runner<'a> {
     /// One folder of logs a build.
     logs: Vec<PathBuf>,
     outcome: Mutex<Outcome>,
+    /// Where exports are, by the build's number and their names.
+    exported: Mutex<BTreeMap<(usize, String), PathBuf>>,
 }
 
 impl<'a> Runner<'a> {
@@ -80,6 +86,7 @@ impl<'a> Runner<'a> {
                 logs: folder,
                 ..Outcome::default()
             }),
+            exported: Mutex::default(),
         })
     }
 
@@ -222,45 +229,96 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    pub fn exports(
-        &self,
-        of: Numbered<'_>,
-        step: &Step,
-        exporter: &dyn Exporter,
-    ) -> Result<(), Error> {
+    /// Carries out a step that reads what was made: exports, and boots of exports.
+    pub fn reads(&self, of: Numbered<'_>, step: &Step, makers: Makers<'_>) -> Result<(), Error> {
         let start = Instant::now();
         let at = of.at(step);
-        let stack = of.build.stack(step.root.unwrap_or_default(), step.number);
         self.events
             .step_started(at, &StepStatus::Runs(String::new()));
-        let mut wrote = false;
+        let mut ran = false;
         for action in &step.actions {
-            let Op::Export(export) = &action.op else {
-                continue;
+            let done = match &action.op {
+                Op::Export(export) => self.exports(of, step, export, makers.exports),
+                Op::ExpectBoot(expect) => self.boots(at, expect, makers.boots),
+                _ => continue,
             };
-            let identity = stack.last().cloned();
-            let identity = identity.unwrap_or_else(|| Key::of::<&[u8]>(&[]));
-            let path = match exporter.fresh(export, &identity, &self.settings.out) {
-                Some(path) => path,
-                None => {
-                    wrote = true;
-                    let written = self.export(of, step, export, &stack, &identity, exporter);
-                    written.map_err(|error| error.at(step, &action.site))?
-                }
-            };
-            // They hold what made the artifact, for as long as it is there.
-            let recorded = self.settings.store.record_export(&path, &stack);
-            recorded.map_err(Error::store)?;
-            self.events.exported(at, &path);
-            self.note(|outcome| outcome.exports.push(path));
+            ran |= done.map_err(|error| error.at(step, &action.site))?;
         }
-        self.note(|outcome| match wrote {
+        self.note(|outcome| match ran {
             true => outcome.ran += 1,
             false => outcome.cached += 1,
         });
-        self.events
-            .step_finished(at, wrote.then(|| start.elapsed()));
+        self.events.step_finished(at, ran.then(|| start.elapsed()));
         Ok(())
+    }
+
+    /// Whether it was written: one in place of the same root and spec stays.
+    fn exports(
+        &self,
+        of: Numbered<'_>,
+        step: &Step,
+        export: &Export,
+        exporter: &dyn Exporter,
+    ) -> Result<bool, Error> {
+        let stack = of.build.stack(step.root.unwrap_or_default(), step.number);
+        let identity = stack.last().cloned();
+        let identity = identity.unwrap_or_else(|| Key::of::<&[u8]>(&[]));
+        let there = exporter.fresh(export, &identity, &self.settings.out);
+        let wrote = there.is_none();
+        let path = match there {
+            Some(path) => path,
+            None => self.export(of, step, export, &stack, &identity, exporter)?,
+        };
+        // They hold what made the artifact, for as long as it is there.
+        let recorded = self.settings.store.record_export(&path, &stack);
+        recorded.map_err(Error::store)?;
+        self.events.exported(of.at(step), &path);
+        let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
+        exported.insert((of.number, export.name.clone()), path.clone());
+        drop(exported);
+        self.note(|outcome| outcome.exports.push(path));
+        Ok(wrote)
+    }
+
+    /// Whether it was booted: what has come up before, and is the same, is not.
+    fn boots(&self, at: At<'_>, expect: &ExpectBoot, booter: &dyn Booter) -> Result<bool, Error> {
+        let exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = exported.get(&(at.build, expect.export.clone())).cloned();
+        drop(exported);
+        // The export's step has come before: tasks wait for what they need.
+        let Some(path) = path else {
+            let report = Report::new(
+                "run::no_export",
+                format!("the plan writes no export `{}`", expect.export),
+            );
+            return Err(Error::Step {
+                report: Box::new(report),
+                site: Vec::new(),
+            });
+        };
+        let store = &self.settings.store;
+        let key = booter.key(expect, &path);
+        if key.as_ref().is_some_and(|key| store.has_booted(key)) {
+            return Ok(false);
+        }
+        let logs = self.logs.get(at.build).unwrap_or(&self.settings.out);
+        let work = tempfile::Builder::new().prefix("boot-").tempdir();
+        let work = work.map_err(Error::store)?;
+        let job = BootJob {
+            expect,
+            export: &path,
+            work: work.path(),
+            console: &logs.join(format!("{:02}-{}.log", at.step.number, at.step.call)),
+            see: &|line| self.events.output(at, line),
+        };
+        booter.boot(&job).map_err(|report| Error::Step {
+            report,
+            site: Vec::new(),
+        })?;
+        if let Some(key) = key {
+            store.record_boot(&key, &path).map_err(Error::store)?;
+        }
+        Ok(true)
     }
 
     fn export(

@@ -72,7 +72,7 @@ impl Running<'_> {
                 Op::HostRun(run) => self.on_host(&action.site, run)?,
                 Op::NspawnRun(run) => drop(self.in_root(&action.site, run, true)?),
                 Op::NspawnBoot(boot) => self.booted(&action.site, boot)?,
-                Op::Export(_) => {}
+                Op::Export(_) | Op::ExpectBoot(_) => {}
                 op => self.file(&action.site, op)?,
             }
         }
@@ -283,10 +283,10 @@ impl Running<'_> {
     ) -> Error {
         let step = self.at.step;
         let planned = command::quote_all(judged.planned);
-        let mut matched = ended.matched;
-        if judged.op == "nspawn_boot" {
-            matched.extend(boot::told(&ended.output));
-        }
+        let told = match judged.op == "nspawn_boot" {
+            true => boot::told(&ended.output).collect(),
+            false => Vec::new(),
+        };
         let failure = CommandFailure {
             step: step.number,
             label: step.label.clone(),
@@ -298,7 +298,8 @@ impl Running<'_> {
                 false => judged.tools.to_vec(),
             },
             status: ended.status,
-            matched,
+            matched: ended.matched,
+            told,
             output: ended.output,
             log: self.log(),
             kept: None,

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
 use super::args::{Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_secret};
-use super::builtins::{Builtin, Fetched, RootRef};
+use super::builtins::{Builtin, ExportRef, Fetched, RootRef};
 use super::cure::cure;
 use super::imported;
 use super::session::{STDLIB, Session};
 use super::spans::{self, Located, Step};
 use super::words::type_words;
 use crate::diagnose::{Frame, Report, Span};
-use crate::plan::{Asked, RootId, Text};
+use crate::plan::{Asked, Export, RootId, Text};
 use crate::site::Grant;
 
 /// A failure of a built-in; boxed, since reports are large and failures rare.
@@ -260,6 +260,21 @@ impl<'a> Call<'a> {
             Some(root) => Ok(root.id),
             None => Err(self.wrong(index, "a root", &value)),
         }
+    }
+
+    /// The export, which is in the plan.
+    pub fn export(&self, index: usize) -> Outcome<(RootId, Export)> {
+        let value = self.arg(index);
+        let plan = self.session.plan.borrow();
+        let export = value.clone().try_cast::<ExportRef>();
+        let found = export.and_then(|export| {
+            let (step, export) = plan.export(&export.name)?;
+            Some((step.root?, export.clone()))
+        });
+        found.ok_or_else(|| {
+            let report = *self.wrong(0, "an export", &value);
+            Box::new(report.help("`export` gives one: `let nodes = root.export(#{ … });`"))
+        })
     }
 
     pub fn text(&self, index: usize) -> Outcome<String> {

@@ -18,9 +18,10 @@ pub fn noun(name: &str) -> String {
         "char" => "character",
         "()" => "nothing",
         "Fn" | "FnPtr" => "function",
-        "Root" => "root",
+        "Root" | "RootRef" => "root",
         "Secret" => "secret",
         "Fetched" => "fetched file",
+        "Export" | "ExportRef" => "export",
         "Dynamic" | "?" => "value",
         other => return other.to_owned(),
     }
@@ -31,7 +32,7 @@ pub fn noun(name: &str) -> String {
 pub fn type_words(name: &str) -> String {
     match noun(name).as_str() {
         "nothing" => "nothing, `()`".to_owned(),
-        "array" => "an array".to_owned(),
+        known @ ("array" | "export") => format!("an {known}"),
         known @ ("string"
         | "number"
         | "number with a point"

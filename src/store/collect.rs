@@ -259,7 +259,7 @@ impl Store {
         }
     }
 
-    /// States of archives and locks whose layers are gone, and exports that are.
+    /// Locks whose layers are gone, exports that are, and boots of such.
     fn forget_unused(&self) -> io::Result<()> {
         let layers: BTreeSet<Key> = self.layers()?.into_iter().collect();
         for entry in fs::read_dir(self.root.join("exports"))? {
@@ -272,6 +272,7 @@ impl Store {
                 fs::remove_file(path)?;
             }
         }
+        self.forget_boots()?;
         for entry in fs::read_dir(self.root.join("locks"))? {
             let path = entry?.path();
             let key = path

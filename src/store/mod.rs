@@ -7,6 +7,7 @@
 //! STORE/states/KEY            the archives' state that a layer was last made with
 //! STORE/builds/RECIPE/OPTIONS what was built last, for reasons and for collection
 //! STORE/exports/KEY           where an export of a layer was written
+//! STORE/boots/KEY             that an export has booted as its recipe expects
 //! STORE/merged/KEY/fs/        many layers as one, where an overlay cannot take them all
 //! STORE/packages/POOL/        downloads of package managers, by digest
 //! STORE/tmp/NAME/             work of a running build, locked while it lives
@@ -19,6 +20,7 @@
 //! STORE/versions.json         what programs of the host said their versions are
 //! ```
 
+mod boot;
 mod collect;
 mod layer;
 mod pool;
@@ -42,7 +44,7 @@ use crate::plan::Key;
 
 const FOLDERS: &[&str] = &[
     "layers", "states", "builds", "exports", "merged", "packages", "tmp", "failed", "logs",
-    "locks", "captures", "fetch", "checks", "keyrings",
+    "locks", "captures", "fetch", "checks", "keyrings", "boots",
 ];
 
 /// How long to wait between two looks at a lock that somebody else holds.

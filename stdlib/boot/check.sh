@@ -1,20 +1,31 @@
 # Runs in a node that was booted to be looked at, as a transient unit, from /run: no file of
 # its root is changed for it. Says what it sees on the serial port $1, a line each, as
-# `rootwright NAME VALUE`. What follows `@COMMANDS@` in the stdlib is put in by rootwright.
+# `rootwright NAME VALUE`. Words between `@` are put in by rootwright.
 exec 3>"$1"
 say() { printf 'rootwright %s\n' "$*" >&3; }
 property() { systemctl show --value --property="$1" ${2:+"$2"} 2>/dev/null; }
+now() {
+    read -r up _ </proc/uptime
+    echo "${up%%.*}"
+}
+end=$(( $(now) + @SECONDS@ ))
+late() { [ "$(now)" -ge "$end" ]; }
+reached() { [ "$(systemctl is-active multi-user.target)" = active ]; }
+jobs() { systemctl list-jobs --no-legend --plain 2>/dev/null; }
 
 say stage started
 # The check runs while the system comes up.
-while [ "$(systemctl is-active multi-user.target)" != active ]; do sleep 0.5; done
-say stage multi-user
-waited=0
-while case $(systemctl is-system-running) in initializing | starting) true ;; *) false ;; esac; do
-    waited=$((waited + 1))
-    [ $waited -lt 240 ] || break
-    sleep 0.5
+while ! reached; do
+    # Where nothing is left to be done, nothing more will come.
+    if late || [ -z "$(jobs)" ]; then break; fi
+    sleep 1
 done
+if reached; then say stage multi-user; fi
+while case $(systemctl is-system-running) in initializing | starting) true ;; *) false ;; esac; do
+    if late; then break; fi
+    sleep 1
+done
+jobs | while read -r _ unit kind state; do say job "$unit $kind $state"; done
 
 # Microseconds since the kernel started; 0 where there was no such stage.
 say initramfs "$(property InitRDTimestampMonotonic)"
@@ -31,12 +42,15 @@ if [ "$root_type" = overlay ]; then
     lower=${lower%%,*}
     # The lowest of several.
     lower=${lower##*:}
-    while read -r _ place type _; do
-        if [ "$place" = "$lower" ]; then say lower "$type"; fi
+    while read -r source place type _; do
+        if [ "$place" = "$lower" ]; then
+            say lower "$type"
+            say source "$source"
+        fi
     done </proc/mounts
     if touch "$lower/etc/rootwright-check" 2>/dev/null; then say lower-write ok; else say lower-write refused; fi
 fi
-if touch /etc/rootwright-check && rm /etc/rootwright-check; then say write ok; else say write failed; fi
+if touch /etc/rootwright-check 2>/dev/null && rm /etc/rootwright-check; then say write ok; else say write failed; fi
 say state "$(systemctl is-system-running)"
 systemctl --failed --no-legend --plain | while read -r unit _; do
     say failed "$unit"
@@ -58,7 +72,8 @@ say sent $sent
 
 # run NUMBER COMMAND
 run() {
-    sh -c "$2" >/run/rootwright-output 2>&1 </dev/null
+    left=$(( end - $(now) ))
+    timeout --kill-after=2 $((left > 1 ? left : 1)) sh -c "$2" >/run/rootwright-output 2>&1 </dev/null
     say status "$1 $?"
     tail -n 40 /run/rootwright-output | while IFS= read -r line || [ -n "$line" ]; do say output "$1 $line"; done
 }

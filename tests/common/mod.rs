@@ -2,10 +2,12 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     reason = "each uses its own part; a test fails by panicking"
 )]
 
 pub mod archive;
+pub mod failure;
 pub mod verified;
 
 use std::path::{Path, PathBuf};

@@ -138,6 +138,7 @@ pub fn hints(data: &[u8]) {
         log: PathBuf::from("log"),
         kept: Some(PathBuf::from("kept")),
         boot: None,
+        told: Vec::new(),
     };
     let error = Error::Command {
         failure: Box::new(failure),

@@ -109,7 +109,7 @@ fn every_example_runs() {
 fn raised(text: &str) -> BTreeSet<String> {
     let patterns = [
         r#"\.report\(\s*"([a-z_]+)""#,
-        r#"\.refuse\(\s*\d+,\s*"([a-z_]+)""#,
+        r#"\.refuse\(\s*\w+,\s*"([a-z_]+)""#,
         r#"\.refuse\(\s*"[a-z_0-9]+",\s*"([a-z_]+)""#,
         r#"\.refuse_at\([^"]*"([a-z_]+)""#,
         r#""script::([a-z_]+)""#,

@@ -567,6 +567,15 @@ pub fn nasty() -> Plan {
                         },
                     )
                 })),
+                action(Op::ExpectBoot(ExpectBoot {
+                    export: word.clone(),
+                    via: Via::Direct,
+                    commands: vec![word.clone()],
+                    memory: None,
+                    processors: 1,
+                    timeout: 1,
+                    programs: Vec::new(),
+                })),
             ],
         );
     }

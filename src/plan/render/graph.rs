@@ -2,7 +2,7 @@
 
 use crate::plan::{Op, Plan, Step};
 
-/// Roots as boxes with their steps in order, forks as dashed arrows, exports as folders.
+/// Roots as boxes with their steps in order, forks as dashed arrows, exports as folders, boots of them as boxes.
 pub fn graph(plan: &Plan) -> String {
     let mut out = String::from(
         "digraph plan {\n    rankdir=TB\n    node [shape=box, style=rounded, fontname=\"sans-serif\"]\n",
@@ -20,7 +20,8 @@ pub fn graph(plan: &Plan) -> String {
         let mut before = format!("root_{}", root.id);
         for step in plan.steps.iter().filter(|step| step.root == Some(root.id)) {
             out.push_str(&format!("        {}\n", node(step)));
-            out.push_str(&format!("        {before} -> step_{}\n", step.number));
+            let from = booted(plan, step).unwrap_or_else(|| before.clone());
+            out.push_str(&format!("        {from} -> step_{}\n", step.number));
             // An export reads the root, and what comes after it does not stand on it.
             if step.makes_layer() {
                 before = format!("step_{}", step.number);
@@ -52,11 +53,26 @@ pub fn graph(plan: &Plan) -> String {
     out
 }
 
+/// The step whose export a step boots.
+fn booted(plan: &Plan, step: &Step) -> Option<String> {
+    let mut actions = step.actions.iter();
+    let name = actions.find_map(|action| match &action.op {
+        Op::ExpectBoot(expect) => Some(&expect.export),
+        _ => None,
+    })?;
+    let (step, _) = plan.export(name)?;
+    Some(format!("step_{}", step.number))
+}
+
 fn node(step: &Step) -> String {
     let exports = step
         .actions
         .iter()
         .any(|action| matches!(action.op, Op::Export(_)));
+    let boots = step
+        .actions
+        .iter()
+        .any(|action| matches!(action.op, Op::ExpectBoot(_)));
     let label = if step.label.is_empty() {
         &step.call
     } else {
@@ -64,6 +80,8 @@ fn node(step: &Step) -> String {
     };
     let shape = if exports {
         ", shape=folder, style=solid"
+    } else if boots {
+        ", shape=box3d, style=solid"
     } else {
         ""
     };

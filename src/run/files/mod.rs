@@ -66,5 +66,6 @@ pub fn apply(root: &Path, op: &Op, context: &FileContext<'_>) -> Result<(), Erro
         Op::NspawnRun(_) => Err(Error::NotAFileOperation { op: "nspawn_run" }),
         Op::NspawnBoot(_) => Err(Error::NotAFileOperation { op: "nspawn_boot" }),
         Op::Export(_) => Err(Error::NotAFileOperation { op: "export" }),
+        Op::ExpectBoot(_) => Err(Error::NotAFileOperation { op: "expect_boot" }),
     }
 }

@@ -233,6 +233,11 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                         want(tool, why.clone());
                     }
                 }
+                Op::ExpectBoot(expect) => {
+                    for program in &expect.programs {
+                        want(program, why.clone());
+                    }
+                }
                 _ => {}
             }
             if action.only_if.is_some() {

@@ -47,12 +47,7 @@ for repository in root.repositories() { log(repository.uri); }"#,
         optional: 0,
         access: Access::Everyone,
         doc: include_str!("doc/add_repository.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.add_repository(#{
-    name: "tools", uri: "https://packages.example.org/debian", suites: ["bookworm"], components: ["main"],
-    key: "https://packages.example.org/key.asc", sha256: "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
-    fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"],
-});"#,
+        example: "",
         run: add_repository,
     },
     Builtin {
@@ -81,8 +76,7 @@ let facts = root.distro_call("boot_files");"#,
         optional: 0,
         access: Access::Modules,
         doc: include_str!("doc/describe_root.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.describe_root(#{ release: "bookworm", arch: "amd64", machine: "x86_64" });"#,
+        example: "",
         run: describe_root,
     },
 ];

@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use super::packages::{call_distro, call_stdlib};
-use super::{Access, Builtin};
+use super::{Access, Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
     Action, Compression, Export, Format, OciLayers, Op, RootId, Served, ServerText, Share, Times,
@@ -86,7 +86,7 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
             call.session.act(action, &chain);
             Ok(())
         })?;
-    Ok(Dynamic::UNIT)
+    Ok(Dynamic::from(ExportRef { name }))
 }
 
 fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outcome<Format> {

@@ -14,7 +14,6 @@ const fn stdlib(
     params: &'static [&'static str],
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
     doc: &'static str,
-    example: &'static str,
 ) -> Builtin {
     Builtin {
         name,
@@ -22,7 +21,7 @@ const fn stdlib(
         optional: 0,
         access: Access::Stdlib,
         doc,
-        example,
+        example: "",
         run,
     }
 }
@@ -32,11 +31,10 @@ const fn module(
     params: &'static [&'static str],
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
     doc: &'static str,
-    example: &'static str,
 ) -> Builtin {
     Builtin {
         access: Access::Modules,
-        ..stdlib(name, params, run, doc, example)
+        ..stdlib(name, params, run, doc)
     }
 }
 
@@ -55,59 +53,44 @@ pub static BUILTINS: &[Builtin] = &[
         &["path"],
         host_read,
         include_str!("doc/host_read.md"),
-        r#"let name = host_read("/etc/hostname") ?? "no name";"#,
     ),
     stdlib(
         "host_list",
         &["path"],
         host_list,
         include_str!("doc/host_list.md"),
-        r#"for name in host_list("/etc/apt/sources.list.d") { log(name); }"#,
     ),
     module(
         "stdlib_text",
         &["path"],
         stdlib_text,
         include_str!("doc/stdlib_text.md"),
-        r#"let text = stdlib_text("export/boot.ipxe");"#,
     ),
     module(
         "site",
         &["distro", "key"],
         site,
         include_str!("doc/site.md"),
-        r#"let mirror = site("tiny", "mirror") ?? "http://mirror.example.org/tiny";"#,
     ),
     module(
         "assume",
         &["what", "value", "from"],
         assume,
         include_str!("doc/assume.md"),
-        r#"assume("mirror", "http://mirror.example.org/debian", "the host's package sources");"#,
     ),
     module(
         "need_file",
         &["path", "why", "packages"],
         need_file,
         include_str!("doc/need_file.md"),
-        r#"need_file("/usr/sbin/getcap", "finds file capabilities", #{ debian: "libcap2-bin", fedora: "libcap" });"#,
     ),
     module(
         "set_fact",
         &["root", "name", "value"],
         set_fact,
         include_str!("doc/set_fact.md"),
-        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.set_fact("boot", #{ nfs: true, extra: "quiet" });"#,
     ),
-    module(
-        "fact",
-        &["root", "name"],
-        fact,
-        include_str!("doc/fact.md"),
-        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let boot = root.fact("boot") ?? #{ nfs: false };"#,
-    ),
+    module("fact", &["root", "name"], fact, include_str!("doc/fact.md")),
 ];
 
 fn host_arch(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -1,6 +1,7 @@
 //! The built-ins: one registry, from which calls, checks before evaluation, "did you
 //! mean" and the reference all come.
 
+mod boot;
 mod capture;
 mod distros;
 mod export;
@@ -28,7 +29,7 @@ use crate::diagnose::Report;
 
 pub use capture::{Asked, CaptureSlot};
 pub use options::check_given as check_given_options;
-pub use values::{Fetched, ROOT_PROPERTIES, RootRef, Secret, is_marked, unmark};
+pub use values::{ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Secret, is_marked, unmark};
 
 /// Who may call a built-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +52,8 @@ pub struct Builtin {
     pub access: Access,
     /// `doc/NAME.md`, in the form that the reference takes apart: src/reference/form.rs.
     pub doc: &'static str,
-    /// A script that runs as it is; one of the stdlib, where only that may call it.
+    /// A script that runs as it is, or a module, where only those may call it; empty where
+    /// `doc` has one.
     pub example: &'static str,
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
 }
@@ -111,6 +113,7 @@ pub fn families() -> &'static [Family] {
         family("Signatures", signing::BUILTINS),
         family("Branches", roots::BUILTINS),
         family("Exports", export::BUILTINS),
+        family("Boots", boot::BUILTINS),
         family("Commands", run::BUILTINS),
         family("Files", files::BUILTINS),
         family("Values of the build", capture::BUILTINS),

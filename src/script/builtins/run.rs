@@ -29,14 +29,7 @@ root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
         params: &["root", "command", "opts"],
         optional: 1,
         access: Access::Everyone,
-        doc: "Boots the root's own systemd in a container, and runs a command in it once the system is up.
-
-For what works in a running system only: `systemctl start`, `localectl`, setting a database
-up. The system is shut down when the command has ended. `timeout` (300) is the seconds from
-the start to the end of the shut-down; when they are over, the report has what hangs and the
-journal's errors. Other options as for `nspawn_run`. With `network`, which is true by
-default, services listen on the host's network. The boot is none of a node: timers do not
-start, /etc/fstab is not mounted, machine id and journal are the boot's own and not kept.",
+        doc: include_str!("doc/nspawn_boot.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(["systemd-sysv", "dbus"]);
 root.nspawn_boot("localectl set-locale LANG=C.UTF-8", #{ timeout: 60 });"#,
@@ -139,12 +132,17 @@ const BOOT_SECONDS: u64 = 300;
 fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
-    let timeout = fields.number("timeout", 1)?.unwrap_or(BOOT_SECONDS);
+    let timeout = fields.number("timeout", 1).map_err(|report| {
+        let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
+        Box::new(report.help(help))
+    })?;
+    let timeout = timeout.unwrap_or(BOOT_SECONDS);
     for name in ["user", "cwd"] {
         // It is a line of a unit file.
         if fields.text(name)?.is_some_and(|text| text.contains('\n')) {
             let message = format!("`{name}` has a line break in it");
-            return Err(fields.refuse(name, "line_break", message));
+            let report = fields.refuse(name, "line_break", message);
+            return Err(Box::new(report.help("write one name or path")));
         }
     }
     let boot = |run| Op::NspawnBoot(NspawnBoot { run, timeout });

@@ -23,6 +23,12 @@ pub struct Fetched {
     pub sha256: String,
 }
 
+/// An export of the plan, by its name.
+#[derive(Clone, Debug)]
+pub struct ExportRef {
+    pub name: String,
+}
+
 /// What a recipe may ask a root.
 pub const ROOT_PROPERTIES: &[&str] = &["name", "distro", "release", "arch"];
 
@@ -61,6 +67,10 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
 
     engine.register_type_with_name::<Fetched>("Fetched");
     engine.register_fn("to_string", |file: &mut Fetched| file.url.clone());
+
+    engine.register_type_with_name::<ExportRef>("Export");
+    engine.register_get("name", |export: &mut ExportRef| export.name.clone());
+    engine.register_fn("to_string", |export: &mut ExportRef| export.name.clone());
 }
 
 fn of(seat: &Seat, root: RootRef) -> Option<crate::plan::Root> {

@@ -14,7 +14,7 @@ mod prelude;
 use self::ops::{Emitter, comment};
 use super::text::place;
 use super::words::word;
-use crate::plan::{Plan, Root, RootId};
+use crate::plan::{Op, Plan, Root, RootId};
 
 /// The environment variable from which a script, and a build, takes a secret:
 /// `root-password` is in `ROOTWRIGHT_SECRET_ROOT_PASSWORD`.
@@ -107,7 +107,10 @@ fn steps(script: &mut Emitter, plan: &Plan) {
         script.line("");
         script.line(&format!("# {}", "-".repeat(ops::WIDTH - 2)));
         script.out.push_str(&comment(&title, ""));
-        enter(script, plan, step.root, &mut current);
+        // What only looks at an export needs no root.
+        let mut actions = step.actions.iter();
+        let used = actions.any(|action| !matches!(action.op, Op::ExpectBoot(_)));
+        enter(script, plan, step.root.filter(|_| used), &mut current);
         script.line(&format!(
             "step {} {}",
             step.number,

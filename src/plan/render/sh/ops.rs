@@ -142,6 +142,14 @@ impl Emitter {
                 self.exported.extend(step.root);
                 export::write(self, plan, op);
             }
+            Op::ExpectBoot(op) => {
+                let message = format!(
+                    "the export {0} is not booted here: `rootwright boot OUT/{0}` does it",
+                    op.export
+                );
+                self.comment("What a booted node says of itself only rootwright looks at.");
+                self.line(&format!("printf '%s\\n' {} >&2", word(&message)));
+            }
         }
     }
 

@@ -113,6 +113,11 @@ impl Lines<'_> {
             }
             Op::Fetch(fetch) => self.detail("sha256", &fetch.sha256),
             Op::Export(export) => self.export(export),
+            Op::ExpectBoot(expect) => {
+                for command in &expect.commands {
+                    self.detail("succeeds", &one_line(command));
+                }
+            }
             Op::CopyIn(_)
             | Op::MakeDir(_)
             | Op::Symlink(_)

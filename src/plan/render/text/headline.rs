@@ -1,6 +1,6 @@
 //! Operations on files in one line each.
 
-use crate::plan::{Attributes, Compression, Format, Op, Text};
+use crate::plan::{Attributes, Compression, Format, Op, Text, Via};
 
 /// `make directory`, `/srv`, `mode 0700`.
 pub struct Headline {
@@ -99,6 +99,13 @@ impl Headline {
                     format!("{}/{version}{file}{slash}", export.name),
                     how,
                 )
+            }
+            Op::ExpectBoot(expect) => {
+                let mut notes = vec!["in QEMU".to_owned()];
+                notes.extend((expect.via == Via::Pxe).then(|| "from the firmware on".to_owned()));
+                notes.extend(expect.memory.map(|memory| format!("{memory} MiB")));
+                notes.push(format!("{} s at most", expect.timeout));
+                line("boot", expect.export.clone(), notes.join(", "))
             }
         }
     }

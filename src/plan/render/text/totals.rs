@@ -31,12 +31,14 @@ pub fn write(page: &mut Page, plan: &Plan, options: &TextOptions, shortened: boo
     let mut host = 0;
     let mut root = 0;
     let mut exports = 0;
+    let mut boots = 0;
     let mut others = 0;
     for action in plan.steps.iter().flat_map(|step| &step.actions) {
         match action.op {
             Op::HostRun(_) => host += 1,
             Op::NspawnRun(_) | Op::NspawnBoot(_) => root += 1,
             Op::Export(_) => exports += 1,
+            Op::ExpectBoot(_) => boots += 1,
             _ => others += 1,
         }
     }
@@ -55,6 +57,9 @@ pub fn write(page: &mut Page, plan: &Plan, options: &TextOptions, shortened: boo
     }
     if exports > 0 {
         parts.push(count(exports, "export", "exports"));
+    }
+    if boots > 0 {
+        parts.push(count(boots, "boot", "boots"));
     }
     page.end();
     page.put(Style::Bold, &count(plan.steps.len(), "step", "steps"));
