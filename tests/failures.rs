@@ -18,7 +18,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use common::failure::Failure;
-use common::{mounts_below, rootwright, run, stderr, stdout};
+use common::{mounts_below, rootwright, run, stdout};
 
 const ROOT: &str = r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", variant: "apt", updates: false, security: false });
 "#;
