@@ -192,14 +192,15 @@ fn a_script_that_fails() {
         .underlines(call)
         .shows("nearly")
         .shows("failed: wrong.service");
-    let killed = "root.nspawn_boot(\"kill -9 $$\")";
-    bench
-        .failure("killed", &format!("{killed};\n"))
-        .says(
-            "run::command",
-            "step 3 failed: the script ended with exit status 137",
-        )
-        .underlines(killed);
+    // The status of a script that was killed, and one that timeout(1) has, too.
+    for (name, script, status) in [("killed", "kill -9 $$", 137), ("status", "exit 124", 124)] {
+        let call = format!("root.nspawn_boot(\"{script}\")");
+        let message = format!("step 3 failed: the script ended with exit status {status}");
+        bench
+            .failure(name, &format!("{call};\n"))
+            .says("run::command", &message)
+            .underlines(&call);
+    }
 }
 
 const HANGING: &str = r#"root.write_file("/etc/systemd/system/moon.service", "[Unit]\nBefore=multi-user.target\n[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo \"<3>the moon is not in the sky\"; sleep 300'\n[Install]\nWantedBy=multi-user.target\n");

@@ -130,7 +130,14 @@ impl Error {
                     _ => report,
                 }
             }
-            Error::Serve { said, .. } => Report::new("boot::serve", message).cause(said.join("\n")),
+            Error::Serve { said, .. } => {
+                let report = Report::new("boot::serve", message);
+                let known = hints.explain(&["ganesha.nfsd"], &said.join("\n"));
+                match known.first() {
+                    Some(known) => report.cause(&known.cause).help(&known.help),
+                    None => report.cause(said.join("\n")),
+                }
+            }
             Error::NoAnswer(silence) => silence.report(message, hints),
             Error::Network(error) => error.report(hints),
             Error::Interrupted => Report::new("boot::interrupted", message),

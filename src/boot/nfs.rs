@@ -59,7 +59,12 @@ impl Nfs {
             let start = Instant::now();
             while start.elapsed() < PATIENCE {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                    return Ok(Nfs { child, port });
+                    let nfs = Nfs { child, port };
+                    // It listens all the same when it has nothing to serve.
+                    return match refused(&log) {
+                        said if said.is_empty() => Ok(nfs),
+                        said => Err(Error::Serve { what: "NFS", said }),
+                    };
                 }
                 if child.try_wait()?.is_some() {
                     break;
@@ -90,6 +95,14 @@ fn configure(path: &str, port: u16, recovery: &str) -> String {
          NFS_KRB5 {{ Active_krb5 = false; }}\n\
          EXPORT {{ Export_Id = 1; Path = \"{path}\"; Pseudo = /; Access_Type = RO; Squash = No_Root_Squash; SecType = sys; Protocols = 4; Transports = TCP; FSAL {{ Name = VFS; }} }}\n"
     )
+}
+
+/// What the server's log has against the export.
+fn refused(log: &Path) -> Vec<String> {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let against = |line: &&str| line.contains(" init_export_root :EXPORT :CRIT :");
+    text.lines().filter(against).map(str::to_owned).collect()
 }
 
 /// A port that was free a moment ago.

@@ -56,3 +56,24 @@ impl Store {
         self.root.join("boots")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_is_known_for_as_long_as_its_export_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let export = folder.path().join("nodes");
+        fs::create_dir(&export).unwrap();
+        let (key, other) = (Key::of(&["a"]), Key::of(&["b"]));
+        store.record_boot(&key, &export).unwrap();
+        assert!(store.has_booted(&key) && !store.has_booted(&other));
+        store.forget_boots().unwrap();
+        assert!(store.has_booted(&key));
+        fs::remove_dir(&export).unwrap();
+        store.forget_boots().unwrap();
+        assert!(!store.has_booted(&key));
+    }
+}

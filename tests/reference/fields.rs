@@ -67,7 +67,7 @@ fn value(parameter: &Parameter, target: Option<&[&str]>, variant: usize) -> Stri
     }
     match parameter.kind.as_str() {
         "a root" => "root",
-        "an export" => "root.export(#{ format: \"cpio\", name: \"e\" })",
+        "an export" => "bootstrap(#{ distro: \"debian\", release: \"bookworm\" }).export(#{ format: \"cpio\", name: \"e\" })",
         "a path" => "\"/a\"",
         "an array of strings" | "an array of strings or a script" => "[\"a\"]",
         "permission bits" => "0o644",

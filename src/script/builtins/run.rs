@@ -32,7 +32,7 @@ root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
         doc: include_str!("doc/nspawn_boot.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 root.install(["systemd-sysv", "dbus"]);
-root.nspawn_boot("localectl set-locale LANG=C.UTF-8", #{ timeout: 60 });"#,
+root.nspawn_boot("hostnamectl set-hostname head", #{ timeout: 60 });"#,
         run: nspawn_boot,
     },
     Builtin {

@@ -82,12 +82,8 @@ boot_in_root() { # SECONDS ROOT ROOT'S-ETC CONTROL NSPAWN...
         rm -f -- "$etc/machine-id"
     fi
     if [[ -e $control/told ]]; then cat -- "$control/told"; fi
-    if ((status == 124 || status == 137)); then : >"$control/late"; fi
-    if [[ -e $control/late ]]; then
-        if [[ ! -e $control/told ]]; then tail -n 20 -- "$control/console" | tr -d '\r'; fi
-        return 124
-    fi
     said=$(cat -- "$control/status" 2>/dev/null) || true
+    if [[ -e $control/late ]]; then said=late; fi
     case $said in
         # The container ends with the status of the command's unit, once it is down.
         "exited $status")
@@ -100,6 +96,9 @@ boot_in_root() { # SECONDS ROOT ROOT'S-ETC CONTROL NSPAWN...
             ;;
     esac
     if [[ ! -e $control/told ]]; then tail -n 20 -- "$control/console" | tr -d '\r'; fi
+    # These two are timeout's.
+    if ((status == 124 || status == 137)); then : >"$control/late"; fi
+    if [[ -e $control/late ]]; then return 124; fi
     return 125
 }
 
