@@ -309,8 +309,10 @@ fn the_table_says_how_far_each_release_was_verified() {
     let all: usize = known.values().map(BTreeMap::len).sum();
     assert_eq!(named, all, "docs/verified.toml: {known:?}");
     for entry in known.values().flat_map(BTreeMap::values) {
-        let (program, function) = entry.test.split_once("::").unwrap();
-        let source = std::fs::read_to_string(base.join(format!("tests/{program}.rs"))).unwrap();
+        // `PROGRAM::FUNCTION`, or `PROGRAM::MODULE::FUNCTION`.
+        let (file, function) = entry.test.rsplit_once("::").unwrap();
+        let file = format!("tests/{}.rs", file.replace("::", "/"));
+        let source = std::fs::read_to_string(base.join(file)).unwrap();
         assert!(
             source.contains(&format!("fn {function}(")),
             "{}",
