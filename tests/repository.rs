@@ -299,6 +299,37 @@ fn every_key_of_rootwright_toml_is_known_or_an_error() {
     }
 }
 
+/// What the file itself cannot tell, `check` does, which sees every recipe and module.
+#[test]
+fn check_finds_what_rootwright_toml_says_to_nobody() {
+    let repository = repository(
+        "[options]\nrelaese = \"two\"\n[options.nod]\nrelease = \"two\"\n[distro.tniy]\nmirror = \"x\"\n[distro.debian]\nmiror = \"x\"\n",
+    );
+    let said = fails(repository.path(), &["check"]);
+    for part in [
+        "no recipe has an option `relaese`",
+        "[rootwright.toml:2:1]",
+        "did you mean `release`?",
+        "the repository has no recipe `nod`",
+        "[rootwright.toml:3:10]",
+        "did you mean `node`?",
+        "there is no distro `tniy`",
+        "[rootwright.toml:5:9]",
+        "did you mean `tiny`?",
+        "no distro's module asks for `miror`",
+        "[rootwright.toml:8:1]",
+        "did you mean `mirror`?",
+        "4 findings",
+    ] {
+        assert!(said.contains(part), "{part:?} in:\n{said}");
+    }
+    repository.write(
+        "rootwright.toml",
+        "[options]\nrelease = \"two\"\n[options.node]\nrelease = \"two\"\n[distro.debian]\nmirror = \"x\"\n",
+    );
+    succeeds(repository.path(), &["check"]);
+}
+
 #[test]
 fn outside_of_a_repository_libraries_have_no_place() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::printer::Printer;
-use super::{Done, Global, Trouble, list, repository};
+use super::{Done, Global, Trouble, list, policy, repository};
 use crate::diagnose::{Report, Span};
 use crate::plan::Capture;
 use crate::run::PreviewCapture;
+use crate::script::stdlib::Stdlib;
 use crate::script::{self, Settings, workers};
+use crate::site;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -60,17 +62,35 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         }
     };
     let (number_of_recipes, number_of_modules) = (recipes.len(), modules.len());
+    let all_recipes = recipes.clone();
     let recipes = recipes.into_iter().map(Subject::Recipe);
     let subjects: Vec<Subject> = recipes
         .chain(modules.into_iter().map(Subject::Module))
         .collect();
     let look = |subject: &Subject| match subject {
         Subject::Recipe(recipe) => check(recipe, global),
-        Subject::Module(module) => check_module(module, global).into_iter().collect(),
+        Subject::Module(module) => Checked {
+            troubles: check_module(module, global).into_iter().collect(),
+            ..Checked::default()
+        },
     };
-    workers::each(&subjects, look, |troubles| {
-        troubles.into_iter().for_each(&mut tell);
+    let mut declared = Some(BTreeSet::new());
+    workers::each(&subjects, look, |checked| {
+        // Of a recipe that does not evaluate nobody knows the options.
+        declared = declared.take().zip(checked.options).map(|(mut all, more)| {
+            all.extend(more);
+            all
+        });
+        checked.troubles.into_iter().for_each(&mut tell);
     })?;
+    if let (true, Some(declared)) = (args.paths.is_empty(), declared)
+        && let Some(root) = site::repository(Path::new("."))
+    {
+        let settings = global.plain_settings(&root)?;
+        let stdlib = Stdlib::new(settings.stdlib.clone());
+        let found = policy::unheeded(&settings.site, &root, &all_recipes, &declared, &stdlib);
+        found.into_iter().for_each(&mut tell);
+    }
     let count = |number: usize, what: &str| match number {
         1 => format!("1 {what}"),
         number => format!("{number} {what}s"),
@@ -85,6 +105,22 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     printer.summary(&format!("{checked} checked, {result}"));
     Ok(ExitCode::from(u8::from(findings > 0)))
+}
+
+/// What was found in one script.
+struct Checked {
+    troubles: Vec<Trouble>,
+    /// The options that it declares, if that is known.
+    options: Option<Vec<String>>,
+}
+
+impl Default for Checked {
+    fn default() -> Self {
+        Checked {
+            troubles: Vec::new(),
+            options: Some(Vec::new()),
+        }
+    }
 }
 
 /// The findings that were told: a mistake in a module shows through every recipe that
@@ -136,13 +172,17 @@ fn check_module(module: &Path, global: &Global) -> Option<Trouble> {
 }
 
 /// Evaluates a recipe with its defaults, then with every other choice of each option.
-fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
+fn check(recipe: &Path, global: &Global) -> Checked {
+    let unknown = |trouble: Trouble| Checked {
+        troubles: vec![trouble],
+        options: None,
+    };
     let settings = match global.plain_settings(recipe) {
         Ok(settings) => Settings {
             allow_host_run: true,
             ..settings
         },
-        Err(trouble) => return vec![trouble],
+        Err(trouble) => return unknown(trouble),
     };
     let evaluate = |options: Vec<(String, String)>| {
         let settings = Settings {
@@ -154,7 +194,7 @@ fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
     };
     let first = match evaluate(Vec::new()) {
         Ok(evaluation) => evaluation,
-        Err(failure) => return vec![failure.into()],
+        Err(failure) => return unknown(failure.into()),
     };
     let mut found: Vec<Trouble> = Vec::new();
     for option in &first.plan.options {
@@ -177,5 +217,9 @@ fn check(recipe: &Path, global: &Global) -> Vec<Trouble> {
             found.push(failure.into());
         }
     }
-    found
+    let options = first.plan.options.into_iter().map(|option| option.name);
+    Checked {
+        troubles: found,
+        options: Some(options.collect()),
+    }
 }

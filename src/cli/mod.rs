@@ -18,6 +18,7 @@ mod list;
 mod man;
 mod new;
 mod plan;
+mod policy;
 mod printer;
 mod progress;
 mod repository;

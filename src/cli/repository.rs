@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Global, Trouble, list};
+use super::{ErrorFormat, Global, Trouble, list};
 use crate::diagnose::{Report, nearest};
 use crate::library;
 use crate::site::{self, Refused, Site};
@@ -153,7 +153,9 @@ impl Global {
             .filter(|library| library.pinned().is_some() && library.copy().is_none());
         for library in missing {
             let name = &library.entry.name;
-            eprintln!("fetching the library `{name}` from {}", library.entry.git);
+            if !matches!(self.error_format, ErrorFormat::Json) {
+                eprintln!("fetching the library `{name}` from {}", library.entry.git);
+            }
             let fetched = library::shelf(&self.shelves(site))
                 .and_then(|shelf| library::pinned(library, root, &shelf));
             if let Err(error) = fetched {

@@ -28,6 +28,16 @@ pub struct Config {
     /// For one recipe, by its name.
     pub recipe_options: BTreeMap<String, Options>,
     pub libraries: Vec<Entry>,
+    pub places: Places,
+}
+
+/// Where keys stand that only the rest of a repository gives a meaning.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// By distro and key; of the distro's own name where the key is empty.
+    pub distros: BTreeMap<(String, String), Span>,
+    pub options: BTreeMap<String, Span>,
+    pub recipes: BTreeMap<String, Span>,
 }
 
 const KEYS: [&str; 6] = ["name", "store", "cache", "distro", "options", "libraries"];
@@ -155,11 +165,15 @@ impl Reader<'_> {
     fn distros(&self, value: &Value<'_>, config: &mut Config) -> Read<()> {
         let form = "[distro.NAME] and, below it, mirror = \"…\"";
         for (distro, value) in self.table("distro", form, value)? {
+            let place = self.place(&distro.span());
             let distro = distro.get_ref().to_string();
+            let places = &mut config.places.distros;
+            places.insert((distro.clone(), String::new()), place);
             let known = config.distros.entry(distro.clone()).or_default();
             for (key, value) in self.table(&distro, form, value)? {
                 let name = key.get_ref().to_string();
                 let text = self.text(&name, value)?;
+                places.insert((distro.clone(), name.clone()), self.place(&key.span()));
                 known.insert(name, text);
             }
         }
@@ -172,6 +186,8 @@ impl Reader<'_> {
             let name = key.get_ref().to_string();
             match value.get_ref().as_table() {
                 Some(table) => {
+                    let places = &mut config.places.recipes;
+                    places.insert(name.clone(), self.place(&key.span()));
                     let of = config.recipe_options.entry(name).or_default();
                     for (key, value) in table {
                         let name = key.get_ref().to_string();
@@ -180,6 +196,8 @@ impl Reader<'_> {
                 }
                 None => {
                     let text = self.option(&name, value)?;
+                    let places = &mut config.places.options;
+                    places.insert(name.clone(), self.place(&key.span()));
                     config.options.insert(name, text);
                 }
             }

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use config::Options;
+pub use config::{Options, Places};
 pub use grant::Grant;
 pub use library::{Entry, Library, Wanted};
 pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace};
@@ -40,6 +40,8 @@ pub struct Site {
     /// How old an archive's state may be before a build asks for a newer one.
     pub refresh: Option<Duration>,
     pub libraries: BTreeMap<String, Arc<Library>>,
+    /// Of the repository's own file.
+    pub places: Places,
     distros: BTreeMap<String, BTreeMap<String, String>>,
     options: Options,
     recipe_options: BTreeMap<String, Options>,
@@ -160,6 +162,7 @@ impl Site {
         if let Some(root) = repository(recipe) {
             let mut config = config::read(&root.join(FILE))?;
             entries = std::mem::take(&mut config.libraries);
+            site.places = std::mem::take(&mut config.places);
             site.take(config);
             site.root = Some(root);
         }
