@@ -80,7 +80,8 @@ for block in "$t"/[0-9]*.sh; do
         echo "a node answers after $((SECONDS - start)) s"
     fi
     timeout 900 bash -euo pipefail "$block" >"${block%.sh}.out" 2>&1 </dev/null || {
-        echo "$(basename "$block"): exit status $?"
+        status=$?
+        echo "$(basename "$block"): exit status $status"
         cat "$block" "${block%.sh}.out"
         exit 1
     }

@@ -465,6 +465,40 @@ fn processes_and_mounts_of_this_host_count() {
     );
 }
 
+/// A server that opens files by handle may know them by another path.
+#[test]
+fn files_that_are_open_by_another_path_count() {
+    let site = Site::new();
+    site.export(None, "1");
+    site.export(None, "2");
+    let file = fs::File::open(site.shelf().join("1/root/etc")).unwrap();
+    let at = site.shelf().parent().unwrap().join("elsewhere");
+    fs::create_dir(&at).unwrap();
+    duct::cmd!("mount", "--bind", site.shelf(), &at)
+        .run()
+        .unwrap();
+    let mut server = Command::new("sleep")
+        .arg("600")
+        .stdin(file)
+        .spawn()
+        .unwrap();
+    let shelf = Shelf::open(&at).unwrap();
+    let refused = shelf.prune(&["1".to_owned()], 0, &Sources::default());
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let free = shelf.prune(&["1".to_owned()], 0, &Sources::default());
+    duct::cmd!("umount", &at).run().unwrap();
+    let report = Report::from(refused.unwrap_err());
+    assert_eq!(report.code, "export::in_use");
+    assert!(
+        report
+            .cause
+            .unwrap()
+            .contains("(sleep) has files of it open")
+    );
+    assert_eq!(free.unwrap().removed, ["1"]);
+}
+
 /// nfs-ganesha on the loopback, with the export's own block.
 struct Ganesha {
     child: Child,

@@ -85,15 +85,8 @@ impl Place {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let top = fs::metadata(path.join("root")).ok();
         let own = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let mount = own
-            .lines()
-            .filter_map(Mount::parse)
-            .filter(|mount| real.starts_with(&mount.at))
-            .max_by_key(|mount| mount.at.components().count())
-            .and_then(|mount| {
-                let below = real.strip_prefix(&mount.at).ok()?;
-                Some((mount.device, mount.root.join(below)))
-            });
+        let own: Vec<Mount> = own.lines().filter_map(Mount::parse).collect();
+        let mount = on_device(&real, &own);
         Place {
             path: path.to_owned(),
             real,
@@ -101,6 +94,15 @@ impl Place {
             mount,
         }
     }
+}
+
+/// Where a path is in its file system, and that one's device. One file has as many paths as
+/// its file system has places where it, or a folder above, is mounted.
+fn on_device(path: &Path, mounts: &[Mount]) -> Option<(String, PathBuf)> {
+    let above = mounts.iter().filter(|mount| path.starts_with(&mount.at));
+    let mount = above.max_by_key(|mount| mount.at.components().count())?;
+    let below = path.strip_prefix(&mount.at).ok()?;
+    Some((mount.device.clone(), mount.root.join(below)))
 }
 
 fn marker(version: &Path) -> Option<String> {
@@ -203,13 +205,27 @@ fn processes(places: &[Place], sources: &Sources, in_use: &mut InUse) {
         }
         let process = entry.path();
         let held = held_paths(&process);
+        let own = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
+        let own: Vec<Mount> = own.lines().filter_map(Mount::parse).collect();
+        // A server that opens files by handle, as nfs-ganesha does, may know them by another
+        // path than ours.
+        let on_devices: Vec<(String, PathBuf)> = held
+            .iter()
+            .filter_map(|path| on_device(path, &own))
+            .collect();
         let tops: Vec<(u64, u64)> = ["root", "cwd"]
             .iter()
             .filter_map(|link| fs::metadata(process.join(link)).ok())
             .map(|metadata| (metadata.dev(), metadata.ino()))
             .collect();
         let used = |place: &Place| {
-            held.iter().any(|path| path.starts_with(&place.real))
+            let (real, mount) = (&place.real, place.mount.as_ref());
+            held.iter().any(|path| path.starts_with(real))
+                || mount.is_some_and(|(device, top)| {
+                    let inside =
+                        |(of, path): &(String, PathBuf)| of == device && path.starts_with(top);
+                    on_devices.iter().any(inside)
+                })
                 || place.top.is_some_and(|top| tops.contains(&top))
         };
         for place in places.iter().filter(|place| used(place)) {
