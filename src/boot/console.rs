@@ -56,6 +56,7 @@ impl Excerpt {
         for line in lines {
             self.searched.push('\n');
             self.searched.push_str(&line);
+            self.total += 1;
             self.shown.push(line);
         }
     }
