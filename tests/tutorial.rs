@@ -40,14 +40,14 @@ fn the_same_everywhere(text: &str, folder: &Path) -> String {
     let mut out = text.replace(&*folder.to_string_lossy(), "/home/you");
     for (pattern, with) in [
         // How long a step took.
-        (r"(?m) \d+\.\d s$", "   … s"),
+        (r"(?m) +\d+\.\d s$", "  … s"),
         // Where in the stdlib, which changes more often than this page.
         (r"(stdlib:[a-z0-9/_.-]+):\d+:\d+", "$1:…"),
     ] {
         let pattern = Regex::new(pattern).unwrap();
         out = pattern.replace_all(&out, with).into_owned();
     }
-    out
+    out.trim_end().to_owned() + "\n"
 }
 
 #[test]
