@@ -1,5 +1,5 @@
 //! Real bootstraps from the host's own mirror, minimal: what a release's table says is what
-//! the archive has. Root privileges, mmdebstrap, network. `LONG=1` takes every release that
+//! the archive has. Root privileges, mmdebstrap, network. `ROOTWRIGHT_LONG=1` takes every release that
 //! the mirror has; else those that tests/debian.rs does not build. Downloads are kept.
 
 #![allow(
@@ -73,7 +73,7 @@ fn bootstrap(release: &str) {
 
 #[test]
 fn releases_of_the_real_mirror() {
-    let releases: &[&str] = match std::env::var_os("LONG") {
+    let releases: &[&str] = match std::env::var_os("ROOTWRIGHT_LONG") {
         Some(_) => &["sid", "forky", "trixie", "bookworm", "bullseye"],
         None => &["bullseye", "sid"],
     };
