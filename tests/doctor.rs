@@ -126,8 +126,11 @@ fn an_archive_that_has_expired() {
             "has expired",
             "it was valid until Mon, 02 Nov 2020",
             "and this host's clock says ",
+            "say why this one will do with `allow_expired: \"why\"`",
         ],
     );
+    let output = archive.doctor(", allow_expired: \"it has stopped\"", "\"hello\"");
+    assert!(output.status.success(), "{}", stderr(&output));
 }
 
 #[test]

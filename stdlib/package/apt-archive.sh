@@ -170,7 +170,7 @@ archive() {
     if [ -z "${DATED:-}" ] && date=$(seconds "$(value Valid-Until "$release")") && [ -n "$(value Valid-Until "$release")" ] && [ "$date" -lt "$now" ]; then
         blame message "%s has expired" \
             cause "it was valid until $(value Valid-Until "$release"), and this host's clock says $(date --utc --date="@$now" '+%a, %d %b %Y %H:%M:%S UTC')" \
-            help "if the clock is right, the mirror is no longer updated: take another" field mirror
+            help "if the clock is right, the mirror is no longer updated: take another, or say why this one will do with \`allow_expired: \"why\"\`" field mirror
     fi
     if date=$(seconds "$(value Date "$release")") && [ -n "$(value Date "$release")" ] && [ "$date" -gt $((now + 10)) ]; then
         blame message "%s is not valid yet" \

@@ -80,7 +80,7 @@ impl Archive {
     /// Writes and signs the Release file of bookworm, with these fields more.
     pub fn release(&self, fields: &str) {
         let packages = "Package: hello\nVersion: 1\nArchitecture: amd64\nProvides: greeting (= 1), salute\n\nPackage: openssh-server\nVersion: 1\nArchitecture: amd64\n";
-        self.publish(packages, fields);
+        self.publish(packages, &["Packages"], fields);
         self.sign("archive");
     }
 
@@ -101,15 +101,21 @@ impl Archive {
         let listed = run(Command::new("apt-ftparchive")
             .args(["packages", "pool"])
             .current_dir(self.path("archive")));
-        self.publish(&stdout(&listed), "Date: Mon, 02 Nov 2026 10:00:00 UTC\n");
+        self.publish(
+            &stdout(&listed),
+            &["Packages", "Packages.xz"],
+            "Date: Mon, 02 Nov 2026 10:00:00 UTC\n",
+        );
     }
 
-    fn publish(&self, packages: &str, fields: &str) {
+    fn publish(&self, packages: &str, names: &[&str], fields: &str) {
         let main = "archive/dists/bookworm/main/binary-amd64";
         let list = self.repository.write(&format!("{main}/Packages"), packages);
-        run(Command::new("xz").args(["--keep", "--force"]).arg(&list));
+        if names.contains(&"Packages.xz") {
+            run(Command::new("xz").args(["--keep", "--force"]).arg(&list));
+        }
         let mut sums = String::new();
-        for name in ["Packages", "Packages.xz"] {
+        for name in names {
             let path = list.with_file_name(name);
             let sum = stdout(&run(Command::new("sha256sum").arg(&path)));
             let digest = sum.split_whitespace().next().unwrap();
