@@ -162,8 +162,8 @@ fn what_cannot_be_expected_is_refused_where_it_stands() {
         ),
         (
             format!("{nfs}e.expect_boot(#{{ memory: 8 }});"),
-            "script::wrong_type",
-            "`memory` of `expect_boot` has to be a number from 64 on, and is a number",
+            "script::number",
+            "`memory` of `expect_boot` has to be 64 or more, and is 8",
             "",
         ),
         (
