@@ -93,7 +93,10 @@ impl Servers {
         Ok(node::Load::Firmware { tftp })
     }
 
-    /// The export's own script for iPXE, with this host's addresses and command line.
+    /// iPXE parts a line at blanks and leaves quotes and backslashes as they are (seen with
+    /// 1.0.0+git-20190125): the command line goes in as it is.
+    ///
+    /// The export's own script, with this host's addresses and command line.
     fn boot_script(&self, opened: &Opened, cmdline: &str) -> Result<String, Error> {
         let path = opened.path.join(BOOT_SCRIPT);
         if !path.is_file() {
@@ -120,29 +123,7 @@ impl Servers {
             .cmdline
             .as_ref()
             .filter(|own| text.contains(own.as_str()));
-        let text = text.replace(own.ok_or_else(strange)?, &ipxe(cmdline));
+        let text = text.replace(own.ok_or_else(strange)?, cmdline);
         Ok(text.replace(&url, &self.url()))
-    }
-}
-
-/// Words as iPXE's command line takes them.
-fn ipxe(cmdline: &str) -> String {
-    let mut out = String::new();
-    for c in cmdline.chars() {
-        if matches!(c, '\\' | '"' | '\'') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ipxe;
-
-    #[test]
-    fn quotes_reach_the_kernel_through_ipxe() {
-        assert_eq!(ipxe(r#"a="b 'c'""#), r#"a=\"b \'c\'\""#);
     }
 }
