@@ -219,6 +219,25 @@ root tiny
 steps: 1 changed, 1 the same
 "
     );
+    // What is checked, and what is not, is part of what differs.
+    repository.write(
+        "lib/trust.rhai",
+        "fn trust(root, why) { unsigned(root, \"the packages\", why); }\n",
+    );
+    let trust =
+        |why: &str| format!("import \"trust\" as trust;\n{recipe}trust::trust(root, \"{why}\");\n");
+    repository.write("rootwright.toml", "name = \"site\"\n");
+    repository.write("one.rhai", &trust("one"));
+    repository.write("two.rhai", &trust("two"));
+    let (code, out, err) = diff(&repository, &["one.rhai", "two.rhai"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            Some(1),
+            "--- one.rhai\n+++ two.rhai\nunsigned: the packages: one → two\n"
+        ),
+        "{err}"
+    );
     let (_, out, _) = diff(
         &repository,
         &[

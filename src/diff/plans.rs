@@ -16,10 +16,13 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
     let mut out = head(names);
     let lists = [
         ("option", &diff.options),
+        ("library", &diff.libraries),
         ("input", &diff.inputs),
         ("assumption", &diff.assumptions),
         ("host needs", &diff.needs),
         ("archive", &diff.archives),
+        ("keys of", &diff.keys),
+        ("unsigned:", &diff.unsigned),
     ];
     for (what, list) in lists {
         for one in list {
@@ -88,6 +91,10 @@ fn words(op: &Op) -> String {
     match op {
         Op::HostRun(run) => format!("host# {}", first_line(&command::quote_all(&run.argv))),
         Op::NspawnRun(run) => format!("root# {}", first_line(&command::quote_all(&run.argv))),
+        Op::NspawnBoot(boot) => {
+            let command = command::quote_all(&boot.run.argv);
+            format!("booted# {}", first_line(&command))
+        }
         other => headline(other).unwrap_or_default(),
     }
 }

@@ -24,6 +24,8 @@ pub enum Change {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PlanDiff {
     pub options: Vec<Differing>,
+    /// The commits of libraries.
+    pub libraries: Vec<Differing>,
     /// What the evaluations looked at beside the scripts.
     pub inputs: Vec<Differing>,
     pub assumptions: Vec<Differing>,
@@ -31,6 +33,10 @@ pub struct PlanDiff {
     pub needs: Vec<Differing>,
     /// Where packages come from, by root and name.
     pub archives: Vec<Differing>,
+    /// The fingerprints of keys, by what is signed with them.
+    pub keys: Vec<Differing>,
+    /// What is installed unchecked, and why.
+    pub unsigned: Vec<Differing>,
     pub roots: Vec<RootDiff>,
     /// Steps that are the same in both.
     pub same_steps: usize,
@@ -103,6 +109,27 @@ impl PlanDiff {
                     |option: &super::OptionValue| (option.name.clone(), option.value.clone());
                 options.map(pair).collect()
             }),
+            libraries: differing(from, to, |plan| {
+                let libraries = plan.libraries.iter();
+                libraries
+                    .map(|one| (one.name.clone(), one.commit.clone().into()))
+                    .collect()
+            }),
+            keys: differing(from, to, |plan| {
+                let keys = plan.keyrings.iter();
+                let said = |one: &super::Keyring| match one.fingerprints.is_empty() {
+                    // Its name tells what is in it.
+                    true => one.path.clone().into(),
+                    false => one.fingerprints.join(" ").into(),
+                };
+                keys.map(|one| (one.about.clone(), said(one))).collect()
+            }),
+            unsigned: differing(from, to, |plan| {
+                let unsigned = plan.unsigned.iter();
+                unsigned
+                    .map(|one| (one.what.clone(), one.why.clone().into()))
+                    .collect()
+            }),
             inputs: differing(from, to, |plan| {
                 let inputs = plan.inputs.iter();
                 let pair = |input: &super::Input| (input.name.clone(), input.value.clone().into());
@@ -145,6 +172,9 @@ impl PlanDiff {
     pub fn is_empty(&self) -> bool {
         let lists = [
             &self.options,
+            &self.libraries,
+            &self.keys,
+            &self.unsigned,
             &self.inputs,
             &self.assumptions,
             &self.needs,
@@ -370,6 +400,7 @@ fn of_op(op: &Op) -> String {
     match op {
         Op::HostRun(run) => program(&run.argv),
         Op::NspawnRun(run) => program(&run.argv),
+        Op::NspawnBoot(boot) => program(&boot.run.argv),
         Op::Export(export) => export.name.clone(),
         other => {
             // Every other operation is on a path, or has none.
