@@ -522,7 +522,7 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
     let failed = repository.build(&recipe).output().unwrap();
     let said = stderr(&failed);
     assert!(
-        said.contains("rootwright shell --store store recipe.rhai --failed"),
+        said.contains("rootwright shell --store store --allow-host-run recipe.rhai --failed"),
         "{said}"
     );
     let shell = |arguments: &[&str]| {

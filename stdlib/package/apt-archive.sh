@@ -239,7 +239,7 @@ index() {
     [ -n "$digest" ] && [ "$size" != 0 ] || return 0
     case $digest in *[!0-9a-f]*) return 0 ;; esac
     local kept=$cache/$digest.names
-    if ! [ -s "$kept" ]; then
+    if ! [ -e "$kept" ]; then
         why=
         if ! get "$1/dists/$2/$path" packages; then
             complete=
@@ -252,19 +252,20 @@ index() {
             blame unknown "the packages of %s: $path is not what InRelease says, as while a mirror is updated"
             return
         fi
-        case $suffix in
+        if ! case $suffix in
             .xz) xz --decompress --stdout packages ;;
             .gz) gzip --decompress --stdout packages ;;
             *) cat packages ;;
-        esac | awk '
-            $1 == "Package:" { print $2 }
-            $1 == "Provides:" { sub(/^Provides: */, ""); gsub(/\([^)]*\)/, ""); n = split($0, p, / *, */); for (i = 1; i <= n; i++) { sub(/ .*/, "", p[i]); sub(/:.*/, "", p[i]); print p[i] } }
-        ' >names.new
-        if ! [ -s names.new ]; then
+        esac >index; then
             complete=
             blame unknown "the packages of %s: nothing can be read in $path"
             return
         fi
+        # An index that is there may be of no packages.
+        awk '
+            $1 == "Package:" { print $2 }
+            $1 == "Provides:" { sub(/^Provides: */, ""); gsub(/\([^)]*\)/, ""); n = split($0, p, / *, */); for (i = 1; i <= n; i++) { sub(/ .*/, "", p[i]); sub(/:.*/, "", p[i]); print p[i] } }
+        ' index >names.new
         # Two checks may do this at once: the file is whole whenever it is there.
         cp names.new "$cache/.$digest.$$" && mv "$cache/.$digest.$$" "$kept"
     fi
