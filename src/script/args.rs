@@ -198,14 +198,15 @@ impl<'a> Fields<'a> {
 
     /// A whole number, at least `least`.
     pub fn number(&self, name: &str, least: u64) -> Outcome<Option<u64>> {
+        let wanted = format!("a number from {least} on");
         if let Some(number) = self.get(name).and_then(|value| value.as_int().ok())
             && u64::try_from(number).map_or(true, |number| number < least)
         {
             let of = &self.of;
             let message = format!("`{name}` of `{of}` has to be {least} or more, and is {number}");
-            return Err(self.refuse(name, "number", message));
+            let report = self.refuse(name, "number", message);
+            return Err(Box::new(report.help(format!("give {wanted}"))));
         }
-        let wanted = format!("a number from {least} on");
         self.typed(name, &wanted, |value| {
             let number = u64::try_from(value.as_int().ok()?).ok()?;
             (number >= least).then_some(number)
