@@ -1,6 +1,6 @@
 #!/bin/bash
-# Looks whether an apt archive is what a build will want of it. A check (see
-# src/run/preflight/checks.rs): read-only, findings as JSON lines on standard output.
+# Looks whether an apt archive is what a build will want of it. A check; package/check.sh
+# stands before it.
 #
 # Standard input: names of packages, one a line; a finding names the line that it is about.
 # Environment:
@@ -14,29 +14,7 @@
 #   DATED             not empty: a snapshot, whose lists have expired long ago
 #   CACHE             a folder for names of packages, by the digest of their index
 #   PATIENCE          seconds that the check has
-# shellcheck disable=SC2153
-set -u
-
-json() {
-    local text=${1//\\/\\\\}
-    text=${text//\"/\\\"}
-    text=${text//$'\n'/\\n}
-    printf '"%s"' "${text//[[:cntrl:]]/ }"
-}
-
-# say KIND TEXT [FIELD TEXT]…: one line. A field whose name ends in `:` is JSON already.
-say() {
-    local line="{" comma=""
-    while [ $# -ge 2 ]; do
-        case $1 in
-            *:) line+="$comma$(json "${1%:}"):$2" ;;
-            *) line+="$comma$(json "$1"):$(json "$2")" ;;
-        esac
-        comma=,
-        shift 2
-    done
-    printf '%s}\n' "$line"
-}
+# shellcheck disable=SC2153,SC2154
 
 # blame WHAT FIELD TEXT…: a finding on $suite of $uri, which `%s` in WHAT stands for.
 # Findings that differ in the suite only are one.
@@ -62,20 +40,6 @@ seconds() { date --utc --date="$1" +%s 2>/dev/null; }
 
 # The value of a field in the head of a Release file.
 value() { awk -v field="$1:" '$1 == field { sub(/^[^:]*: */, ""); print; exit } /^ / { next } /^(MD5Sum|SHA1|SHA256|SHA512):/ { exit }' "$2"; }
-
-# get URL FILE: 0 it is there, 1 the archive says that it is not, 2 nobody knows ($why).
-get() {
-    local status
-    local left=$((${PATIENCE:-60} - SECONDS))
-    code=$(curl --silent --show-error --location --fail --connect-timeout 5 --max-time $((left > 0 ? left : 1)) --write-out '%{http_code}' --output "$2" -- "$1" 2>"$2.err")
-    status=$?
-    [ $status -eq 0 ] && return 0
-    # 37: no such file, for file: URLs.
-    if [ "$code" = 404 ] || [ $status -eq 37 ]; then return 1; fi
-    why=$(sed -n 's/^curl: ([0-9]*) //p' "$2.err" | head -n 1)
-    [ -n "$why" ] || why="curl ended with status $status"
-    return 2
-}
 
 # The words of $1 (with blanks around) hold the word $2.
 has() { case " $1 " in *" $2 "*) return 0 ;; esac; return 1; }
@@ -304,61 +268,20 @@ blames
 # What an index that was not seen holds, nobody knows.
 [ -n "$complete" ] || { say unknown "whether the archives have the packages: not all of their indexes were seen"; exit 0; }
 
-# Names that the package manager reads as something else than one name are left to it.
+# Words that the package manager reads as something else than one name are left to it; of
+# `NAME=VERSION`, `NAME/RELEASE`, `NAME:ARCH`, and `NAME-` where that is none, the name counts.
 awk -v arch="$ARCH" '
-    function distance(a, b,    la, lb, i, j, row, last, old, cost, best) {
-        la = length(a); lb = length(b)
-        for (j = 0; j <= lb; j++) row[j] = j
-        for (i = 1; i <= la; i++) {
-            last = row[0]; row[0] = i; best = i
-            for (j = 1; j <= lb; j++) {
-                old = row[j]
-                cost = last + (substr(a, i, 1) != substr(b, j, 1))
-                if (row[j] + 1 < cost) cost = row[j] + 1
-                if (row[j - 1] + 1 < cost) cost = row[j - 1] + 1
-                row[j] = cost; last = old
-                if (cost < best) best = cost
-            }
-            if (best > limit) return 99
-        }
-        return row[lb]
-    }
     FILENAME == "names" { there[$1]; next }
     {
         word = $1; name = word
         if (name == "" || name ~ /[*?^$~\[\]|()]/ || name ~ /^[.\/]/) next
         sub(/[=\/].*/, "", name)
         if (name ~ /:/) { split(name, parts, ":"); if (parts[2] != arch && parts[2] != "all" && parts[2] != "any") next; name = parts[1] }
-        if (name in there) next
         plain = name; sub(/[-+]$/, "", plain)
         if (plain in there) next
-        limit = length(name) < 8 ? 2 : 3
-        found = 0
-        for (other in there) {
-            d = length(other) - length(name)
-            if (d > limit || -d > limit) continue
-            if (substr(other, 1, 1) != substr(name, 1, 1) && substr(other, length(other)) != substr(name, length(name))) continue
-            d = distance(name, other)
-            if (d <= limit) { near[++found] = sprintf("%02d %s", d, other) }
-        }
-        # The nearest, three of them, by name where they are equally near.
-        text = ""
-        for (k = 1; k <= 3; k++) {
-            least = 0
-            for (i = 1; i <= found; i++) if (near[i] != "" && (!least || near[i] < near[least])) least = i
-            if (!least) break
-            text = text " " substr(near[least], 4)
-            near[least] = ""
-        }
-        printf "%d\t%s\t%s\n", FNR, word, substr(text, 2)
+        printf "%d\t%s\t%s\n", FNR, word, name
     }
-' names wanted >missing
+' names wanted >asked
 suites=$(awk 'NF { printf "%s%s", separator, $2; separator = ", " }' <<<"$SOURCES")
-while IFS=$'\t' read -r line word near; do
-    help="look for its name in this release; it may be in another component"
-    [ -z "$near" ] || help="did you mean \`${near// /\`, \`}\`?"
-    say message "there is no package \`$word\`" \
-        cause "no package and no provided name is called that in $suites, for $ARCH" \
-        help "$help" word "$word" line: "$line"
-done <missing
+missing "no package and no provided name is called that in $suites, for $ARCH" "look for its name in this release; it may be in another component"
 exit 0

@@ -38,7 +38,14 @@ get() {
     return 2
 }
 
-# missing CAUSE HELP: says which of the names in the file `wanted` are not in the file `names`,
+# The lines of the file `wanted` with what is looked up for each, a file `asked` for `missing`:
+# NUMBER<TAB>WORD<TAB>NAME. Words that the package manager reads as something else than one name
+# are left to it.
+plain_names() {
+    awk '$1 != "" && $1 !~ /[*?^$~\[\]|()<>=:@\/]/ { printf "%d\t%s\t%s\n", FNR, $1, $1 }' wanted >asked
+}
+
+# missing CAUSE HELP: says which of the names in the file `asked` are not in the file `names`,
 # with those that are near to them.
 missing() {
     local line word near help
@@ -66,9 +73,8 @@ missing() {
         }
         FILENAME == "names" { there[$1]; next }
         {
-            name = $1
-            # What the package manager reads as something else than one name is left to it.
-            if (name == "" || name in there || name ~ /[*?^$~\[\]|()<>=:@\/]/) next
+            name = $3
+            if (name in there) next
             limit = length(name) < 8 ? 2 : 3
             found = 0
             for (other in there) {
@@ -87,7 +93,7 @@ missing() {
                 text = text " " substr(near[least], 4)
                 near[least] = ""
             }
-            printf "%d\t%s\t%s\n", FNR, name, substr(text, 2)
+            printf "%d\t%s\t%s\n", $1, $2, substr(text, 2)
         }
-    ' names wanted)
+    ' FS='\t' names asked)
 }

@@ -114,5 +114,6 @@ done <<<"$SOURCES"
 [ -s wanted ] || exit 0
 # What an index that was not seen holds, nobody knows.
 [ -n "$complete" ] || { say unknown "whether the repositories have the packages: not all of their indexes were seen"; exit 0; }
+plain_names
 missing "no package and no provided name is called that in $ids, for $ARCH" "look for its name in this release; it may be in another repository"
 exit 0
