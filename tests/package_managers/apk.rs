@@ -138,3 +138,37 @@ root.export(#{ format: "dir", name: "same" });"#;
         listing(&by_script.join("same/root"), &volatile)
     );
 }
+
+#[test]
+fn packages_of_a_folder() {
+    let bench = apk();
+    let of = |variant: &str| root(variant, "mirror", KEY);
+    bench.builds_from_a_folder("folder", of);
+    let helo = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
+    bench
+        .failure("folder-missing", &format!("{}{helo};", of("minimal")))
+        .because(
+            "step 2 failed",
+            "no repository has a package `helo`",
+            "correct the name",
+        )
+        .underlines(helo);
+    bench.refuses_an_empty_folder("folder-empty", &of("minimal"), "apk");
+    // An index beside it that somebody else signed is as little trusted as without the folder.
+    let wrong = bench.uri("wrong/v3.23/main");
+    let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
+    for variant in ["minimal", "standard"] {
+        let recipe = of(variant)
+            + &*format!(
+                "root.add_repository(#{{ name: \"wrong\", uri: \"{wrong}\", key: \"right.rsa.pub\" }});\n{ours};"
+            );
+        bench
+            .failure("folder-wrong", &recipe)
+            .because(
+                "step 3 failed",
+                "is signed with a key that is not in",
+                "give the key",
+            )
+            .underlines(ours);
+    }
+}

@@ -8,6 +8,9 @@ use rootwright::diagnose::{Report, SourceMap};
 
 use crate::common::{mounts_below, rootwright, run, stderr, stdout};
 
+/// The step that installs from a folder.
+const OURS: &str = "root.install([\"ours\"], #{ packages_dir: \"ours\" });\n";
+
 pub struct Bench {
     pub folder: PathBuf,
 }
@@ -71,6 +74,51 @@ impl Bench {
             .join(format!("out-{name}"))
             .join(name)
             .join("root")
+    }
+
+    /// `ours` from the folder of that name, signed by nobody whom the root knows, in a root with
+    /// the host's tool and one with its own. `root` makes the root of a variant.
+    pub fn builds_from_a_folder(&self, name: &str, root: impl Fn(&str) -> String) {
+        for variant in ["minimal", "standard"] {
+            let name = format!("{name}-{variant}");
+            let recipe = root(variant)
+                + OURS
+                + &*format!("root.export(#{{ format: \"dir\", name: \"{name}\" }});\n");
+            let export = self.build(&name, &recipe);
+            // Itself, what it needs of the folder, and what that needs of the mirror.
+            assert_eq!(read(&export, "usr/share/ours"), "ours\n");
+            assert_eq!(read(&export, "usr/share/ours-data"), "ours-data\n");
+            assert!(export.join("usr/share/hello").exists(), "{name}");
+            // Nothing of the folder stays, nor of how it became a repository.
+            let files = ["*rootwright-packages*", ".rootwright", "ours*.rpm"];
+            let more = ["ours*.apk", "ours*.pkg.*", "packages.conf"];
+            let mut find = Command::new("find");
+            find.arg(&export).args(["-name", "nothing"]);
+            for pattern in files.iter().chain(&more) {
+                find.args(["-o", "-name", pattern]);
+            }
+            assert_eq!(stdout(&run(&mut find)), "", "{name}");
+        }
+        // Nor in the downloads that builds share.
+        let store = self.folder.join("store/packages");
+        let shared = run(Command::new("find").arg(store).args(["-name", "ours*"]));
+        assert_eq!(stdout(&shared), "");
+    }
+
+    /// A folder without packages, whose kind is `suffix`.
+    pub fn refuses_an_empty_folder(&self, name: &str, root: &str, suffix: &str) {
+        std::fs::create_dir_all(self.folder.join("empty")).unwrap();
+        std::fs::write(self.folder.join("empty/readme"), "").unwrap();
+        let call = "root.install([\"ours\"], #{ packages_dir: \"empty\" })";
+        self.failure(name, &format!("{root}{call};\n"))
+            .because(
+                "step 2 failed",
+                &format!(
+                    "`packages_dir` names holds no package of this distro's kind, `*.{suffix}`"
+                ),
+                "put the files there",
+            )
+            .underlines(call);
     }
 
     fn failed(&self, verb: &str, name: &str, recipe: &str) -> Output {

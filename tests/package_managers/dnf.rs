@@ -315,3 +315,37 @@ fn downloads_are_kept_outside_of_the_image() {
         assert_eq!(stdout(&packages), "");
     }
 }
+
+#[test]
+fn packages_of_a_folder() {
+    let bench = rpms();
+    let of = |variant: &str| root("mirror", KEY).replace("minimal", variant);
+    bench.builds_from_a_folder("folder", of);
+    let helo = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
+    bench
+        .failure("folder-missing", &format!("{}{helo};", of("minimal")))
+        .because(
+            "step 2 failed",
+            "no enabled repository has a package `helo`",
+            "add the repository that has it",
+        )
+        .underlines(helo);
+    bench.refuses_an_empty_folder("folder-empty", &of("minimal"), "rpm");
+    // `ours` needs `hello`, whose newest version is in a repository that nobody signed.
+    let bare = bench.uri("bare/linux/updates/43/Everything/x86_64");
+    let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
+    for variant in ["minimal", "standard"] {
+        let recipe = of(variant).replace(KEY, &format!("{KEY}, updates: false"))
+            + &*format!(
+                "root.add_repository(#{{ name: \"bare\", uri: \"{bare}\", key: \"right.asc\" }});\n{ours};"
+            );
+        bench
+            .failure("folder-bare", &recipe)
+            .because(
+                "step 3 failed",
+                "the package `hello-2.rpm` is not signed",
+                "sign it",
+            )
+            .underlines(ours);
+    }
+}

@@ -172,3 +172,37 @@ root.export(#{ format: "dir", name: "same" });"#;
         listing(&by_script.join("same/root"), &volatile)
     );
 }
+
+#[test]
+fn packages_of_a_folder() {
+    let bench = arch();
+    let of = |variant: &str| root(variant, "mirror", KEY);
+    bench.builds_from_a_folder("folder", of);
+    let helo = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
+    bench
+        .failure("folder-missing", &format!("{}{helo};", of("minimal")))
+        .because(
+            "step 2 failed",
+            "a package or a group `helo`",
+            "correct the name",
+        )
+        .underlines(helo);
+    bench.refuses_an_empty_folder("folder-empty", &of("minimal"), "pkg.tar.zst");
+    // `ours` needs `hello`, which comes first from a repository that somebody else signed.
+    let other = bench.uri("strange/os/x86_64");
+    let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
+    for variant in ["minimal", "standard"] {
+        let recipe = of(variant)
+            + &*format!(
+                "root.add_repository(#{{ name: \"strange\", uri: \"{other}\", key: \"right.asc\", before: true }});\n{ours};"
+            );
+        bench
+            .failure("folder-other", &recipe)
+            .because(
+                "step 3 failed",
+                "which pacman's keyring lacks",
+                "its key as `keyring`",
+            )
+            .underlines(ours);
+    }
+}

@@ -143,3 +143,35 @@ root.export(#{ format: "dir", name: "suse-own" });
     }
     assert!(!export.join("usr/share/hello").exists());
 }
+
+#[test]
+fn packages_of_a_folder() {
+    let bench = rpms();
+    let of = |variant: &str| root(KEY).replace("minimal", variant);
+    bench.builds_from_a_folder("suse-folder", of);
+    let helo = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
+    bench
+        .failure("suse-folder-missing", &format!("{}{helo};", of("minimal")))
+        .because(
+            "step 2 failed",
+            "no enabled repository has a package `helo`",
+            "add the repository that has it",
+        )
+        .underlines(helo);
+    bench.refuses_an_empty_folder("suse-folder-empty", &of("minimal"), "rpm");
+    // `ours` needs `hello`, whose newest version is in a repository that nobody signed.
+    let bare = bench.uri("bare/linux/updates/43/Everything/x86_64");
+    let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
+    let recipe = of("minimal")
+        + &*format!(
+            "root.add_repository(#{{ name: \"bare\", uri: \"{bare}\", key: \"right.asc\" }});\n{ours};"
+        );
+    bench
+        .failure("suse-folder-bare", &recipe)
+        .because(
+            "step 3 failed",
+            "the repository `bare` has no signature",
+            "sign it",
+        )
+        .underlines(ours);
+}
