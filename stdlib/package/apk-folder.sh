@@ -15,8 +15,8 @@ fi
 # In the key's name, so that no key of the root is in its way.
 key=rootwright-packages.rsa
 trap 'rm -f "$work/$key" "$root/etc/apk/keys/$key.pub"' EXIT
-(umask 077 && openssl genrsa -out "$work/$key" 2048 2>/dev/null)
-openssl rsa -in "$work/$key" -pubout -out "$root/etc/apk/keys/$key.pub" 2>/dev/null
+(umask 077 && openssl genrsa -out "$work/$key" 2048)
+openssl rsa -in "$work/$key" -pubout -out "$root/etc/apk/keys/$key.pub"
 # The packages themselves are of the recipe, whoever signed them.
 apk mkndx --quiet --allow-untrusted --sign-key "$work/$key" --output "$work/$arch/APKINDEX.tar.gz" "$work/$arch"/*.apk >/dev/null
 apk --root "$root" "$@"

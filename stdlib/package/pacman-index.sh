@@ -3,7 +3,7 @@
 # $root has: no other index is fetched anew. The folder came with the recipe, by its digest.
 # The file $own is the configuration $config with this repository, which pacman finds at $place,
 # before all others.
-cd "$folder"
+cd "$folder" || exit 1
 # What a repository that the folder was says of itself does not hold any more.
 rm -f ./*.db ./*.db.* ./*.files ./*.files.* ./*.sig
 set -- ./*.pkg.tar*

@@ -144,15 +144,12 @@ fn packages_of_a_folder() {
     let bench = apk();
     let of = |variant: &str| root(variant, "mirror", KEY);
     bench.builds_from_a_folder("folder", of);
-    let helo = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
-    bench
-        .failure("folder-missing", &format!("{}{helo};", of("minimal")))
-        .because(
-            "step 2 failed",
-            "no repository has a package `helo`",
-            "correct the name",
-        )
-        .underlines(helo);
+    bench.misses_what_is_nowhere(
+        "folder-missing",
+        &of("minimal"),
+        "no repository has a package `helo`",
+        "correct the name",
+    );
     bench.refuses_an_empty_folder("folder-empty", &of("minimal"), "apk");
     // The newer `hello` of a repository that somebody else signed is left alone, as without the
     // folder: apk warns, and goes on with the others.

@@ -105,6 +105,14 @@ impl Bench {
         assert_eq!(stdout(&shared), "");
     }
 
+    /// A package that neither the folder nor the mirror has, beside one of the folder.
+    pub fn misses_what_is_nowhere(&self, name: &str, root: &str, cause: &str, help: &str) {
+        let call = "root.install([\"ours\", \"helo\"], #{ packages_dir: \"ours\" })";
+        self.failure(name, &format!("{root}{call};\n"))
+            .because("step 2 failed", cause, help)
+            .underlines(call);
+    }
+
     /// A folder without packages, whose kind is `suffix`.
     pub fn refuses_an_empty_folder(&self, name: &str, root: &str, suffix: &str) {
         std::fs::create_dir_all(self.folder.join("empty")).unwrap();

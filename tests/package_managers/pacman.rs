@@ -178,15 +178,12 @@ fn packages_of_a_folder() {
     let bench = arch();
     let of = |variant: &str| root(variant, "mirror", KEY);
     bench.builds_from_a_folder("folder", of);
-    let helo = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
-    bench
-        .failure("folder-missing", &format!("{}{helo};", of("minimal")))
-        .because(
-            "step 2 failed",
-            "a package or a group `helo`",
-            "correct the name",
-        )
-        .underlines(helo);
+    bench.misses_what_is_nowhere(
+        "folder-missing",
+        &of("minimal"),
+        "a package or a group `helo`",
+        "correct the name",
+    );
     bench.refuses_an_empty_folder("folder-empty", &of("minimal"), "pkg.tar.zst");
     // `ours` needs `hello`, which comes first from a repository that somebody else signed.
     let other = bench.uri("strange/os/x86_64");

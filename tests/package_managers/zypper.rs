@@ -149,15 +149,12 @@ fn packages_of_a_folder() {
     let bench = rpms();
     let of = |variant: &str| root(KEY).replace("minimal", variant);
     bench.builds_from_a_folder("suse-folder", of);
-    let helo = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
-    bench
-        .failure("suse-folder-missing", &format!("{}{helo};", of("minimal")))
-        .because(
-            "step 2 failed",
-            "no enabled repository has a package `helo`",
-            "add the repository that has it",
-        )
-        .underlines(helo);
+    bench.misses_what_is_nowhere(
+        "suse-folder-missing",
+        &of("minimal"),
+        "no enabled repository has a package `helo`",
+        "add the repository that has it",
+    );
     bench.refuses_an_empty_folder("suse-folder-empty", &of("minimal"), "rpm");
     // `ours` needs `hello`, whose newest version is in a repository that nobody signed.
     let bare = bench.uri("bare/linux/updates/43/Everything/x86_64");
