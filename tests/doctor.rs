@@ -422,7 +422,12 @@ fn room_for_exports_is_looked_at() {
 /// Neither shell nor shellcheck has anything to say of what checks run.
 #[test]
 fn the_scripts_of_checks_are_sound() {
-    for script in ["package/check.sh", "package/apt-archive.sh", "package/rpm-archive.sh", "host/foreign.sh"] {
+    for script in [
+        "package/check.sh",
+        "package/apt-archive.sh",
+        "package/rpm-archive.sh",
+        "host/foreign.sh",
+    ] {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib");
         run(Command::new("shellcheck").arg(format!("{path}/{script}")));
     }
