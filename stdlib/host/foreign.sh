@@ -44,8 +44,9 @@ elif ! grep -qx enabled "$folder/status"; then
 else
     for entry in "$folder"/*; do
         interpreter=$(sed -n 's/^interpreter //p' "$entry" 2>/dev/null) || continue
+        # Debian registers /usr/libexec/qemu-binfmt/aarch64-binfmt-P, a link to the emulator.
         case ${interpreter##*/} in
-            "$emulator" | "$emulator-static" | "$emulator-binfmt") ;;
+            "$emulator" | "$emulator-static" | "$emulator-binfmt" | "${emulator#qemu-}-binfmt-P") ;;
             *) continue ;;
         esac
         if ! grep -qx enabled "$entry"; then
