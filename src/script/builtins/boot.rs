@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rhai::Dynamic;
 use serde::Deserialize;
 
+use super::run::step;
 use super::{Access, Builtin};
-use crate::diagnose::Report;
 use crate::plan::{Action, ExpectBoot, Export, Op, RootId, Transport, Via};
 use crate::script::args::{Call, Fields, Outcome};
 use crate::script::nearest;
@@ -56,20 +56,14 @@ fn expect_boot(call: &Call<'_>) -> Outcome<Dynamic> {
         programs: programs(call, root, &export),
     };
     fields.finish()?;
-    let chain = call.chain();
-    let label = || format!("boot {}", export.name);
-    call.session
-        .step::<_, Box<Report>>(Some(root), "expect_boot", label, &chain, || {
-            let action = Action {
-                op: Op::ExpectBoot(expect),
-                about: None,
-                only_if: None,
-                site: Vec::new(),
-            };
-            call.session.act(action, &chain);
-            Ok(())
-        })?;
-    Ok(Dynamic::UNIT)
+    let label = format!("boot {}", export.name);
+    let action = Action {
+        op: Op::ExpectBoot(expect),
+        about: None,
+        only_if: None,
+        site: Vec::new(),
+    };
+    step(call, root, "expect_boot", label, action)
 }
 
 /// Refuses what is no root for a node, or has nothing that gets a node to it.

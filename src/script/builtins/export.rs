@@ -3,6 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use super::packages::{call_distro, call_stdlib};
+use super::run::step;
 use super::{Access, Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
@@ -73,19 +74,14 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
         served,
         texts: texts(&boot),
     };
-    let label = || format!("export {name} ({kind})");
-    let chain = call.chain();
-    call.session
-        .step::<_, Box<Report>>(Some(root), "export", label, &chain, || {
-            let action = Action {
-                op: Op::Export(export),
-                about: None,
-                only_if: None,
-                site: Vec::new(),
-            };
-            call.session.act(action, &chain);
-            Ok(())
-        })?;
+    let label = format!("export {name} ({kind})");
+    let action = Action {
+        op: Op::Export(export),
+        about: None,
+        only_if: None,
+        site: Vec::new(),
+    };
+    drop(step(call, root, "export", label, action)?);
     Ok(Dynamic::from(ExportRef { name }))
 }
 
