@@ -13,6 +13,8 @@ pub enum Level {
     Planned,
     #[serde(rename = "built from a made repository")]
     MadeRepository,
+    #[serde(rename = "booted from a made repository")]
+    BootedMade,
     #[serde(rename = "built from the real mirror")]
     RealMirror,
     #[serde(rename = "booted")]
