@@ -8,6 +8,7 @@
 
 pub mod archive;
 pub mod failure;
+pub mod serve;
 pub mod verified;
 
 use std::path::{Path, PathBuf};
