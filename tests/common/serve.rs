@@ -103,9 +103,10 @@ fn path(asked: &str) -> String {
         })
 }
 
-/// A port of this host on which nothing listens.
-pub fn dead_port() -> u16 {
+/// An address at which nothing answers. It is not the servers' own: apt takes all ports of a
+/// machine for dead when one is.
+pub fn dead_uri() -> String {
     // Free when it is closed again; the kernel gives out others before it comes back to it.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
 }

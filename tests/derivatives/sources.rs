@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::common::serve::dead_port;
+use crate::common::serve::dead_uri;
 use crate::common::{run, stdout};
 use crate::made::{DISTROS, Distro, LAST, Made, made};
 use crate::{Bench, root, sources};
@@ -26,18 +26,18 @@ fn recipe(made: &Made, release: &str, fields: &str) -> String {
 fn a_mirror_that_fails_is_passed_over() {
     let (bench, made) = (Bench::new(), made());
     let server = made.serve();
-    let dead = format!("http://127.0.0.1:{}/ubuntu", dead_port());
+    let dead = format!("{}/ubuntu", dead_uri());
     let good = format!("{}/ubuntu", server.uri());
     for release in RELEASES {
         let recipe = recipe(&made, release, &format!("mirror: [\"{dead}\", \"{good}\"]"));
         let root = bench.build(release, &recipe);
         assert!(root.join("usr/bin").join(LAST).exists());
         let list = std::fs::read_to_string(root.join("etc/apt/mirrors/ubuntu.list")).unwrap();
-        assert_eq!(list, format!("{dead}\n{good}\n"));
+        assert_eq!(list, format!("{dead}\tpriority:1\n{good}\tpriority:2\n"));
         let sources = sources(&root, ubuntu());
         let named = "mirror+file:/etc/apt/mirrors/ubuntu.list";
         assert!(sources.contains(named), "{sources}");
-        assert!(!sources.contains("127.0.0.1"), "{sources}");
+        assert!(!sources.contains("127.0.0."), "{sources}");
     }
 }
 
