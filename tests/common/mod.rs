@@ -7,6 +7,7 @@
 )]
 
 pub mod archive;
+pub mod boots;
 pub mod failure;
 pub mod serve;
 pub mod verified;

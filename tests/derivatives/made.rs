@@ -103,9 +103,8 @@ impl Distro {
     pub fn releases(&self) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let name = self.name;
-        let recipe = format!(
-            "import \"distro/{name}\" as distro;\nlog(distro::releases().to_json());\n"
-        );
+        let recipe =
+            format!("import \"distro/{name}\" as distro;\nlog(distro::releases().to_json());\n");
         std::fs::write(folder.path().join("recipe.rhai"), recipe).unwrap();
         let mut plan = rootwright();
         plan.current_dir(folder.path());
