@@ -105,22 +105,73 @@ services::boot_target(root, "multi-user");
             "SYSTEMD_OFFLINE=1 systemctl set-default multi-user.target",
         ],
     );
-    // A distro of the repository under the name of one that has OpenRC.
-    let repository = Repository::new();
-    let tiny = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
-    repository.write("distro/alpine.rhai", &tiny);
-    repository.write("recipe.rhai", "import \"services\" as services;\nlet root = bootstrap(#{ distro: \"alpine\" });\nservices::enable(root, [\"sshd\", \"chronyd\"]);\nservices::mask(root, \"cron\");\n");
-    let mut plan = rootwright();
-    plan.current_dir(repository.path());
-    let text = stdout(&run(plan.args(["plan", "recipe.rhai", "--allow-host-run"])));
+    // Other inits: distros of the repository, made from a tiny one.
+    let of = |init: &str, recipe: &str, format: &str| {
+        let repository = Repository::new();
+        let tiny = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
+        let services = format!(
+            "fn services(root) {{ #{{ init: \"{init}\", roles: #{{ init: [\"sysinit/devfs\"], \"ssh-server\": [\"sshd\"] }} }} }}\n"
+        );
+        repository.write("distro/other.rhai", &format!("{tiny}{services}"));
+        repository.write("recipe.rhai", &format!("import \"services\" as services;\nlet root = bootstrap(#{{ distro: \"other\" }});\n{recipe}"));
+        let mut plan = rootwright();
+        plan.current_dir(repository.path());
+        plan.args([
+            "plan",
+            "recipe.rhai",
+            "--allow-host-run",
+            "--error-format",
+            format,
+        ])
+        .output()
+        .unwrap()
+    };
+    let recipe = "services::enable_roles(root, [\"init\", \"ssh-server\"]);\nservices::enable(root, [\"chronyd\"]);\nservices::mask(root, \"cron\");\nservices::unmask(root, \"cron\");\n";
     holds(
-        &text,
+        &stdout(&of("openrc", recipe, "human")),
         &[
-            "root# rc-update add sshd default",
-            "root# rc-update add chronyd default",
-            "root# rc-update --all del cron",
+            "│ rc-update add devfs sysinit │ rc-update add sshd default",
+            "rc-update add chronyd default",
+            "rc-update --all del cron",
         ],
     );
+    let recipe = recipe.replace("\"init\", ", "");
+    holds(
+        &stdout(&of("sysvinit", &recipe, "human")),
+        &[
+            "│ update-rc.d sshd defaults │ update-rc.d sshd enable",
+            "│ update-rc.d chronyd defaults │ update-rc.d chronyd enable",
+            "update-rc.d cron disable",
+        ],
+    );
+    for (init, call, message, help) in [
+        (
+            "openrc",
+            "services::boot_target(root, \"multi-user\")",
+            "`other` has no targets",
+            "OpenRC's runlevel is `default`",
+        ),
+        (
+            "sysvinit",
+            "services::boot_target(root, \"multi-user\")",
+            "`other` has no targets",
+            "the usual one in /etc/inittab",
+        ),
+        (
+            "openrc",
+            "services::enable_roles(root, \"kernel\")",
+            "the distro `other` names no services of the role `kernel`",
+            "it does for init, ssh-server",
+        ),
+    ] {
+        let output = of(init, &format!("{call};\n"), "json");
+        assert_eq!(output.status.code(), Some(1));
+        let report: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+        assert_eq!(report["message"], message);
+        assert!(report["help"].to_string().contains(help), "{report}");
+        assert_eq!(report["place"]["file"], "recipe.rhai");
+        assert_eq!(report["place"]["start"]["line"], 3);
+    }
 }
 
 #[test]

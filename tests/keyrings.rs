@@ -306,7 +306,7 @@ fn a_distro_of_the_repository_works_like_a_built_in_one() {
     let output = ask("root.clean();");
     let said = stderr(&output);
     for part in [
-        "distro/made.rhai` has no function `clean` with 1 parameters",
+        "distro/made.rhai` has no function `clean` with 1 parameter",
         "docs/distros.md says what a distro module brings",
     ] {
         assert!(said.contains(part), "no `{part}` in\n{said}");

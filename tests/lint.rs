@@ -803,6 +803,7 @@ fn the_page_has_every_lint() {
 
 /// A tiny root that has everything wrong, for recipes.
 const BROKEN_DISTRO: &str = r#"
+fn services(root) { #{ init: "systemd", roles: #{} } }
 fn bootstrap(root, spec) {
     fields("bootstrap", spec, #{});
     host_run(root, ["sh", "-euc", `

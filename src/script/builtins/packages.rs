@@ -291,12 +291,13 @@ fn call_module(
         .map(|found| found.params.len())
         .collect();
     if !arities.contains(&arguments.len()) {
+        let parameters = match arguments.len() {
+            1 => "1 parameter".to_owned(),
+            count => format!("{count} parameters"),
+        };
         let report = call.report(
             "distro_lacks",
-            format!(
-                "`{file}` has no function `{function}` with {} parameters",
-                arguments.len()
-            ),
+            format!("`{file}` has no function `{function}` with {parameters}"),
         );
         return Err(Box::new(
             report.help("docs/distros.md says what a distro module brings"),
