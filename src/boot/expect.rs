@@ -20,6 +20,8 @@ pub struct Boots<'a> {
     pub machines: String,
     /// The stdlib's `boot/check.sh`.
     pub check: String,
+    /// The stdlib's `boot/switch_root.sh`.
+    pub start: String,
     /// The known causes of failures; asked for when one is there.
     pub hints: &'a (dyn Fn() -> HintSet + Sync),
 }
@@ -34,6 +36,7 @@ impl Booter for Boots<'_> {
             &serde_json::to_vec(expect).unwrap_or_default(),
             self.machines.as_bytes(),
             self.check.as_bytes(),
+            self.start.as_bytes(),
         ]))
     }
 
@@ -43,7 +46,7 @@ impl Booter for Boots<'_> {
             let report = error.report(&(self.hints)());
             Box::new(with_rollback(report, &opened))
         };
-        let means = Means::new(&self.machines, &self.check).map_err(failed)?;
+        let means = Means::new(&self.machines, &self.check, &self.start).map_err(failed)?;
         let place = Place {
             folder: job.work,
             console: job.console.to_owned(),

@@ -2,7 +2,9 @@
 //!
 //! Nothing is put into the root for that: words on the kernel command line start a shell
 //! beside the system that comes up, which takes its script from the port and runs it as a
-//! transient unit, because a unit of the boot itself cannot wait for the boot's end.
+//! transient unit, because a unit of the boot itself cannot wait for the boot's end. They are
+//! systemd's: in a root without it, what stands in front of `switch_root` in the initramfs does
+//! the same (`initramfs.rs`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,6 +37,13 @@ pub fn words(console: &str, channel: &str) -> String {
          systemd.wants=kernel-command-line.service systemd.run=\"/bin/sh -c '{shell}'\" \
          systemd.run_success_action=none systemd.run_failure_action=none"
     )
+}
+
+/// What starts the check where no systemd does, from the stdlib's text.
+pub fn start(text: &str, channel: &str) -> String {
+    text.replace("@CHANNEL@", channel)
+        .replace("@READY@", READY)
+        .replace("@END@", END)
 }
 
 /// The script for the node, but for the time that it has.
@@ -88,9 +97,14 @@ impl Facts {
             .strip_prefix("rootwright ")?
             .split_once(' ')
             .unwrap_or((line.trim().trim_start_matches("rootwright "), ""));
+        self.add(name, value);
+        (name == "stage").then(|| value.to_owned())
+    }
+
+    /// Something that others have seen of it.
+    pub fn add(&mut self, name: &str, value: &str) {
         let values = self.values.entry(name.to_owned()).or_default();
         values.push(value.to_owned());
-        (name == "stage").then(|| value.to_owned())
     }
 
     /// Whether it has said everything.
@@ -171,8 +185,8 @@ mod tests {
     fn facts_are_told_from_noise() {
         let mut facts = Facts::default();
         assert_eq!(
-            facts.take("rootwright stage multi-user\r"),
-            Some("multi-user".to_owned())
+            facts.take("rootwright stage multi-user.target\r"),
+            Some("multi-user.target".to_owned())
         );
         assert_eq!(facts.take("login: rootwright x"), None);
         facts.take("rootwright status 0 3");

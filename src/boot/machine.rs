@@ -15,7 +15,8 @@ use crate::plan::Transport;
 /// The stdlib's table of machines, `boot/machines.toml`.
 #[derive(Debug, Deserialize)]
 pub struct Machines {
-    died: Died,
+    died: Patterns,
+    failed: Patterns,
     /// The programs that serve a root, by transport.
     servers: BTreeMap<String, String>,
     milestones: BTreeMap<String, String>,
@@ -24,7 +25,7 @@ pub struct Machines {
 }
 
 #[derive(Debug, Deserialize)]
-struct Died {
+struct Patterns {
     patterns: Vec<String>,
 }
 
@@ -48,6 +49,8 @@ pub struct Machine {
 #[derive(Clone, Debug)]
 pub struct Marks {
     pub died: Vec<Regex>,
+    /// The first group has the services that did not start.
+    failed: Vec<Regex>,
     pub milestones: Vec<(String, Regex)>,
 }
 
@@ -90,18 +93,30 @@ impl Machines {
                 message: error.to_string(),
             })
         };
+        let patterns = |of: &Patterns| of.patterns.iter().map(pattern).collect::<Result<_, _>>();
         let milestones = self.milestones.iter();
         Ok(Marks {
-            died: self
-                .died
-                .patterns
-                .iter()
-                .map(pattern)
-                .collect::<Result<_, _>>()?,
+            died: patterns(&self.died)?,
+            failed: patterns(&self.failed)?,
             milestones: milestones
                 .map(|(name, text)| Ok((name.clone(), pattern(text)?)))
                 .collect::<Result<_, Error>>()?,
         })
+    }
+}
+
+impl Marks {
+    /// The services that did not start, by what a console says.
+    pub fn failed(&self, console: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for line in console.lines() {
+            let names = self.failed.iter().filter_map(|pattern| {
+                let names = pattern.captures(line)?.get(1)?;
+                Some(names.as_str().split_whitespace().map(str::to_owned))
+            });
+            found.extend(names.flatten());
+        }
+        found
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod expect;
 mod guest;
 mod http;
+mod initramfs;
 mod machine;
 mod nfs;
 mod node;
@@ -66,17 +67,20 @@ pub struct Means {
     pub machines: Machines,
     /// The script that runs in the node.
     pub check: String,
+    /// What starts that where no systemd does.
+    pub start: String,
 }
 
 impl Means {
-    /// From the stdlib's `boot/machines.toml` and `boot/check.sh`.
+    /// From the stdlib's `boot/machines.toml`, `boot/check.sh` and `boot/switch_root.sh`.
     ///
     /// # Errors
     /// [`Error::Table`] when the table cannot be read.
-    pub fn new(machines: &str, check: &str) -> Result<Means, Error> {
+    pub fn new(machines: &str, check: &str, start: &str) -> Result<Means, Error> {
         Ok(Means {
             machines: Machines::new(machines)?,
             check: check.to_owned(),
+            start: start.to_owned(),
         })
     }
 
@@ -163,7 +167,11 @@ fn checked(
         accelerator: &accelerator,
         memory: wanted.memory.unwrap_or_else(|| memory(opened)),
         processors: wanted.processors,
-        load: servers.load(opened, wanted, &cmdline, place.folder)?,
+        load: with_check(
+            servers.load(opened, wanted, &cmdline, place.folder)?,
+            &guest::start(&means.start, &machine.channel),
+            place.folder,
+        )?,
         folder: place.folder,
         console: &place.console,
     };
@@ -178,7 +186,11 @@ fn checked(
         limit: wanted.limit,
         export: opened,
     };
-    let answer = node::watch(&start, &watched, interrupted, &mut stage)?;
+    let mut answer = node::watch(&start, &watched, interrupted, &mut stage)?;
+    let console = fs::read(&place.console).unwrap_or_default();
+    for service in marks.failed(&String::from_utf8_lossy(&console)) {
+        answer.facts.add("failed", &service);
+    }
     let sent = servers.http.as_ref().map(http::Http::sent);
     drop(servers);
     let expected = Expected::of(&opened.manifest.format, &promised);
@@ -207,6 +219,23 @@ fn checked(
         http: sent,
         command: answer.command,
         console: place.console.clone(),
+    })
+}
+
+/// What the node loads, with what starts the check in a root without systemd. What the firmware
+/// loads stays as it is.
+fn with_check(load: node::Load, start: &str, folder: &Path) -> Result<node::Load, Error> {
+    Ok(match load {
+        node::Load::Direct {
+            kernel,
+            initramfs,
+            cmdline,
+        } => node::Load::Direct {
+            kernel,
+            initramfs: initramfs::with_check(&initramfs, start, folder)?,
+            cmdline,
+        },
+        firmware => firmware,
     })
 }
 

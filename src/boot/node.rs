@@ -162,7 +162,7 @@ pub fn watch(
                 if let Some(stage) = answer.facts.take(&line) {
                     let name = match stage.as_str() {
                         "started" => "the node answers".to_owned(),
-                        other => format!("{other}.target"),
+                        goal => goal.to_owned(),
                     };
                     milestone(&mut answer, name, begin, see);
                 }

@@ -176,12 +176,13 @@ fn one(
 /// Where the stdlib has what it brings for it.
 pub(super) const MACHINES: &str = "boot/machines.toml";
 pub(super) const CHECK: &str = "boot/check.sh";
+pub(super) const START: &str = "boot/switch_root.sh";
 
 /// What the stdlib brings for it.
 fn means(settings: &Settings) -> Result<Means, Trouble> {
     let stdlib = Stdlib::new(settings.stdlib.clone());
     let text = |name: &str| stdlib.text(name).unwrap_or_default();
-    let means = Means::new(&text(MACHINES), &text(CHECK));
+    let means = Means::new(&text(MACHINES), &text(CHECK), &text(START));
     means.map_err(|error| error.report(&script::known_failures(settings)).into())
 }
 

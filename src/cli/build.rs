@@ -241,6 +241,7 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
     let boots = Boots {
         machines: text(boot::MACHINES),
         check: text(boot::CHECK),
+        start: text(boot::START),
         hints: &|| script::known_failures(&site),
     };
     let makers = Makers {

@@ -131,11 +131,16 @@ impl Archive {
 
     /// Signs the Release file with a key.
     pub fn sign(&self, key: &str) {
+        self.sign_in(key, "archive/dists/bookworm");
+    }
+
+    /// Signs the Release file of a folder with a key.
+    pub fn sign_in(&self, key: &str, folder: &str) {
         run(self
             .gpg()
             .args(["--local-user", key, "--clear-sign", "--output"])
-            .arg(self.path("archive/dists/bookworm/InRelease"))
-            .arg(self.path("archive/dists/bookworm/Release")));
+            .arg(self.path(folder).join("InRelease"))
+            .arg(self.path(folder).join("Release")));
     }
 
     pub fn doctor(&self, spec: &str, packages: &str) -> Output {

@@ -7,7 +7,9 @@
 )]
 
 pub mod archive;
+pub mod boots;
 pub mod failure;
+pub mod serve;
 pub mod verified;
 
 use std::path::{Path, PathBuf};

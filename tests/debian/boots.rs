@@ -3,10 +3,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
+use crate::common::boots::{holds, verdict};
 use crate::common::{processes_with, rootwright, run, stderr, stdout};
 use crate::{base, build_with};
 
@@ -35,45 +34,6 @@ fn boot(folder: &Path, export: &str) -> Command {
     boot.arg("boot").arg(folder.join("out").join(export));
     boot.arg("--store").arg(folder.join("store"));
     boot
-}
-
-/// All that `rootwright boot` looks at holds; gives what it has found.
-fn holds(verdict: &Value, over: &str) {
-    let checks = verdict["checks"].as_array().unwrap();
-    let names: Vec<&str> = checks
-        .iter()
-        .map(|check| check["what"].as_str().unwrap())
-        .collect();
-    for name in [
-        "reached multi-user.target",
-        &format!("/ is an overlay over {over}"),
-        "what is below cannot be written",
-        "a write to / succeeds",
-        "no unit has failed",
-        "what was served is unchanged",
-    ] {
-        assert!(names.contains(&name), "{name}: {verdict}");
-    }
-    for check in checks {
-        assert_eq!(check["holds"], true, "{verdict}");
-    }
-    let times: Vec<&str> = ["node_times", "host_times"]
-        .iter()
-        .flat_map(|list| verdict[*list].as_array().unwrap())
-        .map(|time| time["name"].as_str().unwrap())
-        .collect();
-    for name in ["initramfs", "kernel runs", "multi-user.target"] {
-        assert!(times.contains(&name), "{name}: {verdict}");
-    }
-    let (used, total) = (&verdict["memory"][0], &verdict["memory"][1]);
-    assert!(
-        used.as_u64() > Some(50) && used.as_u64() < total.as_u64(),
-        "{verdict}"
-    );
-}
-
-fn verdict(output: &Output) -> Value {
-    serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("{}", stderr(output)))
 }
 
 /// `expect_boot`, over NFS; a second build has nothing to do.
@@ -114,7 +74,7 @@ fn boots_over_http(folder: &Path) {
     boot.arg("--store").arg(folder.join("store"));
     boot.arg("--out").arg(folder.join("out"));
     let verdict = verdict(&run(&mut boot));
-    holds(&verdict, "squashfs");
+    holds(&verdict, "squashfs", "multi-user.target");
     assert_eq!(verdict["transport"], "http");
     let image = folder.join("out/debian-bookworm-http/root.squashfs");
     let size = std::fs::metadata(image).unwrap().len();

@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use crate::bench::{listing, read, rpms};
+use crate::common::serve::Server;
 use crate::common::verified::{Level, verified};
 use crate::common::{run, stdout};
-use crate::serve::Server;
 
 /// A root without a package manager of its own: the host's dnf installs into it.
 fn root(folder: &str, more: &str) -> String {

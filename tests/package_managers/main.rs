@@ -16,5 +16,4 @@ mod apk;
 mod bench;
 mod dnf;
 mod pacman;
-mod serve;
 mod zypper;

@@ -1,0 +1,70 @@
+//! Nodes of `recipes/nfs-node.rhai`, booted over NFS: with systemd, and without.
+
+use std::path::Path;
+
+use crate::Bench;
+use crate::common::boots::{holds, verdict};
+use crate::common::verified::{Level, verified};
+use crate::common::{mounts_below, rootwright, run};
+use crate::made::{DISTROS, made};
+
+/// Builds and boots the recipe as it is shipped; gives the root that was served.
+fn boots(bench: &Bench, distro: &str, kernel: &str, goal: &str, commands: &[&str]) {
+    let made = made();
+    let mut distros = DISTROS.iter();
+    let distro = distros.find(|known| known.name == distro).unwrap();
+    let server = made.serve();
+    let mirror = format!("{}/{}", server.uri(), distro.folder);
+    let keyring = made.archive.path("archive.gpg");
+    let mut boot = rootwright();
+    boot.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(["boot", "recipes/nfs-node.rhai", "--format", "json"]);
+    for (name, value) in [
+        ("distro", distro.name),
+        ("release", distro.shown),
+        ("mirror", &mirror),
+        ("keyring", &keyring.display().to_string()),
+        ("kernel", kernel),
+    ] {
+        boot.arg("-o").arg(format!("{name}={value}"));
+    }
+    for command in commands {
+        boot.args(["--cmd", command]);
+    }
+    boot.arg("--store").arg(bench.path().join("store"));
+    boot.arg("--out").arg(bench.path().join("out"));
+    holds(&verdict(&run(&mut boot)), "nfs4", goal);
+    assert_eq!(mounts_below(bench.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_node_of_ubuntu() {
+    let commands = ["systemctl is-active NetworkManager"];
+    // The distro's usual kernel.
+    boots(&Bench::new(), "ubuntu", "", "multi-user.target", &commands);
+    verified(
+        "ubuntu",
+        "noble",
+        Level::BootedMade,
+        "derivatives::boots::a_node_of_ubuntu",
+    );
+}
+
+#[test]
+fn a_node_without_systemd() {
+    let bench = Bench::new();
+    let commands = ["test ! -e /usr/bin/systemctl"];
+    boots(
+        &bench,
+        "devuan",
+        "linux-image-cloud-amd64",
+        "runlevel 2",
+        &commands,
+    );
+    verified(
+        "devuan",
+        "daedalus",
+        Level::BootedMade,
+        "derivatives::boots::a_node_without_systemd",
+    );
+}
