@@ -3,6 +3,7 @@
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "each uses its own part; a test fails by panicking"
 )]
 
@@ -20,6 +21,11 @@ pub fn rootwright() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rootwright"));
     command.env("NO_COLOR", "1").env_remove("ROOTWRIGHT_STORE");
     command
+}
+
+/// Whether a run may take longer than CI has.
+pub fn long() -> bool {
+    std::env::var_os("ROOTWRIGHT_LONG").is_some()
 }
 
 pub fn stdout(output: &Output) -> String {
