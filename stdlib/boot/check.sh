@@ -63,8 +63,15 @@ if [ "$goal" = multi-user.target ]; then
     say system "$(property UserspaceTimestampMonotonic)"
     say up "$(property ActiveEnterTimestampMonotonic multi-user.target)"
 else
-    read -r up _ </proc/uptime
-    say up "${up%%.*}${up##*.}0000"
+    if reached; then
+        read -r up _ </proc/uptime
+        say up "${up%%.*}${up##*.}0000"
+    fi
+    # Scripts of services that still run, where not all are started.
+    reached || for process in /proc/[0-9]*; do
+        words=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)
+        case $words in */etc/init.d/*) say job "${words% }" ;; esac
+    done
 fi
 
 root_type='' root_options='' lower=''
