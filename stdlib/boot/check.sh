@@ -62,13 +62,12 @@ if [ "$goal" = multi-user.target ]; then
     say initramfs "$(property InitRDTimestampMonotonic)"
     say system "$(property UserspaceTimestampMonotonic)"
     say up "$(property ActiveEnterTimestampMonotonic multi-user.target)"
+elif reached; then
+    read -r up _ </proc/uptime
+    say up "${up%%.*}${up##*.}0000"
 else
-    if reached; then
-        read -r up _ </proc/uptime
-        say up "${up%%.*}${up##*.}0000"
-    fi
-    # Scripts of services that still run, where not all are started.
-    reached || for process in /proc/[0-9]*; do
+    # What starts services, and has not ended.
+    for process in /proc/[0-9]*; do
         words=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)
         case $words in */etc/init.d/*) say job "${words% }" ;; esac
     done
