@@ -8,6 +8,7 @@ use crate::bench::{Bench, listing, read};
 use crate::common::stdlib::releases;
 use crate::common::verified::{Level, verified};
 use crate::common::{run, stdout};
+use crate::serve::Server;
 
 /// The step that installs from a folder.
 const OURS: &str = "root.install([\"ours\"], #{ packages_dir: \"ours\" });\n";
@@ -119,6 +120,74 @@ impl Distro<'_> {
             .failure(&name, &recipe)
             .explains(message, cause, help)
             .underlines(underlined);
+    }
+
+    /// `add_repository` with a key by its address. Its digest alone says which it is, or its
+    /// fingerprint alone; without both, or with another digest, it is refused.
+    pub fn takes_keys_from_the_network(&self) {
+        let bench = (self.bench)();
+        let server = Server::start(bench.folder.clone());
+        let address = format!("{}/right.asc", server.uri());
+        let sum = stdout(&run(
+            Command::new("sha256sum").arg(bench.folder.join("right.asc"))
+        ));
+        let sum = sum.split_whitespace().next().unwrap();
+        let shown = stdout(&run(Command::new("gpg")
+            .args(["--batch", "--quiet", "--with-colons", "--show-keys"])
+            .arg(bench.folder.join("right.asc"))));
+        let shown = shown.lines().find(|line| line.starts_with("fpr:")).unwrap();
+        let fingerprint = shown.split(':').nth(9).unwrap();
+        let (place, fields) = self.newer;
+        let uri = bench.uri(place);
+        let start = self.root_of(
+            "minimal",
+            "mirror",
+            &format!("{}, {}", self.key, self.older),
+        );
+        let recipe = |name: &str, which: &str| {
+            let fields = fields.replace("\"right.asc\"", &format!("\"{address}\"{which}"));
+            start.clone()
+                + &*format!(
+                    "root.add_repository(#{{ name: \"newer\", uri: \"{uri}\", {fields} }});\n"
+                )
+                + &*format!(
+                    "root.install([\"hello\"]);\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+                )
+        };
+        for (how, which) in [
+            ("digest", format!(", sha256: \"{sum}\"")),
+            (
+                "fingerprint",
+                format!(", fingerprints: [\"{fingerprint}\"]"),
+            ),
+        ] {
+            let name = format!("{}-by-{how}", self.name);
+            let export = bench.build(&name, &recipe(&name, &which));
+            assert_eq!(read(&export, "usr/share/hello"), "2\n", "{name}");
+        }
+        let other = sum.chars().rev().collect::<String>();
+        let name = format!("{}-by-other", self.name);
+        let wrong = recipe(&name, &format!(", sha256: \"{other}\""));
+        bench
+            .failure(&name, &wrong)
+            .says(
+                "keyring::lacks",
+                "there are no keys in the keyring of the packages of newer",
+            )
+            .because(
+                &format!("{address} has the digest {sum}, and {other} was expected"),
+                "give the new one as `sha256`",
+            )
+            .underlines("sha256");
+        let name = format!("{}-by-nothing", self.name);
+        bench
+            .failure(&name, &recipe(&name, ""))
+            .explains(
+                "the key of the repository `newer` comes from the network, and nothing says which it is",
+                "",
+                "or the file's digest as `sha256`",
+            )
+            .underlines(&format!("key: \"{address}\""));
     }
 
     /// Every release of the distro's own table; that of most tests also with the package manager

@@ -151,3 +151,8 @@ fn packages_of_a_folder() {
             .underlines(ours);
     }
 }
+
+#[test]
+fn keys_of_other_repositories_come_from_the_network() {
+    ARCH.takes_keys_from_the_network();
+}

@@ -184,3 +184,8 @@ fn packages_of_a_folder() {
         )
         .underlines(ours);
 }
+
+#[test]
+fn keys_of_other_repositories_come_from_the_network() {
+    OPENSUSE.takes_keys_from_the_network();
+}
