@@ -206,6 +206,9 @@ pub struct Archive {
     /// A regular expression for the lines of the file that decide what packages there
     /// are; lines that it does not match change more often than the packages.
     pub state: String,
+    /// The recipe's proxy, through which it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
     /// A regular expression whose first group is the archive's date: RFC 2822, or seconds
     /// since 1970.
     pub date: String,

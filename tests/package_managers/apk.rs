@@ -122,3 +122,13 @@ root.export(#{{ format: "dir", name: "strange-{variant}" }});"#
         assert_eq!(read(&export, "usr/share/ours"), "ours\n");
     }
 }
+
+#[test]
+fn a_mirror_that_is_down() {
+    ALPINE.goes_on_with_the_next_mirror("etc/apk/repositories");
+}
+
+#[test]
+fn a_mirror_that_only_a_proxy_reaches() {
+    ALPINE.goes_through_a_proxy();
+}

@@ -13,6 +13,16 @@ use crate::serve::Server;
 /// The step that installs from a folder.
 const OURS: &str = "root.install([\"ours\"], #{ packages_dir: \"ours\" });\n";
 
+/// An address at which nobody listens.
+pub const DEAD: &str = "http://127.0.0.1:1";
+
+/// The end of a recipe that installs `hello`.
+fn installed(name: &str) -> String {
+    format!(
+        "root.install([\"hello\"]);\nroot.clean();\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+    )
+}
+
 /// A distro, and how its mirrors are made.
 #[derive(Clone, Copy)]
 pub struct Distro<'a> {
@@ -188,6 +198,54 @@ impl Distro<'_> {
                 "or the file's digest as `sha256`",
             )
             .underlines(&format!("key: \"{address}\""));
+    }
+
+    /// The first of two mirrors is one where nobody listens: the second has it all, in the
+    /// bootstrap and for the root's own package manager, and the image knows both.
+    pub fn goes_on_with_the_next_mirror(&self, configuration: &str) {
+        let bench = (self.bench)();
+        let server = Server::start(bench.folder.clone());
+        let mirror = format!("{}/mirror", server.uri());
+        for variant in ["minimal", "standard"] {
+            let name = format!("{}-mirrors-{variant}", self.name);
+            let recipe = self.root(variant).replace(
+                &format!("\"{}\"", bench.uri("mirror")),
+                &format!("[\"{DEAD}\", \"{mirror}\"]"),
+            ) + &*installed(&name);
+            let export = bench.build(&name, &recipe);
+            assert!(export.join("usr/share/hello").exists(), "{name}");
+            let text = read(&export, configuration);
+            let first = text.find(DEAD).expect(&text);
+            assert!(text.find(&mirror).is_some_and(|at| at > first), "{text}");
+        }
+        assert!(!server.log().is_empty());
+    }
+
+    /// A mirror that only a proxy reaches. Nothing of the proxy stays in the image.
+    pub fn goes_through_a_proxy(&self) {
+        let bench = (self.bench)();
+        let proxy = Server::start(bench.folder.clone());
+        let mut asked = 0;
+        for variant in ["minimal", "standard"] {
+            let name = format!("{}-proxy-{variant}", self.name);
+            let more = format!("{}, proxy: \"{}\"", self.key, proxy.uri());
+            let recipe = self
+                .root_of(variant, "mirror", &more)
+                .replace(&bench.uri("mirror"), "http://mirror.example.org/mirror")
+                + &*installed(&name);
+            let export = bench.build(&name, &recipe);
+            assert!(export.join("usr/share/hello").exists(), "{name}");
+            let log = proxy.log();
+            assert!(log.len() > asked, "{name}: {log:?}");
+            asked = log.len();
+            for path in log {
+                assert!(path.starts_with("mirror.example.org/mirror/"), "{path}");
+            }
+            let port = proxy.uri().replace("http://", "");
+            let mut grep = Command::new("grep");
+            let grep = grep.args(["-rlF", &port]).arg(&export).output().unwrap();
+            assert_eq!(stdout(&grep), "", "{name}");
+        }
     }
 
     /// Every release of the distro's own table; that of most tests also with the package manager

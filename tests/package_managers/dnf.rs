@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::bench::{read, rpms};
 use crate::common::{run, stdout};
-use crate::distro::Distro;
+use crate::distro::{DEAD, Distro};
 use crate::serve::Server;
 
 const KEY: &str = r#"keyring: "right.asc""#;
@@ -365,4 +365,114 @@ fn packages_of_a_folder() {
 #[test]
 fn keys_of_other_repositories_come_from_the_network() {
     FEDORA.takes_keys_from_the_network();
+}
+
+#[test]
+fn a_mirror_that_is_down() {
+    FEDORA.goes_on_with_the_next_mirror("etc/yum.repos.d/fedora.repo");
+}
+
+#[test]
+fn a_mirror_that_only_a_proxy_reaches() {
+    FEDORA.goes_through_a_proxy();
+}
+
+/// A distro of the recipe's own repository, whose mirrors are in lists: a metalink, which says
+/// the index's digest, and a mirrorlist. Of each, the first mirror is down.
+#[test]
+fn lists_of_mirrors() {
+    let bench = rpms();
+    // The mirror's folders of the release.
+    FEDORA.root("minimal");
+    let server = Server::start(bench.folder.clone());
+    let os = "linux/releases/43/Everything/x86_64/os";
+    let index = bench
+        .folder
+        .join("mirror")
+        .join(os)
+        .join("repodata/repomd.xml");
+    let sum = stdout(&run(Command::new("sha256sum").arg(&index)));
+    let sum = sum.split_whitespace().next().unwrap();
+    let bytes = std::fs::metadata(&index).unwrap().len();
+    let place = format!("{}/mirror/{os}", server.uri());
+    let lists = bench.folder.join("lists");
+    std::fs::create_dir_all(&lists).unwrap();
+    std::fs::create_dir_all(bench.folder.join("distro")).unwrap();
+    let metalink = format!(
+        r#"<?xml version="1.0" encoding="utf-8"?>
+<metalink version="3.0" xmlns="http://www.metalinker.org/" xmlns:mm0="http://fedorahosted.org/mirrormanager">
+ <files><file name="repomd.xml"><mm0:timestamp>1790000000</mm0:timestamp><size>{bytes}</size>
+  <verification><hash type="sha256">{sum}</hash></verification>
+  <resources maxconnections="1">
+   <url protocol="http" type="http" location="US" preference="100">{DEAD}/{os}/repodata/repomd.xml</url>
+   <url protocol="http" type="http" location="US" preference="99">{place}/repodata/repomd.xml</url>
+  </resources></file></files>
+</metalink>
+"#
+    );
+    std::fs::write(lists.join("metalink"), metalink).unwrap();
+    std::fs::write(lists.join("mirrorlist"), format!("{DEAD}/{os}\n{place}\n")).unwrap();
+    for kind in ["metalink", "mirrorlist"] {
+        let uri = format!("{}/lists/{kind}", server.uri());
+        let module = format!(
+            r#"import "package/dnf" as dnf;
+import "distro/fedora" as fedora;
+fn bootstrap(root, spec) {{
+    let table = fedora::table();
+    table.distro = "{kind}";
+    table.releases["43"].repositories = [#{{
+        id: "made", name: "Made", file: "made.repo", path: "linux", base: "http://mirror.example.org", {kind}: "{uri}",
+    }}];
+    dnf::bootstrap(root, spec, table);
+}}
+fn install(root, packages, opts) {{ dnf::install(root, packages, opts); }}
+fn boot_files(root) {{ fedora::boot_files(root) }}
+"#
+        );
+        std::fs::write(bench.folder.join(format!("distro/{kind}.rhai")), module).unwrap();
+        let recipe = format!(
+            "let root = bootstrap(#{{ distro: \"{kind}\", release: \"43\", variant: \"minimal\", {KEY} }});\nroot.install([\"tool\"]);\nroot.export(#{{ format: \"dir\", name: \"{kind}\" }});\n"
+        );
+        let before = server.served("repomd.xml");
+        let export = bench.build(kind, &recipe);
+        assert_eq!(read(&export, "usr/share/tool"), "1\n");
+        assert!(
+            server.served(&format!("lists/{kind}")) > 0,
+            "{:?}",
+            server.log()
+        );
+        assert!(server.served("repomd.xml") > before, "{:?}", server.log());
+        let file = read(&export, "etc/yum.repos.d/made.repo");
+        assert!(
+            file.contains(&format!("{kind}={uri}\n")) && !file.contains("baseurl"),
+            "{file}"
+        );
+        // What the doctor asks is in the lists, too.
+        bench
+            .failure(
+                &format!("{kind}-missing"),
+                &recipe.replace("\"tool\"", "\"tol\""),
+            )
+            .explains(
+                "there is no package `tol`",
+                "no package and no provided name is called that in made",
+                "did you mean `tool`?",
+            )
+            .underlines("\"tol\"");
+    }
+    // An index that is not the one of the metalink is not taken.
+    let metalink = std::fs::read_to_string(lists.join("metalink")).unwrap();
+    std::fs::write(
+        lists.join("metalink"),
+        metalink.replace(sum, &"0".repeat(64)),
+    )
+    .unwrap();
+    let recipe = format!(
+        "bootstrap(#{{ distro: \"metalink\", release: \"43\", variant: \"minimal\", {KEY}, include: [\"tool\"] }});\n"
+    );
+    bench.failure("metalink-other", &recipe).explains(
+        "step 1 failed",
+        "the index of `made` is in the middle of an update",
+        "set `mirror` to another one",
+    );
 }

@@ -1,6 +1,9 @@
 //! Arch Linux's module with the real pacman and pacstrap.
 
+use std::process::Command;
+
 use crate::bench::{arch, read};
+use crate::common::run;
 use crate::distro::Distro;
 
 const KEY: &str = r#"keyring: "right.asc""#;
@@ -155,4 +158,43 @@ fn packages_of_a_folder() {
 #[test]
 fn keys_of_other_repositories_come_from_the_network() {
     ARCH.takes_keys_from_the_network();
+}
+
+#[test]
+fn a_mirror_that_is_down() {
+    ARCH.goes_on_with_the_next_mirror("etc/pacman.d/mirrorlist");
+}
+
+#[test]
+fn a_mirror_that_only_a_proxy_reaches() {
+    ARCH.goes_through_a_proxy();
+}
+
+/// A mirror that keeps days: `{date}` in its address is the day's folder.
+#[test]
+fn a_day_that_stays() {
+    let bench = arch();
+    let days = bench.folder.join("days/2026/11");
+    std::fs::create_dir_all(&days).unwrap();
+    run(Command::new("cp")
+        .arg("-al")
+        .args([bench.folder.join("mirror"), days.join("01")]));
+    let mirror = bench.uri("mirror");
+    let recipe = ARCH.root_of(
+        "minimal",
+        "mirror",
+        &format!("{KEY}, snapshot: \"20261101\""),
+    );
+    let dated = recipe.replace(&mirror, &bench.uri("days/{date}"))
+        + "root.export(#{ format: \"dir\", name: \"day\" });\n";
+    let list = read(&bench.build("day", &dated), "etc/pacman.d/mirrorlist");
+    assert!(list.contains("/days/2026/11/01/$repo/os/$arch\n"), "{list}");
+    bench
+        .failure("no-day", &recipe)
+        .explains(
+            "the mirror has no place for the day of the snapshot",
+            "it is a mirror of what is new today",
+            "put `{date}`, which becomes `2026/11/01`, into its address",
+        )
+        .underlines(&format!("mirror: \"{mirror}\""));
 }

@@ -1,4 +1,5 @@
-//! A server of files over HTTP, which remembers what it was asked for.
+//! A server of files over HTTP, which remembers what it was asked for. It is a proxy, too: whatever
+//! host it is asked for is its own folder.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -53,13 +54,15 @@ fn answer(mut stream: TcpStream, folder: &Path, log: &Mutex<Vec<String>>) -> std
     while reader.read_line(&mut header)? > 2 {
         header.clear();
     }
-    let path = request
-        .split(' ')
-        .nth(1)
-        .unwrap_or("/")
-        .trim_start_matches('/')
-        .to_owned();
-    match std::fs::read(folder.join(&path)) {
+    // A proxy is asked for a whole address: in the log, the host stands before the path.
+    let asked = request.split(' ').nth(1).unwrap_or("/");
+    let whole = asked.strip_prefix("http://");
+    let path = whole.unwrap_or(asked).trim_start_matches('/').to_owned();
+    let file = match whole.and_then(|whole| whole.split_once('/')) {
+        Some((_, file)) => file.to_owned(),
+        None => path.clone(),
+    };
+    match std::fs::read(folder.join(&file)) {
         Ok(bytes) => {
             log.lock().unwrap().push(path);
             write!(

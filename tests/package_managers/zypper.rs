@@ -189,3 +189,13 @@ fn packages_of_a_folder() {
 fn keys_of_other_repositories_come_from_the_network() {
     OPENSUSE.takes_keys_from_the_network();
 }
+
+#[test]
+fn a_mirror_that_is_down() {
+    OPENSUSE.goes_on_with_the_next_mirror("etc/zypp/repos.d/repo-oss.repo");
+}
+
+#[test]
+fn a_mirror_that_only_a_proxy_reaches() {
+    OPENSUSE.goes_through_a_proxy();
+}
