@@ -100,6 +100,30 @@ fn packages_that_another_key_signed_are_refused() {
     );
 }
 
+/// A key is a file of the recipe's repository, or of the host with a `/` in front.
+#[test]
+fn a_key_of_the_host() {
+    let bench = apk();
+    let key = bench.folder.join("right.rsa.pub");
+    let of = |key: &str| root("minimal", "mirror", &format!("keyring: \"{key}\""));
+    let export = bench.build(
+        "host-key",
+        &(of(key.to_str().unwrap()) + r#"root.export(#{ format: "dir", name: "host-key" });"#),
+    );
+    assert_eq!(
+        read(&export, "etc/apk/keys/right.rsa.pub"),
+        std::fs::read_to_string(key).unwrap()
+    );
+    bench
+        .failure("no-key", &of("/nowhere/right.rsa.pub"))
+        .explains(
+            "there is no key in `/nowhere/right.rsa.pub`",
+            "this host has no such file, or it is no text",
+            "without a `/` in front it is one of the recipe's repository",
+        )
+        .underlines(r#"keyring: "/nowhere/right.rsa.pub""#);
+}
+
 #[test]
 fn packages_of_a_folder() {
     let bench = apk();
