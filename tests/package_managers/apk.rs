@@ -1,6 +1,9 @@
 //! Alpine's module with a real apk (see `get-apk`).
 
+use std::process::Command;
+
 use crate::bench::{apk, read};
+use crate::common::run;
 use crate::distro::Distro;
 
 const KEY: &str = r#"keyring: "right.rsa.pub""#;
@@ -22,12 +25,6 @@ const ALPINE: Distro = Distro {
     older: "",
     newer: ("newer", r#"key: "right.rsa.pub""#),
     first: ("busybox", "1-r0"),
-    missing: [
-        "step 2 failed",
-        "no repository has a package `helo`",
-        "correct the name",
-        r#"root.install(["helo"])"#,
-    ],
 };
 
 fn root(variant: &str, folder: &str, more: &str) -> String {
@@ -81,23 +78,59 @@ fn what_needs_more_or_fails() {
         .underlines(r#"root.install(["broken"])"#);
 }
 
+/// Signed with another key, or by nobody at all.
 #[test]
-fn packages_that_another_key_signed_are_refused() {
+fn packages_that_the_right_key_did_not_sign_are_refused() {
     let bench = apk();
-    bench
-        .failure("wrong", &root("minimal", "wrong", KEY))
-        .explains(
-            "step 1 failed",
-            "is signed with a key that is not in",
-            "give the key",
-        );
-    let allowed = root("minimal", "wrong", r#"allow_unsigned: "made by this test""#);
-    let plan = bench.plan("allowed", &allowed, "text");
-    assert!(plan.contains("made by this test"), "{plan}");
-    bench.build(
-        "allowed",
-        &(allowed + r#"root.export(#{ format: "dir", name: "allowed" });"#),
-    );
+    for folder in ["wrong", "bare"] {
+        let refused = root("minimal", folder, KEY);
+        bench
+            .failure(folder, &refused)
+            .explains(
+                "step 1 failed",
+                "is signed with a key that is not in",
+                "give the key",
+            )
+            .underlines(
+                refused
+                    .trim_start_matches("let root = ")
+                    .trim_end_matches(";\n"),
+            );
+        let name = format!("{folder}-allowed");
+        let allowed = root("minimal", folder, r#"allow_unsigned: "made by this test""#)
+            + &*format!(
+                "root.install([\"hello\"]);\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});"
+            );
+        let plan = bench.plan(&name, &allowed, "text");
+        assert!(plan.contains("made by this test"), "{plan}");
+        let export = bench.build(&name, &allowed);
+        assert_eq!(read(&export, "usr/share/hello"), "1\n");
+    }
+}
+
+/// Alpine's own mirrors have an index of version 2, which says the same in lines.
+#[test]
+fn names_are_looked_up_in_an_index_of_version_2() {
+    let bench = apk();
+    let folder = bench.folder.join("second/v3.23/main/x86_64");
+    std::fs::create_dir_all(&folder).unwrap();
+    let index =
+        "C:Q1\nP:busybox\nV:1-r0\np:cmd:sh=1-r0 /bin/sh\n\nP:hello\nV:1-r0\np:greeting=1-r0\n";
+    std::fs::write(folder.join("APKINDEX"), index).unwrap();
+    std::fs::write(folder.join(".SIGN.RSA.right.rsa.pub"), "").unwrap();
+    // Two parts, the first of which does not say that it ends.
+    run(Command::new("bash").current_dir(&folder).args([
+        "-euc",
+        "{ tar c .SIGN.* | head -c 512 | gzip; tar c APKINDEX | gzip; } >APKINDEX.tar.gz",
+    ]));
+    for (name, near) in [("helo", "hello"), ("greting", "greeting")] {
+        let recipe = root("minimal", "second", KEY) + &*format!("root.install([\"{name}\"]);\n");
+        bench
+            .failure(&format!("second-{name}"), &recipe)
+            .says("host::check", &format!("there is no package `{name}`"))
+            .because("is called that in main", &format!("did you mean `{near}`?"))
+            .underlines(&format!("\"{name}\""));
+    }
 }
 
 /// A key is a file of the recipe's repository, or of the host with a `/` in front.

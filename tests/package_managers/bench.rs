@@ -9,6 +9,8 @@ use crate::common::{mounts_below, rootwright, run, stdout};
 
 pub struct Bench {
     pub folder: PathBuf,
+    /// The store's folder.
+    store: &'static str,
 }
 
 /// What `make-rpms` has made.
@@ -38,7 +40,16 @@ impl Bench {
         std::fs::create_dir_all(&folder).unwrap();
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package_managers");
         run(Command::new(scripts.join(script)).arg(&folder));
-        Bench { folder }
+        Bench {
+            folder,
+            store: "store",
+        }
+    }
+
+    /// The same repositories, with a store of its own: nothing is built or downloaded yet.
+    pub fn afresh(&self, store: &'static str) -> Bench {
+        let folder = self.folder.clone();
+        Bench { folder, store }
     }
 
     /// The address of a folder of the bench.
@@ -51,7 +62,7 @@ impl Bench {
         std::fs::write(self.folder.join(&file), recipe).unwrap();
         let mut command = rootwright();
         command.current_dir(&self.folder).args([verb, &file]);
-        command.args(["--store", "store"]);
+        command.args(["--store", self.store]);
         command
     }
 

@@ -40,8 +40,6 @@ pub struct Distro<'a> {
     pub newer: (&'a str, &'a str),
     /// What a package is called that every root has, and its version.
     pub first: (&'a str, &'a str),
-    /// What is said of a package `helo`: message, cause, help, and what is underlined.
-    pub missing: [&'a str; 4],
 }
 
 impl Distro<'_> {
@@ -121,15 +119,18 @@ impl Distro<'_> {
         export
     }
 
-    /// A package that the mirror does not have.
+    /// A package that the mirror does not have: the check before the build says so.
     pub fn misses(&self) {
-        let [message, cause, help, underlined] = self.missing;
         let recipe = self.root("minimal") + "root.install([\"helo\"]);\n";
         let name = format!("{}-{}-missing", self.name, self.release);
         (self.bench)()
             .failure(&name, &recipe)
-            .explains(message, cause, help)
-            .underlines(underlined);
+            .says("host::check", "there is no package `helo`")
+            .because(
+                "no package and no provided name is called that in ",
+                "did you mean `hello`?",
+            )
+            .underlines("\"helo\"");
     }
 
     /// `add_repository` with a key by its address. Its digest alone says which it is, or its

@@ -18,12 +18,6 @@ const ARCH: Distro = Distro {
     older: "",
     newer: ("newer/os/x86_64", r#"key: "right.asc", before: true"#),
     first: ("filesystem", "1-1"),
-    missing: [
-        "step 2 failed",
-        "a package or a group `helo`",
-        "correct the name",
-        r#"root.install(["helo"])"#,
-    ],
 };
 
 fn root(variant: &str, folder: &str, more: &str) -> String {

@@ -35,12 +35,6 @@ const OPENSUSE: Distro = Distro {
     older: "updates: false",
     newer: ("newer", r#"key: "right.asc""#),
     first: ("filesystem", "1-1"),
-    missing: [
-        "there is no package `helo`",
-        "no package and no provided name is called that in repo-oss",
-        "did you mean `hello`?",
-        "\"helo\"",
-    ],
 };
 
 fn root(more: &str) -> String {
