@@ -19,7 +19,7 @@ use std::sync::Mutex;
 
 use common::verified::{self, Level};
 use rootwright::plan::render::{TextOptions, sh, text};
-use rootwright::plan::{MessageLevel, Plan};
+use rootwright::plan::{MessageLevel, Op, Plan};
 use rootwright::run::PreviewCapture;
 use rootwright::script::stdlib::Stdlib;
 use rootwright::script::{self, HostFacts, Settings};
@@ -339,6 +339,44 @@ fn the_table_says_how_far_each_release_was_verified() {
             std::fs::write(&path, format!("{before}{begin}{rows}{end}{after}")).unwrap();
         } else {
             assert_eq!(table, rows, "{name}: UPDATE=1 writes it");
+        }
+    }
+}
+
+/// rpm goes on after a script that fails: what its tools say of it decides, the old dnf's and
+/// zypper's words as the new dnf's.
+#[test]
+fn what_tools_say_of_a_script_that_fails_ends_a_build() {
+    let steps = plan(
+        "let root = bootstrap(#{ distro: \"fedora\", release: \"43\" });\nroot.install([\"x\"]);\nroot.install([\"x\"], #{ scripts_may_fail: [\"broken\", \"brokenpre\", \"Package-post-fail\"] });\n",
+    )
+    .steps;
+    let scan = |step: usize| {
+        let mut scans = steps[step]
+            .actions
+            .iter()
+            .filter_map(|action| match &action.op {
+                Op::NspawnRun(run) => Some(run.scan.clone()),
+                _ => None,
+            });
+        scans.next().unwrap()
+    };
+    let matches = |patterns: &[String], line: &str| {
+        let mut patterns = patterns.iter();
+        patterns.any(|pattern| regex::Regex::new(pattern).unwrap().is_match(line))
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/failures/dnf");
+    for name in ["pre", "post", "pre-zypper", "post-zypper", "post-dnf5"] {
+        let said = std::fs::read_to_string(folder.join(format!("{name}.txt"))).unwrap();
+        let lines = || said.lines().filter(|line| !line.starts_with('#'));
+        let (strict, lenient) = (scan(1), scan(2));
+        let failures: Vec<&str> = lines()
+            .filter(|line| matches(&strict.fail_on, line))
+            .collect();
+        assert!(!failures.is_empty(), "{name}");
+        for line in failures {
+            assert!(matches(&lenient.ignore, line), "{name}: {line}");
+            assert!(!matches(&strict.ignore, line), "{name}: {line}");
         }
     }
 }

@@ -13,6 +13,7 @@ mod leftover;
 pub mod loopback;
 mod mount;
 mod output;
+mod points;
 pub mod preflight;
 pub mod prepared;
 mod process;

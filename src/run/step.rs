@@ -10,6 +10,7 @@ use super::boot::{self, BootFailure};
 use super::error::place;
 use super::files::{self, FileContext};
 use super::mount::Covered;
+use super::points::Points;
 use super::process::{self, Command, Ended};
 use super::resolver::Resolver;
 use super::{At, CommandFailure, Error, Events, Settings, interrupt, keyrings};
@@ -170,8 +171,10 @@ impl Running<'_> {
             allow_failure: run.allow_failure.as_deref(),
             op: "nspawn_run",
         };
+        let points = Points::of(self.root, &run.binds)?;
         let ended = self.with_downloads(&run.downloads, || self.judge(site, &judged));
         resolver.map_or(Ok(()), Resolver::restore)?;
+        points.remove()?;
         ended
     }
 
@@ -198,8 +201,10 @@ impl Running<'_> {
             allow_failure: run.allow_failure.as_deref(),
             op: "nspawn_boot",
         };
+        let points = Points::of(self.root, &run.binds)?;
         let ended = self.with_downloads(&run.downloads, || self.ran(site, &judged));
         resolver.map_or(Ok(()), Resolver::restore)?;
+        points.remove()?;
         let ended = ended?;
         control.keep_console(&self.log());
         match control.failure(boot.timeout) {

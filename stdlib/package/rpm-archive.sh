@@ -54,7 +54,7 @@ repository() {
         return
     fi
     kept=$cache/$digest.names
-    if ! [ -s "$kept" ]; then
+    if ! [ -e "$kept" ]; then
         if ! get "$uri/$href" primary; then
             complete=
             say unknown "the packages of $1: ${why:-$href is not there}"
@@ -80,7 +80,8 @@ repository() {
             /<\/rpm:provides>/ { on = 0 }
             on && fits && /<rpm:entry / { entry = $0; sub(/.*name="/, "", entry); sub(/".*/, "", entry); if (entry !~ /[()\/]/) print entry }
         ' | sort -u >names.new
-        if ! [ -s names.new ]; then
+        # A repository without packages is one: updates on a release's first day.
+        if [ -s unpack.err ]; then
             complete=
             say unknown "the packages of $1: $(head -n 1 unpack.err)"
             return

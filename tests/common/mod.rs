@@ -23,6 +23,11 @@ pub fn rootwright() -> Command {
     command
 }
 
+/// Whether a run may take longer than CI has.
+pub fn long() -> bool {
+    std::env::var_os("ROOTWRIGHT_LONG").is_some()
+}
+
 pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -6,13 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::boots::{holds, verdict};
-use crate::common::{processes_with, rootwright, run, stderr, stdout};
+use crate::common::{long, processes_with, rootwright, run, stderr, stdout};
 use crate::{base, build_with};
-
-/// Whether a run may take longer than CI has.
-fn long() -> bool {
-    std::env::var_os("ROOTWRIGHT_LONG").is_some()
-}
 
 /// Boots of what tests/debian.rs has built in `folder`.
 pub fn all(folder: &Path) {

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::verified::{Level, verified};
-use common::{mounts_below, rootwright, run, stdout};
+use common::{long, mounts_below, rootwright, run, stdout};
 use made::{DISTROS, Distro, LAST, Made, TWICE, made};
 
 /// A folder of recipes, with a store and exports, of a test's own.
@@ -61,11 +61,6 @@ impl Bench {
         assert_eq!(mounts_below(self.path()), Vec::<String>::new());
         self.path().join("out").join(name).join("root")
     }
-}
-
-/// Whether a run may take longer than CI has.
-fn long() -> bool {
-    std::env::var_os("ROOTWRIGHT_LONG").is_some()
 }
 
 /// The package sources that an image has, whichever format its release writes.

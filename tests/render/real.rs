@@ -164,7 +164,7 @@ fn commands_run_inside_with_what_they_are_given() {
     let bench = Bench::new();
     fs::create_dir(bench.path("shared")).unwrap();
     fs::write(bench.path("shared/from-host"), "hello\n").unwrap();
-    let script = "printf '%s\\n' \"it's $1\" \"$VALUE\" \"$PATH_TO\" \"$(id -u)\" \"$(pwd)\"\ncat\ncat /shared/from-host\n";
+    let script = "printf '%s\\n' \"it's $1\" \"$VALUE\" \"$PATH_TO\" \"$(id -u)\" \"$(pwd)\"\ncat\ncat /shared/by/all/from-host\n";
     let run = NspawnRun {
         env: BTreeMap::from([
             ("VALUE".to_owned(), Text::secret("value")),
@@ -174,7 +174,7 @@ fn commands_run_inside_with_what_they_are_given() {
         cwd: Some("/etc".to_owned()),
         binds: vec![Bind {
             host: bench.path("shared").display().to_string(),
-            path: "/shared".to_owned(),
+            path: "/shared/by/all".to_owned(),
             read_only: true,
         }],
         stdin: Some(Text::from("one\ntwo")),
@@ -247,6 +247,8 @@ fn commands_run_inside_with_what_they_are_given() {
         "it's me\nhush\na b\n4711\n/etc\none\ntwohello\n"
     );
     assert!(root.join("yes").exists() && !root.join("no").exists());
+    // Nothing of what was mounted on stays.
+    assert!(!root.join("shared").exists());
 }
 
 #[test]

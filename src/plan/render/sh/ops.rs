@@ -7,8 +7,8 @@ use super::input::{Input, delimiter, value};
 use super::{export, nspawn};
 use crate::plan::command::{BOOT_STDIN, boot_files};
 use crate::plan::{
-    Action, Attributes, Downloads, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, Plan, RootId,
-    Step, Text,
+    Action, Attributes, Bind, Downloads, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, Plan,
+    RootId, Step, Text,
 };
 
 /// How wide a line may be where its words allow it.
@@ -64,10 +64,14 @@ impl Emitter {
                 self.with_downloads(&run.downloads, |emitter| emitter.host_run(run));
             }
             Op::NspawnRun(run) => {
-                self.with_downloads(&run.downloads, |emitter| emitter.nspawn_run(run));
+                self.with_downloads(&run.downloads, |emitter| {
+                    emitter.with_binds(&run.binds, |emitter| emitter.nspawn_run(run));
+                });
             }
             Op::NspawnBoot(boot) => {
-                self.with_downloads(&boot.run.downloads, |emitter| emitter.nspawn_boot(boot));
+                self.with_downloads(&boot.run.downloads, |emitter| {
+                    emitter.with_binds(&boot.run.binds, |emitter| emitter.nspawn_boot(boot));
+                });
             }
             Op::WriteFile(file) => {
                 let words = with_attributes(vec![word(&file.path)], &file.attributes);
@@ -162,6 +166,17 @@ impl Emitter {
         for folder in downloads {
             let words = vec!["uncover".to_owned(), word(&folder.path)];
             self.command("", words, Input::default(), "");
+        }
+    }
+
+    fn with_binds(&mut self, binds: &[Bind], run: impl FnOnce(&mut Self)) {
+        if !binds.is_empty() {
+            let words = binds.iter().map(|bind| word(&bind.path)).collect();
+            self.helper("points", words, Input::default());
+        }
+        run(self);
+        if !binds.is_empty() {
+            self.line("no_points");
         }
     }
 

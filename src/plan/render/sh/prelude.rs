@@ -31,6 +31,7 @@ helpers! {
     "in_root_parent" uses ["in_root_path"] tools [];
     "glob_in_root" uses ["in_root_path"] tools [];
     "cover" uses ["in_root_path"] tools [];
+    "points" uses ["in_root_path"] tools [];
     "dns" uses ["in_root_path"] tools [];
     "boot_in_root" uses [] tools [];
     "boot" uses ["boot_in_root", "dns", "in_root_path"] tools [];

@@ -1,0 +1,236 @@
+//! `recipes/nfs-node.rhai` of distros whose mirrors the tests do not reach: built with the
+//! distros' own package managers, and booted over NFS. The packages have the distros' names
+//! and are laid out and signed as theirs are; the files in them are Debian's
+//! (nodes/make-repository). Needs what tests/debian.rs needs, and the package managers.
+//!
+//! Fedora is built and booted, Arch Linux built; ROOTWRIGHT_LONG=1 builds and boots all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::boots::{holds, verdict};
+use common::verified::{Level, verified};
+use common::{long, mounts_below, rootwright, run, stderr, stdout};
+use serde_json::Value;
+
+const TEST: &str = "nodes::nodes_of_made_repositories_build_and_boot";
+
+struct Node {
+    distro: &'static str,
+    release: &'static str,
+    /// A package that the recipe asks for by a role, and that the list of packages names.
+    kernel: &'static str,
+    /// What the distro's own hooks make where they are not muted, and what is there of the
+    /// build for a while.
+    absent: &'static [&'static str],
+    initramfs: &'static str,
+    /// Runs in the node: the package manager knows what is installed.
+    asks: &'static str,
+    /// Whether all runs build it, and boot it.
+    built: bool,
+    boots: bool,
+}
+
+const NODES: &[Node] = &[
+    Node {
+        distro: "fedora",
+        release: "43",
+        kernel: "kernel-core",
+        absent: &["boot/initramfs-0-rescue.img", "etc/kernel/install.d/*"],
+        initramfs: "boot/initramfs-*-amd64.img",
+        asks: "rpm --query --whatprovides openssh && dnf --version",
+        built: true,
+        boots: true,
+    },
+    Node {
+        distro: "arch",
+        release: "rolling",
+        kernel: "linux",
+        absent: &[
+            "boot/initramfs-linux.img",
+            "boot/vmlinuz-linux",
+            "etc/pacman.d/hooks/*",
+            "usr/share/libalpm/hooks/*mkinitcpio*",
+        ],
+        initramfs: "boot/initramfs-*-amd64.img",
+        asks: "pacman --query openssh",
+        built: true,
+        boots: false,
+    },
+    Node {
+        distro: "rocky",
+        release: "9",
+        kernel: "kernel-core",
+        absent: &["boot/initramfs-0-rescue.img", "etc/kernel/install.d/*"],
+        initramfs: "boot/initramfs-*-amd64.img",
+        asks: "rpm --query openssh-server && dnf --version",
+        built: false,
+        boots: false,
+    },
+    Node {
+        distro: "opensuse",
+        release: "16.0",
+        kernel: "kernel-default",
+        absent: &[".buildenv"],
+        initramfs: "boot/initrd-*-amd64",
+        asks: "rpm --query openssh && zypper --version",
+        built: false,
+        boots: false,
+    },
+];
+
+fn source() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn build(folder: &Path, recipe: &str, options: &[String]) -> String {
+    let mut build = rootwright();
+    build.current_dir(source()).args(["build", recipe]);
+    for option in options {
+        build.args(["-o", option]);
+    }
+    build.arg("--store").arg(folder.join("store"));
+    build.arg("--out").arg(folder.join("out"));
+    stderr(&run(&mut build))
+}
+
+/// Paths below the root that a pattern of the shell matches.
+fn matching(root: &Path, pattern: &str) -> Vec<String> {
+    let script = "cd \"$1\" && ls -d $2 2>/dev/null || :";
+    let mut list = Command::new("sh");
+    list.args(["-euc", script, "sh"]).arg(root).arg(pattern);
+    stdout(&run(&mut list)).lines().map(str::to_owned).collect()
+}
+
+fn built(folder: &Path, node: &Node) -> PathBuf {
+    let bench = folder.join(node.distro);
+    std::fs::create_dir(&bench).unwrap();
+    run(Command::new(source().join("tests/nodes/make-repository"))
+        .arg(folder.join("out/payload/root"))
+        .arg(&bench)
+        .arg(node.distro));
+    let said = build(
+        folder,
+        "recipes/nfs-node.rhai",
+        &[
+            format!("distro={}", node.distro),
+            format!("release={}", node.release),
+            format!("mirror=file://{}/mirror", bench.display()),
+            format!("keyring={}/right.asc", bench.display()),
+        ],
+    );
+    // The repositories were looked at beforehand, also those that are empty.
+    assert!(!said.contains("not checked"), "{said}");
+    let export = folder
+        .join("out")
+        .join(format!("{}-{}-nfs", node.distro, node.release));
+    // The packages were seen inside, at the place that they have on this host.
+    let inside = |root: PathBuf| {
+        let place = root.join(bench.strip_prefix("/").unwrap());
+        let there = place.ancestors().find(|path| path.exists()).unwrap();
+        there.strip_prefix(root).unwrap().to_owned()
+    };
+    assert_eq!(
+        inside(export.join("root")),
+        inside(folder.join("out/payload/root"))
+    );
+    // Installed is what the root has; the packages are the largest thing here.
+    std::fs::remove_dir_all(&bench).unwrap();
+    export
+}
+
+fn looks_like_a_node(export: &Path, node: &Node) {
+    let root = export.join("root");
+    for file in ["vmlinuz", "initramfs.img"] {
+        let size = std::fs::metadata(export.join(file)).unwrap().len();
+        assert!(size > 1 << 20, "{file}");
+    }
+    let manifest = std::fs::read_to_string(export.join("manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let names: Vec<&str> = manifest["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|package| package["name"].as_str())
+        .collect();
+    for name in ["filesystem", "systemd", "dracut", node.kernel] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    // One initramfs, the recipe's, and nothing of the build.
+    assert_eq!(matching(&root, "boot/init*").len(), 1, "{}", node.distro);
+    assert_eq!(matching(&root, node.initramfs).len(), 1, "{}", node.distro);
+    let usual = [
+        ".rootwright",
+        "etc/resolv.conf",
+        "etc/hostname.*",
+        "etc/ssh/ssh_host_*",
+        "root/.rpmdb",
+    ];
+    for pattern in usual.iter().chain(node.absent) {
+        assert_eq!(
+            matching(&root, pattern),
+            Vec::<String>::new(),
+            "{}",
+            node.distro
+        );
+    }
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    assert_eq!(read("etc/machine-id"), "");
+    let shadow = read("etc/shadow");
+    let entry = shadow
+        .lines()
+        .find(|line| line.starts_with("root:"))
+        .unwrap();
+    assert!(
+        entry.starts_with("root:!") || entry.starts_with("root:*"),
+        "{entry}"
+    );
+}
+
+/// A node comes up, with everything that a boot looks at, and serves logins.
+fn boots(folder: &Path, export: &Path, node: &Node) {
+    let mut boot = rootwright();
+    boot.arg("boot").arg(export).args(["--format", "json"]);
+    boot.arg("--store").arg(folder.join("store"));
+    for command in [
+        "systemctl is-active sshd NetworkManager",
+        "ls /etc/ssh/ssh_host_ed25519_key",
+        node.asks,
+    ] {
+        boot.args(["--cmd", command]);
+    }
+    holds(&verdict(&run(&mut boot)), "nfs4", "multi-user.target");
+}
+
+/// One after the other: two cores carry one guest.
+#[test]
+fn nodes_of_made_repositories_build_and_boot() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nodes");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+    build(&folder, "tests/nodes/payload.rhai", &[]);
+    for node in NODES {
+        if !node.built && !long() {
+            continue;
+        }
+        let export = built(&folder, node);
+        looks_like_a_node(&export, node);
+        verified(node.distro, node.release, Level::MadeRepository, TEST);
+        if node.boots || long() {
+            boots(&folder, &export, node);
+            verified(node.distro, node.release, Level::BootedMade, TEST);
+        }
+    }
+    assert_eq!(mounts_below(&folder), Vec::<String>::new());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
