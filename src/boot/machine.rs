@@ -188,3 +188,23 @@ impl Machine {
         Ok(said)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_that_did_not_start_are_read_off_the_console() {
+        let machines = Machines::new(include_str!("../../stdlib/boot/machines.toml")).unwrap();
+        let marks = machines.marks().unwrap();
+        // As rcS of sysvinit 3.06 writes it.
+        let console = "/run/rpcbind not owned by root failed!\r\n\
+            [\u{1b}[31mFAIL\u{1b}[39;49m] startpar: service(s) returned failure: rpcbind nfs-common ... \u{1b}[31mfailed!\u{1b}[39;49m\r\n\
+            INIT: Entering runlevel: 2\r\n";
+        assert_eq!(marks.failed(console), ["rpcbind", "nfs-common"]);
+        assert_eq!(
+            marks.failed("Starting RPC port mapper daemon: rpcbind."),
+            [""; 0]
+        );
+    }
+}
