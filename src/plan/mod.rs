@@ -209,6 +209,9 @@ pub struct Archive {
     /// A regular expression whose first group is the archive's date: RFC 2822, or seconds
     /// since 1970.
     pub date: String,
+    /// The proxy through which it is asked; the host's own where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
 }
 
 /// A host tool or a host file without which the plan cannot run.

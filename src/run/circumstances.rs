@@ -217,7 +217,11 @@ impl Archives {
 }
 
 fn look(archive: &Archive) -> Option<Look> {
-    let output = Command::new("curl")
+    let mut curl = Command::new("curl");
+    if let Some(proxy) = &archive.proxy {
+        curl.args(["--proxy", proxy]);
+    }
+    let output = curl
         .args(["--silent", "--fail", "--location", "--max-time", PATIENCE])
         .args(["--max-filesize", LARGEST, "--", &archive.url])
         .stdin(Stdio::null())

@@ -62,9 +62,15 @@ if [ "$goal" = multi-user.target ]; then
     say initramfs "$(property InitRDTimestampMonotonic)"
     say system "$(property UserspaceTimestampMonotonic)"
     say up "$(property ActiveEnterTimestampMonotonic multi-user.target)"
-else
+elif reached; then
     read -r up _ </proc/uptime
     say up "${up%%.*}${up##*.}0000"
+else
+    # What starts services, and has not ended.
+    for process in /proc/[0-9]*; do
+        words=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)
+        case $words in */etc/init.d/*) say job "${words% }" ;; esac
+    done
 fi
 
 root_type='' root_options='' lower=''

@@ -4,33 +4,38 @@
 #
 # Standard input: names of packages, one a line.
 # Environment:
-#   SOURCES   lines of `ID KIND URI`: a `repository`, or a `metalink` or `mirrorlist` of some
+#   SOURCES   lines of `ID KIND URI...`: a `repository`, wherever it is first, or a `metalink` or
+#             `mirrorlist` of such addresses
 #   ARCH      the architecture, as the repositories name it
 #   CACHE     a folder for names of packages, by the digest of their index
 #   PATIENCE  seconds that the check has
 # shellcheck disable=SC2153,SC2154
 
-# first KIND URI: puts the address of the first mirror of a list into $uri.
-first() {
+# mirrors KIND URI: puts the addresses of the first mirrors of a list into $uris.
+mirrors() {
     get "$2" list || return
     if [ "$1" = metalink ]; then
-        uri=$(grep -o 'https\{0,1\}://[^<]*/repodata/repomd.xml' list | head -n 1)
-        uri=${uri%/repodata/repomd.xml}
+        uris=$(grep -o 'https\{0,1\}://[^<]*/repodata/repomd.xml' list | sed 's,/repodata/repomd.xml$,,' | head -n 3)
     else
-        uri=$(grep -m 1 '^http' list)
+        uris=$(grep '^http' list | head -n 3)
     fi
-    uri=${uri//\$basearch/$ARCH}
-    if [ -z "$uri" ]; then
+    uris=${uris//\$basearch/$ARCH}
+    if [ -z "$uris" ]; then
         why="$2 names no mirror"
         return 2
     fi
 }
 
-# repository ID URI: looks at one, and adds its packages to names.
+# repository ID URI...: looks at one where the first mirror has it, and adds its packages to names.
 repository() {
-    local uri=${2%/} digest href kept
-    get "$uri/repodata/repomd.xml" repomd.xml
-    case $? in
+    local uri status digest href kept
+    for uri in "${@:2}"; do
+        uri=${uri%/}
+        get "$uri/repodata/repomd.xml" repomd.xml
+        status=$?
+        [ $status -ne 0 ] || break
+    done
+    case $status in
         0) ;;
         1)
             complete=
@@ -102,15 +107,16 @@ if ! command -v curl >/dev/null; then
     exit 0
 fi
 ids=
-while read -r id kind uri; do
+while read -r id kind uris; do
     why=
     ids+="${ids:+, }$id"
-    if [ "$kind" != repository ] && ! first "$kind" "$uri"; then
+    if [ "$kind" != repository ] && ! mirrors "$kind" "$uris"; then
         complete=
         say unknown "$id: ${why:-there is no such list of mirrors}"
         continue
     fi
-    repository "$id" "$uri"
+    # shellcheck disable=SC2086 # addresses, a word each
+    repository "$id" $uris
 done <<<"$SOURCES"
 [ -s wanted ] || exit 0
 # What an index that was not seen holds, nobody knows.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::Bench;
 use crate::common::boots::{holds, verdict};
 use crate::common::verified::{Level, verified};
 use crate::common::{mounts_below, rootwright, run};
 use crate::made::{DISTROS, made};
+use crate::{Bench, long};
 
 /// Builds and boots the recipe as it is shipped; gives the root that was served.
 fn boots(bench: &Bench, distro: &str, kernel: &str, goal: &str, commands: &[&str]) {
@@ -18,7 +18,10 @@ fn boots(bench: &Bench, distro: &str, kernel: &str, goal: &str, commands: &[&str
     let keyring = made.archive.path("archive.gpg");
     let mut boot = rootwright();
     boot.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-        .args(["boot", "recipes/nfs-node.rhai", "--format", "json"]);
+        .args(["boot", "recipes/nfs-node.rhai", "--format", "json"])
+        // Of two that are emulated on a busy host, one was seen to stand still (QEMU 7.2, in
+        // clear_page_rep of Linux 6.1).
+        .args(["--cpus", "1"]);
     for (name, value) in [
         ("distro", distro.name),
         ("release", distro.shown),
@@ -37,8 +40,12 @@ fn boots(bench: &Bench, distro: &str, kernel: &str, goal: &str, commands: &[&str
     assert_eq!(mounts_below(bench.path()), Vec::<String>::new());
 }
 
+/// It takes what Debian's node takes, which tests/debian.rs boots in every run.
 #[test]
 fn a_node_of_ubuntu() {
+    if !long() {
+        return;
+    }
     let commands = ["systemctl is-active NetworkManager"];
     // The distro's usual kernel.
     boots(&Bench::new(), "ubuntu", "", "multi-user.target", &commands);
@@ -52,10 +59,16 @@ fn a_node_of_ubuntu() {
 
 #[test]
 fn a_node_without_systemd() {
-    let bench = Bench::new();
-    let commands = ["test ! -e /usr/bin/systemctl"];
+    // What the recipe asks for is started, with keys of the node's own, and nothing has taken the
+    // network away from the root.
+    let commands = [
+        "test ! -e /usr/bin/systemctl",
+        "pgrep sshd && pgrep rpcbind && pgrep NetworkManager && pgrep dbus-daemon",
+        "test -s /etc/ssh/ssh_host_ed25519_key",
+        "ip -4 route show default | grep eth0",
+    ];
     boots(
-        &bench,
+        &Bench::new(),
         "devuan",
         "linux-image-cloud-amd64",
         "runlevel 2",

@@ -27,12 +27,12 @@ use common::{long, mounts_below, rootwright, run, stdout};
 use made::{DISTROS, Distro, LAST, Made, TWICE, made};
 
 /// A folder of recipes, with a store and exports, of a test's own.
-pub struct Bench {
+struct Bench {
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    pub fn new() -> Bench {
+    fn new() -> Bench {
         let mut folder = tempfile::Builder::new();
         folder.prefix("rootwright-derivatives-");
         Bench {
@@ -40,11 +40,11 @@ impl Bench {
         }
     }
 
-    pub fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn command(&self, verb: &str, name: &str, recipe: &str) -> Command {
+    fn command(&self, verb: &str, name: &str, recipe: &str) -> Command {
         let file = format!("{name}.rhai");
         std::fs::write(self.path().join(&file), recipe).unwrap();
         let mut command = rootwright();
@@ -54,7 +54,7 @@ impl Bench {
     }
 
     /// Builds, and gives the root that was exported as `NAME`.
-    pub fn build(&self, name: &str, recipe: &str) -> PathBuf {
+    fn build(&self, name: &str, recipe: &str) -> PathBuf {
         let export = format!("root.export(#{{ format: \"dir\", name: \"{name}\" }});\n");
         let recipe = format!("{recipe}{export}");
         run(self.command("build", name, &recipe).args(["--out", "out"]));
@@ -64,7 +64,7 @@ impl Bench {
 }
 
 /// The package sources that an image has, whichever format its release writes.
-pub fn sources(root: &Path, distro: &Distro) -> String {
+fn sources(root: &Path, distro: &Distro) -> String {
     let one_line = root.join("etc/apt/sources.list");
     let deb822 = root.join(format!("etc/apt/sources.list.d/{}.sources", distro.name));
     let text = std::fs::read_to_string(&one_line);
@@ -73,7 +73,7 @@ pub fn sources(root: &Path, distro: &Distro) -> String {
 }
 
 /// The call of `bootstrap` with the fields that all of these roots have.
-pub fn root(made: &Made, distro: &Distro, release: &str, more: &str) -> String {
+fn root(made: &Made, distro: &Distro, release: &str, more: &str) -> String {
     format!(
         "let root = bootstrap(#{{ distro: \"{}\", release: \"{release}\", arch: \"amd64\", {}, {more} }});\n",
         distro.name,

@@ -135,6 +135,7 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
         url: fields.required_text("url")?,
         state: fields.required_text("state")?,
         date: fields.required_text("date")?,
+        proxy: fields.text("proxy")?,
     };
     fields.finish()?;
     let mut plan = call.session.plan.borrow_mut();

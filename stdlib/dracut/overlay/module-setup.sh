@@ -24,4 +24,8 @@ install() {
     # hooks that write into the root, which then write to the overlay.
     # shellcheck disable=SC2154  # dracut sets moddir
     inst_hook pre-pivot 10 "$moddir/rootwright-overlay.sh"
+    # dracut's nfs module gives /run/rpcbind to _rpc:root, and only systemd's modules bring that
+    # group: without them the root's own rpcbind finds a folder that is not its, and does not start.
+    # shellcheck disable=SC2154  # dracut sets initdir
+    grep -qs '^root:' "$initdir/etc/group" || echo root:x:0: >>"$initdir/etc/group"
 }
