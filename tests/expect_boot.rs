@@ -84,7 +84,7 @@ fn a_plan_has_it_in_every_form() {
         step["actions"][0]["op"],
         serde_json::json!({
             "op": "expect_boot", "export": "nodes", "via": "direct", "memory": 2048,
-            "commands": ["systemctl is-active a"], "processors": 2, "timeout": 90,
+            "commands": ["systemctl is-active a"], "processors": 1, "timeout": 90,
             "programs": ["qemu-system-x86_64", "ganesha.nfsd"],
         })
     );

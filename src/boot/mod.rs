@@ -176,8 +176,13 @@ fn checked(
         console: &place.console,
     };
     see(&format!(
-        "{} MiB, {} processors, {}",
-        start.memory, start.processors, accelerator.name
+        "{} MiB, {}, {}",
+        start.memory,
+        match start.processors {
+            1 => "1 processor".to_owned(),
+            several => format!("{several} processors"),
+        },
+        accelerator.name
     ));
     let mut stage = |name: &str, seconds: f64| see(&format!("{seconds:6.1} s  {name}"));
     let watched = node::Watch {

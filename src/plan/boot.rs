@@ -37,5 +37,7 @@ pub enum Via {
 impl ExpectBoot {
     /// Seconds that an emulated node has by default.
     pub const TIMEOUT: u64 = 600;
-    pub const PROCESSORS: u32 = 2;
+    /// Of two that QEMU 7.2 emulates on a busy host, one was seen to stand still, in a loop of
+    /// string instructions of Linux 6.1; and two take no less time.
+    pub const PROCESSORS: u32 = 1;
 }

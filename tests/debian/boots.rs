@@ -200,7 +200,7 @@ fn ctrl_c_ends_the_node_and_its_servers(folder: &Path) {
     let mut child = boot.spawn().unwrap();
     let mut said = String::new();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    while !said.contains("processors") {
+    while !said.contains(" MiB, ") {
         said += &lines.next().unwrap().unwrap();
     }
     run(Command::new("kill").args(["-INT", &child.id().to_string()]));
