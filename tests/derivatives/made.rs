@@ -93,7 +93,8 @@ pub const DISTROS: &[Distro] = &[
     },
 ];
 
-/// In the last component of each archive alone: a root that has it knows all components.
+/// In the third component of each archive alone, the last that every release has: a root that has
+/// it knows more than `main`.
 pub const LAST: &str = "hello";
 /// In versions 1 and 2; the second is in the last suite alone.
 pub const TWICE: &str = "made-twice";
@@ -121,8 +122,10 @@ impl Distro {
         suites.map(|suite| format!("{release}{suite}")).collect()
     }
 
-    pub fn components(&self) -> String {
-        self.components.join(" ")
+    pub fn components(&self, release: &str) -> String {
+        // `non-free-firmware` came with Debian 12, which Devuan 5 is made of.
+        let count = if release == "chimaera" { 3 } else { 4 };
+        self.components[..count].join(" ")
     }
 }
 
@@ -283,7 +286,7 @@ fn publish(archive: &Archive, distro: &Distro, lists: &[List]) {
             std::fs::create_dir_all(&folder).unwrap();
             let text = match component {
                 component if distro.components.first() == Some(component) => &first,
-                component if distro.components.last() == Some(component) => &last,
+                component if distro.components.get(2) == Some(component) => &last,
                 _ => "",
             };
             std::fs::write(folder.join("Packages"), text).unwrap();
@@ -306,7 +309,7 @@ fn publish(archive: &Archive, distro: &Distro, lists: &[List]) {
                 (distro.suite)(&release, suite),
                 (distro.codename)(&release, suite),
                 distro.architectures,
-                distro.components(),
+                distro.components(&release),
             );
             std::fs::write(folder.join("Release"), text).unwrap();
             archive.sign_in(

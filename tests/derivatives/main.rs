@@ -123,7 +123,7 @@ fn bootstrap(made: &Made, bench: &Bench, distro: &Distro, release: &str) {
 
     let found = sources(&root, distro);
     let suites = distro.suites(release);
-    let components = distro.components();
+    let components = distro.components(release);
     let expected = match root.join("etc/apt/sources.list").exists() {
         true => suites.iter().fold(String::new(), |text, suite| {
             text + &*format!(
