@@ -425,7 +425,7 @@ fn the_scripts_of_checks_are_sound() {
     for script in [
         "package/check.sh",
         "package/apt-archive.sh",
-        "package/rpm-archive.sh",
+        "package/repositories.sh",
         "host/foreign.sh",
     ] {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib");

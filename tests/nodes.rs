@@ -1,9 +1,11 @@
 //! `recipes/nfs-node.rhai` of distros whose mirrors the tests do not reach: built with the
 //! distros' own package managers, and booted over NFS. The packages have the distros' names
 //! and are laid out and signed as theirs are; the files in them are Debian's
-//! (nodes/make-repository). Needs what tests/debian.rs needs, and the package managers.
+//! (nodes/make-repository), but for Alpine's kernel, init, libc, busybox and apk, which are its
+//! own (nodes/make-alpine). Needs what tests/debian.rs needs, and the package managers.
 //!
-//! Fedora is built and booted, Arch Linux built; ROOTWRIGHT_LONG=1 builds and boots all.
+//! Fedora and Alpine Linux are built and booted, Arch Linux is built; ROOTWRIGHT_LONG=1 builds
+//! and boots all.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,34 +29,71 @@ const TEST: &str = "nodes::nodes_of_made_repositories_build_and_boot";
 struct Node {
     distro: &'static str,
     release: &'static str,
-    /// A package that the recipe asks for by a role, and that the list of packages names.
-    kernel: &'static str,
+    /// The script that makes the repository, and the key that it signs with.
+    made: (&'static str, &'static str),
+    /// The kernel's package where it is not the distro's usual one.
+    kernel: Option<&'static str>,
+    /// Packages that the recipe asks for by roles, and that the list of packages names.
+    packages: &'static [&'static str],
     /// What the distro's own hooks make where they are not muted, and what is there of the
     /// build for a while.
     absent: &'static [&'static str],
     initramfs: &'static str,
-    /// Runs in the node: the package manager knows what is installed.
-    asks: &'static str,
+    /// Where a boot ends.
+    goal: &'static str,
+    /// Runs in the node: services are up, and the package manager knows what is installed.
+    asks: &'static [&'static str],
     /// Whether all runs build it, and boot it.
     built: bool,
     boots: bool,
 }
 
+const DEBIANS: (&str, &str) = ("make-repository", "right.asc");
+const SYSTEMD: &str = "systemctl is-active sshd NetworkManager";
+
 const NODES: &[Node] = &[
+    Node {
+        distro: "alpine",
+        release: "3.23",
+        made: ("make-alpine", "right.rsa.pub"),
+        kernel: Some("linux-virt"),
+        packages: &["alpine-baselayout", "openrc", "dracut", "linux-virt"],
+        absent: &[
+            "etc/systemd/*",
+            "etc/init.d/ssh-host-keys",
+            "usr/sbin/mkinitfs",
+        ],
+        initramfs: "boot/initramfs-*-virt.img",
+        goal: "runlevel default",
+        asks: &[
+            "rc-service sshd status && rc-service networkmanager status",
+            "apk info --installed openssh-server",
+        ],
+        built: true,
+        boots: true,
+    },
     Node {
         distro: "fedora",
         release: "43",
-        kernel: "kernel-core",
-        absent: &["boot/initramfs-0-rescue.img", "etc/kernel/install.d/*"],
+        made: DEBIANS,
+        kernel: None,
+        packages: &["filesystem", "systemd", "dracut", "kernel-core"],
+        absent: &["etc/kernel/install.d/*"],
         initramfs: "boot/initramfs-*-amd64.img",
-        asks: "rpm --query --whatprovides openssh && dnf --version",
+        goal: "multi-user.target",
+        asks: &[
+            SYSTEMD,
+            "rpm --query --whatprovides openssh && dnf --version",
+        ],
         built: true,
         boots: true,
     },
     Node {
         distro: "arch",
         release: "rolling",
-        kernel: "linux",
+        made: DEBIANS,
+        kernel: None,
+        packages: &["filesystem", "systemd", "dracut", "linux"],
         absent: &[
             "boot/initramfs-linux.img",
             "boot/vmlinuz-linux",
@@ -62,27 +101,34 @@ const NODES: &[Node] = &[
             "usr/share/libalpm/hooks/*mkinitcpio*",
         ],
         initramfs: "boot/initramfs-*-amd64.img",
-        asks: "pacman --query openssh",
+        goal: "multi-user.target",
+        asks: &[SYSTEMD, "pacman --query openssh"],
         built: true,
         boots: false,
     },
     Node {
         distro: "rocky",
         release: "9",
-        kernel: "kernel-core",
-        absent: &["boot/initramfs-0-rescue.img", "etc/kernel/install.d/*"],
+        made: DEBIANS,
+        kernel: None,
+        packages: &["filesystem", "systemd", "dracut", "kernel-core"],
+        absent: &["etc/kernel/install.d/*"],
         initramfs: "boot/initramfs-*-amd64.img",
-        asks: "rpm --query openssh-server && dnf --version",
+        goal: "multi-user.target",
+        asks: &[SYSTEMD, "rpm --query openssh-server && dnf --version"],
         built: false,
         boots: false,
     },
     Node {
         distro: "opensuse",
         release: "16.0",
-        kernel: "kernel-default",
+        made: DEBIANS,
+        kernel: None,
+        packages: &["filesystem", "systemd", "dracut", "kernel-default"],
         absent: &[".buildenv"],
         initramfs: "boot/initrd-*-amd64",
-        asks: "rpm --query openssh && zypper --version",
+        goal: "multi-user.target",
+        asks: &[SYSTEMD, "rpm --query openssh && zypper --version"],
         built: false,
         boots: false,
     },
@@ -114,20 +160,19 @@ fn matching(root: &Path, pattern: &str) -> Vec<String> {
 fn built(folder: &Path, node: &Node) -> PathBuf {
     let bench = folder.join(node.distro);
     std::fs::create_dir(&bench).unwrap();
-    run(Command::new(source().join("tests/nodes/make-repository"))
+    let (script, key) = node.made;
+    run(Command::new(source().join("tests/nodes").join(script))
         .arg(folder.join("out/payload/root"))
         .arg(&bench)
         .arg(node.distro));
-    let said = build(
-        folder,
-        "recipes/nfs-node.rhai",
-        &[
-            format!("distro={}", node.distro),
-            format!("release={}", node.release),
-            format!("mirror=file://{}/mirror", bench.display()),
-            format!("keyring={}/right.asc", bench.display()),
-        ],
-    );
+    let mut options = vec![
+        format!("distro={}", node.distro),
+        format!("release={}", node.release),
+        format!("mirror=file://{}/mirror", bench.display()),
+        format!("keyring={}/{key}", bench.display()),
+    ];
+    options.extend(node.kernel.map(|kernel| format!("kernel={kernel}")));
+    let said = build(folder, "recipes/nfs-node.rhai", &options);
     // The repositories were looked at beforehand, also those that are empty.
     assert!(!said.contains("not checked"), "{said}");
     let export = folder
@@ -162,10 +207,10 @@ fn looks_like_a_node(export: &Path, node: &Node) {
         .iter()
         .filter_map(|package| package["name"].as_str())
         .collect();
-    for name in ["filesystem", "systemd", "dracut", node.kernel] {
-        assert!(names.contains(&name), "{name}: {names:?}");
+    for name in node.packages {
+        assert!(names.contains(name), "{name}: {names:?}");
     }
-    // One initramfs, the recipe's, and nothing of the build.
+    // One initramfs, the recipe's and no hook's, and nothing of the build.
     assert_eq!(matching(&root, "boot/init*").len(), 1, "{}", node.distro);
     assert_eq!(matching(&root, node.initramfs).len(), 1, "{}", node.distro);
     let usual = [
@@ -201,14 +246,11 @@ fn boots(folder: &Path, export: &Path, node: &Node) {
     let mut boot = rootwright();
     boot.arg("boot").arg(export).args(["--format", "json"]);
     boot.arg("--store").arg(folder.join("store"));
-    for command in [
-        "systemctl is-active sshd NetworkManager",
-        "ls /etc/ssh/ssh_host_ed25519_key",
-        node.asks,
-    ] {
+    for command in node.asks {
         boot.args(["--cmd", command]);
     }
-    holds(&verdict(&run(&mut boot)), "nfs4", "multi-user.target");
+    boot.args(["--cmd", "ls /etc/ssh/ssh_host_ed25519_key"]);
+    holds(&verdict(&run(&mut boot)), "nfs4", node.goal);
 }
 
 /// One after the other: two cores carry one guest.

@@ -107,7 +107,7 @@ impl Checkup {
             for keyring in keyrings_of(plan, depth) {
                 let made = keyrings::ensure(keyring, &settings.store);
                 let wrong = made.err().map(|report| {
-                    let fields = ["fingerprints", "keyring", "key", "release"];
+                    let fields = ["fingerprints", "keyring", "sha256", "key", "release"];
                     let report = checks::at_field(*report, sources, &fields);
                     tools.cured_by(report, &keyring.packages)
                 });

@@ -59,6 +59,8 @@ pub struct CommandFailure {
     /// The programs whose known failures apply.
     pub tools: Vec<String>,
     pub status: String,
+    /// Whether the status is that of a success, which the output belies.
+    pub exited_well: bool,
     /// Lines that a pattern of the step marks as failures.
     pub matched: Vec<String>,
     /// Lines in which a booted system says what is wrong with it.
@@ -81,12 +83,12 @@ impl CommandFailure {
         if let Some(boot) = &self.boot {
             return format!("step {step} failed: {boot}");
         }
-        if self.matched.is_empty() {
-            format!("step {step} failed: {what} ended with {status}")
-        } else {
+        if self.exited_well {
             format!(
                 "step {step} failed: {what} ended with {status}, but its output says that it failed"
             )
+        } else {
+            format!("step {step} failed: {what} ended with {status}")
         }
     }
 }

@@ -219,8 +219,9 @@ impl<'a> Making<'a> {
     }
 
     fn report(&self) -> Box<Report> {
+        let keyring = self.keyring;
         let lacks = self.lacks();
-        let about = &self.keyring.about;
+        let about = &keyring.about;
         let message = match lacks.as_slice() {
             [] => format!("there are no keys in the keyring of {about}"),
             [key] => format!("the key {key}, of {about}, was not found"),
@@ -239,9 +240,13 @@ impl<'a> Making<'a> {
         let report = Report::new("keyring::lacks", message)
             .trace(self.keyring.site.clone())
             .cause(cause.join("\n"));
-        Box::new(match lacks.is_empty() {
-            true => report.help("name a file of OpenPGP keys: `keyring: \"FILE\"`"),
-            false => report.help(
+        Box::new(match (lacks.is_empty(), keyring.fetch.is_empty()) {
+            (true, true) => report.help("name a file of OpenPGP keys: `keyring: \"FILE\"`"),
+            // Only the digest tells a fetched file without fingerprints from another.
+            (true, false) => report.help(
+                "compare the digest with the one that the key's makers publish; if theirs has changed, give the new one as `sha256`",
+            ),
+            (false, _) => report.help(
                 "compare the fingerprints with those that the archive's makers publish; if theirs has changed, name the new one with `keyring: \"FILE\", fingerprints: […]`",
             ),
         })

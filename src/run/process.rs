@@ -23,7 +23,10 @@ pub struct Command<'a> {
 
 /// How a command ended.
 pub struct Ended {
+    /// Its status and its output say so.
     pub success: bool,
+    /// Its status says so.
+    pub exited_well: bool,
     /// See [`how_it_ended`].
     pub status: String,
     /// Lines that the scan marks as failures.
@@ -174,6 +177,7 @@ pub fn run(
     }
     Ok(Ended {
         success: status.success() && matched.is_empty(),
+        exited_well: status.success(),
         status: words,
         matched,
         output: output.into_lines(),

@@ -303,6 +303,7 @@ impl Running<'_> {
                 false => judged.tools.to_vec(),
             },
             status: ended.status,
+            exited_well: ended.exited_well,
             matched: ended.matched,
             told,
             output: ended.output,

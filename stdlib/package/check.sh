@@ -42,7 +42,7 @@ get() {
 # NUMBER<TAB>WORD<TAB>NAME. Words that the package manager reads as something else than one name
 # are left to it.
 plain_names() {
-    awk '$1 != "" && $1 !~ /[*?^$~\[\]|()<>=:@\/]/ { printf "%d\t%s\t%s\n", FNR, $1, $1 }' wanted >asked
+    awk '$1 != "" && $1 !~ /[*?^$~\[\]|()<>=:@!\/]/ { printf "%d\t%s\t%s\n", FNR, $1, $1 }' wanted >asked
 }
 
 # missing CAUSE HELP: says which of the names in the file `asked` are not in the file `names`,

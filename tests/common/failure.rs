@@ -41,6 +41,13 @@ impl Failure {
         self
     }
 
+    /// Parts of the message, of the cause and of one of the helps.
+    #[track_caller]
+    pub fn explains(&self, message: &str, cause: &str, help: &str) -> &Self {
+        assert!(self.report.message.contains(message), "{:#?}", self.report);
+        self.because(cause, help)
+    }
+
     #[track_caller]
     pub fn because(&self, cause: &str, help: &str) -> &Self {
         let found = self.report.cause.as_deref().unwrap_or_default();

@@ -11,6 +11,7 @@ pub mod archive;
 pub mod boots;
 pub mod failure;
 pub mod serve;
+pub mod stdlib;
 pub mod verified;
 
 use std::path::{Path, PathBuf};

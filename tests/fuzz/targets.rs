@@ -129,6 +129,7 @@ pub fn hints(data: &[u8]) {
         script: data.len().is_multiple_of(3),
         tools: tools.split_whitespace().map(str::to_owned).collect(),
         status: "exit status 1".to_owned(),
+        exited_well: false,
         matched: output
             .lines()
             .filter(|line| line.contains("FAILED"))

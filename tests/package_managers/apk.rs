@@ -2,95 +2,75 @@
 
 use std::process::Command;
 
-use crate::bench::{apk, listing, read};
+use crate::bench::{apk, read};
 use crate::common::run;
-use crate::common::verified::{Level, verified};
-
-fn root(variant: &str, folder: &str, more: &str) -> String {
-    let mirror = apk().uri(folder);
-    format!(
-        r#"let root = bootstrap(#{{ distro: "alpine", release: "3.23", variant: "{variant}", mirror: "{mirror}", repositories: ["main"], {more} }});
-"#
-    )
-}
+use crate::distro::Distro;
 
 const KEY: &str = r#"keyring: "right.rsa.pub""#;
 
-/// With the host's apk, and with the root's own in a container.
+const ALPINE: Distro = Distro {
+    name: "alpine",
+    release: "3.23",
+    bench: apk,
+    layout: |release| {
+        let branch = match release {
+            "edge" => "edge".to_owned(),
+            number => format!("v{number}"),
+        };
+        ["main", "community"]
+            .map(|name| (format!("{branch}/{name}"), format!("sets/{name}")))
+            .to_vec()
+    },
+    key: KEY,
+    older: "",
+    newer: ("newer", r#"key: "right.rsa.pub""#),
+    first: ("busybox", "1-r0"),
+};
+
+fn root(variant: &str, folder: &str, more: &str) -> String {
+    ALPINE.root_of(
+        variant,
+        folder,
+        &format!("repositories: [\"main\"], {more}"),
+    )
+}
+
+#[test]
+fn every_release() {
+    ALPINE.every_release("package_managers::apk::every_release");
+}
+
+/// With the root's own apk in a container, and what the image is left with.
 #[test]
 fn packages_are_installed_upgraded_and_removed() {
-    let bench = apk();
-    let newer = bench.uri("newer");
-    for variant in ["minimal", "standard"] {
-        let recipe = root(variant, "mirror", KEY)
-            + r#"root.install(["hello"]);
-root.nspawn_run("cp /usr/share/hello /var/first");
-"# + format!(
-            r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.rsa.pub" }});
-root.upgrade();
-root.nspawn_run("cp /usr/share/hello /var/second");
-root.remove(["hello"]);
-root.clean();
-root.export(#{{ format: "dir", name: "{variant}" }});
-"#
-        )
-        .as_str();
-        let export = bench.build(variant, &recipe);
-        assert_eq!(read(&export, "var/first"), "1\n");
-        assert_eq!(read(&export, "var/second"), "2\n", "{variant}");
-        assert_eq!(read(&export, "var/scripts"), "hello\nhello\n");
-        assert!(!export.join("usr/share/hello").exists());
-        assert_eq!(
-            std::fs::read_dir(export.join("var/cache/apk"))
-                .unwrap()
-                .count(),
-            0
-        );
-        let repositories = read(&export, "etc/apk/repositories");
-        assert!(
-            repositories
-                .lines()
-                .any(|line| line.ends_with("/mirror/v3.23/main")),
-            "{repositories}"
-        );
-        let manifest: serde_json::Value =
-            serde_json::from_str(&read(&export, "../manifest.json")).unwrap();
-        let packages = manifest["packages"].as_array().unwrap();
-        assert!(
-            packages
-                .iter()
-                .any(|package| package["name"] == "busybox" && package["version"] == "1-r0"),
-            "{packages:?}"
-        );
-    }
-    verified(
-        "alpine",
-        "3.23",
-        Level::MadeRepository,
-        "package_managers::apk::packages_are_installed_upgraded_and_removed",
+    let export = ALPINE.lives("lived", "standard");
+    let cache = std::fs::read_dir(export.join("var/cache/apk")).unwrap();
+    assert_eq!(cache.count(), 0);
+    let repositories = read(&export, "etc/apk/repositories");
+    let mut lines = repositories.lines();
+    assert!(
+        lines.any(|line| line.ends_with("/mirror/v3.23/community")),
+        "{repositories}"
     );
 }
 
 #[test]
-fn what_is_not_there_or_fails() {
+fn the_script_makes_the_same_root() {
+    ALPINE.is_the_same_by_script(&["lib/apk/db/scripts.tar", "var/log/"]);
+}
+
+#[test]
+fn what_needs_more_or_fails() {
     let bench = apk();
     let step =
         |name: &str| root("minimal", "mirror", KEY) + &*format!("root.install([\"{name}\"]);");
     bench
-        .failure("missing", &step("helo"))
-        .because(
-            "step 2 failed",
-            "no repository has a package `helo`",
-            "correct the name",
-        )
-        .underlines(r#"root.install(["helo"])"#);
-    bench
         .failure("needy", &step("needy"))
-        .because("step 2 failed", "`nowhere-to-be-found`", "")
+        .explains("step 2 failed", "`nowhere-to-be-found`", "")
         .underlines(r#"root.install(["needy"])"#);
     bench
         .failure("broken", &step("broken"))
-        .because(
+        .explains(
             "step 2 failed",
             "the post-install script of `broken-1-r0` failed",
             "scripts_may_fail",
@@ -98,59 +78,92 @@ fn what_is_not_there_or_fails() {
         .underlines(r#"root.install(["broken"])"#);
 }
 
+/// Signed with another key, or by nobody at all.
 #[test]
-fn packages_that_another_key_signed_are_refused() {
+fn packages_that_the_right_key_did_not_sign_are_refused() {
     let bench = apk();
-    bench
-        .failure("wrong", &root("minimal", "wrong", KEY))
-        .because(
-            "step 1 failed",
-            "is signed with a key that is not in",
-            "give the key",
-        );
-    let allowed = root("minimal", "wrong", r#"allow_unsigned: "made by this test""#);
-    let plan = bench.plan("allowed", &allowed, "text");
-    assert!(plan.contains("made by this test"), "{plan}");
-    bench.build(
-        "allowed",
-        &(allowed + r#"root.export(#{ format: "dir", name: "allowed" });"#),
-    );
+    for folder in ["wrong", "bare"] {
+        let refused = root("minimal", folder, KEY);
+        bench
+            .failure(folder, &refused)
+            .explains(
+                "step 1 failed",
+                "is signed with a key that is not in",
+                "give the key",
+            )
+            .underlines(
+                refused
+                    .trim_start_matches("let root = ")
+                    .trim_end_matches(";\n"),
+            );
+        let name = format!("{folder}-allowed");
+        let allowed = root("minimal", folder, r#"allow_unsigned: "made by this test""#)
+            + &*format!(
+                "root.install([\"hello\"]);\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});"
+            );
+        let plan = bench.plan(&name, &allowed, "text");
+        assert!(plan.contains("made by this test"), "{plan}");
+        let export = bench.build(&name, &allowed);
+        assert_eq!(read(&export, "usr/share/hello"), "1\n");
+    }
 }
 
-/// `plan --format sh` makes the same root without rootwright.
+/// Alpine's own mirrors have an index of version 2, which says the same in lines.
 #[test]
-fn the_script_makes_the_same_root() {
+fn names_are_looked_up_in_an_index_of_version_2() {
     let bench = apk();
-    let recipe = root("minimal", "mirror", &format!("{KEY}, include: [\"hello\"]"))
-        + r#"root.clean();
-root.export(#{ format: "dir", name: "same" });"#;
-    let export = bench.build("same", &recipe);
-    let script = bench.folder.join("same.sh");
-    std::fs::write(&script, bench.plan("same", &recipe, "sh")).unwrap();
-    let by_script = bench.folder.join("same-by-script");
-    run(Command::new("bash")
-        .current_dir(&bench.folder)
-        .arg(&script)
-        .arg(&by_script));
-    let volatile = ["lib/apk/db/scripts.tar", "var/log/"];
-    assert_eq!(
-        listing(&export, &volatile),
-        listing(&by_script.join("same/root"), &volatile)
+    let folder = bench.folder.join("second/v3.23/main/x86_64");
+    std::fs::create_dir_all(&folder).unwrap();
+    let index =
+        "C:Q1\nP:busybox\nV:1-r0\np:cmd:sh=1-r0 /bin/sh\n\nP:hello\nV:1-r0\np:greeting=1-r0\n";
+    std::fs::write(folder.join("APKINDEX"), index).unwrap();
+    std::fs::write(folder.join(".SIGN.RSA.right.rsa.pub"), "").unwrap();
+    // Two parts, the first of which does not say that it ends.
+    run(Command::new("bash").current_dir(&folder).args([
+        "-euc",
+        "{ tar c .SIGN.* | head -c 512 | gzip; tar c APKINDEX | gzip; } >APKINDEX.tar.gz",
+    ]));
+    for (name, near) in [("helo", "hello"), ("greting", "greeting")] {
+        let recipe = root("minimal", "second", KEY) + &*format!("root.install([\"{name}\"]);\n");
+        bench
+            .failure(&format!("second-{name}"), &recipe)
+            .says("host::check", &format!("there is no package `{name}`"))
+            .because("is called that in main", &format!("did you mean `{near}`?"))
+            .underlines(&format!("\"{name}\""));
+    }
+}
+
+/// A key is a file of the recipe's repository, or of the host with a `/` in front.
+#[test]
+fn a_key_of_the_host() {
+    let bench = apk();
+    let key = bench.folder.join("right.rsa.pub");
+    let of = |key: &str| root("minimal", "mirror", &format!("keyring: \"{key}\""));
+    let export = bench.build(
+        "host-key",
+        &(of(key.to_str().unwrap()) + r#"root.export(#{ format: "dir", name: "host-key" });"#),
     );
+    assert_eq!(
+        read(&export, "etc/apk/keys/right.rsa.pub"),
+        std::fs::read_to_string(key).unwrap()
+    );
+    bench
+        .failure("no-key", &of("/nowhere/right.rsa.pub"))
+        .explains(
+            "there is no key in `/nowhere/right.rsa.pub`",
+            "this host has no such file, or it is no text",
+            "without a `/` in front it is one of the recipe's repository",
+        )
+        .underlines(r#"keyring: "/nowhere/right.rsa.pub""#);
 }
 
 #[test]
 fn packages_of_a_folder() {
     let bench = apk();
     let of = |variant: &str| root(variant, "mirror", KEY);
-    bench.builds_from_a_folder("folder", of);
-    bench.misses_what_is_nowhere(
-        "folder-missing",
-        &of("minimal"),
-        "no repository has a package `helo`",
-        "correct the name",
-    );
-    bench.refuses_an_empty_folder("folder-empty", &of("minimal"), "apk");
+    ALPINE.builds_from_a_folder();
+    ALPINE.misses_what_is_nowhere("no repository has a package `helo`", "correct the name");
+    ALPINE.refuses_an_empty_folder("apk");
     // The newer `hello` of a repository that somebody else signed is left alone, as without the
     // folder: apk warns, and goes on with the others.
     let strange = bench.uri("strange");
@@ -165,4 +178,14 @@ root.export(#{{ format: "dir", name: "strange-{variant}" }});"#
         assert_eq!(read(&export, "usr/share/hello"), "1\n");
         assert_eq!(read(&export, "usr/share/ours"), "ours\n");
     }
+}
+
+#[test]
+fn a_mirror_that_is_down() {
+    ALPINE.goes_on_with_the_next_mirror("etc/apk/repositories");
+}
+
+#[test]
+fn a_mirror_that_only_a_proxy_reaches() {
+    ALPINE.goes_through_a_proxy();
 }

@@ -1,57 +1,98 @@
-//! Fedora's module with the real dnf.
+//! Fedora's module, and those of the Enterprise Linux family, with the real dnf.
 
 use std::process::Command;
 
-use crate::bench::{listing, read, rpms};
+use crate::bench::{read, rpms};
 use crate::common::serve::Server;
-use crate::common::verified::{Level, verified};
 use crate::common::{run, stdout};
-
-/// A root without a package manager of its own: the host's dnf installs into it.
-fn root(folder: &str, more: &str) -> String {
-    let mirror = rpms().uri(folder);
-    format!(
-        r#"let root = bootstrap(#{{ distro: "fedora", release: "43", variant: "minimal", mirror: "{mirror}", {more} }});
-"#
-    )
-}
+use crate::distro::{DEAD, Distro};
 
 const KEY: &str = r#"keyring: "right.asc""#;
 
+const FEDORA: Distro = Distro {
+    name: "fedora",
+    release: "43",
+    bench: rpms,
+    layout: |release| match release {
+        "rawhide" => vec![(
+            "linux/development/rawhide/Everything/x86_64/os".to_owned(),
+            "sets/whole".to_owned(),
+        )],
+        number => vec![
+            (
+                format!("linux/releases/{number}/Everything/x86_64/os"),
+                "sets/whole".to_owned(),
+            ),
+            (
+                format!("linux/updates/{number}/Everything/x86_64"),
+                "sets/updates".to_owned(),
+            ),
+        ],
+    },
+    key: KEY,
+    older: "updates: false",
+    newer: ("newer", r#"key: "right.asc""#),
+    first: ("filesystem", "1-1"),
+};
+
+/// A distro of the Enterprise Linux family: three repositories, which have everything together.
+const ROCKY: Distro = Distro {
+    name: "rocky",
+    release: "8",
+    layout: |release| enterprise(release, release),
+    older: "",
+    ..FEDORA
+};
+
+const ALMALINUX: Distro = Distro {
+    name: "almalinux",
+    release: "9",
+    ..ROCKY
+};
+
+const CENTOS: Distro = Distro {
+    name: "centos",
+    release: "10",
+    layout: |release| enterprise(release, &format!("{release}-stream")),
+    ..ROCKY
+};
+
+fn enterprise(release: &str, folder: &str) -> Vec<(String, String)> {
+    let more = if release == "8" { "PowerTools" } else { "CRB" };
+    let base = format!("base-{release}");
+    [("BaseOS", &*base), ("AppStream", "apps"), (more, "more")]
+        .map(|(name, set)| (format!("{folder}/{name}/x86_64/os"), format!("sets/{set}")))
+        .to_vec()
+}
+
+/// A root without a package manager of its own: the host's dnf installs into it.
+fn root(folder: &str, more: &str) -> String {
+    FEDORA.root_of("minimal", folder, more)
+}
+
+#[test]
+fn every_release_of_fedora() {
+    FEDORA.every_release("package_managers::dnf::every_release_of_fedora");
+}
+
+#[test]
+fn every_release_of_the_enterprise_linux_family() {
+    for distro in [ROCKY, ALMALINUX, CENTOS] {
+        distro.every_release("package_managers::dnf::every_release_of_the_enterprise_linux_family");
+    }
+}
+
+/// What the image is left with.
 #[test]
 fn packages_are_installed_upgraded_and_removed() {
-    let bench = rpms();
-    let newer = bench.uri("newer");
-    let recipe = root("mirror", &format!("{KEY}, updates: false"))
-        + r#"root.install(["hello"]);
-root.nspawn_run("cp /usr/share/hello /var/first");
-"# + format!(
-        r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc" }});
-root.upgrade();
-root.nspawn_run("cp /usr/share/hello /var/second");
-root.remove(["hello"]);
-root.clean();
-root.export(#{{ format: "dir", name: "upgraded" }});
-"#
-    )
-    .as_str();
-    let export = bench.build("upgraded", &recipe);
-    assert_eq!(read(&export, "var/first"), "1\n");
-    assert_eq!(read(&export, "var/second"), "2\n");
-    assert!(!export.join("usr/share/hello").exists());
-    // The scripts of both ran, with /dev/null, /proc and /sys, and without the host's disks.
-    assert_eq!(read(&export, "var/scripts"), "hello 1\nhello 2\n");
+    let export = FEDORA.lives("lived", "minimal");
+    // Without the host's disks.
     let devices = read(&export, "var/devices");
     assert!(
         devices.contains("null\n") && !devices.contains("loop"),
         "{devices}"
     );
-    for left in [
-        ".rootwright",
-        "etc/kernel/install.d/50-dracut.install",
-        "root/.rpmdb",
-        "etc/resolv.conf",
-    ] {
+    for left in ["etc/kernel/install.d/50-dracut.install", "root/.rpmdb"] {
         assert!(export.join(left).symlink_metadata().is_err(), "{left}");
     }
     assert_eq!(read(&export, "etc/machine-id"), "");
@@ -72,16 +113,71 @@ root.export(#{{ format: "dir", name: "upgraded" }});
         read(&export, "etc/pki/rpm-gpg/RPM-GPG-KEY-newer"),
         read(&export, "etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-image")
     );
-    let leftovers: Vec<_> = std::fs::read_dir(export.join("var/cache/dnf"))
-        .unwrap()
-        .collect();
-    assert!(leftovers.is_empty(), "{leftovers:?}");
-    verified(
-        "fedora",
-        "43",
-        Level::MadeRepository,
-        "package_managers::dnf::packages_are_installed_upgraded_and_removed",
-    );
+    let cache = std::fs::read_dir(export.join("var/cache/dnf")).unwrap();
+    assert_eq!(cache.count(), 0);
+}
+
+/// Databases and logs hold times.
+#[test]
+fn the_script_makes_the_same_root() {
+    FEDORA.is_the_same_by_script(&["usr/lib/sysimage/rpm/", "var/lib/dnf/", "var/log/"]);
+}
+
+/// What comes after the bootstrap is installed by the root's own dnf, in a container.
+#[test]
+fn the_roots_own_dnf_installs_what_comes_later() {
+    let bench = rpms();
+    let recipe = FEDORA.root("standard")
+        + r#"root.install(["hello"]);
+root.nspawn_run("/usr/bin/rpm --query --all --queryformat '%{NAME} %{VERSION}\n' | sort >/var/packages");
+root.export(#{ format: "dir", name: "own" });
+"#;
+    // What the host's tool has installed is known to the root's own as well.
+    let packages = read(&bench.build("own", &recipe), "var/packages");
+    for package in ["dnf 1\n", "filesystem 1\n", "hello 2\n"] {
+        assert!(packages.contains(package), "{packages}");
+    }
+    bench
+        .failure("own-needy", &recipe.replace("[\"hello\"]", "[\"needy\"]"))
+        .explains(
+            "step 2 failed",
+            "`needy-1-1.x86_64` needs `nowhere-to-be-found`",
+            "add the repository",
+        )
+        .underlines(r#"root.install(["needy"])"#);
+}
+
+/// Of a package that is in two streams, each has its own version. The host's dnf knows the
+/// platform, which they need, from the release, the root's own from os-release.
+#[test]
+fn streams_of_modules() {
+    let bench = rpms();
+    let stream = |stream| format!("[\"greeting\"], #{{ modules: [\"greeting:{stream}\"] }}");
+    let root = ROCKY.root("standard");
+    let at_once = root.replace(
+        KEY,
+        &format!("{KEY}, modules: [\"greeting:1\"], include: [\"greeting\"]"),
+    ) + "root.export(#{ format: \"dir\", name: \"stream-1\" });\n";
+    let later = root
+        + &*format!(
+            "root.install({});\nroot.export(#{{ format: \"dir\", name: \"stream-2\" }});\n",
+            stream("2")
+        );
+    for (name, recipe, version) in [("stream-1", &at_once, "1\n"), ("stream-2", &later, "2\n")] {
+        assert_eq!(
+            read(&bench.build(name, recipe), "usr/share/greeting"),
+            version
+        );
+    }
+    let call = format!("root.install({})", stream("3"));
+    bench
+        .failure("stream-3", &later.replace(&stream("2"), &stream("3")))
+        .explains(
+            "step 2 failed",
+            "no enabled repository has the module stream or the group `greeting:3`",
+            "`dnf module list` shows those of this release",
+        )
+        .underlines(&call);
 }
 
 #[test]
@@ -112,24 +208,11 @@ fn a_foreign_release_is_one_of_its_own() {
 }
 
 #[test]
-fn a_package_that_is_not_there() {
-    let recipe = root("mirror", KEY) + r#"root.install(["helo"]);"#;
-    rpms()
-        .failure("missing", &recipe)
-        .because(
-            "there is no package `helo`",
-            "in fedora, updates",
-            "did you mean `hello`?",
-        )
-        .underlines("\"helo\"");
-}
-
-#[test]
 fn a_package_that_needs_what_is_not_there() {
     let recipe = root("mirror", KEY) + r#"root.install(["needy"]);"#;
     rpms()
         .failure("needy", &recipe)
-        .because(
+        .explains(
             "step 2 failed",
             "`needy-1-1.x86_64` needs `nowhere-to-be-found`",
             "add the repository that has it",
@@ -143,7 +226,7 @@ fn a_script_that_fails_is_a_failure_unless_the_recipe_knows_it() {
     let recipe = root("mirror", KEY) + r#"root.install(["broken"]);"#;
     bench
         .failure("broken", &recipe)
-        .because(
+        .explains(
             "step 2 failed",
             "the %post script of `broken-1-1.x86_64` failed",
             "what the script said",
@@ -164,7 +247,7 @@ fn packages_that_nobody_signed_are_refused() {
     let bench = rpms();
     bench
         .failure("bare", &root("bare", KEY))
-        .because("step 1 failed", "is not signed", "sign it")
+        .explains("step 1 failed", "is not signed", "sign it")
         .underlines(
             root("bare", KEY)
                 .trim_start_matches("let root = ")
@@ -183,7 +266,7 @@ fn packages_that_nobody_signed_are_refused() {
 #[test]
 fn packages_that_another_key_signed_are_refused() {
     let bench = rpms();
-    bench.failure("wrong", &root("wrong", KEY)).because(
+    bench.failure("wrong", &root("wrong", KEY)).explains(
         "step 1 failed",
         "is signed with another key",
         "give the key",
@@ -194,7 +277,7 @@ fn packages_that_another_key_signed_are_refused() {
             "wrong-index",
             &root("wrong", &format!("{KEY}, repo_gpgcheck: true")),
         )
-        .because(
+        .explains(
             "step 1 failed",
             "the index of the repository `fedora` is signed with a key that is not",
             "give the right key",
@@ -204,7 +287,7 @@ fn packages_that_another_key_signed_are_refused() {
             "bare-index",
             &root("bare", &format!("{KEY}, repo_gpgcheck: true")),
         )
-        .because(
+        .explains(
             "step 1 failed",
             "the repository `fedora` has no repomd.xml.asc",
             "leave `repo_gpgcheck` out",
@@ -214,82 +297,10 @@ fn packages_that_another_key_signed_are_refused() {
     bench.build("signed", &right);
 }
 
-/// `plan --format sh` makes the same root without rootwright.
-#[test]
-fn the_script_makes_the_same_root() {
-    let bench = rpms();
-    let recipe = root("mirror", &format!("{KEY}, include: [\"hello\"]"))
-        + r#"root.clean();
-root.export(#{ format: "dir", name: "same" });"#;
-    let export = bench.build("same", &recipe);
-    let script = bench.folder.join("same.sh");
-    std::fs::write(&script, bench.plan("same", &recipe, "sh")).unwrap();
-    let by_script = bench.folder.join("same-by-script");
-    run(Command::new("bash")
-        .current_dir(&bench.folder)
-        .arg(&script)
-        .arg(&by_script));
-    // Databases and logs hold times.
-    let volatile = ["usr/lib/sysimage/rpm/", "var/lib/dnf/", "var/log/"];
-    assert_eq!(
-        listing(&export, &volatile),
-        listing(&by_script.join("same/root"), &volatile)
-    );
-}
-
-/// What comes after the bootstrap is installed by the root's own dnf, in a container.
-#[test]
-fn the_roots_own_dnf_installs_what_comes_later() {
-    let bench = rpms();
-    let newer = bench.uri("newer");
-    let recipe = root("mirror", &format!("{KEY}, updates: false"))
-        .replace("\"minimal\"", "\"standard\"")
-        + r#"root.install(["hello"]);
-root.nspawn_run("cp /usr/share/hello /var/first");
-"# + format!(
-        r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc" }});
-root.nspawn_run("/usr/bin/rpm --query --all --queryformat '%{{NAME}} %{{VERSION}}\n' | sort >/var/packages");
-root.remove(["hello"]);
-root.clean();
-root.export(#{{ format: "dir", name: "own" }});
-"#
-    )
-    .as_str();
-    let export = bench.build("own", &recipe);
-    assert_eq!(read(&export, "var/first"), "1\n");
-    assert!(!export.join("usr/share/hello").exists());
-    let packages = read(&export, "var/packages");
-    // What the host's tool has installed is known to the root's own as well.
-    for package in ["dnf 1\n", "filesystem 1\n", "hello 1\n"] {
-        assert!(packages.contains(package), "{packages}");
-    }
-    let manifest: serde_json::Value =
-        serde_json::from_str(&read(&export, "../manifest.json")).unwrap();
-    let names: Vec<&str> = manifest["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|package| package["name"].as_str())
-        .collect();
-    assert!(
-        names.contains(&"dnf") && !names.contains(&"hello"),
-        "{names:?}"
-    );
-    let missing = recipe.replace("[\"hello\"]);\nroot.nspawn", "[\"needy\"]);\nroot.nspawn");
-    bench
-        .failure("own-needy", &missing)
-        .because(
-            "step 2 failed",
-            "`needy-1-1.x86_64` needs `nowhere-to-be-found`",
-            "add the repository",
-        )
-        .underlines(r#"root.install(["needy"])"#);
-}
-
 /// What was downloaded for one root is there for another, and in neither.
 #[test]
 fn downloads_are_kept_outside_of_the_image() {
-    let bench = rpms();
+    let bench = rpms().afresh("downloads");
     let server = Server::start(bench.folder.join("mirror"));
     let recipe = |name: &str| {
         root("mirror", KEY).replace(&bench.uri("mirror"), &server.uri())
@@ -320,14 +331,12 @@ fn downloads_are_kept_outside_of_the_image() {
 fn packages_of_a_folder() {
     let bench = rpms();
     let of = |variant: &str| root("mirror", KEY).replace("minimal", variant);
-    bench.builds_from_a_folder("folder", of);
-    bench.misses_what_is_nowhere(
-        "folder-missing",
-        &of("minimal"),
+    FEDORA.builds_from_a_folder();
+    FEDORA.misses_what_is_nowhere(
         "no enabled repository has a package `helo`",
         "add the repository that has it",
     );
-    bench.refuses_an_empty_folder("folder-empty", &of("minimal"), "rpm");
+    FEDORA.refuses_an_empty_folder("rpm");
     // `ours` needs `hello`, whose newest version is in a repository that nobody signed.
     let bare = bench.uri("bare/linux/updates/43/Everything/x86_64");
     let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
@@ -338,11 +347,126 @@ fn packages_of_a_folder() {
             );
         bench
             .failure("folder-bare", &recipe)
-            .because(
+            .explains(
                 "step 3 failed",
                 "the package `hello-2.rpm` is not signed",
                 "sign it",
             )
             .underlines(ours);
     }
+}
+
+#[test]
+fn keys_of_other_repositories_come_from_the_network() {
+    FEDORA.takes_keys_from_the_network();
+}
+
+#[test]
+fn a_mirror_that_is_down() {
+    FEDORA.goes_on_with_the_next_mirror("etc/yum.repos.d/fedora.repo");
+}
+
+#[test]
+fn a_mirror_that_only_a_proxy_reaches() {
+    FEDORA.goes_through_a_proxy();
+}
+
+/// A distro of the recipe's own repository, whose mirrors are in lists: a metalink, which says
+/// the index's digest, and a mirrorlist. Of each, the first mirror is down.
+#[test]
+fn lists_of_mirrors() {
+    let bench = rpms();
+    // The mirror's folders of the release.
+    FEDORA.root("minimal");
+    let server = Server::start(bench.folder.clone());
+    let os = "linux/releases/43/Everything/x86_64/os";
+    let index = bench
+        .folder
+        .join("mirror")
+        .join(os)
+        .join("repodata/repomd.xml");
+    let sum = stdout(&run(Command::new("sha256sum").arg(&index)));
+    let sum = sum.split_whitespace().next().unwrap();
+    let bytes = std::fs::metadata(&index).unwrap().len();
+    let place = format!("{}/mirror/{os}", server.uri());
+    let lists = bench.folder.join("lists");
+    std::fs::create_dir_all(&lists).unwrap();
+    std::fs::create_dir_all(bench.folder.join("distro")).unwrap();
+    let metalink = format!(
+        r#"<?xml version="1.0" encoding="utf-8"?>
+<metalink version="3.0" xmlns="http://www.metalinker.org/" xmlns:mm0="http://fedorahosted.org/mirrormanager">
+ <files><file name="repomd.xml"><mm0:timestamp>1790000000</mm0:timestamp><size>{bytes}</size>
+  <verification><hash type="sha256">{sum}</hash></verification>
+  <resources maxconnections="1">
+   <url protocol="http" type="http" location="US" preference="100">{DEAD}/{os}/repodata/repomd.xml</url>
+   <url protocol="http" type="http" location="US" preference="99">{place}/repodata/repomd.xml</url>
+  </resources></file></files>
+</metalink>
+"#
+    );
+    std::fs::write(lists.join("metalink"), metalink).unwrap();
+    std::fs::write(lists.join("mirrorlist"), format!("{DEAD}/{os}\n{place}\n")).unwrap();
+    for kind in ["metalink", "mirrorlist"] {
+        let uri = format!("{}/lists/{kind}", server.uri());
+        let module = format!(
+            r#"import "package/dnf" as dnf;
+import "distro/fedora" as fedora;
+fn bootstrap(root, spec) {{
+    let table = fedora::table();
+    table.distro = "{kind}";
+    table.releases["43"].repositories = [#{{
+        id: "made", name: "Made", file: "made.repo", path: "linux", base: "http://mirror.example.org", {kind}: "{uri}",
+    }}];
+    dnf::bootstrap(root, spec, table);
+}}
+fn install(root, packages, opts) {{ dnf::install(root, packages, opts); }}
+fn boot_files(root) {{ fedora::boot_files(root) }}
+"#
+        );
+        std::fs::write(bench.folder.join(format!("distro/{kind}.rhai")), module).unwrap();
+        let recipe = format!(
+            "let root = bootstrap(#{{ distro: \"{kind}\", release: \"43\", variant: \"minimal\", {KEY} }});\nroot.install([\"tool\"]);\nroot.export(#{{ format: \"dir\", name: \"{kind}\" }});\n"
+        );
+        let before = server.served("repomd.xml");
+        let export = bench.build(kind, &recipe);
+        assert_eq!(read(&export, "usr/share/tool"), "1\n");
+        assert!(
+            server.served(&format!("lists/{kind}")) > 0,
+            "{:?}",
+            server.log()
+        );
+        assert!(server.served("repomd.xml") > before, "{:?}", server.log());
+        let file = read(&export, "etc/yum.repos.d/made.repo");
+        assert!(
+            file.contains(&format!("{kind}={uri}\n")) && !file.contains("baseurl"),
+            "{file}"
+        );
+        // What the doctor asks is in the lists, too.
+        bench
+            .failure(
+                &format!("{kind}-missing"),
+                &recipe.replace("\"tool\"", "\"tol\""),
+            )
+            .explains(
+                "there is no package `tol`",
+                "no package and no provided name is called that in made",
+                "did you mean `tool`?",
+            )
+            .underlines("\"tol\"");
+    }
+    // An index that is not the one of the metalink is not taken.
+    let metalink = std::fs::read_to_string(lists.join("metalink")).unwrap();
+    std::fs::write(
+        lists.join("metalink"),
+        metalink.replace(sum, &"0".repeat(64)),
+    )
+    .unwrap();
+    let recipe = format!(
+        "bootstrap(#{{ distro: \"metalink\", release: \"43\", variant: \"minimal\", {KEY}, include: [\"tool\"] }});\n"
+    );
+    bench.failure("metalink-other", &recipe).explains(
+        "step 1 failed",
+        "the index of `made` is in the middle of an update",
+        "set `mirror` to another one",
+    );
 }

@@ -14,6 +14,7 @@ mod common;
 
 mod apk;
 mod bench;
+mod distro;
 mod dnf;
 mod pacman;
 mod zypper;

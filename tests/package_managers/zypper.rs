@@ -1,49 +1,62 @@
 //! openSUSE's module with the real zypper.
 
 use crate::bench::{read, rpms};
-use crate::common::verified::{Level, verified};
-
-fn root(more: &str) -> String {
-    let mirror = rpms().uri("suse");
-    format!(
-        r#"let root = bootstrap(#{{ distro: "opensuse", release: "16.0", variant: "minimal", mirror: "{mirror}", {more} }});
-"#
-    )
-}
+use crate::distro::Distro;
 
 const KEY: &str = r#"keyring: "right.asc""#;
 
+const OPENSUSE: Distro = Distro {
+    name: "opensuse",
+    release: "16.0",
+    bench: rpms,
+    layout: |release| {
+        let (main, updates) = match release {
+            "tumbleweed" => (
+                "tumbleweed/repo/oss".to_owned(),
+                vec!["update/tumbleweed".to_owned()],
+            ),
+            "15.6" => (
+                "distribution/leap/15.6/repo/oss".to_owned(),
+                ["oss", "sle", "backports"]
+                    .map(|of| format!("update/leap/15.6/{of}"))
+                    .to_vec(),
+            ),
+            number => (format!("distribution/leap/{number}/repo/oss"), Vec::new()),
+        };
+        let mut found = vec![(main, "sets/suse".to_owned())];
+        found.extend(
+            updates
+                .into_iter()
+                .map(|path| (path, "sets/updates".to_owned())),
+        );
+        found
+    },
+    key: KEY,
+    older: "updates: false",
+    newer: ("newer", r#"key: "right.asc""#),
+    first: ("filesystem", "1-1"),
+};
+
+fn root(more: &str) -> String {
+    OPENSUSE.root_of("minimal", "mirror", more)
+}
+
+#[test]
+fn every_release() {
+    OPENSUSE.every_release("package_managers::zypper::every_release");
+}
+
+/// What the image is left with.
 #[test]
 fn packages_are_installed_upgraded_and_removed() {
-    let bench = rpms();
-    let newer = bench.uri("newer");
-    let log = std::fs::metadata("/var/log/zypper.log")
-        .map(|log| log.len())
-        .ok();
-    let recipe = root(KEY)
-        + r#"root.install(["hello"]);
-root.nspawn_run("cp /usr/share/hello /var/first");
-"# + format!(
-        r#"root.add_repository(#{{ name: "newer", uri: "{newer}", key: "right.asc" }});
-root.upgrade();
-root.nspawn_run("cp /usr/share/hello /var/second");
-root.remove(["hello"]);
-root.clean();
-root.export(#{{ format: "dir", name: "suse-upgraded" }});
-"#
-    )
-    .as_str();
-    let export = bench.build("suse-upgraded", &recipe);
-    assert_eq!(read(&export, "var/first"), "1\n");
-    assert_eq!(read(&export, "var/second"), "2\n");
-    assert!(!export.join("usr/share/hello").exists());
-    assert_eq!(read(&export, "var/scripts"), "hello 1\nhello 2\n");
-    for left in [
-        ".rootwright",
-        ".buildenv",
-        "run/zypp.pid",
-        "var/cache/zypp/packages",
-    ] {
+    let log = || {
+        std::fs::metadata("/var/log/zypper.log")
+            .map(|log| log.len())
+            .ok()
+    };
+    let before = log();
+    let export = OPENSUSE.lives("suse-lived", "minimal");
+    for left in [".buildenv", "run/zypp.pid", "var/cache/zypp/packages"] {
         assert!(export.join(left).symlink_metadata().is_err(), "{left}");
     }
     let repository = read(&export, "etc/zypp/repos.d/repo-oss.repo");
@@ -52,31 +65,26 @@ root.export(#{{ format: "dir", name: "suse-upgraded" }});
         "{repository}"
     );
     // Nothing of the host has changed, its log not either.
-    assert_eq!(
-        std::fs::metadata("/var/log/zypper.log")
-            .map(|log| log.len())
-            .ok(),
-        log
-    );
-    verified(
-        "opensuse",
-        "16.0",
-        Level::MadeRepository,
-        "package_managers::zypper::packages_are_installed_upgraded_and_removed",
-    );
+    assert_eq!(log(), before);
 }
 
 #[test]
-fn a_package_that_is_not_there() {
-    let recipe = root(KEY) + r#"root.install(["helo"]);"#;
-    rpms()
-        .failure("suse-missing", &recipe)
-        .because(
-            "there is no package `helo`",
-            "in repo-oss",
-            "did you mean `hello`?",
-        )
-        .underlines("\"helo\"");
+fn updates_are_there_from_the_start() {
+    for release in ["15.6", "tumbleweed"] {
+        let name = format!("suse-updated-{release}");
+        let recipe = Distro {
+            release,
+            ..OPENSUSE
+        }
+        .root("minimal")
+            + &*format!(
+                "root.install([\"hello\"]);\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+            );
+        assert_eq!(
+            read(&rpms().build(&name, &recipe), "usr/share/hello"),
+            "2\n"
+        );
+    }
 }
 
 #[test]
@@ -84,7 +92,7 @@ fn a_script_that_fails_is_a_failure() {
     let recipe = root(KEY) + r#"root.install(["broken"]);"#;
     rpms()
         .failure("suse-broken", &recipe)
-        .because(
+        .explains(
             "step 2 failed",
             "the %post script of `broken-1-1.x86_64` failed",
             "what the script said",
@@ -96,7 +104,7 @@ fn a_script_that_fails_is_a_failure() {
 fn repositories_that_nobody_or_somebody_else_signed_are_refused() {
     let bench = rpms();
     let other = root(r#"keyring: "other.asc""#);
-    bench.failure("suse-wrong", &other).because(
+    bench.failure("suse-wrong", &other).explains(
         "step 1 failed",
         "is signed with the key `",
         "give the key that it is signed with",
@@ -110,7 +118,7 @@ root.install(["hello"]);"#
         .as_str();
     bench
         .failure("suse-bare", &added)
-        .because(
+        .explains(
             "step 3 failed",
             "the repository `bare` has no signature",
             "sign it",
@@ -148,14 +156,12 @@ root.export(#{ format: "dir", name: "suse-own" });
 fn packages_of_a_folder() {
     let bench = rpms();
     let of = |variant: &str| root(KEY).replace("minimal", variant);
-    bench.builds_from_a_folder("suse-folder", of);
-    bench.misses_what_is_nowhere(
-        "suse-folder-missing",
-        &of("minimal"),
+    OPENSUSE.builds_from_a_folder();
+    OPENSUSE.misses_what_is_nowhere(
         "no enabled repository has a package `helo`",
         "add the repository that has it",
     );
-    bench.refuses_an_empty_folder("suse-folder-empty", &of("minimal"), "rpm");
+    OPENSUSE.refuses_an_empty_folder("rpm");
     // `ours` needs `hello`, whose newest version is in a repository that nobody signed.
     let bare = bench.uri("bare/linux/updates/43/Everything/x86_64");
     let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
@@ -165,10 +171,25 @@ fn packages_of_a_folder() {
         );
     bench
         .failure("suse-folder-bare", &recipe)
-        .because(
+        .explains(
             "step 3 failed",
             "the repository `bare` has no signature",
             "sign it",
         )
         .underlines(ours);
+}
+
+#[test]
+fn keys_of_other_repositories_come_from_the_network() {
+    OPENSUSE.takes_keys_from_the_network();
+}
+
+#[test]
+fn a_mirror_that_is_down() {
+    OPENSUSE.goes_on_with_the_next_mirror("etc/zypp/repos.d/repo-oss.repo");
+}
+
+#[test]
+fn a_mirror_that_only_a_proxy_reaches() {
+    OPENSUSE.goes_through_a_proxy();
 }
