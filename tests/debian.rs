@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::verified::{Level, verified};
-use common::{mounts_below, rootwright, run, stderr, stdout};
+use common::{mounts_below, root_is_locked, rootwright, run, stderr, stdout};
 
 fn base() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -119,15 +119,7 @@ fn looks_like_a_node(export: &Path, release: &str) {
         std::fs::read_to_string(root.join("etc/machine-id")).unwrap(),
         ""
     );
-    let shadow = std::fs::read_to_string(root.join("etc/shadow")).unwrap();
-    let root_entry = shadow
-        .lines()
-        .find(|line| line.starts_with("root:"))
-        .unwrap();
-    assert!(
-        root_entry.starts_with("root:!") || root_entry.starts_with("root:*"),
-        "{root_entry}"
-    );
+    root_is_locked(&root);
 }
 
 /// Every path of a tree with kind, mode, owner and target, and every file's digest.

@@ -131,6 +131,18 @@ impl Repository {
     }
 }
 
+/// Nobody can log in as the root user of a tree with a password.
+#[track_caller]
+pub fn root_is_locked(root: &Path) {
+    let shadow = std::fs::read_to_string(root.join("etc/shadow")).unwrap();
+    let mut lines = shadow.lines();
+    let entry = lines.find(|line| line.starts_with("root:")).unwrap();
+    assert!(
+        entry.starts_with("root:!") || entry.starts_with("root:*"),
+        "{entry}"
+    );
+}
+
 /// Lines of this process's mount table that name `path`.
 pub fn mounts_below(path: &Path) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap();
