@@ -79,7 +79,9 @@ fn answer(mut stream: TcpStream, find: &Find, log: &Mutex<Vec<String>>) -> std::
                     stream,
                     "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"
                 )?;
-                stream.write_all(&bytes)?;
+                if !request.starts_with("HEAD ") {
+                    stream.write_all(&bytes)?;
+                }
             }
             None => write!(
                 stream,
