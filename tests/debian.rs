@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::verified::{Level, verified};
-use common::{mounts_below, root_is_locked, rootwright, run, stderr, stdout};
+use common::{mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout};
 
 fn base() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -97,15 +97,10 @@ fn looks_like_a_node(export: &Path, release: &str) {
         cmdline.contains("root=nfs4:SERVER:PATH:") && cmdline.contains("rootwright.overlay="),
         "{cmdline}"
     );
-    let manifest = std::fs::read_to_string(export.join("manifest.json")).unwrap();
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-    let names: Vec<&str> = manifest["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|package| package["name"].as_str())
-        .collect();
-    assert!(names.contains(&"openssh-server") && names.contains(&"dracut"));
+    let names = packages(export);
+    for name in ["openssh-server", "dracut"] {
+        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
+    }
     // Nothing of the build is left in the image.
     for path in [
         "usr/sbin/policy-rc.d",

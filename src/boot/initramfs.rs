@@ -43,20 +43,11 @@ fn padding(length: u64) -> usize {
 ///
 /// Source: Documentation/driver-api/early-userspace/buffer-format.rst of Linux.
 fn entry(archive: &mut Vec<u8>, name: &str, mode: u32, text: &str) {
-    let links = 1;
+    let (none, links) = ("0".repeat(8), 1);
     let size = name.len() + 1;
     let head = format!(
-        "070701{:08x}{mode:08x}{:08x}{:08x}{links:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{size:08x}{:08x}",
-        0,
-        0,
-        0,
-        0,
-        text.len(),
-        0,
-        0,
-        0,
-        0,
-        0
+        "070701{none}{mode:08x}{none}{none}{links:08x}{none}{:08x}{none}{none}{none}{none}{size:08x}{none}",
+        text.len()
     );
     let start = archive.len();
     archive.extend(head.bytes());

@@ -143,6 +143,16 @@ pub fn root_is_locked(root: &Path) {
     );
 }
 
+/// The names of the packages in an export's list of them.
+#[track_caller]
+pub fn packages(export: &Path) -> Vec<String> {
+    let manifest = std::fs::read_to_string(export.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let packages = manifest["packages"].as_array().unwrap().iter();
+    let names = packages.filter_map(|package| package["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
 /// Lines of this process's mount table that name `path`.
 pub fn mounts_below(path: &Path) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap();
