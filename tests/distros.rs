@@ -19,10 +19,10 @@ use std::sync::Mutex;
 
 use common::stdlib::{distros, plan, releases};
 use common::verified::{self, Level};
-use rootwright::plan::render::{TextOptions, sh, text};
+use rootwright::build::PreviewCapture;
 use rootwright::plan::{MessageLevel, Op};
-use rootwright::run::PreviewCapture;
-use rootwright::script::{self, HostFacts, Settings};
+use rootwright::preview::{TextOptions, sh, text};
+use rootwright::recipe::{self, HostFacts, Settings};
 
 /// Distros whose mirror is the bootstrap tool's default: another stands for it, so that the
 /// sources are in the plan.
@@ -155,7 +155,7 @@ fn the_diskless_node_is_one_text_for_every_distro() {
                 },
                 ..Settings::default()
             };
-            let evaluated = script::evaluate(&recipe, &settings, &mut PreviewCapture::default());
+            let evaluated = recipe::evaluate(&recipe, &settings, &mut PreviewCapture::default());
             let plan = evaluated
                 .unwrap_or_else(|failure| panic!("{distro} {release}: {:#?}", failure.reports))
                 .plan;

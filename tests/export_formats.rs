@@ -14,8 +14,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rootwright::export::{self, Manifest, Opened};
+use rootwright::export::{ExportJob, files};
 use rootwright::plan::*;
-use rootwright::run::{ExportJob, files};
 
 use common::Repository;
 

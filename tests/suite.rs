@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use rootwright::diagnose::Report;
 use rootwright::diagnose::render::{Style, render};
 use rootwright::plan::{Capture, CaptureRequest, Captured};
-use rootwright::script::{self, Failure, HostFacts, Settings};
+use rootwright::recipe::{self, Failure, HostFacts, Settings};
 
 /// `capture`, as a preview without a memory of earlier builds answers it.
 struct Preview;
@@ -84,7 +84,7 @@ fn drawn(failure: &Failure, style: Style) -> Vec<String> {
 fn seen(name: &str) -> Result<String, String> {
     // Relative, so that no path of this machine is in the report.
     let text = std::fs::read_to_string(name).unwrap();
-    let failure = script::evaluate(Path::new(name), &settings(&text), &mut Preview)
+    let failure = recipe::evaluate(Path::new(name), &settings(&text), &mut Preview)
         .err()
         .ok_or_else(|| format!("{name}: nothing is found wrong with it"))?;
     let human = drawn(&failure, Style::Human).join("\n");
@@ -136,7 +136,7 @@ fn every_code_has_its_area_and_every_message_its_tone() {
     let mut helpless = Vec::new();
     for name in scripts() {
         let text = std::fs::read_to_string(&name).unwrap();
-        let failure = script::evaluate(Path::new(&name), &settings(&text), &mut Preview)
+        let failure = recipe::evaluate(Path::new(&name), &settings(&text), &mut Preview)
             .expect_err("a wrong script");
         for report in &failure.reports {
             let said = std::iter::once(&report.message).chain(&report.help);
@@ -179,7 +179,7 @@ fn the_data_of_a_report_has_what_the_drawing_shows() {
     std::env::set_current_dir(folder()).unwrap();
     let name = "lib_misspelt_field.rhai";
     let failure =
-        script::evaluate(Path::new(name), &settings(""), &mut Preview).expect_err("a wrong script");
+        recipe::evaluate(Path::new(name), &settings(""), &mut Preview).expect_err("a wrong script");
     let [text] = drawn(&failure, Style::Json).try_into().unwrap();
     assert_eq!(text.lines().count(), 1);
     let data: serde_json::Value = serde_json::from_str(&text).unwrap();

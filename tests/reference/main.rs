@@ -21,8 +21,8 @@ use std::rc::Rc;
 
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::recipe::{self, Access, Settings, workers};
 use rootwright::reference::{Entry, Reference};
-use rootwright::script::{self, Access, Settings, workers};
 
 fn reference() -> Reference {
     Reference::new(&Settings::default()).unwrap_or_else(|failure| panic!("{:#?}", failure.reports))
@@ -65,7 +65,7 @@ impl Bench {
         } else {
             std::fs::write(&recipe, text).unwrap();
         }
-        script::evaluate_here(&recipe, &settings, Rc::new(RefCell::new(Stand)))
+        recipe::evaluate_here(&recipe, &settings, Rc::new(RefCell::new(Stand)))
             .map(drop)
             .map_err(|failure| failure.reports)
     }

@@ -1,8 +1,8 @@
 use std::io::Write;
 use std::process::Command;
 
-use rootwright::plan::render::{secret_variable, sh};
 use rootwright::plan::{Format, Op, Plan};
+use rootwright::preview::{secret_variable, sh};
 
 use crate::plans::{self, export, plan, write};
 
