@@ -13,9 +13,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest, Opened};
-use rootwright::export::{ExportJob, files};
 use rootwright::plan::*;
+use rootwright::run::files;
 
 use common::Repository;
 
