@@ -74,11 +74,11 @@ fn a_plan_has_a_step_for_every_call() {
         calls,
         ["bootstrap", "install", "write_file", "export", "export"]
     );
-    assert_eq!(plan.steps[1].site.len(), 1);
-    assert_eq!(plan.steps[1].site[0].span.start.line, 2);
+    assert_eq!(plan.steps[1].calls.len(), 1);
+    assert_eq!(plan.steps[1].calls[0].span.start.line, 2);
     // The call of the function, then the call in it.
     let lines: Vec<u32> = plan.steps[2]
-        .site
+        .calls
         .iter()
         .map(|frame| frame.span.start.line)
         .collect();
