@@ -6,12 +6,14 @@
 mod hint;
 pub mod render;
 mod report;
+mod origin;
 mod source;
 mod trouble;
 
 pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
 pub use report::{CommandReport, Report, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset, position};
+pub use origin::{LIBRARY, Origin, STDLIB};
 pub use trouble::Trouble;
 
 /// The nearest of `names`, if it is near enough to be what was meant: one slip in a short

@@ -1,6 +1,6 @@
 //! What `capture` needs of the world outside of the scripts.
 
-use super::{NspawnRun, Plan, RootId};
+use super::{Plan, RootId, Run};
 use crate::diagnose::{Frame, Report};
 
 /// A command whose output the script wants while it is being evaluated.
@@ -9,7 +9,7 @@ pub struct CaptureRequest<'a> {
     /// All that is planned so far.
     pub plan: &'a Plan,
     pub root: RootId,
-    pub run: NspawnRun,
+    pub run: Run,
     /// The stand-in for a preview, if the recipe gives one.
     pub preview: Option<&'a str>,
     pub calls: &'a [Frame],

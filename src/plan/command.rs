@@ -1,7 +1,7 @@
 //! Operations as command lines: the one place that says how systemd-nspawn, tar and cp
 //! are called, for the runner and for the shell script alike.
 
-use super::{Bind, Compression, Export, NspawnBoot, NspawnRun};
+use super::{Bind, Compression, Export, Run};
 
 /// The flags that every container of rootwright has, and why.
 const NSPAWN: &[&str] = &[
@@ -27,10 +27,11 @@ const RUN: &[&str] = &[
     "--as-pid2",
 ];
 
-/// The whole command line that runs `run` in the root mounted at `root`. Values of the
+/// The whole command line that runs `command`, the words of `run`'s, in the root mounted at
+/// `root`. Values of the
 /// environment are not in it: nspawn takes them from its own (`--setenv=NAME`), so that
 /// no secret shows in a process list.
-pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
+pub fn nspawn_argv(run: &Run, root: &str, command: &[String]) -> Vec<String> {
     let mut argv: Vec<String> = NSPAWN
         .iter()
         .chain(RUN)
@@ -45,25 +46,25 @@ pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
     }
     argv.extend(surroundings(run));
     argv.push("--".to_owned());
-    argv.extend(run.argv.iter().cloned());
+    argv.extend(command.iter().cloned());
     argv
 }
 
 /// The command line that boots the root mounted at `root`, up to what [`BOOT_IN_ROOT`] adds.
-pub fn nspawn_boot_argv(boot: &NspawnBoot, root: &str) -> Vec<String> {
+pub fn nspawn_boot_argv(run: &Run, root: &str) -> Vec<String> {
     let mut argv: Vec<String> = NSPAWN.iter().map(|&flag| flag.to_owned()).collect();
-    argv.extend(place(&boot.run, root));
-    argv.extend(surroundings(&boot.run));
+    argv.extend(place(run, root));
+    argv.extend(surroundings(run));
     argv
 }
 
-fn place(run: &NspawnRun, root: &str) -> Vec<String> {
+fn place(run: &Run, root: &str) -> Vec<String> {
     let mut argv = vec![format!("--directory={root}")];
     argv.extend((!run.network).then(|| "--private-network".to_owned()));
     argv
 }
 
-fn surroundings(run: &NspawnRun) -> Vec<String> {
+fn surroundings(run: &Run) -> Vec<String> {
     let bind = |bind: &Bind| {
         let flag = if bind.read_only {
             "--bind-ro"
@@ -86,15 +87,16 @@ pub const BOOT_IN_ROOT: &str = include_str!("../preview/sh/prelude/boot_in_root.
 
 /// What `boot_in_root` finds in CONTROL, beside standard input: the command as a shell
 /// script, and the unit that runs it.
-pub fn boot_files(boot: &NspawnBoot) -> [(&'static str, String); 2] {
-    let run = format!("exec {}\n", quote_all(&boot.run.argv));
-    [("run", run), ("rootwright.service", boot_unit(&boot.run))]
+pub fn boot_files(run: &Run) -> [(&'static str, String); 2] {
+    // Inside the root nothing stands for something else.
+    let script = format!("exec {}\n", run.command.shown());
+    [("run", script), ("rootwright.service", boot_unit(run))]
 }
 
 /// Standard input of the command, as a file of CONTROL.
 pub const BOOT_STDIN: &str = "stdin";
 
-fn boot_unit(run: &NspawnRun) -> String {
+fn boot_unit(run: &Run) -> String {
     // In units `%` begins a specifier.
     let plain = |text: &str| text.replace('%', "%%");
     let mut unit = String::from(

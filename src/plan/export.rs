@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Command;
+
 /// In a command line of an export's tool: the second after which times are clamped, where
 /// only the root can say it ([`Times::Newest`]).
 pub const CLAMP_PLACEHOLDER: &str = "@CLAMP@";
@@ -26,11 +28,12 @@ pub struct Export {
     pub cmdline: Option<String>,
     /// A command in the root that prints this line, where it depends on what the root
     /// holds; then `cmdline` is absent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cmdline_command: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmdline_command: Option<Command>,
     /// A command in the root that prints a line `name<TAB>version<TAB>architecture` for
     /// every package.
-    pub packages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<Command>,
     #[serde(default, skip_serializing_if = "Times::is_kept")]
     pub times: Times,
     #[serde(default, skip_serializing_if = "Served::is_default")]
@@ -91,7 +94,7 @@ pub enum Times {
     /// Later ones become this one; seconds since 1970.
     Until { seconds: u64 },
     /// Later ones become the one that this command in the root prints.
-    Newest { command: Vec<String> },
+    Newest { command: Command },
 }
 
 impl Times {
