@@ -16,6 +16,7 @@ use crate::build::preflight::{Checkup, Depth, State, plain};
 use crate::build::{BuildCapture, Failed, Outcome, Prepared, preflight};
 use crate::diagnose::Report;
 use crate::diagnose::Trouble;
+use crate::plan::policy::Permissions;
 use crate::plan::{Op, Plan, Step};
 use crate::preview::StepStatus;
 use crate::recipe::stdlib::Stdlib;
@@ -132,7 +133,9 @@ fn settings(
 ) -> Result<Settings, Trouble> {
     Ok(Settings {
         options,
-        allow_host_run: args.allow_host_run,
+        permissions: Permissions {
+            allow_host_run: args.allow_host_run,
+        },
         ..global.plain_settings(recipe)?
     })
 }

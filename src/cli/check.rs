@@ -12,6 +12,7 @@ use crate::build::PreviewCapture;
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, Span};
 use crate::plan::Capture;
+use crate::plan::policy::Permissions;
 use crate::project;
 use crate::recipe::stdlib::Stdlib;
 use crate::recipe::{self, Settings, parallel};
@@ -181,7 +182,9 @@ fn check(recipe: &Path, global: &Global) -> Checked {
     };
     let settings = match global.plain_settings(recipe) {
         Ok(settings) => Settings {
-            allow_host_run: true,
+            permissions: Permissions {
+                allow_host_run: true,
+            },
             ..settings
         },
         Err(trouble) => return unknown(trouble),

@@ -34,6 +34,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::build::cache::Versions;
 use crate::diagnose::render::Style;
 use crate::diagnose::{Report, SourceMap, Trouble};
+use crate::plan::policy::Permissions;
 use crate::project::{self, Project};
 use crate::recipe::Settings;
 use crate::recipe::stdlib::Stdlib;
@@ -171,7 +172,9 @@ impl Global {
     fn settings(&self, recipe: &RecipeArgs) -> Result<Settings, Trouble> {
         Ok(Settings {
             options: recipe.options.clone(),
-            allow_host_run: recipe.allow_host_run,
+            permissions: Permissions {
+                allow_host_run: recipe.allow_host_run,
+            },
             ..self.plain_settings(&recipe.recipe)?
         })
     }

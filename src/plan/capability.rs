@@ -25,13 +25,22 @@ pub struct Capability {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Access {
     /// A root is made from packages, whose scripts run with the build's privileges.
-    Bootstrap { distro: String },
+    Bootstrap {
+        distro: String,
+    },
     /// A command of the host.
-    HostCommand { program: String },
+    HostCommand {
+        program: String,
+    },
     /// A path of the host.
-    HostPath { path: String, purpose: PathPurpose },
+    HostPath {
+        path: String,
+        purpose: PathPurpose,
+    },
     /// Keys that the standard library does not pin.
-    Keys { source: String },
+    Keys {
+        source: String,
+    },
     /// Packages that nobody has signed.
     Unsigned {
         /// `the packages of debian bookworm`
@@ -40,8 +49,12 @@ pub enum Access {
         why: String,
     },
     /// A package from an address, without a digest.
-    PackageUrl { url: String },
-    Secret { name: String },
+    PackageUrl {
+        url: String,
+    },
+    Secret {
+        name: String,
+    },
 }
 
 /// What a path of the host is used for.

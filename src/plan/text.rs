@@ -126,10 +126,8 @@ impl Argument {
 
     /// `None` if a secret is in the text.
     pub fn new(text: Text) -> Option<Self> {
-        match text.secrets().next() {
-            Some(_) => None,
-            None => Some(Argument(text)),
-        }
+        let secret = text.secrets().next().is_some();
+        (!secret).then_some(Argument(text))
     }
 
     pub fn text(&self) -> &Text {
@@ -339,9 +337,7 @@ impl JsonSchema for Argument {
 }
 
 /// What a step uses beyond its root, by name or digest.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Names {
     /// Of [`Plan::keyrings`](super::Plan::keyrings).

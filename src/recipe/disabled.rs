@@ -4,7 +4,7 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
-use super::builtins::Secret;
+use super::builtins::Typed;
 use super::error::Fault;
 use crate::diagnose::Report;
 
@@ -39,9 +39,9 @@ pub fn register(engine: &mut Engine) {
         .register_fn("exit", |_: Dynamic| -> Outcome { Err(not_there("exit")) });
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
         engine
-            .register_fn(operator, |_: Secret, _: ImmutableString| compared())
-            .register_fn(operator, |_: ImmutableString, _: Secret| compared())
-            .register_fn(operator, |_: Secret, _: Secret| compared());
+            .register_fn(operator, |_: Typed, _: ImmutableString| compared())
+            .register_fn(operator, |_: ImmutableString, _: Typed| compared())
+            .register_fn(operator, |_: Typed, _: Typed| compared());
     }
 }
 

@@ -37,6 +37,7 @@ use std::sync::mpsc;
 
 pub use crate::diagnose::nearest;
 use crate::diagnose::{HintSet, Report, SourceMap};
+use crate::plan::policy::Permissions;
 use crate::plan::{Capture, OptionValue, Plan};
 use crate::project::Project;
 pub use builtins::{Access, Builtin, Family, all as builtins, families};
@@ -48,8 +49,8 @@ pub struct Settings {
     pub options: Vec<(String, String)>,
     /// A folder that stands for the embedded stdlib.
     pub stdlib: Option<PathBuf>,
-    /// Whether recipes, and not only the stdlib, may run commands on the host.
-    pub allow_host_run: bool,
+    /// What the user allows.
+    pub permissions: Permissions,
     pub host: HostFacts,
     pub project: Project,
 }

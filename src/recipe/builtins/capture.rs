@@ -6,10 +6,11 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin, Secret, run};
+use super::{Access, Builtin, Typed, run};
 use crate::diagnose::{Frame, Report};
-use crate::plan::{Assumption, Capture, CaptureRequest, Captured, NspawnRun, Plan, RootId, Text};
-use crate::project::Grant;
+use crate::plan::{
+    self, Assumption, Capture, CaptureRequest, Captured, Part, Plan, RootId, Run, RunPlace, policy,
+};
 use crate::recipe::args::{Call, Outcome};
 
 pub static BUILTINS: &[Builtin] = &[
@@ -38,7 +39,7 @@ let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
 pub struct Asked {
     pub plan: Plan,
     pub root: RootId,
-    pub run: NspawnRun,
+    pub run: Run,
     pub preview: Option<String>,
     pub calls: Vec<Frame>,
 }
@@ -92,20 +93,22 @@ impl CaptureSlot {
 
 fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    let fields = call.fields(2)?;
+    let (run, fields) = run::in_root(call, root, RunPlace::Root)?;
     let preview = fields.text("preview")?;
-    let run = NspawnRun {
-        env: fields.texts("env")?,
-        ..run::nspawn(call, &fields)?
-    };
     fields.finish()?;
+    // Its steps run before the whole plan is known: nothing runs that policy refuses.
+    let permissions = call.session.settings.permissions;
+    let refused = policy::refusals(&call.session.plan.borrow(), permissions);
+    if let Some(report) = refused.into_iter().next() {
+        return Err(Box::new(report));
+    }
     if call.session.step_is_open() {
         return Err(call.report(
             "capture_in_step",
             "`capture` cannot run inside of another built-in",
         ));
     }
-    let argv = run.argv.join(" ");
+    let argv = run.command.shown();
     let asked = Asked {
         plan: call.session.plan.borrow().clone(),
         root,
@@ -145,7 +148,6 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
             report.help("a name has letters, digits, `_` and `-`"),
         ));
     }
-    let grant = Grant::Secret(Some(name.clone()));
-    call.granted(&grant, &format!("wants the secret `{name}`"))?;
-    Ok(Dynamic::from(Secret(Text::secret(name))))
+    call.requires(None, plan::Access::Secret { name: name.clone() });
+    Ok(Dynamic::from(Typed::of(Part::Secret(name))))
 }

@@ -7,10 +7,10 @@ use super::run::step;
 use super::{Access, Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
-    Action, Compression, Export, Format, OciLayers, Op, RootId, Served, ServerText, Share, Times,
-    Transport,
+    Action, Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText,
+    Share, Times, Transport,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_strings};
+use crate::recipe::args::{Call, Fields, Outcome, as_command, as_strings};
 use crate::recipe::nearest;
 
 pub static BUILTINS: &[Builtin] = &[Builtin {
@@ -65,11 +65,8 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
         cmdline: boot
             .get("cmdline")
             .and_then(|line| line.clone().into_string().ok()),
-        cmdline_command: boot
-            .get("cmdline_command")
-            .and_then(as_strings)
-            .unwrap_or_default(),
-        packages: list("packages"),
+        cmdline_command: boot.get("cmdline_command").and_then(as_command),
+        packages: facts.get("packages").and_then(as_command),
         times,
         served,
         texts: texts(&boot),
@@ -197,16 +194,16 @@ fn quoted(names: &[&str]) -> String {
 }
 
 /// The recipe's, else `SOURCE_DATE_EPOCH`, else what the distro's module asks the root.
-fn times(call: &Call<'_>, fields: &Fields<'_>, command: Vec<String>) -> Outcome<Times> {
+fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Outcome<Times> {
     if let Some(seconds) = fields.number("time", 0)? {
         return Ok(Times::Until { seconds });
     }
     if let Some(seconds) = super::revision::source_date_epoch(call)? {
         return Ok(Times::Until { seconds });
     }
-    Ok(match command.is_empty() {
-        true => Times::Until { seconds: EARLIEST },
-        false => Times::Newest { command },
+    Ok(match command {
+        None => Times::Until { seconds: EARLIEST },
+        Some(command) => Times::Newest { command },
     })
 }
 
@@ -284,7 +281,9 @@ fn texts(boot: &Map) -> Vec<ServerText> {
 /// As OCI names it.
 fn host_architecture(call: &Call<'_>) -> String {
     let host = std::env::consts::ARCH;
-    call.session.input("host architecture", host);
+    call.session.input(Input::HostArchitecture {
+        name: host.to_owned(),
+    });
     match host {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -6,8 +6,7 @@ use rhai::{CallFnOptions, Dynamic, Scope};
 
 use super::{Access, Builtin, RootRef};
 use crate::diagnose::Report;
-use crate::plan::{Root, RootId};
-use crate::project::Grant;
+use crate::plan::{self, Root, RootId};
 use crate::recipe::args::{Call, Outcome};
 use crate::recipe::session::STDLIB;
 use crate::recipe::source::Script;
@@ -72,8 +71,6 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
     let fields = call.fields(0)?;
     let distro = fields.required_text("distro")?;
     let name = fields.text("name")?;
-    let wants = "wants to make a root, which runs the distro's tool on the host";
-    call.granted(&Grant::HostRun, wants)?;
     let name = name.unwrap_or_else(|| unused_name(call, &distro));
     let file = module_of(call, &distro).map_err(|report| {
         if report.code != "script::unknown_distro" {
@@ -102,10 +99,15 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
             arch: call.session.settings.host.arch.clone(),
             machine: None,
             base: None,
+            package_sources: Vec::new(),
             allowed: Vec::new(),
         });
         id
     };
+    let access = plan::Access::Bootstrap {
+        distro: distro.clone(),
+    };
+    call.requires(Some(id), access);
     let root = Dynamic::from(RootRef { id });
     let label = || format!("bootstrap {distro}");
     call.session
@@ -232,6 +234,9 @@ pub fn call_distro(
         .map(|root| root.distro.clone())
         .unwrap_or_default();
     let file = module_of(call, &distro)?;
+    if function == "bootstrap" {
+        call.requires(Some(root), plan::Access::Bootstrap { distro });
+    }
     let mut all = vec![Dynamic::from(RootRef { id: root })];
     all.extend(arguments);
     call_module(call, &file, function, all)

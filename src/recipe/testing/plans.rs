@@ -242,9 +242,7 @@ pub fn text(plan: &Plan) -> String {
 fn commands(plan: &Plan) -> Array {
     let actions = plan.steps.iter().flat_map(|step| &step.actions);
     list(actions.filter_map(|action| match &action.op {
-        Op::HostRun(run) => Some(quote_all(&run.argv)),
-        Op::NspawnRun(run) => Some(quote_all(&run.argv)),
-        Op::NspawnBoot(boot) => Some(quote_all(&boot.run.argv)),
+        Op::Run(run) => Some(run.command.shown()),
         _ => None,
     }))
 }
