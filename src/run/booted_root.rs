@@ -7,8 +7,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::output::Log;
-use super::secrets::Secrets;
-use crate::plan::NspawnBoot;
+use crate::plan::Run;
 use crate::plan::command::{BOOT_IN_ROOT, BOOT_STDIN, boot_files, nspawn_boot_argv};
 
 /// The file of [`Control`] that boots the root.
@@ -20,16 +19,16 @@ pub struct Control(tempfile::TempDir);
 impl Control {
     /// # Errors
     /// When the folder cannot be made or written to.
-    pub fn new(boot: &NspawnBoot, secrets: &Secrets) -> std::io::Result<Self> {
+    pub fn new(run: &Run, stdin: Option<&str>) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        for (name, content) in boot_files(boot) {
+        for (name, content) in boot_files(run) {
             fs::write(folder.path().join(name), content)?;
         }
         let script = format!("{BOOT_IN_ROOT}\nboot_in_root \"$@\"\n");
         fs::write(folder.path().join(BOOT), script)?;
-        if let Some(stdin) = &boot.run.stdin {
+        if let Some(stdin) = stdin {
             let path = folder.path().join(BOOT_STDIN);
-            fs::write(&path, secrets.reveal(stdin))?;
+            fs::write(&path, stdin)?;
             fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
         }
         Ok(Control(folder))
@@ -39,7 +38,7 @@ impl Control {
     ///
     /// # Errors
     /// When the root cannot be opened.
-    pub fn argv(&self, boot: &NspawnBoot, root: &Path) -> std::io::Result<Vec<String>> {
+    pub fn argv(&self, run: &Run, timeout: u64, root: &Path) -> std::io::Result<Vec<String>> {
         let inside = pathrs::Root::open(root).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.
         let etc = inside.resolve("/etc").ok();
@@ -48,11 +47,11 @@ impl Control {
         let root = root.display().to_string();
         let mut argv = ["bash", "-euo", "pipefail"].map(str::to_owned).to_vec();
         argv.push(self.0.path().join(BOOT).display().to_string());
-        argv.push(boot.timeout.to_string());
+        argv.push(timeout.to_string());
         argv.push(root.clone());
         argv.push(etc.unwrap_or_default());
         argv.push(self.0.path().display().to_string());
-        argv.extend(nspawn_boot_argv(boot, &root));
+        argv.extend(nspawn_boot_argv(run, &root));
         Ok(argv)
     }
 

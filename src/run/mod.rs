@@ -18,6 +18,7 @@ mod resolver;
 mod secrets;
 pub mod shell;
 pub mod stack;
+mod values;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub use booted_root::BootFailure;
 pub use error::{CommandFailure, Error};
 pub use mount::Mounted;
 pub use process::{PASSED_ON, PATH, how_it_ended};
+pub use values::{Files, Values};
 pub use secrets::{MissingSecret, Secrets};
 
 use crate::store::Store;
@@ -35,4 +37,5 @@ pub struct Settings {
     /// The folder that exports go to.
     pub out: PathBuf,
     pub secrets: Secrets,
+    pub files: Files,
 }

@@ -8,14 +8,14 @@ use std::process::ExitStatus;
 use super::leftover;
 use super::output::{KEPT_BYTES, KEPT_LINES, Kept, Lines, Log};
 use super::secrets::Secrets;
-use crate::plan::{OutputScan, Text};
+use crate::plan::Verdict;
 
 /// A command line with all that it runs with.
 pub struct Command<'a> {
     pub argv: &'a [String],
-    pub env: &'a BTreeMap<String, Text>,
-    pub stdin: Option<&'a Text>,
-    pub scan: &'a OutputScan,
+    pub env: &'a BTreeMap<String, String>,
+    pub stdin: Option<&'a str>,
+    pub verdict: &'a Verdict,
     /// Whether standard error is part of the output; for a value that is asked for it is
     /// not, and goes to the log alone.
     pub with_errors: bool,
@@ -81,7 +81,7 @@ pub fn run(
     env.insert("LC_ALL".into(), "C.UTF-8".into());
     env.insert("LANG".into(), "C.UTF-8".into());
     for (name, value) in command.env {
-        env.insert(name.clone(), secrets.reveal(value));
+        env.insert(name.clone(), value.clone());
     }
     let (program, arguments) = command
         .argv
@@ -104,7 +104,7 @@ pub fn run(
         expression.stderr_file(errors.reopen()?)
     };
     expression = match command.stdin {
-        Some(text) => expression.stdin_bytes(secrets.reveal(text)),
+        Some(text) => expression.stdin_bytes(text),
         None => expression.stdin_null(),
     }
     .stdout_file(to);
@@ -123,8 +123,8 @@ pub fn run(
             .collect()
     };
     let (fail_on, ignore) = (
-        patterns(&command.scan.fail_on),
-        patterns(&command.scan.ignore),
+        patterns(&command.verdict.fail_on),
+        patterns(&command.verdict.ignore),
     );
     let mut output = Kept::default();
     let mut matched = Vec::new();

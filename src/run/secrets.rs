@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::diagnose::Frame;
-use crate::plan::{Part, Plan, Text};
+use crate::plan::{Names, Plan};
 use crate::preview::secret_variable;
 
 /// Values by name. Has no `Debug`: they are for no log.
@@ -23,10 +23,13 @@ impl Secrets {
         plans: &[&Plan],
         files: &[(String, PathBuf)],
     ) -> Result<Self, Vec<MissingSecret>> {
-        let mut names = Vec::new();
-        for plan in plans {
-            let json = serde_json::to_value(plan).unwrap_or_default();
-            collect(&json, &mut names);
+        let mut names: Vec<String> = Vec::new();
+        for step in plans.iter().flat_map(|plan| &plan.steps) {
+            for name in &step.uses.secrets {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
         }
         let mut values = BTreeMap::new();
         let mut missing = Vec::new();
@@ -68,17 +71,6 @@ impl Secrets {
         self.values.get(name).map(String::as_str)
     }
 
-    /// The text with its secrets' values in their places.
-    pub fn reveal(&self, text: &Text) -> String {
-        text.parts()
-            .iter()
-            .map(|part| match part {
-                Part::Plain(text) => text.as_str(),
-                Part::Secret(name) => self.values.get(name).map_or("", String::as_str),
-            })
-            .collect()
-    }
-
     /// A line with every secret's value replaced by its name.
     pub fn redact(&self, line: &str) -> String {
         let mut parts: Vec<(&str, &str)> = self
@@ -112,28 +104,10 @@ fn first_use(plans: &[&Plan], name: &str) -> Vec<Frame> {
     let steps = plans.iter().flat_map(|plan| &plan.steps);
     let mut actions = steps.flat_map(|step| step.actions.iter().map(move |action| (step, action)));
     let used = actions.find(|(_, action)| {
-        let mut names = Vec::new();
-        collect(
-            &serde_json::to_value(&action.op).unwrap_or_default(),
-            &mut names,
-        );
-        names.iter().any(|used| used == name)
+        let mut names = Names::default();
+        action.op.names(&mut names);
+        names.secrets.contains(name)
     });
     used.map(|(step, action)| super::error::place(step, &action.calls))
         .unwrap_or_default()
-}
-
-fn collect(value: &serde_json::Value, names: &mut Vec<String>) {
-    match value {
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
-        serde_json::Value::Object(fields) => {
-            if let (1, Some(serde_json::Value::String(name))) = (fields.len(), fields.get("secret"))
-                && !names.contains(name)
-            {
-                names.push(name.clone());
-            }
-            fields.values().for_each(|field| collect(field, names));
-        }
-        _ => {}
-    }
 }

@@ -48,7 +48,7 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
     let format = format(call, &fields, &kind, &facts)?;
     let times = match &format {
         Format::Dir | Format::Nfs { .. } => Times::Kept,
-        _ => times(call, &fields, list("time"))?,
+        _ => times(call, &fields, facts.get("time").and_then(as_command))?,
     };
     let served = served(&fields, &format)?;
     let boot = boot(call, root, &fields, &format)?;

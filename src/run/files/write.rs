@@ -35,15 +35,8 @@ pub fn append(tree: &Tree, op: &AppendFile, context: &FileContext<'_>) -> Result
 }
 
 fn resolve(text: &Text, context: &FileContext<'_>) -> Result<String, Error> {
-    let mut content = String::new();
-    for part in text.parts() {
-        match part {
-            Part::Plain(text) => content.push_str(text),
-            Part::Secret(name) => content
-                .push_str(&(context.secret)(name).map_err(|report| Error::Secret { report })?),
-        }
-    }
-    Ok(content)
+    text.resolve(context.values)
+        .map_err(|missing| Error::Unresolved { missing })
 }
 
 pub fn edit(tree: &Tree, op: &EditFile) -> Result<(), Error> {
