@@ -271,7 +271,9 @@ fn says_why(failure: &CommandFailure) -> bool {
     let end = failure.output.iter().rev().take(TAIL);
     let by_name = |line: &str| {
         failure.tools.iter().any(|tool| {
-            let rest = line.trim_start_matches('/').rsplit_once(&format!("{tool}:"));
+            let rest = line
+                .trim_start_matches('/')
+                .rsplit_once(&format!("{tool}:"));
             rest.is_some_and(|(before, _)| before.is_empty() || before.ends_with('/'))
         })
     };
