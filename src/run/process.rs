@@ -20,7 +20,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::namespace;
 use super::pid_namespace::PidNamespace;
-use crate::plan::command::PASSED_ON;
+use crate::plan::command::{PASSED_ON, quote_all};
 
 /// Where programs of the host are found, whatever the caller's `PATH` is.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -179,6 +179,16 @@ impl Process {
         self
     }
 
+    /// The command line, quoted for a shell.
+    pub fn shown(&self) -> String {
+        let words: Vec<_> = self
+            .argv
+            .iter()
+            .map(|word| word.to_string_lossy())
+            .collect();
+        quote_all(&words)
+    }
+
     /// The program, for messages.
     pub fn program(&self) -> String {
         let program = self.argv.first();
@@ -211,7 +221,10 @@ impl Process {
             pipes.push((Stream::Err, errors));
         }
         match self.stdout.take() {
-            Some(file) => command.stdout(file),
+            Some(file) => {
+                drop(write);
+                command.stdout(file)
+            }
             None => command.stdout(write),
         };
         let mut feed = None;
