@@ -159,9 +159,8 @@ pub struct Answers {
 /// Asks the root.
 pub fn ask(export: &Export, job: &ExportJob<'_>) -> Result<Answers, Error> {
     let mut cmdline = export.cmdline.clone();
-    if !export.cmdline_command.is_empty() {
-        let output =
-            (job.in_root)(&export.cmdline_command).map_err(|report| Error::Cmdline { report })?;
+    if let Some(command) = &export.cmdline_command {
+        let output = (job.in_root)(command).map_err(|report| Error::Cmdline { report })?;
         cmdline = Some(output.trim().to_owned());
     }
     Ok(Answers {
@@ -199,10 +198,10 @@ pub struct Package {
 
 /// What the root's package manager says is installed.
 fn packages(export: &Export, job: &ExportJob<'_>) -> Result<Vec<Package>, Error> {
-    if export.packages.is_empty() {
+    let Some(command) = &export.packages else {
         return Ok(Vec::new());
-    }
-    let output = (job.in_root)(&export.packages).map_err(|report| Error::Packages { report })?;
+    };
+    let output = (job.in_root)(command).map_err(|report| Error::Packages { report })?;
     let mut packages = Vec::new();
     for (index, line) in output.lines().enumerate() {
         if line.trim().is_empty() {
