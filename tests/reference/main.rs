@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
-use rootwright::recipe::{self, Access, Settings, workers};
+use rootwright::recipe::{self, Access, Settings, parallel};
 use rootwright::reference::{Entry, Reference};
 
 fn reference() -> Reference {
@@ -50,7 +50,7 @@ impl Bench {
         Bench { folder }
     }
 
-    /// Evaluates a recipe, or a module of the stdlib, in a thread of [`workers::each`].
+    /// Evaluates a recipe, or a module of the stdlib, in a thread of [`parallel::each`].
     fn evaluate(&self, text: &str, access: Access) -> Result<(), Vec<Report>> {
         let recipe = self.folder.path().join("recipe.rhai");
         let mut settings = Settings {
@@ -91,7 +91,7 @@ fn all_wrong(look: impl Fn(&Entry, &Bench) -> Vec<String> + Sync) -> Vec<String>
     let entries: Vec<&Entry> = reference.entries().collect();
     let mut wrong = Vec::new();
     let work = |entry: &&Entry| look(entry, &Bench::new());
-    workers::each(&entries, work, |found| wrong.extend(found)).unwrap();
+    parallel::each(&entries, work, |found| wrong.extend(found)).unwrap();
     wrong
 }
 
