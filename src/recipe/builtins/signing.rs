@@ -26,6 +26,16 @@ let path = root.keyring(#{
         run: keyring,
     },
     Builtin {
+        name: "trust_key",
+        params: &["root", "source"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/trust_key.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.trust_key("keys/tools.rsa.pub");"#,
+        run: trust_key,
+    },
+    Builtin {
         name: "unsigned",
         params: &["root", "what", "why"],
         optional: 0,
@@ -213,6 +223,22 @@ pub fn texts(fields: &Fields<'_>, name: &str) -> Outcome<BTreeMap<String, String
     let texts = fields.texts(name)?;
     let plain = |(key, text): (String, crate::plan::Text)| Some((key, text.plain()?.into_owned()));
     Ok(texts.into_iter().filter_map(plain).collect())
+}
+
+/// Notes that a key is trusted, for package managers whose keys are no OpenPGP keys.
+fn trust_key(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let source = call.text(1)?;
+    let mut allowed = true;
+    if source.starts_with('/') {
+        let access = plan::Access::HostPath {
+            path: source.clone(),
+            purpose: PathPurpose::Read,
+        };
+        allowed = call.requires(Some(root), access);
+    }
+    let trusted = call.requires(Some(root), plan::Access::Keys { source });
+    Ok((allowed && trusted).into())
 }
 
 fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
