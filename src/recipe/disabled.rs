@@ -46,14 +46,14 @@ pub fn register(engine: &mut Engine) {
         engine.register_fn(operator, |_: Typed, _: Typed| compared());
     }
     // Which keyring or file a path is of is known, a secret's value is not.
-    let same = |a: &Typed, b: &Typed| match a.text.secrets().chain(b.text.secrets()).next() {
+    let same = |a: &Typed, b: &Typed| -> Outcome { match a.text.secrets().chain(b.text.secrets()).next() {
         Some(_) => compared(),
-        None => Ok((a.text == b.text && a.root == b.root).into()),
-    };
+        None => Ok(Dynamic::from(a.text == b.text && a.root == b.root)),
+    } };
     engine
-        .register_fn("==", move |a: Typed, b: Typed| same(&a, &b))
-        .register_fn("!=", move |a: Typed, b: Typed| {
-            Ok((!same(&a, &b)?.as_bool().unwrap_or(false)).into())
+        .register_fn("==", move |a: Typed, b: Typed| -> Outcome { same(&a, &b) })
+        .register_fn("!=", move |a: Typed, b: Typed| -> Outcome {
+            Ok(Dynamic::from(!same(&a, &b)?.as_bool().unwrap_or(false)))
         });
 }
 
