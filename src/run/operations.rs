@@ -243,6 +243,9 @@ impl Running<'_> {
         if let Some(text) = judged.stdin {
             process = process.stdin(secrets.reveal(text));
         }
+        if judged.op == "nspawn_run" {
+            process = process.makes_own_namespace();
+        }
         let command = Command {
             process,
             shown: command::quote_all(&judged.argv),
