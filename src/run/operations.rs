@@ -215,7 +215,7 @@ impl Running<'_> {
         if let Some(text) = &started.stdin {
             process = process.stdin(text.as_bytes());
         }
-        if judged.op == "nspawn_run" {
+        if started.run.place == RunPlace::Root {
             process = process.makes_own_namespace();
         }
         let command = Command {

@@ -89,7 +89,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let pattern = fields.text("pattern")?;
     let kind = kind(&fields, default.as_ref(), &choices)?;
     let pattern = pattern
-        .map(|pattern| {
+        .map(|pattern| -> Outcome<ValuePattern> {
             fields.pattern("pattern", &pattern)?;
             let whole = patterns::compiled(&format!("^(?:{pattern})$"))
                 .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))?;
