@@ -61,6 +61,11 @@ impl From<&ExpectBoot> for Wanted {
     }
 }
 
+/// The stdlib's files for boots.
+const MACHINES: &str = "boot/machines.toml";
+const CHECK: &str = "boot/check.sh";
+const START: &str = "boot/switch_root.sh";
+
 /// What the stdlib brings.
 #[derive(Debug)]
 pub struct Means {
@@ -72,6 +77,14 @@ pub struct Means {
 }
 
 impl Means {
+    /// `stdlib` returns the text of one of the stdlib's files.
+    ///
+    /// # Errors
+    /// [`Error::Table`] when the table of machines cannot be read.
+    pub fn of_stdlib(stdlib: &dyn Fn(&str) -> String) -> Result<Means, Error> {
+        Means::new(&stdlib(MACHINES), &stdlib(CHECK), &stdlib(START))
+    }
+
     /// From the stdlib's `boot/machines.toml`, `boot/check.sh` and `boot/switch_root.sh`.
     ///
     /// # Errors

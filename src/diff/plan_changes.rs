@@ -30,6 +30,8 @@ pub struct PlanDiff {
     /// What the evaluations looked at beside the scripts.
     pub inputs: Vec<Differing>,
     pub assumptions: Vec<Differing>,
+    /// Outputs of commands that the evaluations captured.
+    pub captures: Vec<Differing>,
     /// Programs and files that the host must have.
     pub needs: Vec<Differing>,
     /// Where packages come from, by root and name.
@@ -146,6 +148,15 @@ impl PlanDiff {
                     })
                     .collect()
             }),
+            captures: differing(from, to, |plan| {
+                let captures = plan.captures.iter();
+                captures
+                    .map(|one| {
+                        let command = crate::plan::command::quote_all(&one.command);
+                        (command, one.captured.output().into())
+                    })
+                    .collect()
+            }),
             needs: differing(from, to, |plan| {
                 let needs = plan.needs.iter();
                 needs
@@ -177,6 +188,7 @@ impl PlanDiff {
             &self.unsigned,
             &self.inputs,
             &self.assumptions,
+            &self.captures,
             &self.needs,
             &self.archives,
         ];

@@ -20,6 +20,7 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
         ("library", &diff.libraries),
         ("input", &diff.inputs),
         ("assumption", &diff.assumptions),
+        ("output of", &diff.captures),
         ("host needs", &diff.needs),
         ("archive", &diff.archives),
         ("keys of", &diff.keys),

@@ -182,13 +182,18 @@ fn differs(old: &Path, was: &Found, new: &Path, is: &Found) -> Result<Vec<&'stat
     if kinds == ("link", "link") && target(old)? != target(new)? {
         differs.push("target");
     }
-    if kinds.0.ends_with("device") && kinds.0 == kinds.1 && a.rdev() != b.rdev() {
+    if is_device(a) && kinds.0 == kinds.1 && a.rdev() != b.rdev() {
         differs.push("device");
     }
     if attributes(old)? != attributes(new)? {
         differs.push("attributes");
     }
     Ok(differs)
+}
+
+fn is_device(metadata: &Metadata) -> bool {
+    let kind = metadata.file_type();
+    kind.is_block_device() || kind.is_char_device()
 }
 
 fn kind(metadata: &Metadata) -> &'static str {
@@ -230,7 +235,7 @@ fn node(path: &Path, metadata: &Metadata) -> Result<Node, Error> {
             true => Some(target(path)?),
             false => None,
         },
-        device: kind.ends_with("device").then(device),
+        device: is_device(metadata).then(device),
         attributes: attributes(path)?,
     })
 }

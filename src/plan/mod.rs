@@ -13,6 +13,7 @@ pub mod image;
 mod keyring;
 mod layer;
 mod op;
+mod secret;
 mod text;
 
 use std::collections::BTreeMap;
@@ -21,11 +22,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use boot::{ExpectBoot, Via};
-pub use capture::{Capture, CaptureRequest, Captured};
+pub use capture::{Capture, CaptureRequest, Captured, CapturedOutput};
 pub use export::*;
 pub use keyring::{KEYRINGS, Keyring, Unsigned};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
+pub use secret::secret_variable;
 pub use text::{Part, Text};
 
 use crate::diagnose::{Frame, Span};
@@ -51,6 +53,9 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// What was decided or taken for granted where the recipe does not say.
     pub assumptions: Vec<Assumption>,
+    /// The outputs of commands that the recipe went on with, in the order of their calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<CapturedOutput>,
     pub messages: Vec<Message>,
     /// What the host must have before the first step runs.
     pub needs: Vec<Need>,

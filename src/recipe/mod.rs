@@ -46,6 +46,8 @@ pub use builtins::{Access, Builtin, Family, all as builtins, families};
 pub struct Settings {
     /// `name=value` pairs of the command line, in their order.
     pub options: Vec<(String, String)>,
+    /// Whether the options are for several recipes, of which each takes those that it declares.
+    pub shared_options: bool,
     /// A folder that stands for the embedded stdlib.
     pub stdlib: Option<PathBuf>,
     /// Whether recipes, and not only the stdlib, may run commands on the host.
@@ -103,7 +105,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, Failure> {
     // The interpreter recurses: it gets a thread with a stack that its limits fit in.
     // `capture` asks back over a channel, and is answered here.
-    let (ask, asked) = mpsc::channel::<builtins::Asked>();
+    let (ask, asked) = mpsc::channel::<builtins::CaptureCall>();
     let (reply, answer) = mpsc::channel();
     std::thread::scope(|scope| {
         let spawned = std::thread::Builder::new()

@@ -29,7 +29,7 @@ impl Control {
         fs::write(folder.path().join(BOOT), script)?;
         if let Some(stdin) = &boot.run.stdin {
             let path = folder.path().join(BOOT_STDIN);
-            fs::write(&path, secrets.reveal(stdin))?;
+            fs::write(&path, secrets.reveal(stdin)?)?;
             fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
         }
         Ok(Control(folder))

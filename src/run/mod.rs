@@ -25,7 +25,7 @@ pub use booted_root::BootFailure;
 pub use error::{CommandFailure, Error};
 pub use mount::Mounted;
 pub use process::{PASSED_ON, PATH, how_it_ended};
-pub use secrets::{MissingSecret, Secrets};
+pub use secrets::{MissingSecret, Secrets, UnknownSecret};
 
 use crate::store::Store;
 

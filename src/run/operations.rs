@@ -98,12 +98,7 @@ impl Running<'_> {
     fn file(&self, calls: &[Frame], op: &Op) -> Result<(), Error> {
         let secret = |name: &str| {
             let value = self.settings.secrets.value(name).map(str::to_owned);
-            value.ok_or_else(|| {
-                Box::new(Report::new(
-                    "run::secret",
-                    format!("the secret `{name}` has no value"),
-                ))
-            })
+            value.map_err(|error| Box::new(Report::new("run::secret", error.to_string())))
         };
         let context = FileContext {
             store: self.settings.store.root(),

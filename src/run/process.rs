@@ -81,7 +81,7 @@ pub fn run(
     env.insert("LC_ALL".into(), "C.UTF-8".into());
     env.insert("LANG".into(), "C.UTF-8".into());
     for (name, value) in command.env {
-        env.insert(name.clone(), secrets.reveal(value));
+        env.insert(name.clone(), secrets.reveal(value)?);
     }
     let (program, arguments) = command
         .argv
@@ -104,7 +104,7 @@ pub fn run(
         expression.stderr_file(errors.reopen()?)
     };
     expression = match command.stdin {
-        Some(text) => expression.stdin_bytes(secrets.reveal(text)),
+        Some(text) => expression.stdin_bytes(secrets.reveal(text)?),
         None => expression.stdin_null(),
     }
     .stdout_file(to);

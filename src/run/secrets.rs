@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::diagnose::Frame;
-use crate::plan::{Part, Plan, Text};
-use crate::preview::secret_variable;
+use crate::plan::{Part, Plan, Text, secret_variable};
 
 /// Values by name. Has no `Debug`: they are for no log.
 #[derive(Clone, Default)]
@@ -13,70 +12,98 @@ pub struct Secrets {
     values: BTreeMap<String, String>,
 }
 
+/// A secret that a step needs and whose value is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret `{name}` has no value")]
+pub struct UnknownSecret {
+    pub name: String,
+}
+
+impl From<UnknownSecret> for std::io::Error {
+    fn from(error: UnknownSecret) -> Self {
+        std::io::Error::other(error)
+    }
+}
+
+/// A secret of a plan that has no value, and why.
+#[derive(Debug)]
+pub struct MissingSecret {
+    pub name: String,
+    pub why: String,
+    /// The calls to the operation that needs it first.
+    pub calls: Vec<Frame>,
+}
+
 impl Secrets {
-    /// The values of all secrets that plans name: from `files` (name and path), else
-    /// from `ROOTWRIGHT_SECRET_NAME` in the environment.
-    ///
-    /// # Errors
-    /// The secrets that have no value.
-    pub fn for_plans(
-        plans: &[&Plan],
-        files: &[(String, PathBuf)],
-    ) -> Result<Self, Vec<MissingSecret>> {
-        let mut names = Vec::new();
-        for plan in plans {
-            let json = serde_json::to_value(plan).unwrap_or_default();
-            collect(&json, &mut names);
-        }
-        let mut values = BTreeMap::new();
+    /// Takes the values of the secrets that `plan` uses and that are not known yet: from
+    /// `files` (name and path), else from the environment. Returns those without a value.
+    pub fn collect(&mut self, plan: &Plan, files: &[(String, PathBuf)]) -> Vec<MissingSecret> {
         let mut missing = Vec::new();
-        for name in names {
-            let found = match files.iter().find(|(given, _)| *given == name) {
-                Some((_, path)) => fs_err::read_to_string(path)
-                    .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
-                    .map_err(|error| error.to_string()),
-                None => std::env::var(secret_variable(&name)).map_err(|_| {
-                    format!(
-                        "neither `{}` nor `--secret {name}=FILE` is given",
-                        secret_variable(&name)
-                    )
-                }),
-            };
-            match found {
-                Ok(value) => drop(values.insert(name, value)),
+        for (name, (step, action)) in plan.secrets() {
+            if self.values.contains_key(name) {
+                continue;
+            }
+            match self.find(name, files) {
+                Ok(value) => drop(self.values.insert(name.to_owned(), value)),
                 Err(why) => missing.push(MissingSecret {
-                    calls: first_use(plans, &name),
-                    name,
+                    name: name.to_owned(),
                     why,
+                    calls: super::error::place(step, &action.calls),
                 }),
             }
         }
-        if missing.is_empty() {
-            Ok(Secrets { values })
-        } else {
-            Err(missing)
+        missing
+    }
+
+    fn find(&self, name: &str, files: &[(String, PathBuf)]) -> Result<String, String> {
+        let variable = secret_variable(name);
+        let (value, from) = match files.iter().find(|(given, _)| given == name) {
+            Some((_, path)) => {
+                let text = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
+                let value = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+                (value, path.display().to_string())
+            }
+            None => {
+                // Another recipe of the build may use a name with the same variable.
+                let other = self.values.keys().find(|k| secret_variable(k) == variable);
+                if let Some(other) = other {
+                    return Err(format!("`{variable}` is the value of the secret `{other}`"));
+                }
+                let unset = |_| format!("neither `{variable}` nor `--secret {name}=FILE` is given");
+                (std::env::var(&variable).map_err(unset)?, variable)
+            }
+        };
+        match value.is_empty() {
+            // A CI system sets the variable of a secret that it does not know to nothing.
+            true => Err(format!("`{from}` is empty")),
+            false => Ok(value),
         }
     }
 
-    /// Takes the values of `other` as well.
-    pub fn extend(&mut self, other: Secrets) {
-        self.values.extend(other.values);
-    }
-
     /// The value of one secret.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+    ///
+    /// # Errors
+    /// When it is not known.
+    pub fn value(&self, name: &str) -> Result<&str, UnknownSecret> {
+        let value = self.values.get(name).map(String::as_str);
+        value.ok_or_else(|| UnknownSecret {
+            name: name.to_owned(),
+        })
     }
 
-    /// The text with its secrets' values in their places.
-    pub fn reveal(&self, text: &Text) -> String {
-        text.parts()
-            .iter()
-            .map(|part| match part {
-                Part::Plain(text) => text.as_str(),
-                Part::Secret(name) => self.values.get(name).map_or("", String::as_str),
-            })
-            .collect()
+    /// The text with the values of its secrets.
+    ///
+    /// # Errors
+    /// When one of them is not known.
+    pub fn reveal(&self, text: &Text) -> Result<String, UnknownSecret> {
+        let mut revealed = String::new();
+        for part in text.parts() {
+            revealed.push_str(match part {
+                Part::Plain(text) => text,
+                Part::Secret(name) => self.value(name)?,
+            });
+        }
+        Ok(revealed)
     }
 
     /// A line with every secret's value replaced by its name.
@@ -99,41 +126,14 @@ impl Secrets {
     }
 }
 
-/// A secret that has no value.
-#[derive(Debug)]
-pub struct MissingSecret {
-    pub name: String,
-    pub why: String,
-    /// The calls to the operation that needs it first.
-    pub calls: Vec<Frame>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn first_use(plans: &[&Plan], name: &str) -> Vec<Frame> {
-    let steps = plans.iter().flat_map(|plan| &plan.steps);
-    let mut actions = steps.flat_map(|step| step.actions.iter().map(move |action| (step, action)));
-    let used = actions.find(|(_, action)| {
-        let mut names = Vec::new();
-        collect(
-            &serde_json::to_value(&action.op).unwrap_or_default(),
-            &mut names,
-        );
-        names.iter().any(|used| used == name)
-    });
-    used.map(|(step, action)| super::error::place(step, &action.calls))
-        .unwrap_or_default()
-}
-
-fn collect(value: &serde_json::Value, names: &mut Vec<String>) {
-    match value {
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
-        serde_json::Value::Object(fields) => {
-            if let (1, Some(serde_json::Value::String(name))) = (fields.len(), fields.get("secret"))
-                && !names.contains(name)
-            {
-                names.push(name.clone());
-            }
-            fields.values().for_each(|field| collect(field, names));
-        }
-        _ => {}
+    #[test]
+    fn an_unknown_secret_is_never_an_empty_string() {
+        let text = Text::from("key=").concat(Text::secret("database"));
+        let error = Secrets::default().reveal(&text).unwrap_err();
+        assert_eq!(error.to_string(), "the secret `database` has no value");
     }
 }

@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 
 use super::super::shell_words::word;
-use super::super::text::secrets;
 use super::ops::comment;
-use super::secret_variable;
-use crate::plan::{NeedKind, Plan};
+use crate::plan::{NeedKind, Plan, secret_variable};
 
 /// The comment above everything.
 pub fn comments(plan: &Plan) -> String {
@@ -25,12 +23,8 @@ pub fn comments(plan: &Plan) -> String {
          KEEP    if not empty, the scratch directory is kept",
         plan.rootwright, plan.recipe.path
     );
-    for name in secrets(plan) {
-        let _ = writeln!(
-            text,
-            "    {}    the secret `{name}`",
-            secret_variable(&name)
-        );
+    for name in plan.secrets().into_keys() {
+        let _ = writeln!(text, "    {}    the secret `{name}`", secret_variable(name));
     }
     let mut section = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -55,6 +49,13 @@ pub fn comments(plan: &Plan) -> String {
         plan.assumptions
             .iter()
             .map(|a| format!("{} = {} ({})", a.what, a.value, a.from))
+            .collect(),
+    );
+    section(
+        "Captured",
+        plan.captures
+            .iter()
+            .map(|c| format!("{} ({})", c.describe(), c.captured.origin()))
             .collect(),
     );
     section(
@@ -95,8 +96,8 @@ pub fn checks(plan: &Plan, tools: &[(String, String)]) -> String {
     for (tool, why) in tools {
         let _ = writeln!(out, "need {} {}", word(tool), word(why));
     }
-    for name in secrets(plan) {
-        let variable = secret_variable(&name);
+    for name in plan.secrets().into_keys() {
+        let variable = secret_variable(name);
         let why = format!("in the environment: the secret {name}");
         let _ = writeln!(
             out,

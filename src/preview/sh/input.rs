@@ -2,8 +2,7 @@
 //! where the bytes or the secrets in them do not allow it.
 
 use super::super::shell_words::{ansi_c, is_control, octal, word};
-use super::secret_variable;
-use crate::plan::{Part, Text};
+use crate::plan::{Part, Text, secret_variable};
 
 /// How a command gets its standard input: `{before}COMMAND{after}`, then the lines of `body`.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! What stands above the steps: the recipe, its options, what is assumed.
 
-use std::collections::BTreeSet;
-
 use super::page::{Page, Style, wrap};
-use crate::plan::{Keyring, LibraryUse, NeedKind, NspawnBoot, Op, OptionValue, Plan, Root, Text};
+use crate::plan::{Keyring, LibraryUse, NeedKind, OptionValue, Plan, Root};
 
 /// Where the second column starts.
 const COLUMN: usize = 10;
@@ -42,6 +40,12 @@ pub fn write(page: &mut Page, plan: &Plan) {
         .map(|a| [format!("{} = {}", a.what, a.value), a.from.clone()])
         .collect();
     table(page, "assumed", &assumed);
+    let captured: Vec<[String; 2]> = plan
+        .captures
+        .iter()
+        .map(|c| [c.describe(), c.captured.origin().to_owned()])
+        .collect();
+    table(page, "captured", &captured);
     let inputs: Vec<[String; 2]> = plan
         .inputs
         .iter()
@@ -53,7 +57,7 @@ pub fn write(page: &mut Page, plan: &Plan) {
         })
         .collect();
     table(page, "inputs", &inputs);
-    let secrets = secrets(plan);
+    let secrets: Vec<String> = plan.secrets().into_keys().map(str::to_owned).collect();
     list(page, "secrets", &secrets);
     let needs: Vec<String> = [NeedKind::Tool, NeedKind::File]
         .iter()
@@ -177,28 +181,6 @@ fn short(value: &str) -> String {
     } else {
         value.to_owned()
     }
-}
-
-/// The secrets that the plan uses, by name.
-pub fn secrets(plan: &Plan) -> Vec<String> {
-    let mut names = BTreeSet::new();
-    let mut take = |text: &Text| names.extend(text.secrets().map(str::to_owned));
-    for action in plan.steps.iter().flat_map(|step| &step.actions) {
-        match &action.op {
-            Op::HostRun(run) => {
-                run.env.values().for_each(&mut take);
-                run.stdin.iter().for_each(&mut take);
-            }
-            Op::NspawnRun(run) | Op::NspawnBoot(NspawnBoot { run, .. }) => {
-                run.env.values().for_each(&mut take);
-                run.stdin.iter().for_each(&mut take);
-            }
-            Op::WriteFile(file) => take(&file.content),
-            Op::AppendFile(file) => take(&file.content),
-            _ => {}
-        }
-    }
-    names.into_iter().collect()
 }
 
 fn row(page: &mut Page, key: &str, cells: &[(Style, String)]) {

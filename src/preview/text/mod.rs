@@ -6,8 +6,6 @@ mod headline;
 mod page;
 mod totals;
 
-pub use head::secrets;
-
 use std::collections::BTreeMap;
 
 use self::page::{Page, Style, wrap};
