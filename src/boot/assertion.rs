@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::{CHECK, Check, Error, MACHINES, Means, Place, START, Verdict, Wanted, boot, name};
+use super::{BootFiles, CHECK, Check, Error, MACHINES, Means, START, Verdict, Wanted, boot, name};
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::export::Opened;
 use crate::plan::command::quote_all;
@@ -76,7 +76,7 @@ impl<'a> Boots<'a> {
             Box::new(with_rollback(report, &opened))
         };
         let means = Means::new(&self.machines, &self.check, &self.start).map_err(failed)?;
-        let place = Place {
+        let place = BootFiles {
             folder: job.work,
             console: job.console.to_owned(),
         };

@@ -116,7 +116,7 @@ impl Means {
 }
 
 /// Where a boot happens.
-pub struct Place<'a> {
+pub struct BootFiles<'a> {
     /// A folder of its own for sockets, logs of servers and the like.
     pub folder: &'a Path,
     /// Where the console's output goes.
@@ -142,7 +142,7 @@ pub fn boot(
     opened: &Opened,
     wanted: &Wanted,
     means: &Means,
-    place: &Place<'_>,
+    place: &BootFiles<'_>,
     interrupted: &(dyn Fn() -> bool + Sync),
     see: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Verdict, Error> {
@@ -154,7 +154,7 @@ fn checked(
     opened: &Opened,
     wanted: &Wanted,
     means: &Means,
-    place: &Place<'_>,
+    place: &BootFiles<'_>,
     interrupted: &dyn Fn() -> bool,
     see: &mut dyn FnMut(&str),
 ) -> Result<Verdict, Error> {
@@ -265,7 +265,7 @@ pub fn attend(
     opened: &Opened,
     wanted: &Wanted,
     means: &Means,
-    place: &Place<'_>,
+    place: &BootFiles<'_>,
 ) -> Result<(), Error> {
     bootable(opened)?;
     in_own_network(|| {

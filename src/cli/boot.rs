@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs, build, namespaces_as_root};
-use crate::boot::{self, Error, Means, Place, Verdict, Wanted};
+use crate::boot::{self, BootFiles, Error, Means, Verdict, Wanted};
 use crate::build::preflight::{self, Preflight};
 use crate::diagnose::Report;
 use crate::diagnose::Trouble;
@@ -148,7 +148,7 @@ fn one(
     printer: &Printer,
 ) -> Result<Option<Verdict>, Error> {
     let folder = tempfile::tempdir()?;
-    let place = Place {
+    let place = BootFiles {
         folder: folder.path(),
         console: store.logs()?.join("console.log"),
     };

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs, namespaces_as_root, preview};
 use crate::diagnose::{Report, Trouble};
-use crate::run::changed_files::{Change, Kind, hunks};
+use crate::run::changed_files::{Change, ChangeKind, hunks};
 use crate::run::shell::{BuiltRoot, NotBuilt, Point, shell};
 use crate::run::{self, Secrets};
 
@@ -86,9 +86,9 @@ fn written(changes: &[Change]) -> String {
     let mut out = String::new();
     for change in changes {
         let mark = match change.kind {
-            Kind::Added => '+',
-            Kind::Changed => '~',
-            Kind::Removed => '-',
+            ChangeKind::Added => '+',
+            ChangeKind::Changed => '~',
+            ChangeKind::Removed => '-',
         };
         let slash = if change.is_dir { "/" } else { "" };
         let note = match change.note.is_empty() {

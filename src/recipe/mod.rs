@@ -8,6 +8,7 @@ mod analysis;
 mod args;
 mod builtins;
 mod call;
+pub mod check;
 mod current;
 mod disabled;
 pub mod doc;
@@ -144,16 +145,6 @@ pub fn evaluate_here(
     capture: Rc<RefCell<dyn Capture>>,
 ) -> Result<Evaluation, Failure> {
     engine::evaluate(recipe, settings, builtins::CaptureSlot::Here(capture))
-}
-
-/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it, in
-/// this thread, for which [`parallel::each`] has made room. Its imports are looked for in
-/// `repository` too, where no configuration names another.
-///
-/// # Errors
-/// Everything that is wrong with the module and what it imports.
-pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
-    engine::check_module(module, repository, settings)
 }
 
 /// The known causes of failures that the stdlib has. Read when something has failed.
