@@ -414,8 +414,7 @@ fn room_for_exports_is_looked_at() {
         .unwrap();
     let list = stdout(&output);
     assert!(output.status.success(), "{list}{}", stderr(&output));
-    let said =
-        "unknown  space for what is exported: 8 MiB are free, and as many as 1024 may be needed";
+    let said = "unknown  space for exports: 8 MiB are free, up to 1024 may be needed";
     assert!(list.contains(said), "{list}");
 }
 

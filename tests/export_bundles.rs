@@ -188,6 +188,7 @@ impl Fixture {
             }],
             inputs: Vec::new(),
             assumptions: Vec::new(),
+            captures: Vec::new(),
             messages: Vec::new(),
             needs: Vec::new(),
             checks: Vec::new(),

@@ -24,7 +24,7 @@ struct Preview;
 
 impl Capture for Preview {
     fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        rootwright::run::PreviewCapture::default().capture(request)
+        rootwright::build::PreviewCapture::default().capture(request)
     }
 }
 

@@ -6,11 +6,8 @@ use clap::ValueEnum;
 
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
-use crate::build::PreviewCapture;
-use crate::build::cache::preview;
+use crate::build::cache;
 use crate::preview;
-use crate::recipe;
-use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -34,25 +31,19 @@ enum Format {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let settings = global.settings(&args.recipe)?;
-    let store = Store::existing(&global.store(&settings));
-    let versions = global.versions()?;
-    let mut capture = PreviewCapture {
-        store: store.clone(),
-        versions: versions.clone(),
-    };
-    let evaluation = recipe::evaluate(&args.recipe.recipe, &settings, &mut capture)?;
+    let previewed = global.preview(&args.recipe)?;
+    let plan = &previewed.evaluation.plan;
     printer.out(&match args.format {
         Format::Text => {
             let mut options = printer.text_options();
-            if let Some(store) = &store {
-                options.status = preview(&evaluation.plan, store, &versions);
+            if let Some(store) = &previewed.store {
+                options.status = cache::preview(plan, store, &previewed.versions);
             }
-            preview::text(&evaluation.plan, &options)
+            preview::text(plan, &options)
         }
-        Format::Json => preview::json(&evaluation.plan),
-        Format::Sh => preview::sh(&evaluation.plan),
-        Format::Graph => preview::graph(&evaluation.plan),
+        Format::Json => preview::json(plan),
+        Format::Sh => preview::sh(plan),
+        Format::Graph => preview::graph(plan),
         Format::Schema => preview::schema(),
     });
     Ok(ExitCode::SUCCESS)

@@ -35,6 +35,7 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
             libraries: Vec::new(),
             inputs: Vec::new(),
             assumptions: Vec::new(),
+            captures: Vec::new(),
             messages: Vec::new(),
             needs: Vec::new(),
             checks: Vec::new(),

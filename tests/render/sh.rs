@@ -1,8 +1,9 @@
 use std::io::Write;
 use std::process::Command;
 
+use rootwright::plan::secret_variable;
 use rootwright::plan::{Format, Op, Plan};
-use rootwright::preview::{secret_variable, sh};
+use rootwright::preview::sh;
 
 use crate::plans::{self, export, plan, write};
 

@@ -254,7 +254,9 @@ fn check_value(
         return Err(Box::new(report));
     }
     if let Some(pattern) = pattern
-        && !items.iter().all(|item| pattern.whole.is_match(&plain(item)))
+        && !items
+            .iter()
+            .all(|item| pattern.whole.is_match(&plain(item)))
     {
         let shown = &pattern.pattern;
         return Err(bad_value(
@@ -296,6 +298,9 @@ fn plain(value: &Value) -> String {
 
 /// Refuses options that were given and that the recipe never declared.
 pub fn check_given(session: &Session) -> Outcome<()> {
+    if session.settings.shared_options {
+        return Ok(());
+    }
     let taken = session.taken.borrow();
     let Some((unknown, _)) = session
         .settings

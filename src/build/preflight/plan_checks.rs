@@ -13,19 +13,19 @@
 //! {"unknown": …}    what could not be checked, and why
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::HostTools;
-use crate::diagnose::{Frame, Position, Report, Severity, SourceMap, Span};
-use crate::plan::{Check, Plan, Unresolved};
-use crate::run::how_it_ended;
+use super::call_site::{field, own_frames, word};
+use super::{Checked, Findings, HostTools};
+use crate::diagnose::{Report, Severity, SourceMap};
+use crate::plan::{Check, Key, Plan, Unresolved};
 use crate::run::process::Process;
-use crate::run::{Settings, Values};
+use crate::run::{Settings, Values, how_it_ended};
 
 /// How many run at a time: mostly they wait for an answer.
 const AT_A_TIME: usize = 4;
@@ -33,8 +33,6 @@ const AT_A_TIME: usize = 4;
 const MOST_BYTES: usize = 1 << 20;
 /// Lines of a check that are read.
 const MOST_LINES: usize = 200;
-/// How the names of embedded scripts begin in spans.
-const STDLIB: &str = "stdlib:";
 
 /// A line of a check's output.
 #[derive(Debug, Deserialize)]
@@ -52,46 +50,66 @@ struct Line {
     /// The field of the call, or the word in it, that is underlined.
     field: Option<String>,
     word: Option<String>,
-    /// Packages that would cure it, by family of the host.
+    /// Packages that would fix it, by family of the host.
     #[serde(default)]
     packages: BTreeMap<String, String>,
 }
 
 /// What one check found.
 #[derive(Debug, Default)]
-pub struct Checked {
-    pub about: String,
-    pub wrong: Vec<Report>,
-    /// What is odd, and keeps nobody from building.
-    pub odd: Vec<Report>,
+struct Answer {
+    about: String,
+    errors: Vec<Report>,
+    warnings: Vec<Report>,
     /// What could not be checked, and why.
-    pub unknown: Vec<String>,
-    /// Packages of this host that would cure something.
-    pub packages: Vec<String>,
+    unknown: Vec<String>,
+    /// Packages of this host that would fix something.
+    packages: Vec<String>,
 }
 
 /// What checks are given beside the plan.
-pub struct Circumstances<'a> {
+pub struct Environment<'a> {
     pub tools: &'a HostTools,
     pub sources: &'a SourceMap,
     /// A folder of the store for what checks keep.
     pub cache: &'a Path,
     /// How long each may take.
-    pub limit: Duration,
-    /// Whether archives are asked, too.
-    pub archives: bool,
+    pub timeout: Duration,
+    /// Whether repositories are asked, too.
+    pub repositories: bool,
     pub settings: &'a Settings,
 }
 
-/// Runs the checks of a plan, several at once.
-pub fn run(plan: &Plan, circumstances: &Circumstances<'_>) -> Vec<Checked> {
-    let asked: Vec<&Check> = plan
+/// Runs the checks of a plan that were not run before, several at once.
+pub fn check(
+    plan: &Plan,
+    environment: &Environment<'_>,
+    checked: &mut BTreeSet<Checked>,
+    findings: &mut Findings,
+) {
+    let known = |check: &Check| Key::of(&[serde_json::to_vec(check).unwrap_or_default()]);
+    let checks = plan
         .checks
         .iter()
-        .filter(|check| circumstances.archives || check.sources.is_empty())
+        .filter(|check| environment.repositories || check.sources.is_empty());
+    let checks: Vec<&Check> = checks
+        .filter(|check| checked.insert(Checked::PlanCheck(known(check))))
         .collect();
-    let next = Mutex::new(asked.iter().enumerate());
-    let mut found: Vec<(usize, Checked)> = std::thread::scope(|scope| {
+    for answer in run(plan, &checks, environment) {
+        if !answer.errors.is_empty() || answer.unknown.is_empty() {
+            findings.add(answer.about.clone(), answer.errors);
+        }
+        for why in answer.unknown {
+            findings.unknown(answer.about.clone(), why);
+        }
+        findings.warnings.extend(answer.warnings);
+        findings.packages.extend(answer.packages);
+    }
+}
+
+fn run(plan: &Plan, checks: &[&Check], environment: &Environment<'_>) -> Vec<Answer> {
+    let next = Mutex::new(checks.iter().enumerate());
+    let mut found: Vec<(usize, Answer)> = std::thread::scope(|scope| {
         let work = || {
             let mut found = Vec::new();
             loop {
@@ -99,10 +117,10 @@ pub fn run(plan: &Plan, circumstances: &Circumstances<'_>) -> Vec<Checked> {
                 let Ok(Some((number, check))) = taken else {
                     return found;
                 };
-                found.push((number, one(plan, check, circumstances)));
+                found.push((number, one(plan, check, environment)));
             }
         };
-        let workers: Vec<_> = (0..AT_A_TIME.min(asked.len()))
+        let workers: Vec<_> = (0..AT_A_TIME.min(checks.len()))
             .map(|_| scope.spawn(work))
             .collect();
         workers
@@ -114,32 +132,32 @@ pub fn run(plan: &Plan, circumstances: &Circumstances<'_>) -> Vec<Checked> {
     found.into_iter().map(|(_, checked)| checked).collect()
 }
 
-fn one(plan: &Plan, check: &Check, circumstances: &Circumstances<'_>) -> Checked {
-    let mut checked = Checked {
+fn one(plan: &Plan, check: &Check, environment: &Environment<'_>) -> Answer {
+    let mut answer = Answer {
         about: check.about.clone(),
-        ..Checked::default()
+        ..Answer::default()
     };
-    match listen(plan, check, circumstances) {
+    match listen(plan, check, environment) {
         Ok((lines, trouble)) => {
             for line in lines {
-                take(&mut checked, line, check, circumstances);
+                take(&mut answer, line, check, environment);
             }
-            checked.unknown.extend(trouble);
+            answer.unknown.extend(trouble);
         }
-        Err(error) => checked
+        Err(error) => answer
             .unknown
             .push(format!("the check did not run: {error}")),
     }
-    checked
+    answer
 }
 
 /// Runs the command; gives the lines that it printed, and what went wrong with it itself.
 fn listen(
     plan: &Plan,
     check: &Check,
-    circumstances: &Circumstances<'_>,
+    environment: &Environment<'_>,
 ) -> std::io::Result<(Vec<Line>, Option<String>)> {
-    let limit = circumstances.limit;
+    let timeout = environment.timeout;
     let folder = tempfile::tempdir()?;
     let names: String = check
         .wants
@@ -148,7 +166,7 @@ fn listen(
         .collect();
     let values = Values {
         plan,
-        settings: circumstances.settings,
+        settings: environment.settings,
         root: Path::new("/"),
     };
     let missing = |missing: Unresolved| std::io::Error::other(missing.to_string());
@@ -157,12 +175,12 @@ fn listen(
     let mut process = Process::new(argv.map_err(missing)?)
         .env("HOME", folder.path())
         .env("TMPDIR", folder.path())
-        .env("CACHE", circumstances.cache)
+        .env("CACHE", environment.cache)
         // A little less than it has: what it knows, it can still say.
-        .env("PATIENCE", (limit.as_secs().max(2) - 1).to_string())
+        .env("PATIENCE", (timeout.as_secs().max(2) - 1).to_string())
         .dir(folder.path())
         .stdin(names)
-        .limit(limit);
+        .limit(timeout);
     for (name, value) in &check.env {
         process = process.env(name, value.resolve(&values).map_err(missing)?);
     }
@@ -179,7 +197,7 @@ fn listen(
         }
     }
     let trouble = if said.ended.timed_out {
-        let seconds = limit.as_secs();
+        let seconds = timeout.as_secs();
         Some(format!("no answer within {seconds} seconds"))
     } else if !said.ended.status.success() {
         let errors = said.stderr();
@@ -193,14 +211,14 @@ fn listen(
 }
 
 /// Adds what a line says.
-fn take(checked: &mut Checked, line: Line, check: &Check, circumstances: &Circumstances<'_>) {
+fn take(answer: &mut Answer, line: Line, check: &Check, environment: &Environment<'_>) {
     if let Some(unknown) = line.unknown {
-        checked.unknown.push(unknown);
+        answer.unknown.push(unknown);
         return;
     }
     let Some(message) = line.message else {
         let why = "the check printed a line without a message";
-        checked.unknown.push(why.to_owned());
+        answer.unknown.push(why.to_owned());
         return;
     };
     let want = line
@@ -208,12 +226,12 @@ fn take(checked: &mut Checked, line: Line, check: &Check, circumstances: &Circum
         .and_then(|number| check.wants.get(number.checked_sub(1)?));
     if let Some(step) = want.and_then(|want| want.after) {
         let why = format!("{message}, but step {step} may add others");
-        checked.unknown.push(why);
+        answer.unknown.push(why);
         return;
     }
     let calls = want.map_or(&check.calls, |want| &want.calls);
     let calls = own_frames(calls);
-    let sources = circumstances.sources;
+    let sources = environment.sources;
     let literal = want.and_then(|want| want.literal.clone());
     let focus = literal.or_else(|| {
         calls.iter().rev().find_map(|frame| {
@@ -228,84 +246,10 @@ fn take(checked: &mut Checked, line: Line, check: &Check, circumstances: &Circum
     if focus.is_some() {
         report = report.focus(focus).label("here");
     }
-    let (report, package) = circumstances.tools.cured_by(report, &line.packages);
-    checked.packages.extend(package);
+    let (report, package) = environment.tools.fixed_by(report, &line.packages);
+    answer.packages.extend(package);
     match line.severity {
-        Severity::Error => checked.wrong.push(report),
-        Severity::Warning | Severity::Note => checked.odd.push(report),
+        Severity::Error => answer.errors.push(report),
+        Severity::Warning | Severity::Note => answer.warnings.push(report),
     }
-}
-
-/// The calls of the recipe and its own modules: how the stdlib asks is of no interest to who
-/// has to mend the recipe.
-fn own_frames(calls: &[Frame]) -> Vec<Frame> {
-    let own = |frame: &&Frame| !frame.span.file.starts_with(STDLIB);
-    calls.iter().take_while(own).cloned().collect()
-}
-
-/// The report, drawn at the first of these fields that the call has.
-pub fn at_field(mut report: Report, sources: &SourceMap, fields: &[&str]) -> Report {
-    report.trace = own_frames(&report.trace);
-    let focus = fields.iter().find_map(|name| {
-        let frames = report.trace.iter().rev();
-        frames
-            .filter_map(|frame| field(sources, frame, name))
-            .next()
-    });
-    match focus {
-        Some(span) => report.focus(Some(span)).label("here"),
-        None => report,
-    }
-}
-
-/// Where a call names a word in quotes.
-fn word(sources: &SourceMap, frame: &Frame, word: &str) -> Option<Span> {
-    let quoted = ['"', '`'].map(|quote| format!("{quote}{word}{quote}"));
-    find(sources, frame, |text| {
-        let at = quoted.iter().find_map(|quoted| text.find(quoted))?;
-        Some((at, word.len() + 2))
-    })
-}
-
-/// Where a call has a field of this name.
-fn field(sources: &SourceMap, frame: &Frame, name: &str) -> Option<Span> {
-    find(sources, frame, |text| {
-        let begins = |at: usize| {
-            let before = text.get(..at).and_then(|text| text.chars().next_back());
-            before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '"')
-        };
-        let ends = |at: usize| {
-            let rest = text.get(at + name.len()..).unwrap_or_default();
-            rest.trim_start().starts_with(':')
-        };
-        text.match_indices(name)
-            .map(|(at, _)| at)
-            .find(|at| begins(*at) && ends(*at))
-            .map(|at| (at, name.len()))
-    })
-}
-
-/// A place in the text of a call, from its byte offset and its length.
-fn find(
-    sources: &SourceMap,
-    frame: &Frame,
-    look: impl FnOnce(&str) -> Option<(usize, usize)>,
-) -> Option<Span> {
-    let text = sources.get(&frame.span.file)?;
-    let range = sources.byte_range(&frame.span)?;
-    let (offset, length) = look(text.get(range.clone())?)?;
-    let start = range.start + offset;
-    let position = |byte: usize| -> Option<Position> {
-        let before = text.get(..byte)?;
-        let line = before.rsplit('\n').next().unwrap_or(before);
-        Some(Position {
-            line: u32::try_from(before.matches('\n').count()).ok()? + 1,
-            column: u32::try_from(line.chars().count()).ok()? + 1,
-        })
-    };
-    Some(Span {
-        file: frame.span.file.clone(),
-        start: position(start)?,
-        end: position(start + length)?,
-    })
 }
