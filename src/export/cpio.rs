@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use super::stage::Staged;
+use super::tool::Places;
 use super::{Error, tool};
-use crate::plan::image::cpio_argvs;
+use crate::plan::tool::cpio;
 use crate::plan::{Compression, Export};
 
 pub fn write(
@@ -16,10 +17,16 @@ pub fn write(
     file: &Path,
 ) -> Result<(), Error> {
     let tree = Staged::new(export, root, staging)?;
-    let mut argvs = cpio_argvs().to_vec();
-    if let Some(program) = compression.argv() {
-        argvs.push(program.iter().map(|&word| word.to_owned()).collect());
-    }
+    let places = Places {
+        export,
+        root,
+        tree: tree.path(),
+        output: file,
+    };
+    let argvs: Vec<Vec<String>> = cpio(compression)
+        .iter()
+        .map(|words| places.argv(words))
+        .collect();
     let pipe = argvs
         .iter()
         .map(|argv| tool::expression(argv).dir(tree.path()))

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::stage::Staged;
+use super::tool::Places;
 use super::{Error, tool};
-use crate::plan::image::erofs_argv;
+use crate::plan::tool::erofs;
 use crate::plan::{Compression, Export};
 
 pub fn write(
@@ -15,12 +16,11 @@ pub fn write(
     file: &Path,
 ) -> Result<(), Error> {
     let tree = Staged::new(export, root, staging)?;
-    let argv = erofs_argv(
+    let places = Places {
         export,
-        compression,
-        &file.display().to_string(),
-        &tree.path().display().to_string(),
-    );
-    let pack = tool::dated(export, tool::expression(&argv));
-    tool::run("pack the root into", file, &pack, &[&argv])
+        root,
+        tree: tree.path(),
+        output: file,
+    };
+    tool::pack(&places, &erofs(export, compression))
 }

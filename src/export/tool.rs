@@ -6,10 +6,47 @@ use duct::Expression;
 
 use super::Error;
 use crate::diagnose::CommandReport;
+use crate::plan::tool::{ToolPart, ToolWord};
 use crate::plan::{Export, Times, command};
 
 /// As many lines of a tool's complaints as an error shows.
 const SHOWN: usize = 20;
+
+/// What the parts of a tool's command line stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    pub export: &'a Export,
+    pub root: &'a Path,
+    /// Where there is no copy, the root itself.
+    pub tree: &'a Path,
+    pub output: &'a Path,
+}
+
+impl Places<'_> {
+    pub fn argv(&self, words: &[ToolWord]) -> Vec<String> {
+        words.iter().map(|word| self.word(word)).collect()
+    }
+
+    fn word(&self, word: &ToolWord) -> String {
+        let path = |path: &Path| path.display().to_string();
+        let parts = word.0.iter().map(|part| match part {
+            ToolPart::Literal(text) => text.clone(),
+            ToolPart::Root => path(self.root),
+            ToolPart::Tree => path(self.tree),
+            ToolPart::Output => path(self.output),
+            ToolPart::Time => seconds(self.export).unwrap_or_default().to_string(),
+        });
+        parts.collect()
+    }
+}
+
+/// The time of the image; exports whose root decides it are asked before (`with_time`).
+fn seconds(export: &Export) -> Option<u64> {
+    match export.times {
+        Times::Until { seconds } => Some(seconds),
+        Times::Kept | Times::Newest { .. } => None,
+    }
+}
 
 /// A command line as an expression. Messages are in English, so that a cause is known.
 pub fn expression(argv: &[String]) -> Expression {
@@ -20,15 +57,22 @@ pub fn expression(argv: &[String]) -> Expression {
 /// Gives tools the time of the image: mksquashfs and mkfs.erofs by the common name, e2fsprogs
 /// before 1.47.1 by its own.
 pub fn dated(export: &Export, expression: Expression) -> Expression {
-    match export.times {
-        Times::Until { seconds } => expression
+    match seconds(export) {
+        Some(seconds) => expression
             .env("SOURCE_DATE_EPOCH", seconds.to_string())
             .env("E2FSPROGS_FAKE_TIME", seconds.to_string()),
-        Times::Kept | Times::Newest { .. } => expression.env_remove("SOURCE_DATE_EPOCH"),
+        None => expression.env_remove("SOURCE_DATE_EPOCH"),
     }
 }
 
-/// Runs a command, and gives what it prints.
+/// Packs the root with one tool, whose messages are complaints.
+pub fn pack(places: &Places<'_>, words: &[ToolWord]) -> Result<(), Error> {
+    let argv = places.argv(words);
+    let pack = dated(places.export, expression(&argv));
+    run("pack the root into", places.output, &pack, &[&argv])
+}
+
+/// Runs a command, and returns what it prints.
 pub fn output(doing: &'static str, path: &Path, argv: &[String]) -> Result<String, Error> {
     let file = tempfile::NamedTempFile::new().map_err(|error| Error::Io {
         doing,

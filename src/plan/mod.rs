@@ -11,13 +11,14 @@ pub mod command;
 pub mod digest;
 mod export;
 mod grant;
-pub mod image;
 mod keyring;
 mod layer;
 mod op;
 pub mod policy;
 mod run;
+mod server_text;
 mod text;
+pub mod tool;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +33,7 @@ pub use grant::Grant;
 pub use keyring::{KEYRINGS, KeyFile, Keyring, keyring_path};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
+pub use server_text::{ServerField, ServerPart, ServerText};
 pub use run::{Bind, Command, Downloads, Run, RunPlace, Script, Verdict};
 pub use text::{Argument, Names, Part, Resolve, Text, Unresolved};
 
