@@ -9,7 +9,7 @@ use super::cache::Prepared;
 use super::schedule::run_all;
 use super::tasks::{LayerOf, Numbered, Outcome, Runner};
 use crate::boot::Boots;
-use crate::plan::{Key, NspawnRun, Op, RootId, Step, command};
+use crate::plan::{Key, Names, Op, RootId, Run, Step};
 use crate::run::{Error, Settings, interrupt};
 
 /// A build that failed: its place in the list, and why.
@@ -166,7 +166,7 @@ fn booted(step: &Step) -> impl Iterator<Item = &str> {
 pub fn capture(
     build: &Prepared,
     root: RootId,
-    run: &NspawnRun,
+    run: &Run,
     settings: &Settings,
     events: &dyn Events,
 ) -> Result<String, Error> {
@@ -181,13 +181,15 @@ pub fn capture(
         number: build.plan.steps.len() + 1,
         root: Some(root),
         call: "capture".to_owned(),
-        label: format!("capture {}", command::quote_all(&run.argv)),
+        label: format!("capture {}", run.command.shown()),
         calls: Vec::new(),
-        archives: Vec::new(),
+        repositories: Vec::new(),
+        uses: Names::default(),
+        capabilities: Vec::new(),
         actions: Vec::new(),
     };
     let open = runner.open(&build.stack(root, usize::MAX))?;
     let running = runner.running(of, &step, open.root());
-    let ended = running.in_root(&[], run, false)?;
+    let ended = running.command(&[], run, false)?;
     Ok(ended.output.join("\n"))
 }

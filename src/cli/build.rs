@@ -17,7 +17,7 @@ use crate::build::{BuildCapture, Failed, Outcome, Prepared, preflight};
 use crate::diagnose::Report;
 use crate::diagnose::Trouble;
 use crate::plan::policy::Permissions;
-use crate::plan::{Op, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::preview::StepStatus;
 use crate::recipe::stdlib::Stdlib;
 use crate::recipe::{self, Evaluation, Settings};
@@ -189,6 +189,7 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
         secrets: Secrets::default(),
+        files: run::Files::default(),
     };
     let mut ready = Vec::new();
     for (recipe, options) in recipes {
@@ -352,10 +353,10 @@ fn reachable(
                 let on_host = step
                     .actions
                     .iter()
-                    .any(|action| matches!(action.op, Op::HostRun(_)));
-                let archives = step.archives.iter();
+                    .any(|action| action.op.run().is_some_and(|run| run.place.is_host()));
+                let archives = step.repositories.iter();
                 let mut far = archives
-                    .filter_map(|index| build.plan.archives.get(*index))
+                    .filter_map(|index| build.plan.repositories.get(*index))
                     .filter(|archive| !archive.url.starts_with("file:"));
                 if let Some(archive) = far.next().filter(|_| on_host) {
                     reports.push(
@@ -420,7 +421,7 @@ fn before(
                 && plan
                     .steps
                     .iter()
-                    .any(|step| !step.archives.is_empty() && runs(step)),
+                    .any(|step| !step.repositories.is_empty() && runs(step)),
             runs: plan
                 .steps
                 .iter()

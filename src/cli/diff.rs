@@ -322,6 +322,7 @@ fn last_build(one: &One<'_>, args: &Args, global: &Global) -> Result<(Side, Kept
         store,
         out: PathBuf::new(),
         secrets: Secrets::default(),
+        files: run::Files::default(),
     };
     let not_built = || {
         Report::new(

@@ -55,6 +55,7 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
         secrets: Secrets::default(),
+        files: run::Files::default(),
     };
     let depth = Depth {
         secrets: preflight::secret_files(&args.secrets),

@@ -155,6 +155,7 @@ fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table:
         store,
         out: PathBuf::new(),
         secrets: Secrets::default(),
+        files: run::Files::default(),
     };
     let built = shell::last(&run_settings.store, &plan).ok_or_else(|| not_built(&plan))?;
     let mut worst = ExitCode::SUCCESS;

@@ -91,6 +91,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         store,
         out: PathBuf::new(),
         secrets,
+        files: run::Files::default(),
     };
     let place = place(&built, point, &run_settings).map_err(|error| fail(&error, plan))?;
     let done = shell(

@@ -8,6 +8,7 @@ use super::tool::Places;
 use super::{Error, tool};
 use crate::plan::tool::cpio;
 use crate::plan::{Compression, Export};
+use crate::run::process::Process;
 
 pub fn write(
     export: &Export,
@@ -23,15 +24,12 @@ pub fn write(
         tree: tree.path(),
         output: file,
     };
-    let argvs: Vec<Vec<String>> = cpio(compression)
+    let mut processes: Vec<Process> = cpio(compression)
         .iter()
-        .map(|words| places.argv(words))
+        .map(|words| tool::process(&places.argv(words)).dir(tree.path()))
         .collect();
-    let pipe = argvs
-        .iter()
-        .map(|argv| tool::expression(argv).dir(tree.path()))
-        .reduce(|left, right| left.pipe(right));
-    let Some(pipe) = pipe else { return Ok(()) };
-    let shown: Vec<&[String]> = argvs.iter().map(Vec::as_slice).collect();
-    tool::run("pack the root into", file, &pipe.stdout_path(file), &shown)
+    if let Some(last) = processes.pop() {
+        processes.push(last.stdout_file(tool::create(file)?));
+    }
+    tool::pipe("pack the root into", file, processes)
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::stage::Staged;
+use super::Error;
 use super::tool::Places;
-use super::{Error, tool};
 use crate::plan::tool::erofs;
 use crate::plan::{Compression, Export};
 
@@ -22,5 +22,5 @@ pub fn write(
         tree: tree.path(),
         output: file,
     };
-    tool::pack(&places, &erofs(export, compression))
+    places.pack(&erofs(export, compression))
 }

@@ -56,7 +56,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
                 tree: job.root,
                 output: &path,
             };
-            tool::pack(&places, &tar(export, Compression::None, ToolPart::Output))?;
+            places.pack(&tar(export, Compression::None, ToolPart::Output))?;
             let label = "rootwright".to_owned();
             vec![LayerTar { path, label }]
         }
@@ -114,7 +114,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
             tree: &layout,
             output: to,
         };
-        tool::pack(&places, &oci_archive(export))?;
+        places.pack(&oci_archive(export))?;
     }
     Ok(())
 }
@@ -135,8 +135,10 @@ fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Er
         }
         Some(program) => {
             let argv: Vec<String> = program.iter().map(|&word| word.to_owned()).collect();
-            let run = tool::expression(&argv).stdin_path(tar).stdout_path(&packed);
-            tool::run("pack a layer into", &packed, &run, &[&argv])?;
+            let run = tool::process(&argv)
+                .stdin_file(fs::File::open(tar).map_err(failed)?)
+                .stdout_file(tool::create(&packed)?);
+            tool::run("pack a layer into", &packed, run)?;
             format!("{media}+{}", compression.name())
         }
     };

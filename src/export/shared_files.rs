@@ -58,7 +58,7 @@ pub fn write(
         return stage::copy(export, root, dest);
     }
     let copy = places.argv(&copy());
-    tool::run("copy the root to", dest, &tool::expression(&copy), &[&copy])
+    tool::run("copy the root to", dest, tool::process(&copy))
 }
 
 /// Tries with a file of two bytes what the file systems can.
@@ -106,8 +106,8 @@ fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
     pack.extend(["--anchored", "--no-wildcards"].map(str::to_owned));
     pack.push(format!("--exclude-from={}", list.path().display()));
     pack.extend(members);
-    let pipe = tool::expression(&pack).pipe(tool::expression(&unpack));
-    tool::run("copy the root to", dest, &pipe, &[&pack, &unpack])?;
+    let processes = vec![tool::process(&pack), tool::process(&unpack)];
+    tool::pipe("copy the root to", dest, processes)?;
     let mut folders = BTreeSet::new();
     for name in &same {
         put(&root.join(name), &before.join(name), &dest.join(name), way).map_err(failed)?;

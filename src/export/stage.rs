@@ -90,6 +90,6 @@ pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
         output: dest,
     };
     let [pack, unpack] = tar_copy(export, ToolPart::Output).map(|words| places.argv(&words));
-    let pipe = tool::expression(&pack).pipe(tool::expression(&unpack));
-    tool::run("copy the root to", dest, &pipe, &[&pack, &unpack])
+    let processes = vec![tool::process(&pack), tool::process(&unpack)];
+    tool::pipe("copy the root to", dest, processes)
 }

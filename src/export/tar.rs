@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::Error;
 use super::tool::Places;
-use super::{Error, tool};
 use crate::plan::tool::{ToolPart, tar};
 use crate::plan::{Compression, Export};
 
@@ -19,5 +19,5 @@ pub fn write(
         tree: root,
         output: file,
     };
-    tool::pack(&places, &tar(export, compression, ToolPart::Output))
+    places.pack(&tar(export, compression, ToolPart::Output))
 }

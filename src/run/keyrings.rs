@@ -5,16 +5,17 @@
 //! matter who hands it over.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use fs_err as fs;
 
-use super::process::{PASSED_ON, PATH};
+use super::Files;
+use super::process::{Captured, Process};
 use crate::diagnose::Report;
-use crate::plan::{KEYRINGS, Keyring, Plan, Step, command};
+use crate::plan::{KEYRINGS, KeyFile, Keyring, Plan, command};
 use crate::store::Store;
 
 /// How long keys that no file of the host has are used before they are fetched again: an
@@ -22,27 +23,20 @@ use crate::store::Store;
 const FETCHED_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Bytes of a file that is looked at for keys.
 const LARGEST: u64 = 32 << 20;
-
-/// The keyrings of a plan that a step names.
-pub fn of_step<'a>(plan: &'a Plan, step: &Step) -> Vec<&'a Keyring> {
-    if plan.keyrings.is_empty() {
-        return Vec::new();
-    }
-    // As bytes: a path stands in arguments, in standard input and in environments.
-    let canonical = step.canonical();
-    let names = |keyring: &&Keyring| {
-        let name = keyring.name().as_bytes();
-        canonical.windows(name.len()).any(|window| window == name)
-    };
-    plan.keyrings.iter().filter(names).collect()
-}
+/// Bytes of what a program prints: gpg prints keys.
+const MOST_OUTPUT: usize = 64 << 20;
 
 /// Makes a keyring, unless it is in place.
 ///
 /// # Errors
 /// A report with the place of the call that asks for it: keys that are found nowhere.
-pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
-    let place = Path::new(KEYRINGS).join(keyring.name());
+pub fn ensure(
+    keyring: &Keyring,
+    plan: &Plan,
+    files: &Files,
+    store: &Store,
+) -> Result<(), Box<Report>> {
+    let place = PathBuf::from(keyring.path());
     if place.exists() {
         return Ok(());
     }
@@ -52,8 +46,8 @@ pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
     };
     fs::create_dir_all(KEYRINGS).map_err(failed)?;
     let kept = store.root().join("keyrings");
-    let made = kept.join(keyring.name());
-    let mut making = Making::new(keyring).map_err(failed)?;
+    let made = kept.join(&keyring.name);
+    let mut making = Making::new(keyring, plan, files).map_err(failed)?;
     making.look_in_files().map_err(failed)?;
     if !making.is_complete() && !keyring.fetch.is_empty() {
         // What was fetched before is as good as what would be fetched now.
@@ -64,7 +58,8 @@ pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
             making.fetch().map_err(failed)?;
         }
         if !making.is_complete() && before.is_ok() {
-            making.import(&made).map_err(failed)?;
+            let shown = format!("`{}`", made.display());
+            making.import(&made, &shown).map_err(failed)?;
         }
     }
     if !making.is_complete() {
@@ -92,6 +87,8 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// One keyring while its keys are collected.
 struct Making<'a> {
     keyring: &'a Keyring,
+    /// The files that may hold them, and how people know each.
+    files: Vec<(PathBuf, String)>,
     /// The home of gpg, with what was imported.
     home: tempfile::TempDir,
     /// Fingerprints of primary keys that are there, with who they say they are.
@@ -101,9 +98,16 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn new(keyring: &'a Keyring) -> std::io::Result<Self> {
+    fn new(keyring: &'a Keyring, plan: &Plan, files: &Files) -> std::io::Result<Self> {
+        let place = |file: &KeyFile| match file {
+            KeyFile::Host(path) => Some((PathBuf::from(path), path.clone())),
+            KeyFile::File(digest) => {
+                Some((files.path(plan, digest)?, plan.file(digest)?.name.clone()))
+            }
+        };
         Ok(Making {
             keyring,
+            files: keyring.files.iter().filter_map(place).collect(),
             // Only its owner may enter it, as gpg wants it.
             home: tempfile::tempdir()?,
             found: BTreeMap::new(),
@@ -122,26 +126,27 @@ impl<'a> Making<'a> {
     }
 
     fn look_in_files(&mut self) -> std::io::Result<()> {
-        for file in &self.keyring.files {
+        for (file, name) in std::mem::take(&mut self.files) {
             if self.is_complete() {
                 break;
             }
-            self.import(Path::new(file))?;
+            self.import(&file, &format!("`{name}`"))?;
         }
         Ok(())
     }
 
     /// Runs the commands that fetch, until the keys are there.
     fn fetch(&mut self) -> std::io::Result<()> {
-        for argv in &self.keyring.fetch {
+        for command in &self.keyring.fetch {
             if self.is_complete() {
                 break;
             }
             let folder = tempfile::tempdir()?;
-            let said = fetched(argv, folder.path())?;
+            let said = fetched(&command.words(), folder.path())?;
             let files = candidates(folder.path());
             for file in &files {
-                self.import(file)?;
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                self.import(file, &format!("`{name}`, fetched"))?;
             }
             if files.is_empty() {
                 let last = said.lines().last().unwrap_or("it gave no files").to_owned();
@@ -151,28 +156,20 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    fn gpg(&self, arguments: &[&str]) -> std::io::Result<Output> {
-        Command::new("gpg")
-            .args(["--batch", "--no-tty", "--quiet", "--no-options"])
-            .args(["--no-autostart", "--trust-model", "always", "--homedir"])
-            .arg(self.home.path())
-            .args(arguments)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("LC_ALL", "C.UTF-8")
-            .env("HOME", self.home.path())
-            .stdin(Stdio::null())
-            .output()
+    fn gpg(&self, arguments: &[&str]) -> std::io::Result<Captured> {
+        let mut argv: Vec<&OsStr> = Vec::new();
+        let fixed = ["gpg", "--batch", "--no-tty", "--quiet", "--no-options"];
+        argv.extend(fixed.map(OsStr::new));
+        let fixed = ["--no-autostart", "--trust-model", "always", "--homedir"];
+        argv.extend(fixed.map(OsStr::new));
+        argv.push(self.home.path().as_os_str());
+        argv.extend(arguments.iter().map(OsStr::new));
+        let gpg = Process::new(argv).env("HOME", self.home.path());
+        gpg.capture(MOST_OUTPUT)
     }
 
     /// Takes the keys of a file in, if there are any.
-    fn import(&mut self, file: &Path) -> std::io::Result<()> {
-        let shown = match file.file_name() {
-            Some(name) if !self.keyring.files.iter().any(|of| Path::new(of) == file) => {
-                format!("`{}`, fetched", name.to_string_lossy())
-            }
-            _ => format!("`{}`", file.display()),
-        };
+    fn import(&mut self, file: &Path, shown: &str) -> std::io::Result<()> {
         let Some(name) = file.to_str().filter(|_| file.is_file()) else {
             self.seen.push(format!("{shown} is not there"));
             return Ok(());
@@ -211,7 +208,7 @@ impl<'a> Making<'a> {
         arguments.extend(if wanted.is_empty() { all } else { wanted });
         let output = self.gpg(&arguments)?;
         if output.stdout.is_empty() {
-            let said = String::from_utf8_lossy(&output.stderr);
+            let said = output.stderr();
             let last = said.lines().last().unwrap_or("it wrote nothing").to_owned();
             return Err(std::io::Error::other(format!("gpg: {last}")));
         }
@@ -255,21 +252,9 @@ impl<'a> Making<'a> {
 
 /// Runs a command that fetches; gives what it said.
 fn fetched(argv: &[String], folder: &Path) -> std::io::Result<String> {
-    let (program, arguments) = argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     tracing::debug!(argv = command::quote_all(argv), "fetching keys");
-    let passed = PASSED_ON
-        .iter()
-        .filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let output = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(passed)
-        .envs([("PATH", PATH), ("LC_ALL", "C.UTF-8")])
-        .env("HOME", folder)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()?;
-    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    let fetch = Process::new(argv).env("HOME", folder).dir(folder);
+    Ok(fetch.capture(MOST_OUTPUT)?.stderr())
 }
 
 /// The files below a folder that may hold keys, in the order of their names.

@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use fs_err as fs;
 use regex::Regex;
 
-use crate::plan::{Archive, Circumstances, Key, Plan};
+use crate::plan::{Circumstances, Key, Plan, Repository};
+use crate::run::process::{Process, find_program};
 use crate::store::{ArchiveState, Look, State, Store};
 
 /// When archives are asked whether they have changed since a layer was made.
@@ -43,21 +43,22 @@ impl Versions {
     /// The versions of the programs that a plan runs. What a program said is remembered
     /// in the store for as long as its file is the same one.
     pub fn of(&self, plan: &Plan, store: &Store) -> BTreeMap<String, String> {
-        let programs: BTreeSet<&str> = plan.steps.iter().flat_map(|step| step.programs()).collect();
+        let programs: BTreeSet<String> =
+            plan.steps.iter().flat_map(|step| step.programs()).collect();
         let mut known = store.versions();
         let before = known.len();
         let mut versions = BTreeMap::new();
         for program in programs {
-            let Some(command) = self.commands.get(program) else {
+            let Some(command) = self.commands.get(&program) else {
                 continue;
             };
-            let Some(identity) = find(program).and_then(|path| identity(&path)) else {
+            let Some(identity) = find_program(&program).and_then(|path| identity(&path)) else {
                 continue;
             };
             let version = known
                 .entry(identity)
                 .or_insert_with(|| ask(command).unwrap_or_default());
-            versions.insert(program.to_owned(), version.clone());
+            versions.insert(program, version.clone());
         }
         if known.len() != before {
             // A store that cannot be written to is asked for again next time.
@@ -65,14 +66,6 @@ impl Versions {
         }
         versions
     }
-}
-
-/// The path of a program of the host.
-fn find(program: &str) -> Option<PathBuf> {
-    crate::run::PATH
-        .split(':')
-        .map(|folder| Path::new(folder).join(program))
-        .find(|path| path.is_file())
 }
 
 fn identity(path: &Path) -> Option<String> {
@@ -87,14 +80,12 @@ fn identity(path: &Path) -> Option<String> {
     ))
 }
 
+/// Bytes of what a program says about its version.
+const MOST_VERSION: usize = 1 << 16;
+
 /// The last word of the first line: `mmdebstrap 1.3.5`.
 fn ask(command: &[String]) -> Option<String> {
-    let (program, arguments) = command.split_first()?;
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Process::new(command).capture(MOST_VERSION).ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let word = text.lines().next()?.split_whitespace().next_back()?;
     Some(word.to_owned())
@@ -144,9 +135,9 @@ impl Circumstances for Asked<'_> {
         let state = match known {
             Some(state) if self.is_fresh(&state) => state,
             known => {
-                let archives: Vec<&Archive> = archives
+                let archives: Vec<&Repository> = archives
                     .iter()
-                    .filter_map(|index| self.plan.archives.get(*index))
+                    .filter_map(|index| self.plan.repositories.get(*index))
                     .collect();
                 let asked = State::new(self.archives.ask(&archives));
                 match known {
@@ -177,16 +168,16 @@ pub struct Archives {
     seen: RefCell<BTreeMap<String, Option<Look>>>,
 }
 
-/// Seconds that an archive has to answer.
-const PATIENCE: &str = "20";
+/// How long an archive has to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes of the largest file that says an archive's state.
-const LARGEST: &str = "8388608";
+const LARGEST: usize = 8 << 20;
 
 impl Archives {
     /// The state of each of `archives`, in their order.
-    pub fn ask(&self, archives: &[&Archive]) -> Vec<ArchiveState> {
+    pub fn ask(&self, archives: &[&Repository]) -> Vec<ArchiveState> {
         let mut seen = self.seen.borrow_mut();
-        let unknown: Vec<&Archive> = archives
+        let unknown: Vec<&Repository> = archives
             .iter()
             .copied()
             .filter(|archive| !seen.contains_key(&archive.url))
@@ -216,18 +207,20 @@ impl Archives {
     }
 }
 
-fn look(archive: &Archive) -> Option<Look> {
-    let mut curl = Command::new("curl");
+fn look(archive: &Repository) -> Option<Look> {
+    let mut curl = vec!["curl"];
     if let Some(proxy) = &archive.proxy {
-        curl.args(["--proxy", proxy]);
+        curl.extend(["--proxy", proxy]);
     }
-    let output = curl
-        .args(["--silent", "--fail", "--location", "--max-time", PATIENCE])
-        .args(["--max-filesize", LARGEST, "--", &archive.url])
-        .stdin(Stdio::null())
-        .output()
+    let (patience, largest) = (PATIENCE.as_secs().to_string(), LARGEST.to_string());
+    curl.extend(["--silent", "--fail", "--location", "--max-time", &patience]);
+    curl.extend(["--max-filesize", &largest, "--", &archive.url]);
+    let output = Process::new(curl)
+        .limit(PATIENCE + Duration::from_secs(5))
+        .capture(LARGEST)
         .ok()
-        .filter(|output| output.status.success())?;
+        // curl 7 doesn't see the size of a chunked answer.
+        .filter(|output| output.ended.status.success() && !output.cut)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let state = Regex::new(&archive.state).ok()?;
     let lines: Vec<&str> = text.lines().filter(|line| state.is_match(line)).collect();

@@ -72,7 +72,7 @@ fn changed_versions(
 ) -> Option<String> {
     let mut programs = steps.iter().flat_map(|step| step.programs());
     programs.find_map(|program| {
-        let (now, then) = (now.get(program)?, then.get(program)?);
+        let (now, then) = (now.get(&program)?, then.get(&program)?);
         (now != then).then(|| format!("{program} {then} → {now}"))
     })
 }

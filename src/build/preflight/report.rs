@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::{HostTools, checks, exports, host};
 use crate::diagnose::{HintSet, Report, SourceMap, Trouble};
-use crate::plan::{Keyring, Plan};
+use crate::plan::{Keyring, Names, Plan};
 use crate::recipe::{Settings, stdlib::Stdlib};
+use crate::run::process::Process;
 use crate::run::{self, Secrets, keyrings};
 
 /// How long a check may take before a build, which asks the same again and waits longer.
@@ -102,7 +103,7 @@ impl Checkup {
         if !depth.runs.is_empty() {
             // Before the archives: what they are checked with.
             for keyring in keyrings_of(plan, depth) {
-                let made = keyrings::ensure(keyring, &settings.store);
+                let made = keyrings::ensure(keyring, plan, &settings.files, &settings.store);
                 let wrong = made.err().map(|report| {
                     let fields = ["fingerprints", "keyring", "sha256", "key", "release"];
                     let report = checks::at_field(*report, sources, &fields);
@@ -120,6 +121,7 @@ impl Checkup {
                 cache: &settings.store.root().join("checks"),
                 limit: depth.patience,
                 archives: depth.archives,
+                settings,
             };
             for checked in checks::run(plan, &circumstances) {
                 if !checked.wrong.is_empty() || checked.unknown.is_empty() {
@@ -166,20 +168,24 @@ pub fn without_privileges(
     Ok(trouble)
 }
 
-/// The keyrings that steps name which will run, or checks of archives.
+/// The keyrings that steps use which will run, and checks of repositories.
 fn keyrings_of<'a>(plan: &'a Plan, depth: &Depth) -> Vec<&'a Keyring> {
-    let steps = plan.steps.iter();
-    let mut paths: BTreeSet<&str> = steps
-        .filter(|step| depth.runs.contains(&step.number))
-        .flat_map(|step| keyrings::of_step(plan, step))
-        .map(|keyring| keyring.path.as_str())
-        .collect();
-    if depth.archives {
-        let values = plan.checks.iter().flat_map(|check| check.env.values());
-        paths.extend(values.map(String::as_str));
+    let mut used = Names::default();
+    for step in &plan.steps {
+        if depth.runs.contains(&step.number) {
+            used.keyrings.extend(step.uses.keyrings.iter().cloned());
+        }
     }
-    let named = |keyring: &&Keyring| paths.contains(keyring.path.as_str());
-    plan.keyrings.iter().filter(named).collect()
+    if depth.archives {
+        for check in &plan.checks {
+            let texts = check.command.arguments().chain(check.env.values());
+            texts.for_each(|argument| used.add(argument.text()));
+        }
+    }
+    let keyrings = plan.keyrings.iter();
+    keyrings
+        .filter(|keyring| used.keyrings.contains(&keyring.name))
+        .collect()
 }
 
 /// The stdlib's table of host tools, and what family this host is of.
@@ -197,6 +203,9 @@ pub fn host_tools(settings: &Settings) -> Result<HostTools, Trouble> {
     })
 }
 
+/// Bytes of what a package manager prints.
+const MOST_OUTPUT: usize = 16 << 20;
+
 /// Installs packages on this host. What the package manager prints is shown when it fails.
 pub fn install(
     packages: &BTreeSet<String>,
@@ -213,21 +222,12 @@ pub fn install(
     for command in commands {
         let shown = crate::plan::command::quote_all(command);
         tell(&format!("installing host tools: {shown}"));
-        let Some((program, arguments)) = command.split_first() else {
-            continue;
-        };
-        let mut expression = duct::cmd(program, arguments);
+        let mut process = Process::new(command).merge_errors();
         for (name, value) in tools.install_environment() {
-            expression = expression.env(name, value);
+            process = process.env(name, value);
         }
-        let done = expression
-            .stdin_null()
-            .stderr_to_stdout()
-            .stdout_capture()
-            .unchecked()
-            .run();
-        let said = match done {
-            Ok(output) if output.status.success() => continue,
+        let said = match process.capture(MOST_OUTPUT) {
+            Ok(output) if output.ended.status.success() => continue,
             Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
             Err(error) => error.to_string(),
         };

@@ -17,15 +17,15 @@ use super::FileContext;
 use super::draft::{self, Draft, Numbers};
 use super::error::Error;
 use super::tree::{Place, Tree, describe, failed_to, kind_of, names, open_dir_at, stat_at};
-use crate::plan::{CopyIn, Source};
 use crate::plan::digest::digest_tree;
+use crate::plan::{CopyIn, Source};
 
 /// A tree is merged into what is there: a directory that is there, or a link to one,
 /// keeps its owner and mode; anything else is replaced, a link itself too. The owner is
 /// given to all that is copied, the mode to `path` itself.
 pub fn copy_in(tree: &Tree, op: &CopyIn, context: &FileContext<'_>) -> Result<(), Error> {
     let source = (context.source)(&op.source).ok_or_else(|| Error::NoSource {
-        source: op.source.clone(),
+        copied: op.source.clone(),
     })?;
     match &op.source {
         Source::File(digest) => copy_tree(tree, op, &source, digest),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use crate::diagnose::{CommandReport, Report};
-use crate::plan::RequiredPath;
+use crate::plan::{RequiredPath, Source, Unresolved};
 
 /// Paths are inside of the root unless a field is called `source` or `host`. No field
 /// holds what a file contains, but for `nearest`, a line of a file that all may read.
@@ -87,8 +87,8 @@ pub enum Error {
     },
     #[error("{missing}")]
     Unresolved { missing: Unresolved },
-    #[error("the plan does not hold what is copied: {source:?}")]
-    NoSource { source: Source },
+    #[error("the plan lacks what is copied: {copied:?}")]
+    NoSource { copied: Source },
     #[error("`{op}` is not an operation on files")]
     NotAFileOperation { op: &'static str },
 }

@@ -34,8 +34,7 @@ pub struct FileContext<'a> {
 
 impl fmt::Debug for FileContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileContext")
-            .finish_non_exhaustive()
+        f.debug_struct("FileContext").finish_non_exhaustive()
     }
 }
 
