@@ -43,7 +43,7 @@ pub enum Mode {
     Command,
     /// One command, on the caller's terminal.
     Interactive,
-    /// The root's own init: [`BOOT_IN_ROOT`] adds the rest of the command line.
+    /// The root's own init: [`SHELL_RUNTIME`] adds the rest of the command line.
     Boot,
 }
 
@@ -93,30 +93,43 @@ impl<'a> ContainerCommand<'a> {
     }
 
     pub fn argv(&self) -> Vec<String> {
-        let mut argv: Vec<String> = NSPAWN.iter().map(|&flag| flag.to_owned()).collect();
-        // The command isn't PID 1, so signals have their usual meaning, zombies are reaped.
-        let mode: &[&str] = match self.mode {
-            Mode::Command => &["--console=pipe", "--as-pid2"],
-            Mode::Interactive => &["--console=interactive", "--as-pid2"],
-            Mode::Boot => &[],
-        };
-        argv.extend(mode.iter().map(|&flag| flag.to_owned()));
+        let mut argv = self.mode.argv();
         argv.push(format!("--directory={}", self.root));
         if !self.network {
             argv.push("--private-network".to_owned());
         }
-        // In a booted system the unit says these.
-        if self.mode != Mode::Boot {
-            argv.extend(self.user.map(|user| format!("--user={user}")));
-            argv.extend(self.cwd.map(|cwd| format!("--chdir={cwd}")));
-        }
-        argv.extend(self.binds.iter().map(bind));
-        argv.extend(self.env.iter().map(|name| format!("--setenv={name}")));
+        argv.extend(self.flags());
         if self.mode != Mode::Boot {
             argv.push("--".to_owned());
             argv.extend(self.argv.iter().cloned());
         }
         argv
+    }
+
+    /// The flags for what is around the command: user, working directory, binds, variables.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        // In a booted system the unit says these.
+        if self.mode != Mode::Boot {
+            flags.extend(self.user.map(|user| format!("--user={user}")));
+            flags.extend(self.cwd.map(|cwd| format!("--chdir={cwd}")));
+        }
+        flags.extend(self.binds.iter().map(bind));
+        flags.extend(self.env.iter().map(|name| format!("--setenv={name}")));
+        flags
+    }
+}
+
+impl Mode {
+    /// How every command line of the mode begins.
+    pub fn argv(self) -> Vec<String> {
+        // The command isn't PID 1, so signals have their usual meaning, zombies are reaped.
+        let own: &[&str] = match self {
+            Mode::Command => &["--console=pipe", "--as-pid2"],
+            Mode::Interactive => &["--console=interactive", "--as-pid2"],
+            Mode::Boot => &[],
+        };
+        NSPAWN.iter().chain(own).map(|&flag| flag.to_owned()).collect()
     }
 }
 
@@ -131,32 +144,17 @@ fn bind(bind: &Bind) -> String {
     format!("{flag}={host}:{path}")
 }
 
-/// The whole command line that runs `argv`, the words of `run`'s command, in the root mounted at
-/// `root`.
-pub fn nspawn_argv(run: &Run, root: &str, argv: &[String]) -> Vec<String> {
-    ContainerCommand::new(run, Mode::Command, root, argv).argv()
-}
-
-/// The command line that boots the root mounted at `root`, up to what [`BOOT_IN_ROOT`] adds.
-pub fn nspawn_boot_argv(run: &Run, root: &str) -> Vec<String> {
-    ContainerCommand::new(run, Mode::Boot, root, &[]).argv()
-}
-
-/// The shell functions that boot a root: `boot_in_root SECONDS ROOT ETC CONTROL NSPAWN…`,
-/// the same for a build and for the plan's script. What happened is in files of CONTROL
+/// The shell functions of the plan's script. A build boots roots with one of them, too:
+/// `boot_in_root SECONDS ROOT ETC CONTROL NSPAWN…`. What happened is in files of CONTROL
 /// then: `stage` (`no-init`, `boot`, `script`, `ended`, `down`, `again`), and `late` when
 /// the time was over.
-pub const BOOT_IN_ROOT: &str = include_str!("../preview/sh/prelude/boot_in_root.sh");
+pub const SHELL_RUNTIME: &str = include_str!("../preview/sh/runtime.sh");
 
 /// What `boot_in_root` finds in CONTROL, beside standard input: the command as a shell
 /// script, and the unit that runs it.
 pub fn boot_files(run: &Run) -> [(&'static str, String); 2] {
     // Inside the root nothing stands for something else.
-    let script = format!(
-        "exec {}
-",
-        run.command.shown()
-    );
+    let script = format!("exec {}\n", run.command.shown());
     [("run", script), ("rootwright.service", boot_unit(run))]
 }
 
