@@ -51,7 +51,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             preview::text(&evaluation.plan, &options)
         }
         Format::Json => preview::json(&evaluation.plan),
-        Format::Sh => preview::sh(&evaluation.plan),
+        Format::Sh => preview::sh(&evaluation.plan)?,
         Format::Graph => preview::graph(&evaluation.plan),
         Format::Schema => preview::schema(),
     });

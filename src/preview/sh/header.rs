@@ -6,7 +6,6 @@ use super::super::shell_words::word;
 use super::super::text::secrets;
 use super::steps::comment;
 use super::secret_variable;
-use crate::plan::command::PASSED_ON;
 use crate::plan::{NeedKind, Op, Plan};
 
 /// The comment above everything.
