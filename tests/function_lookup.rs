@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 
-use common::{Repository, rootwright, run, stdout};
+use common::{Repository, long, rootwright, run, stdout};
 use rootwright::diagnose::Report;
-use rootwright::plan::{Capture, CaptureRequest, Captured, Plan};
+use rootwright::plan::{Capture, CaptureRequest, Captured};
 use rootwright::recipe::{self, Settings, parallel};
 
 struct NoCapture;
@@ -209,7 +209,11 @@ fn evaluate(case: &Case, a: Place, b: Place) -> Result<(), String> {
     std::fs::create_dir_all(&beside).unwrap();
     std::fs::create_dir_all(&stdlib).unwrap();
     let put = |name: &str, place: Place, text: &str| {
-        let folder = if place == Place::Stdlib { &stdlib } else { &beside };
+        let folder = if place == Place::Stdlib {
+            &stdlib
+        } else {
+            &beside
+        };
         std::fs::write(folder.join(name), text).unwrap();
     };
     put("b.rhai", b, &format!("{SAME}{}\n", case.b));
@@ -235,7 +239,10 @@ fn evaluate(case: &Case, a: Place, b: Place) -> Result<(), String> {
         .map(|_| ())
         .map_err(|failure| {
             let report = &failure.reports[0];
-            let lines = report.trace.iter().map(|frame| format!("{} {}", frame.function, frame.span));
+            let lines = report
+                .trace
+                .iter()
+                .map(|frame| format!("{} {}", frame.function, frame.span));
             format!("{}: {:?}", report.message, lines.collect::<Vec<_>>())
         })
 }
@@ -259,4 +266,242 @@ fn every_script_calls_its_own_functions() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The steps that `call` made, without where they come from.
+fn actions(recipe: &str, call: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recipe.rhai");
+    std::fs::write(&path, recipe).unwrap();
+    let evaluated = recipe::evaluate(&path, &Settings::default(), &mut NoCapture);
+    let plan = evaluated
+        .unwrap_or_else(|f| panic!("{:#?}", f.reports))
+        .plan;
+    let steps = plan.steps.iter().skip_while(|step| step.call != call);
+    let operations = steps.flat_map(|step| step.actions.iter().map(|action| &action.op));
+    serde_json::to_string(&operations.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn a_recipe_does_not_change_what_the_standard_library_does() {
+    let recipe = |functions: &str, calls: &str| {
+        format!(
+            "import \"diskless\" as diskless;\n{functions}\nlet root = bootstrap(#{{ distro: \"debian\", release: \"bookworm\", mirror: \"http://mirror.example.org/debian\" }});\n{calls}\nroot.write_file(\"/mark\", \"\");\ndiskless::prepare(root);\n"
+        )
+    };
+    let expected = actions(&recipe("", ""), "write_file");
+    for (functions, calls) in [
+        ("fn disks() { \"LEAK\" }", "disks(); disks();"),
+        (
+            "",
+            "for n in #{ a: 1 }.keys() {} for n in #{ a: 1 }.keys() {} for n in #{ a: 1 }.keys() {}",
+        ),
+        ("fn keys() { \"LEAK\" }", "keys(); keys(); keys();"),
+        (
+            "fn drop_paths(paths) { \"LEAK\" }",
+            "drop_paths([]); drop_paths([]);",
+        ),
+        ("fn run(root, parts, why) { throw \"LEAK\"; }", ""),
+        (
+            "fn init(root) { throw \"LEAK\"; }\nfn split() { throw \"LEAK\"; }\nfn contains(x) { throw \"LEAK\"; }",
+            "",
+        ),
+    ] {
+        assert_eq!(
+            actions(&recipe(functions, calls), "write_file"),
+            expected,
+            "{functions} {calls}"
+        );
+    }
+    let own = "fn drop_paths(paths) { \"own\" }\nfn same(got, expected) { if got != expected { throw got; } }";
+    let calls =
+        "diskless::machine_id(root); diskless::machine_id(root); same(drop_paths([]), \"own\");";
+    actions(&recipe(own, calls), "write_file");
+}
+
+/// A distro of the repository is called by built-ins, in an engine call of its own.
+#[test]
+fn a_distro_of_the_repository_calls_its_own_functions() {
+    let repository = Repository::new();
+    repository.write(
+        "distro/own.rhai",
+        "private fn helper() { \"distro\" }\nprivate fn keys() { helper() }\nfn bootstrap(root, spec) { host_run(root, [\"true\", helper(), keys()]); }\nfn install(root, packages, opts) { for turn in 0..3 { helper(); } nspawn_run(root, [\"add\", helper(), keys()]); }\n",
+    );
+    repository.write(
+        "recipe.rhai",
+        "fn helper() { \"recipe\" }\nhelper(); helper(); #{}.keys(); #{}.keys();\nlet root = bootstrap(#{ distro: \"own\" });\nfor turn in 0..3 { root.install([\"x\"]); helper(); }\nroot.nspawn_run([\"mine\", helper()]);\n",
+    );
+    let plan = plan_of(&repository, &[]);
+    assert!(plan.contains("mine recipe"), "{plan}");
+    assert_eq!(plan.matches("add distro distro").count(), 3, "{plan}");
+}
+
+fn plan_of(repository: &Repository, environment: &[(&str, &Path)]) -> String {
+    let mut command = rootwright();
+    command
+        .current_dir(repository.path())
+        .env("ROOTWRIGHT_STORE", repository.store())
+        .envs(environment.iter().copied())
+        .args(["plan", "recipe.rhai", "--allow-host-run"]);
+    stdout(&run(&mut command))
+}
+
+/// A library between the recipe and the standard library.
+#[test]
+fn a_library_does_not_change_what_others_do() {
+    let (repository, beside) = (Repository::new(), tempfile::tempdir().unwrap());
+    let library = beside.path().join("net");
+    std::fs::create_dir(&library).unwrap();
+    let script = "import \"template\" as template;\nprivate fn helper() { \"library\" }\nfn is_name(part) { throw \"LEAK\"; }\nfn keys() { throw \"LEAK\"; }\nfn own() { helper() }\nfn filled() { template::fill(\"@A@\", #{ A: helper() }) }\nfn apply(f) { helper() + f.call() }\n";
+    std::fs::write(library.join("base.rhai"), script).unwrap();
+    for arguments in [
+        &["init", "--quiet", "--initial-branch=main"][..],
+        &["add", "--all"],
+        &["commit", "--quiet", "--message", "v1"],
+        &["tag", "v1"],
+    ] {
+        run(Command::new("git")
+            .current_dir(&library)
+            .env("HOME", beside.path())
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
+            .args(arguments));
+    }
+    repository.write("rootwright.toml", "name = \"x\"\n");
+    repository.write(
+        "recipe.rhai",
+        "import \"@net/base\" as net;\nimport \"template\" as template;\nfn helper() { \"recipe\" }\nfn is_name(part) { throw \"LEAK\"; }\nfn keys() { throw \"LEAK\"; }\nlet root = bootstrap(#{ distro: \"tiny\" });\nfor turn in 0..3 { root.nspawn_run([\"say\", helper(), net::own(), net::filled(), net::apply(|| helper()), template::fill(\"@A@\", #{ A: \"x\" })]); }\n",
+    );
+    let home: &[(&str, &Path)] = &[("HOME", beside.path()), ("XDG_CACHE_HOME", beside.path())];
+    run(rootwright()
+        .current_dir(repository.path())
+        .env("ROOTWRIGHT_STORE", repository.store())
+        .envs(home.iter().copied())
+        .args(["add", library.to_str().unwrap(), "--tag", "v1"]));
+    let plan = plan_of(&repository, home);
+    let said = "say recipe library library libraryrecipe x";
+    assert_eq!(plan.matches(said).count(), 3, "{plan}");
+}
+
+/// An error in a closure names the closure's file, below every call that led there.
+#[test]
+fn an_error_names_the_calls_through_both_scripts() {
+    let case = Case {
+        name: "",
+        a: "fn fails() { throw \"no\"; }\nfn work() { b::apply(|| fails()); }",
+        b: "private fn fails() { }\nfn apply(f) { inner(f) }\nprivate fn inner(f) {\n    f.call()\n}",
+    };
+    let message = evaluate(&case, Place::Recipe, Place::Stdlib).unwrap_err();
+    let names: Vec<String> = message
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(|frame| {
+            frame
+                .replace('/', " ")
+                .split(' ')
+                .next_back()
+                .unwrap()
+                .to_owned()
+                + " "
+                + frame.split(' ').next().unwrap()
+        })
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "recipe.rhai:5:1 work",
+            "recipe.rhai:4:13 apply",
+            "stdlib:b.rhai:3:15 inner",
+            "stdlib:b.rhai:5:5 a",
+            "recipe.rhai:4:25 fails",
+            "recipe.rhai:3:14 throw",
+        ]
+    );
+}
+
+/// What a recipe comes out as: its plan, or what is wrong with it.
+fn outcome(recipe: &Path) -> String {
+    let capture = Rc::new(RefCell::new(NoCapture));
+    match recipe::evaluate_here(recipe, &Settings::default(), capture) {
+        Ok(evaluation) => serde_json::to_string(&evaluation.plan).unwrap(),
+        Err(failure) => format!("{:?}", failure.reports),
+    }
+}
+
+fn scripts(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            scripts(&path, found);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "rhai")
+        {
+            found.push(path);
+        }
+    }
+}
+
+/// Every script of the project that takes no second, many times, in threads side by side
+/// and in random order. `ROOTWRIGHT_LONG` makes it 1,000 times.
+#[test]
+fn every_evaluation_of_a_recipe_has_one_plan() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    for folder in ["recipes", "benches", "tests", "stdlib/new/recipes"] {
+        scripts(&root.join(folder), &mut all);
+    }
+    // These run into a limit, which takes seconds.
+    all.retain(|path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        !["loop {", "while true", "0..100000", "endless"]
+            .iter()
+            .any(|slow| text.contains(slow))
+    });
+    assert!(all.len() > 200, "{}", all.len());
+    let times = if long() { 1000 } else { 3 };
+    let mut order: Vec<&PathBuf> = all.iter().cycle().take(all.len() * times).collect();
+    let random = RandomState::new();
+    for index in (1..order.len()).rev() {
+        order.swap(
+            index,
+            (random.hash_one(index) % (index as u64 + 1)) as usize,
+        );
+    }
+    let mut seen = BTreeMap::new();
+    let mut next = order.iter();
+    parallel::each(
+        &order,
+        |path| outcome(path),
+        |got| {
+            let path = next.next().unwrap();
+            let first = seen.entry(*path).or_insert_with(|| got.clone());
+            assert_eq!(&got, first, "{}", path.display());
+        },
+    )
+    .unwrap();
+}
+
+/// Rhai's hashes, and so what collides in its caches, differ from process to process.
+#[test]
+fn every_process_has_the_same_plan() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let times = if long() { 1000 } else { 10 };
+    for recipe in [
+        "recipes/debian-minimal.rhai",
+        "recipes/debian-nfs.rhai",
+        "recipes/nfs-node.rhai",
+    ] {
+        let plan = || {
+            let mut command = rootwright();
+            command
+                .current_dir(root)
+                .args(["plan", recipe, "--format", "json"]);
+            stdout(&run(&mut command))
+        };
+        let first = plan();
+        for _ in 1..times {
+            assert_eq!(plan(), first, "{recipe}");
+        }
+    }
 }

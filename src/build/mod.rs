@@ -1,6 +1,7 @@
 //! Builds: what a plan needs of the host, what the store already has, and everything else
 //! run in the order in which it can.
 
+pub mod bundle;
 pub mod cache;
 mod capture;
 mod execute;

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::head;
 use super::roots::{counts, mark};
 use super::{ActionDiff, Change, Differing, PlanDiff, StepDiff, StepRef};
-use crate::plan::command;
 use crate::plan::{Op, RunPlace};
 use crate::preview::headline;
 use crate::run::changed_files::hunks;

@@ -222,7 +222,9 @@ impl Passing {
     /// the function `takes`.
     fn of(context: &NativeCallContext<'_>, count: usize, takes: &dyn Fn(usize) -> bool) -> Self {
         let calls = context.debugger().map_or(&[][..], |d| d.call_stack());
-        let caller = calls.last().filter(|c| ITERATE.contains(&c.fn_name.as_str()));
+        let caller = calls
+            .last()
+            .filter(|c| ITERATE.contains(&c.fn_name.as_str()));
         let Some(without) = count.checked_sub(1) else {
             return Passing::Plain;
         };

@@ -115,3 +115,137 @@ pub fn argv(run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Vec<String> 
         .passing(names)
         .argv()
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    struct Place {
+        folder: tempfile::TempDir,
+        store: Store,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(folder.path().join("root/etc")).unwrap();
+            let store = Store::open(&folder.path().join("store")).unwrap();
+            let place = Place { folder, store };
+            std::fs::write(place.root().join("etc/resolv.conf"), "own").unwrap();
+            place
+        }
+
+        fn root(&self) -> std::path::PathBuf {
+            self.folder.path().join("root")
+        }
+
+        fn around(
+            &self,
+            setup: Setup<'_>,
+            work: impl FnOnce() -> Result<(), Error>,
+        ) -> Result<(), Error> {
+            setup.around(&self.root(), &self.store, self.folder.path(), work)
+        }
+
+        fn is_as_before(&self) {
+            let names = |path| {
+                let entries = std::fs::read_dir(path).unwrap();
+                let names = entries.map(|entry| entry.unwrap().file_name());
+                names.collect::<Vec<_>>()
+            };
+            assert_eq!(names(self.root()), ["etc"]);
+            assert_eq!(names(self.root().join("etc")), ["resolv.conf"]);
+            let text = std::fs::read_to_string(self.root().join("etc/resolv.conf"));
+            assert_eq!(text.unwrap(), "own");
+        }
+    }
+
+    fn bind() -> Bind {
+        Bind {
+            host: "/etc".to_owned(),
+            path: "/srv/data".to_owned(),
+            read_only: true,
+        }
+    }
+
+    #[test]
+    fn a_root_is_put_back_after_success_failure_and_panic() {
+        let place = Place::new();
+        let binds = [bind()];
+        let setup = Setup {
+            network: true,
+            binds: &binds,
+            downloads: &[],
+        };
+        // As systemd-nspawn does it.
+        let mount = || std::fs::create_dir_all(place.root().join("srv/data")).unwrap();
+        let worked = place.around(setup, || {
+            mount();
+            Ok(())
+        });
+        assert!(worked.is_ok());
+        place.is_as_before();
+        let failed = place.around(setup, || {
+            mount();
+            Err(Error::Interrupted)
+        });
+        assert!(matches!(failed, Err(Error::Interrupted)));
+        place.is_as_before();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            place.around(setup, || {
+                mount();
+                panic!("broken");
+            })
+        }));
+        assert!(panicked.is_err());
+        place.is_as_before();
+    }
+
+    #[test]
+    fn a_root_is_put_back_when_it_cannot_be_prepared_whole() {
+        let place = Place::new();
+        let downloads = [Downloads {
+            // A file is in the way.
+            path: "/etc/resolv.conf/x".to_owned(),
+            pool: "test".to_owned(),
+            suffix: ".deb".to_owned(),
+        }];
+        let setup = Setup {
+            network: true,
+            binds: &[],
+            downloads: &downloads,
+        };
+        let failed = place.around(setup, || panic!("nothing runs"));
+        assert!(matches!(failed, Err(Error::Downloads { .. })));
+        place.is_as_before();
+    }
+
+    #[test]
+    fn a_proxy_is_named_once_and_only_with_the_network() {
+        let run = NspawnRun {
+            argv: vec!["true".to_owned()],
+            env: [("http_proxy".to_owned(), "x".into())].into(),
+            network: true,
+            ..NspawnRun::default()
+        };
+        let set = |run: &NspawnRun| -> Vec<String> {
+            let names = ["http_proxy", "no_proxy"];
+            let argv = ContainerCommand::new(run, Mode::Boot, "/r").passing(names);
+            let flags = argv.argv().into_iter();
+            flags.filter(|flag| flag.starts_with("--setenv")).collect()
+        };
+        assert_eq!(set(&run), ["--setenv=http_proxy", "--setenv=no_proxy"]);
+        let offline = NspawnRun {
+            network: false,
+            ..run
+        };
+        assert_eq!(set(&offline), ["--setenv=http_proxy"]);
+    }
+}

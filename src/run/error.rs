@@ -269,13 +269,10 @@ fn kept_command(kept: &Path) -> String {
 /// `ssh-keygen` also end with 255.
 fn says_why(failure: &CommandFailure) -> bool {
     let end = failure.output.iter().rev().take(TAIL);
+    // `setfiles: …`, `/usr/sbin/setfiles:  …`
     let by_name = |line: &str| {
-        failure.tools.iter().any(|tool| {
-            let rest = line
-                .trim_start_matches('/')
-                .rsplit_once(&format!("{tool}:"));
-            rest.is_some_and(|(before, _)| before.is_empty() || before.ends_with('/'))
-        })
+        let name = line.split_once(": ").map(|(name, _)| name);
+        name.is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
     };
     let refused = |line: &str| {
         let lower = line.to_lowercase();

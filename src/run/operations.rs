@@ -215,6 +215,9 @@ impl Running<'_> {
         if let Some(text) = &started.stdin {
             process = process.stdin(text.as_bytes());
         }
+        if started.run.place == RunPlace::Root {
+            process = process.makes_own_namespace();
+        }
         let command = Command {
             process,
             shown: command::quote_all(&started.argv),

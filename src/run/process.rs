@@ -80,6 +80,7 @@ pub struct Process {
     stdin: Stdin,
     stdout: Option<OwnedFd>,
     merged: bool,
+    own_namespace: bool,
     limit: Option<Duration>,
 }
 
@@ -132,6 +133,7 @@ impl Process {
             stdin: Stdin::Null,
             stdout: None,
             merged: false,
+            own_namespace: true,
             limit: None,
         }
     }
@@ -170,6 +172,13 @@ impl Process {
     /// Makes standard error part of standard output.
     pub fn merge_errors(mut self) -> Self {
         self.merged = true;
+        self
+    }
+
+    /// Leaves the PID namespace to the program: systemd-nspawn makes one for what it runs,
+    /// and a second costs 10 ms.
+    pub fn makes_own_namespace(mut self) -> Self {
+        self.own_namespace = false;
         self
     }
 
@@ -238,7 +247,7 @@ impl Process {
             }
         };
         let start = Instant::now();
-        let running = Running::start(command)?;
+        let running = Running::start(command, self.own_namespace)?;
         std::thread::scope(|scope| {
             if let Some((mut to, bytes)) = feed {
                 std::thread::Builder::new()
@@ -296,8 +305,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command) -> std::io::Result<Self> {
-        let (namespace, child) = match namespace::is_inside() {
+    fn start(mut command: Command, own_namespace: bool) -> std::io::Result<Self> {
+        let (namespace, child) = match own_namespace && namespace::is_inside() {
             true => {
                 let (namespace, child) = PidNamespace::spawn(command)?;
                 (Some(namespace), child)
@@ -445,5 +454,80 @@ fn kill_group(child: &Child) {
     if let Some(pid) = to_pid(child) {
         // It may be empty.
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Process {
+        Process::new(["sh", "-c", script])
+    }
+
+    #[test]
+    fn output_input_and_status_are_those_of_the_program() {
+        let said = sh("cat; echo bad >&2; exit 3").stdin("in").capture(100);
+        let said = said.unwrap();
+        assert_eq!(said.stdout, b"in");
+        assert_eq!(said.stderr(), "bad\n");
+        assert_eq!(how_it_ended(said.ended.status), "exit status 3");
+        assert!(!said.cut && !said.ended.timed_out);
+        let killed = sh("kill -9 $$").capture(100).unwrap();
+        assert_eq!(how_it_ended(killed.ended.status), "signal 9 (SIGKILL)");
+    }
+
+    #[test]
+    fn output_has_a_bound_and_is_read_to_the_end() {
+        let said = sh("head -c 1000000 /dev/zero; echo done >&2");
+        let said = said.capture(1000).unwrap();
+        assert!(said.cut);
+        assert_eq!(said.stdout.len(), 1000);
+        assert_eq!(said.stderr(), "done\n");
+    }
+
+    #[test]
+    fn input_that_is_not_read_stops_nothing() {
+        let said = sh("exit 0").stdin(vec![b'x'; 1 << 20]).capture(100);
+        assert!(said.unwrap().ended.status.success());
+    }
+
+    #[test]
+    fn a_program_ends_with_all_it_started_when_its_time_is_over() {
+        let start = Instant::now();
+        let said = sh("echo begun; sleep 600 & sleep 600")
+            .limit(Duration::from_millis(300))
+            .capture(100)
+            .unwrap();
+        assert!(said.ended.timed_out);
+        assert_eq!(said.stdout, b"begun\n");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_process_in_the_background_does_not_hold_the_output() {
+        let start = Instant::now();
+        let said = sh("sleep 600 & echo begun").capture(100).unwrap();
+        assert_eq!(said.stdout, b"begun\n");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_environment_is_clean() {
+        let said = Process::new(["env"]).env("A", "b").capture(10_000).unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        for line in ["A=b", "HOME=/root", &format!("PATH={PATH}")] {
+            assert!(said.lines().any(|found| found == line), "{line}: {said}");
+        }
+        assert!(!said.contains("CARGO"), "{said}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_not_found() {
+        let error = Process::new(["no-such-program"]).capture(100).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        assert_eq!(find_program("no-such-program"), None);
+        assert!(find_program("sh").is_some());
     }
 }

@@ -51,18 +51,11 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
     if native {
         return None;
     }
-    if call.method && own_with(call.arguments) {
-        return Some(no_method(&call.name));
-    }
     if let Some(found) = own {
-        let as_written = Call {
-            name: call.name.clone(),
-            alias: None,
-            arguments: passed,
-            method: false,
-            position: call.position,
-        };
-        return Some(wrong_arity(&as_written, &call.name, found));
+        return Some(match call.method {
+            true => no_method(&call.name, found, call.arguments),
+            false => wrong_arity(call, &call.name, found),
+        });
     }
     if let Some(builtin) = builtins::all().iter().find(|b| b.name == call.name) {
         return (!builtin.takes(call.arguments)).then(|| wrong_arity_of_builtin(call, builtin));
@@ -98,12 +91,12 @@ fn hides_native(name: &str) -> Report {
     ))
 }
 
-fn no_method(name: &str) -> Report {
+fn no_method(name: &str, found: &[signatures::Signature], given: usize) -> Report {
     Report::new(
         "script::unknown_function",
-        format!("`{name}` is a function, not a method"),
+        format!("`{name}` is a function of this script, not a method"),
     )
-    .help(format!("write `{name}(value, …)`"))
+    .help(signatures::shown(found, given))
 }
 
 fn not_there(name: &str) -> Report {

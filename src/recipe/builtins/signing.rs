@@ -26,6 +26,16 @@ let path = root.keyring(#{
         run: keyring,
     },
     Builtin {
+        name: "trust_key",
+        params: &["root", "source"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/trust_key.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.trust_key("keys/tools.rsa.pub");"#,
+        run: trust_key,
+    },
+    Builtin {
         name: "unsigned",
         params: &["root", "what", "why"],
         optional: 0,
@@ -53,16 +63,16 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
     fingerprints.dedup();
     let mut files = Vec::new();
     let mut contents = Vec::new();
-    let own = call.is_from_stdlib();
+    // Keys that the standard library pins by fingerprint are no trust that the recipe adds,
+    // wherever they are found.
+    let pinned = fields.bool("pinned")?.unwrap_or(false) && call.is_from_stdlib();
     for name in fields.strings("files")?.unwrap_or_default() {
-        let (file, digest) = source(call, root, &name)?;
+        let (file, digest) = source(call, root, &name, pinned)?;
         files.push(file);
         contents.push(digest);
     }
     let fetch = commands(call, root, &fields)?;
     contents.extend(fields.text("digest")?);
-    // Keys that a fingerprint of the standard library pins are no trust that the recipe adds.
-    let pinned = fields.bool("pinned")?.unwrap_or(false) && own;
     if !pinned {
         let source = match (fingerprints.is_empty(), files.first()) {
             (false, _) => fingerprints.join(", "),
@@ -143,13 +153,18 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 }
 
 /// A file that may hold keys, and its digest.
-fn source(call: &Call<'_>, root: RootId, name: &str) -> Outcome<(KeyFile, String)> {
+fn source(
+    call: &Call<'_>,
+    root: RootId,
+    name: &str,
+    pinned: bool,
+) -> Outcome<(KeyFile, String)> {
     if Path::new(name).is_absolute() {
         let access = plan::Access::HostPath {
             path: name.to_owned(),
             purpose: PathPurpose::Read,
         };
-        let allowed = call.requires(Some(root), access);
+        let allowed = pinned || call.requires(Some(root), access);
         let parts = Path::new(name).components();
         let below: PathBuf = parts
             .filter(|part| matches!(part, Component::Normal(_)))
@@ -213,6 +228,22 @@ pub fn texts(fields: &Fields<'_>, name: &str) -> Outcome<BTreeMap<String, String
     let texts = fields.texts(name)?;
     let plain = |(key, text): (String, crate::plan::Text)| Some((key, text.plain()?.into_owned()));
     Ok(texts.into_iter().filter_map(plain).collect())
+}
+
+/// Notes that a key is trusted, for package managers whose keys are no OpenPGP keys.
+fn trust_key(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let source = call.text(1)?;
+    let mut allowed = true;
+    if source.starts_with('/') {
+        let access = plan::Access::HostPath {
+            path: source.clone(),
+            purpose: PathPurpose::Read,
+        };
+        allowed = call.requires(Some(root), access);
+    }
+    let trusted = call.requires(Some(root), plan::Access::Keys { source });
+    Ok((allowed && trusted).into())
 }
 
 fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -9,7 +9,6 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 
 use super::{Running, running};
 use crate::diagnose::Report;
-use crate::plan::command::quote_all;
 use crate::plan::{Capture, CaptureRequest, Captured, Op, Plan};
 use crate::preview::TextOptions;
 use crate::recipe::current::Seat;

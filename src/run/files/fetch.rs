@@ -1,7 +1,7 @@
 //! Downloads: from the network into the store once, by digest.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use std::fs;

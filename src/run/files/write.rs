@@ -9,7 +9,7 @@ use super::FileContext;
 use super::draft::{self, Numbers};
 use super::error::Error;
 use super::tree::{Tree, failed_to};
-use crate::plan::{AppendFile, EditFile, Part, Text, WriteFile};
+use crate::plan::{AppendFile, EditFile, Text, WriteFile};
 
 /// A longer line is no help in an error.
 const SHOWN: usize = 200;
