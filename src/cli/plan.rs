@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::cache;
+use crate::diagnose::Trouble;
 use crate::preview;
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,10 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             preview::text(plan, &options)
         }
         Format::Json => preview::json(plan),
-        Format::Sh => preview::sh(plan),
+        Format::Sh => preview::sh(plan).map_err(|reports| Trouble {
+            sources: previewed.evaluation.sources.clone(),
+            ..Trouble::from(reports)
+        })?,
         Format::Graph => preview::graph(plan),
         Format::Schema => preview::schema(),
     });

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, Metadata};
 
 use super::{Error, ExportJob};
-use crate::plan::{Allowed, Export, Format, Key, Op, Plan, Step, Times, Transport};
+use crate::plan::{
+    Allowed, Export, Format, Key, Op, Plan, ServerField, ServerPart, ServerText, Step, Times,
+    Transport,
+};
 use crate::run::files::{self, Tree, glob};
 
 /// The name of the manifest, which also marks an export as rootwright's.
@@ -137,15 +140,20 @@ impl ExportLocation {
         }
     }
 
-    fn fill(&self, export: &Export, cmdline: &str, text: &str) -> String {
-        // The command line last: what is in it is nobody's placeholder.
-        text.replace("@URL@", &self.url(export))
-            .replace("@DIR@", &self.dir(export))
-            .replace("@BUNDLE@", &self.bundle)
-            .replace("@NAME@", &self.name)
-            .replace("@VERSION@", self.version.as_deref().unwrap_or_default())
-            .replace("@SERVER@", export.served.server())
-            .replace("@CMDLINE@", cmdline)
+    fn fill(&self, export: &Export, cmdline: &str, text: &ServerText) -> String {
+        let part = |part: &ServerPart| match part {
+            ServerPart::Literal(text) => text.clone(),
+            ServerPart::Field { field } => match field {
+                ServerField::Server => export.served.server().to_owned(),
+                ServerField::Dir => self.dir(export),
+                ServerField::Bundle => self.bundle.clone(),
+                ServerField::Url => self.url(export),
+                ServerField::Name => self.name.clone(),
+                ServerField::Version => self.version.clone().unwrap_or_default(),
+                ServerField::Cmdline => cmdline.to_owned(),
+            },
+        };
+        text.text.iter().map(part).collect()
     }
 }
 
@@ -245,7 +253,7 @@ pub fn write(
         write_text(&bundle.join("cmdline"), &format!("{cmdline}\n"))?;
         listed.push("cmdline".to_owned());
         for text in &export.texts {
-            let filled = place.fill(export, &cmdline, &text.text);
+            let filled = place.fill(export, &cmdline, text);
             write_text(&bundle.join(&text.name), &filled)?;
             listed.push(text.name.clone());
         }

@@ -3,11 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Command;
-
-/// In a command line of an export's tool: the second after which times are clamped, where
-/// only the root can say it ([`Times::Newest`]).
-pub const CLAMP_PLACEHOLDER: &str = "@CLAMP@";
+use super::{Command, ServerText};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Export {
@@ -41,14 +37,6 @@ pub struct Export {
     /// Files that go beside the artifact: for boot loaders and for servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<ServerText>,
-}
-
-/// A text beside an export. `@SERVER@`, `@DIR@`, `@BUNDLE@`, `@URL@`, `@NAME@`,
-/// `@VERSION@` and `@CMDLINE@` in it are filled in when the export is written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ServerText {
-    pub name: String,
-    pub text: String,
 }
 
 /// How nodes reach an export.
@@ -100,15 +88,6 @@ pub enum Times {
 impl Times {
     pub fn is_kept(&self) -> bool {
         *self == Times::Kept
-    }
-
-    /// As a word of a command line; `None` where times are kept.
-    pub fn word(&self) -> Option<String> {
-        match self {
-            Times::Kept => None,
-            Times::Until { seconds } => Some(seconds.to_string()),
-            Times::Newest { .. } => Some(CLAMP_PLACEHOLDER.to_owned()),
-        }
     }
 }
 

@@ -11,14 +11,15 @@ pub mod command;
 pub mod digest;
 mod export;
 mod grant;
-pub mod image;
 mod keyring;
 mod layer;
 mod op;
 pub mod policy;
 mod run;
 mod secret;
+mod server_text;
 mod text;
+pub mod tool;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
 pub use run::{Bind, Command, Downloads, Run, RunPlace, Script, Verdict};
 pub use secret::secret_variable;
+pub use server_text::{ServerField, ServerPart, ServerText};
 pub use text::{Argument, Names, Part, Resolve, Text, Unresolved};
 
 use crate::diagnose::{Frame, Span};

@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::output::Log;
 use crate::plan::Run;
-use crate::plan::command::{BOOT_IN_ROOT, BOOT_STDIN, Mode, boot_files};
+use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
 
 /// The file of [`Control`] that boots the root.
 const BOOT: &str = "boot.sh";
@@ -24,7 +24,7 @@ impl Control {
         for (name, content) in boot_files(run) {
             fs::write(folder.path().join(name), content)?;
         }
-        let script = format!("{BOOT_IN_ROOT}\nboot_in_root \"$@\"\n");
+        let script = format!("{SHELL_RUNTIME}\nboot_in_root \"$@\"\n");
         fs::write(folder.path().join(BOOT), script)?;
         if let Some(stdin) = stdin {
             let path = folder.path().join(BOOT_STDIN);

@@ -270,10 +270,12 @@ fn texts(boot: &Map) -> Vec<ServerText> {
         .and_then(|texts| texts.clone().into_array().ok());
     let text = |item: &Dynamic| -> Option<ServerText> {
         let map = item.clone().try_cast::<Map>()?;
-        Some(ServerText {
-            name: map.get("name")?.clone().into_string().ok()?,
-            text: map.get("text")?.clone().into_string().ok()?,
-        })
+        let text = |key: &str| map.get(key)?.clone().into_string().ok();
+        let values = map.get("values")?.clone().try_cast::<Map>()?;
+        let value =
+            |(key, value): (_, Dynamic)| Some((String::from(key), value.into_string().ok()?));
+        let values = values.into_iter().filter_map(value).collect();
+        Some(ServerText::parse(text("name")?, &text("text")?, &values))
     };
     texts.unwrap_or_default().iter().filter_map(text).collect()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rhai::Dynamic;
 
 use super::{Access, Builtin};
-use crate::plan::{Input, Key, image};
+use crate::plan::{Input, Key, tool};
 use crate::recipe::args::{Call, Outcome};
 
 pub static BUILTINS: &[Builtin] = &[
@@ -133,5 +133,5 @@ fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn stable_uuid(call: &Call<'_>) -> Outcome<Dynamic> {
     let key = Key::of(&[b"stable uuid", call.text(0)?.as_bytes()]);
-    Ok(image::uuid_of(&key).into())
+    Ok(tool::uuid_of(&key).into())
 }
