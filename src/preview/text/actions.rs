@@ -75,7 +75,7 @@ impl Lines<'_> {
                 notes: Vec::new(),
             });
         }
-        if let Some(headline) = Headline::of(self.plan, &action.op)
+        if let Some(headline) = Headline::of(Some(self.plan), &action.op)
             && !implied
         {
             self.page.spaces(self.indent);
