@@ -1,0 +1,126 @@
+//! The shape of the source: which area uses which, and what is named nowhere in it.
+
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn base() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("diagnose", &[]),
+        ("plan", &["diagnose"]),
+        ("site", &["diagnose"]),
+        ("library", &["site", "diagnose"]),
+        ("script", &["plan", "site", "diagnose"]),
+        ("store", &["plan", "diagnose"]),
+        ("run", &["plan", "store", "diagnose"]),
+        ("lint", &["run", "plan", "diagnose"]),
+        ("export", &["run", "plan", "store", "diagnose"]),
+        ("reference", &["script", "diagnose"]),
+        ("diff", &["export", "run", "plan", "diagnose"]),
+        ("boot", &["export", "run", "plan", "store", "diagnose"]),
+    ];
+    let areas = [
+        "diagnose",
+        "plan",
+        "site",
+        "library",
+        "script",
+        "store",
+        "run",
+        "lint",
+        "export",
+        "boot",
+        "reference",
+        "diff",
+        "cli",
+    ];
+    for (area, may_use) in allowed {
+        let mut files = Vec::new();
+        sources(&base().join(area), &mut files);
+        assert!(!files.is_empty());
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for other in areas
+                .iter()
+                .filter(|other| *other != area && !may_use.contains(other))
+            {
+                let name = format!("crate::{other}");
+                assert!(!text.contains(&name), "{} uses {name}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_distro_is_named() {
+    let words = [
+        "debian",
+        "ubuntu",
+        "fedora",
+        "rocky",
+        "opensuse",
+        "archlinux",
+        "alpine",
+        "bookworm",
+        "trixie",
+        "mmdebstrap",
+        "debootstrap",
+        "pacstrap",
+        "apt-get",
+        "dpkg",
+        "devuan",
+        "kali",
+        "centos",
+        "almalinux",
+        "zypper",
+        "pacman",
+        "apk-tools",
+        "archive-keyring",
+        "noble",
+        "jammy",
+        "tumbleweed",
+    ];
+    let mut files = Vec::new();
+    sources(&base(), &mut files);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate() {
+            let line = line.to_lowercase();
+            let is_example = line.contains("bootstrap(#{ distro:")
+                || line.trim_start().starts_with("//")
+                || line.contains("`${release}`");
+            let named = words.iter().find(|word| line.contains(*word));
+            assert!(
+                named.is_none() || is_example,
+                "{}:{}: {line}",
+                file.display(),
+                number + 1
+            );
+        }
+    }
+}
+
+#[test]
+fn there_is_no_flag_for_a_dry_run() {
+    let mut files = Vec::new();
+    sources(&base(), &mut files);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("dry_run"), "{}", file.display());
+    }
+}

@@ -1,0 +1,541 @@
+//! `rootwright diff`: plans of options and revisions, roots and exports.
+
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Repository, rootwright, run, stderr, stdout};
+use serde_json::Value;
+
+/// Exit status, standard output and standard error.
+fn diff(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = rootwright()
+        .current_dir(repository.path())
+        .arg("diff")
+        .args(arguments)
+        .args(["--store", "store", "--allow-host-run"])
+        .output()
+        .unwrap();
+    (output.status.code(), stdout(&output), stderr(&output))
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let mut git = Command::new("git");
+    git.current_dir(folder)
+        .args([
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.org",
+            "-c",
+            "init.defaultBranch=main",
+        ])
+        .args(arguments);
+    run(&mut git);
+}
+
+const BEFORE: &str = r#"
+let size = option("size", #{ default: "1G" });
+let root = bootstrap(#{ distro: "tiny", release: "one" });
+root.install(["curl", "nano"]);
+root.write_file("/etc/motd", "one\ntwo\nthree\n");
+root.nspawn_run(["useradd", "admin"]);
+root.copy_in("files/issue", "/etc/issue");
+root.nspawn_run(`
+echo first
+echo second
+`);
+root.export(#{ format: "tar", name: "node" });
+"#;
+
+const AFTER: &str = r#"
+let size = option("size", #{ default: "1G" });
+let root = bootstrap(#{ distro: "tiny", release: "one" });
+root.install(["curl", "vim"]);
+root.write_file("/etc/motd", "one\n2\nthree\n" + secret("key"), #{ mode: 0o600 });
+root.make_dir("/srv/data");
+root.copy_in("files/issue", "/etc/issue");
+root.nspawn_run(`
+echo first
+echo 2
+`);
+root.export(#{ format: "ext4", name: "node", size: size });
+"#;
+
+#[test]
+fn a_recipe_is_compared_with_itself_at_a_revision() {
+    let repository = Repository::new();
+    repository.write("recipes/node.rhai", BEFORE);
+    repository.write("recipes/files/issue", "hello\n");
+    // What is left out of archives is part of the revision all the same.
+    repository.write(".gitattributes", "distro export-ignore\n");
+    repository.write("rootwright.toml", "name = \"site\"\n");
+    git(repository.path(), &["init", "--quiet"]);
+    git(repository.path(), &["add", "."]);
+    git(
+        repository.path(),
+        &["commit", "--quiet", "--message", "one"],
+    );
+    let same = diff(&repository, &["recipes/node.rhai", "--rev", "main"]);
+    assert_eq!(
+        same,
+        (
+            Some(0),
+            String::new(),
+            "the plans are the same\n".to_owned()
+        )
+    );
+    repository.write("recipes/node.rhai", AFTER);
+    // A mark of a working tree that is not to be touched.
+    repository.write("recipes/untracked", "");
+    let (code, out, err) = diff(&repository, &["recipes/node.rhai", "--rev", "main"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(
+        out,
+        "\
+--- recipes/node.rhai at main
++++ recipes/node.rhai
+
+root tiny
+  ~ 2  install curl, vim
+      (the operations of `install` changed)
+      - write /var/installed/nano (2 bytes)
+      + write /var/installed/vim (2 bytes)
+  ~ 3  write /etc/motd
+      (/etc/motd changed)
+      ~ write /etc/motd (with a secret, mode 0600)
+          content:
+            @@ -1,3 +1,4 @@
+             one
+            -two
+            +2
+             three
+            +<secret key>
+            \\ No newline at end of file
+          + mode: 0600
+  - 4  run useradd admin
+  + 4  make directory /srv/data
+  ~ 6  run echo first
+      (the script of `nspawn_run` changed)
+      ~ root# /bin/sh -euc 'echo first …
+          argv:
+            @@ -2,3 +2,3 @@
+             -euc
+             echo first
+            -echo second
+            +echo 2
+  ~ 7  export node (ext4)
+      (the operations of `export` changed)
+      ~ export node/root.ext4 (ext4)
+          - format.compression: zstd
+          format.kind: tar → ext4
+          + format.size: 1073741824
+
+steps: 1 added, 1 removed, 4 changed, 2 the same
+"
+    );
+    let status = Command::new("git")
+        .current_dir(repository.path())
+        .args(["status", "--porcelain"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        stdout(&status),
+        " M recipes/node.rhai\n?? recipes/untracked\n"
+    );
+    // As data, the other way round, from another folder.
+    let output = rootwright()
+        .current_dir(repository.path().join("recipes"))
+        .args([
+            "diff",
+            "node.rhai",
+            "--to-rev",
+            "HEAD",
+            "--format",
+            "json",
+            "--store",
+            "s",
+            "--allow-host-run",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let data: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(data["schema"], 1);
+    assert_eq!(
+        (&data["compared"], &data["same"]),
+        (&"plans".into(), &false.into())
+    );
+    assert_eq!(
+        (&data["from"], &data["to"]),
+        (&"node.rhai".into(), &"node.rhai at HEAD".into())
+    );
+    assert_eq!(data["inputs"], serde_json::json!([]));
+    let steps = data["roots"][0]["steps"].as_array().unwrap();
+    let motd = &steps[1];
+    assert_eq!(
+        (&motd["from"]["number"], &motd["change"]),
+        (&3.into(), &"changed".into())
+    );
+    assert_eq!(motd["actions"][0]["fields"][0]["name"], "content");
+    assert_eq!(data["same_steps"], 2);
+}
+
+#[test]
+fn options_and_recipes_are_compared() {
+    let repository = Repository::new();
+    let recipe = "let to = option(\"to\", #{ default: \"a\" });\nlet root = bootstrap(#{ distro: \"tiny\" });\nroot.write_file(\"/etc/to\", to);\n";
+    repository.write("node.rhai", recipe);
+    let branch = "let side = root.fork(\"side\");\nside.make_dir(\"/side\");\n";
+    let moved = recipe.replace(
+        "root.write_file",
+        "root.make_dir(\"/first\");\nroot.write_file",
+    );
+    repository.write("more.rhai", &format!("{moved}{branch}"));
+    let (code, out, _) = diff(&repository, &["node.rhai", "-O", "to=b"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        out,
+        "\
+--- node.rhai
++++ node.rhai -o to=b
+option to: a → b
+
+root tiny
+  ~ 2  write /etc/to
+      (/etc/to changed)
+      ~ write /etc/to (1 byte)
+          content: a → b
+
+steps: 1 changed, 1 the same
+"
+    );
+    // What is checked, and what is not, is part of what differs.
+    repository.write(
+        "lib/trust.rhai",
+        "fn trust(root, why) { unsigned(root, \"the packages\", why); }\n",
+    );
+    let trust =
+        |why: &str| format!("import \"trust\" as trust;\n{recipe}trust::trust(root, \"{why}\");\n");
+    repository.write("rootwright.toml", "name = \"site\"\n");
+    repository.write("one.rhai", &trust("one"));
+    repository.write("two.rhai", &trust("two"));
+    let (code, out, err) = diff(&repository, &["one.rhai", "two.rhai"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            Some(1),
+            "--- one.rhai\n+++ two.rhai\nunsigned: the packages: one → two\n"
+        ),
+        "{err}"
+    );
+    let (_, out, _) = diff(
+        &repository,
+        &[
+            "node.rhai",
+            "more.rhai",
+            "-o",
+            "to=c",
+            "--from-option",
+            "to=d",
+        ],
+    );
+    assert_eq!(
+        out,
+        "\
+--- node.rhai -o to=c -o to=d
++++ more.rhai -o to=c
+option to: d → c
+
+root tiny
+  + 2  make directory /first
+  ~ 2 → 3  write /etc/to
+      (/etc/to changed)
+      ~ write /etc/to (1 byte)
+          content: d → c
+
+root side (new)
+  + 4  make directory /side
+
+steps: 2 added, 1 changed, 1 the same
+"
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_ends_with_2() {
+    let repository = Repository::new();
+    repository.write(
+        "node.rhai",
+        "let root = bootstrap(#{ distro: \"tiny\" });\n",
+    );
+    repository.write("tree/file", "");
+    let failed = |arguments: &[&str]| {
+        let (code, out, err) = diff(&repository, arguments);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {err}");
+        err
+    };
+    assert_eq!(
+        failed(&["node.rhai"]),
+        "  x there is nothing to compare `node.rhai` with\n  help: name another recipe, a revision (`--rev main`), or an option of one side (`-O name=value`)\n"
+    );
+    assert_eq!(
+        failed(&["node.rhai", "tree"]),
+        "  x a recipe and a tree cannot be compared\n  help: `--built` takes the root that the recipe's last build has left\n"
+    );
+    assert_eq!(
+        failed(&["tree"]),
+        "  x there is nothing to compare `tree` with\n  help: name what it is to be compared with\n"
+    );
+    assert_eq!(
+        failed(&["tree", "tree/file"]),
+        "  x `tree/file` is no recipe, no directory and no export\n"
+    );
+    assert!(failed(&["tree", "absent"]).contains("absent"));
+    let said = failed(&["node.rhai", "--rev", "main"]);
+    assert!(
+        said.starts_with("  x `node.rhai` is in no git repository\n"),
+        "{said}"
+    );
+    git(repository.path(), &["init", "--quiet"]);
+    git(repository.path(), &["add", "tree"]);
+    git(
+        repository.path(),
+        &["commit", "--quiet", "--message", "one"],
+    );
+    assert_eq!(
+        failed(&["node.rhai", "--rev", "mian"]),
+        "  x git knows no revision `mian`\n  help: did you mean `main`?\n"
+    );
+    assert_eq!(
+        failed(&["node.rhai", "--rev=--output=x"]),
+        "  x git knows no revision `--output=x`\n  help: a branch, a tag or a commit: `git log` shows them\n"
+    );
+    assert_eq!(
+        failed(&["node.rhai", "--rev", "main"]),
+        "  x there is no `node.rhai` at `main`\n  help: `git ls-tree -r --name-only main` shows what is there\n"
+    );
+    // What is wrong at the revision is shown where it was.
+    repository.write("node.rhai", "let a = 1;\nnothing(a);\n");
+    git(repository.path(), &["add", "node.rhai", "distro"]);
+    git(
+        repository.path(),
+        &["commit", "--quiet", "--message", "two"],
+    );
+    repository.write(
+        "node.rhai",
+        "let root = bootstrap(#{ distro: \"tiny\" });\n",
+    );
+    let said = failed(&["node.rhai", "--rev", "main"]);
+    for part in [
+        "there is no function `nothing`",
+        "[node.rhai at main:2:1]",
+        "nothing(a);",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+/// Two trees that differ in every way that is looked at.
+fn trees(repository: &Repository) {
+    for side in ["a", "b"] {
+        repository.write(&format!("{side}/etc/motd"), &format!("same\n{side}\n"));
+        repository.write(&format!("{side}/etc/same"), "same");
+        repository.write(&format!("{side}/etc/shadow"), "root");
+        repository.write(&format!("{side}/usr/bin/tool"), "x");
+        let target = if side == "a" { "tool" } else { "../tool" };
+        symlink(target, repository.path().join(side).join("usr/bin/link")).unwrap();
+    }
+    let b = repository.path().join("b");
+    std::fs::set_permissions(b.join("etc/shadow"), PermissionsExt::from_mode(0o600)).unwrap();
+    chown(b.join("etc/shadow"), Some(1), Some(2)).unwrap();
+    repository.write("b/usr/share/large", &"x".repeat(3 << 20));
+    repository.write("b/usr/share/doc/small", "12345");
+    repository.write("b/usr/bin/tool", &"y".repeat(2048));
+    repository.write("a/var/old", &"z".repeat(1500));
+    repository.write("a/kind", "1");
+    std::fs::create_dir(b.join("kind")).unwrap();
+    xattr::set(b.join("etc/same"), "user.note", b"1").unwrap();
+    let mut fifo = Command::new("mkfifo");
+    run(fifo.args(["--mode=644"]).arg(b.join("pipe")));
+}
+
+#[test]
+fn two_trees_are_compared_the_largest_growth_first() {
+    let repository = Repository::new();
+    trees(&repository);
+    let same = diff(&repository, &["a", "a"]);
+    assert_eq!(
+        same,
+        (
+            Some(0),
+            String::new(),
+            "the roots are the same\n".to_owned()
+        )
+    );
+    let (code, out, err) = diff(&repository, &["a", "b", "--lines"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(
+        out,
+        "\
+--- a
++++ b
+
+files: 5 added, 2 removed, 6 changed
+size: 1.4 KiB → 3.0 MiB (+3.0 MiB)
+     +3.0 MiB  + /usr/share/ (and 3 paths in it)
+     +1.9 KiB  ~ /usr/bin/tool
+      @@ -1 +1 @@
+      -x
+      \\ No newline at end of file
+      +YYYY
+      \\ No newline at end of file
+               ~ /etc/motd (content)
+      @@ -1,2 +1,2 @@
+       same
+      -a
+      +b
+               ~ /etc/same (attribute user.note)
+               ~ /etc/shadow (mode 0644 → 0600, owner 0:0 → 1:2)
+               + /pipe
+               ~ /usr/bin/link (target tool → ../tool)
+         -1 B  ~ /kind/ (kind file → directory, mode 0644 → 0755)
+     -1.4 KiB  - /var/ (and 1 path in it)
+"
+        .replace("YYYY", &"y".repeat(2048))
+    );
+    let (_, out, _) = diff(&repository, &["a", "b", "--format", "json"]);
+    let data: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&data["compared"], &data["same"]),
+        (&"roots".into(), &false.into())
+    );
+    let first = &data["files"][0];
+    assert_eq!(
+        (&first["path"], &first["growth"], &first["change"]),
+        (
+            &"/usr/share/large".into(),
+            &(3 << 20).into(),
+            &"added".into()
+        )
+    );
+    let of = |path: &str| {
+        let files = data["files"].as_array().unwrap().iter();
+        files
+            .clone()
+            .find(|file| file["path"] == path)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        of("/etc/shadow")["differs"],
+        serde_json::json!(["mode", "owner"])
+    );
+    assert_eq!(of("/etc/shadow")["to"]["uid"], 1);
+    assert_eq!(of("/etc/same")["to"]["attributes"]["user.note"], "31");
+    assert_eq!(of("/kind")["from"]["kind"], "file");
+    assert!(data.get("packages").is_none());
+}
+
+#[test]
+fn exports_have_packages_and_versions() {
+    let repository = Repository::new();
+    // The module lists packages of its own: a file of the root, so that they differ.
+    let distro = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
+    let listed = distro.replace(
+        "packages: [\"echo\", \"busybox\\t1.35\\tall\"]",
+        "packages: [\"cat\", \"/var/packages\"]",
+    );
+    assert_ne!(distro, listed);
+    repository.write("distro/tiny.rhai", &listed);
+    let recipe = |packages: &str, format: &str| {
+        format!(
+            "let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.write_file(\"/var/packages\", \"{packages}\");\nroot.export(#{{ format: \"{format}\", name: \"node\" }});\n"
+        )
+    };
+    let one = "curl\\t1.0\\tamd64\\nnano\\t7\\tamd64\\nlibc\\t2\\tall\\n";
+    let two = "curl\\t1.1\\tamd64\\nlibc\\t2\\tall\\nvim\\t9\\tamd64\\n";
+    run(&mut repository.build(&recipe(one, "nfs")));
+    let first = diff(&repository, &["out/node"]);
+    assert_eq!(
+        first,
+        (
+            Some(2),
+            String::new(),
+            "  x `out/node` has no version before the current one\n  help: name what it is to be compared with\n".to_owned()
+        )
+    );
+    run(&mut repository.build(&recipe(two, "nfs")));
+    let text = "\
+--- out/node/1
++++ out/node/2
+
+packages: 1 added, 1 removed, 1 changed
+  ~ curl (amd64) 1.0 → 1.1
+  - nano (amd64) 7
+  + vim (amd64) 9
+
+files: 1 changed
+";
+    let (code, out, err) = diff(&repository, &["out/node"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert!(out.starts_with(text), "{out}");
+    assert!(
+        out.ends_with(" (-1 B)\n         -1 B  ~ /var/packages\n"),
+        "{out}"
+    );
+    // What is packed is unpacked, and compared with a tree.
+    run(&mut repository.build_to(&recipe(two, "tar"), "packed"));
+    let (code, out, err) = diff(&repository, &["out/node/current", "packed/node"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(
+        out,
+        "--- out/node/current\n+++ packed/node\nformat: nfs → tar\n"
+    );
+    // The roots of builds themselves.
+    let other = recipe(one, "tar");
+    repository.write("other.rhai", &other);
+    let (code, _, err) = diff(&repository, &["other.rhai", "recipe.rhai", "--built"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        err.contains("the root of `other.rhai` is not in the store"),
+        "{err}"
+    );
+    let mut build = rootwright();
+    build.current_dir(repository.path());
+    build.args([
+        "build",
+        "other.rhai",
+        "--allow-host-run",
+        "--store",
+        "store",
+        "--out",
+        "third",
+    ]);
+    run(&mut build);
+    let (code, out, err) = diff(
+        &repository,
+        &["other.rhai", "recipe.rhai", "--built", "--lines"],
+    );
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert!(
+        out.contains("~ /var/packages\n") && out.contains("+vim\t9\tamd64\n"),
+        "{out}"
+    );
+    let (code, out, err) = diff(&repository, &["out/node/2", "recipe.rhai", "--built"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    // systemd-nspawn makes /lib in a root without one, for the command that lists packages.
+    let mut lines: Vec<&str> = out.lines().collect();
+    lines.retain(|line| !line.starts_with("size: "));
+    let lib = "               - /lib";
+    assert_eq!(
+        lines,
+        [
+            "--- out/node/2",
+            "+++ recipe.rhai",
+            "",
+            "files: 1 removed",
+            lib
+        ]
+    );
+}

@@ -1,0 +1,299 @@
+//! `expect_boot`: what a plan has of it, what is refused, and that a build waits for it. The
+//! boots that go well are in boot/debian.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::{Repository, rootwright, run, stderr, stdout};
+
+/// A stdlib with a distro whose roots say of themselves what `dracut` would say.
+fn repository() -> Repository {
+    let repository = Repository::new();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
+    run(Command::new("cp")
+        .arg("-a")
+        .args([own, repository.path().join("stdlib")]));
+    let module = repository.path().join("distro/tiny.rhai");
+    let text = std::fs::read_to_string(&module).unwrap();
+    std::fs::remove_file(module).unwrap();
+    let text = text.replace(
+        "fn describe_tiny(root) { }",
+        r#"fn describe_tiny(root) {
+    describe_root(root, #{ release: "1", arch: "amd64", machine: "x86_64" });
+    set_fact(root, "boot", #{ nfs: true, http: true, mount: [], overlay: "50%", extra: "" });
+}"#,
+    );
+    repository.write("stdlib/distro/tiny.rhai", &text);
+    repository
+}
+
+fn plan(repository: &Repository, recipe: &str, format: &str) -> Output {
+    repository.write("recipe.rhai", recipe);
+    let mut plan = rootwright();
+    plan.current_dir(repository.path()).args([
+        "plan",
+        "recipe.rhai",
+        "--allow-host-run",
+        "--format",
+        format,
+    ]);
+    if repository.path().join("stdlib").exists() {
+        plan.args(["--stdlib", "stdlib"]);
+    }
+    plan.output().unwrap()
+}
+
+fn recipe(rest: &str) -> String {
+    format!("let root = bootstrap(#{{ distro: \"tiny\" }});\n{rest}")
+}
+
+const BOTH: &str = r#"let nodes = root.export(#{ format: "nfs", name: "nodes" });
+nodes.expect_boot(#{ commands: ["systemctl is-active a"], memory: 2048, timeout: 90 });
+root.write_file("/etc/after", "");
+expect_boot(root.export(#{ format: "cpio", name: "ram" }), #{ via: "pxe" });
+"#;
+
+#[test]
+fn a_plan_has_it_in_every_form() {
+    let repository = repository();
+    let text = stdout(&plan(&repository, &recipe(BOTH), "text"));
+    assert!(
+        text.contains("boot nodes (in QEMU, 2048 MiB, 90 s at most)"),
+        "{text}"
+    );
+    assert!(text.contains("succeeds  systemctl is-active a"), "{text}");
+    assert!(
+        text.contains("boot ram (in QEMU, from the firmware on, 600 s at most)"),
+        "{text}"
+    );
+    assert!(text.contains("2 exports, 2 boots"), "{text}");
+
+    let json = stdout(&plan(&repository, &recipe(BOTH), "json"));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let step = &json["steps"][2];
+    assert_eq!(step["call"], "expect_boot");
+    assert_eq!(step["site"][0]["span"]["start"]["line"], 3);
+    assert_eq!(
+        step["actions"][0]["op"],
+        serde_json::json!({
+            "op": "expect_boot", "export": "nodes", "via": "direct", "memory": 2048,
+            "commands": ["systemctl is-active a"], "processors": 1, "timeout": 90,
+            "programs": ["qemu-system-x86_64", "ganesha.nfsd"],
+        })
+    );
+    assert_eq!(json["steps"][5]["actions"][0]["op"]["via"], "pxe");
+    assert_eq!(
+        json["steps"][5]["actions"][0]["op"]["programs"],
+        serde_json::json!(["qemu-system-x86_64"])
+    );
+
+    let graph = stdout(&plan(&repository, &recipe(BOTH), "graph"));
+    assert!(graph.contains("step_2 -> step_3"), "{graph}");
+    assert!(graph.contains("step_1 -> step_4"), "{graph}");
+
+    let script = stdout(&plan(&repository, &recipe(BOTH), "sh"));
+    assert!(
+        script.contains("the export nodes is not booted here: `rootwright boot OUT/nodes` does it"),
+        "{script}"
+    );
+}
+
+#[test]
+fn it_ends_no_layer_and_is_part_of_none() {
+    let repository = repository();
+    let keys = |recipe: &str| -> Vec<String> {
+        let json = stdout(&plan(&repository, recipe, "json"));
+        let plan: rootwright::plan::Plan = serde_json::from_str(&json).unwrap();
+        let layers = rootwright::plan::layers(&plan);
+        layers
+            .iter()
+            .map(|layer| layer.steps.len().to_string())
+            .collect()
+    };
+    let export = "let nodes = root.export(#{ format: \"nfs\", name: \"nodes\" });\nroot.write_file(\"/a\", \"\");\n";
+    let after = "root.write_file(\"/b\", \"\");\n";
+    let without = keys(&recipe(&format!("{export}{after}")));
+    let with = keys(&recipe(&format!("{export}nodes.expect_boot();\n{after}")));
+    assert_eq!(without, ["1", "2"]);
+    assert_eq!(with, without);
+}
+
+#[test]
+fn what_cannot_be_expected_is_refused_where_it_stands() {
+    let repository = repository();
+    let nfs = "let e = root.export(#{ format: \"nfs\", name: \"e\" });\n";
+    for (recipe, code, message, help) in [
+        (
+            format!("{nfs}e.expect_boot(#{{ via: \"http\" }});"),
+            "script::boot_via",
+            "an export in the format `nfs` cannot be booted over `http`",
+            "leave `via` out, or say `nfs` or `pxe`",
+        ),
+        (
+            format!("{nfs}e.expect_boot(#{{ via: \"pex\" }});"),
+            "script::boot_via",
+            "there is no way `pex` to boot a node",
+            "did you mean `pxe`?",
+        ),
+        (
+            "let e = root.export(#{ format: \"dir\", name: \"e\" });\ne.expect_boot(#{ via: \"pxe\" });".to_owned(),
+            "script::boot_via",
+            "an export in the format `dir` has no `boot.ipxe`",
+            "the formats `nfs`, `squashfs`, `erofs` and `cpio` have one",
+        ),
+        (
+            "let e = root.export(#{ format: \"tar\", name: \"e\" });\ne.expect_boot();".to_owned(),
+            "script::boots_nothing",
+            "the export `e` has the format `tar`, and boots no node",
+            "`squashfs` and `erofs` over HTTP",
+        ),
+        (
+            format!("{nfs}e.expect_boot(#{{ comands: [\"true\"] }});"),
+            "script::unknown_field",
+            "`expect_boot` has no field `comands`",
+            "did you mean `commands`?",
+        ),
+        (
+            format!("{nfs}e.expect_boot(#{{ memory: 8 }});"),
+            "script::number",
+            "`memory` of `expect_boot` has to be 64 or more, and is 8",
+            "",
+        ),
+        (
+            "let e = 1;\nroot.expect_boot();".to_owned(),
+            "script::wrong_type",
+            "`export` of `expect_boot` has to be an export, and is a root",
+            "`export` gives one: `let nodes = root.export(#{ … });`",
+        ),
+    ] {
+        repository.write("recipe.rhai", &self::recipe(&recipe));
+        let mut plan = rootwright();
+        plan.current_dir(repository.path());
+        plan.args(["plan", "recipe.rhai", "--allow-host-run", "--stdlib", "stdlib"]);
+        plan.args(["--error-format", "json"]);
+        let said = stderr(&plan.output().unwrap());
+        let report: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
+        let report = if report.is_array() { &report[0] } else { &report };
+        assert_eq!(report["code"], code, "{recipe}: {report}");
+        assert_eq!(report["message"], message, "{recipe}");
+        let helps = report["help"].to_string().replace("\\\"", "\"");
+        assert!(helps.contains(help), "{recipe}: {helps}");
+        assert_eq!(report["trace"][0]["span"]["start"]["line"], 3, "{recipe}");
+    }
+}
+
+#[test]
+fn an_export_that_no_initramfs_gets_at_is_refused() {
+    let repository = Repository::new();
+    let said = stderr(&plan(
+        &repository,
+        &recipe("let e = root.export(#{ format: \"nfs\", name: \"e\" });\ne.expect_boot();"),
+        "text",
+    ));
+    assert!(
+        said.contains("the export `e` has no initramfs that gets at it"),
+        "{said}"
+    );
+    assert!(
+        said.contains("root.dracut(#{ transports: [\"nfs\"], overlay: true })"),
+        "{said}"
+    );
+    assert!(said.contains("recipe.rhai:3:"), "{said}");
+}
+
+/// No kernel is beside the export: that is found before anything is started.
+#[test]
+fn a_build_fails_at_the_call_when_its_export_does_not_boot() {
+    let repository = repository();
+    let recipe =
+        recipe("let e = root.export(#{ format: \"nfs\", name: \"e\" });\ne.expect_boot();\n");
+    let mut build = repository.build(&recipe);
+    let output = build.args(["--stdlib", "stdlib"]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "boots no node",
+        "recipe.rhai:3:",
+        "e.expect_boot();",
+        "there is no kernel beside it",
+        "a node needs a kernel, `dracut` with the transport",
+        "nodes that boot from now on get version 1",
+        "rootwright export rollback e --out",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // What was exported is there to be looked at.
+    assert!(repository.out().join("e/1/root/etc/passwd").exists());
+}
+
+/// The head of a kernel for x86_64: enough to be taken for one.
+fn with_kernel(rest: &str) -> String {
+    let head = format!("{}HdrS{}", "x".repeat(0x202), "x".repeat(512));
+    recipe(&format!(
+        "root.make_dir(\"/lib/modules/1\");\nroot.write_file(\"/lib/modules/1/modules.dep\", \"\");\nroot.write_file(\"/boot/vmlinuz-1\", \"{head}\");\nroot.write_file(\"/boot/initrd-1\", \"x\");\n{rest}"
+    ))
+}
+
+#[test]
+fn a_tree_that_cannot_be_served_is_told_at_once() {
+    let repository = repository();
+    let recipe = with_kernel("root.export(#{ format: \"dir\", name: \"nodes\" });\n");
+    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
+    let script = "mkdir m t && mount -t tmpfs t t && mkdir t/u t/w \
+        && mount -t overlay o -o lowerdir=out,upperdir=t/u,workdir=t/w m && exec \"$@\"";
+    let mut boot = Command::new("unshare");
+    boot.current_dir(repository.path()).env("NO_COLOR", "1");
+    boot.args([
+        "--mount",
+        "sh",
+        "-euc",
+        script,
+        "sh",
+        env!("CARGO_BIN_EXE_rootwright"),
+    ]);
+    boot.args(["boot", "m/nodes", "--store", "store"]);
+    let output = boot.output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "NFS cannot be served on this host",
+        "its file system has no file handles, as an overlay has none",
+        "keep it on ext4, XFS, btrfs or a tmpfs",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn what_boots_no_node_is_not_booted() {
+    let repository = repository();
+    let recipe =
+        with_kernel("root.export(#{ format: \"tar\", name: \"archive\", compress: \"none\" });\n");
+    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
+    let boot = |target: &str| {
+        let mut boot = rootwright();
+        boot.current_dir(repository.path())
+            .args(["boot", target, "--store", "store", "--stdlib", "stdlib"])
+            .arg("--allow-host-run");
+        let output = boot.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    let said = boot("out/archive");
+    assert!(
+        said.contains("an export in the format `tar` is no root for a node"),
+        "{said}"
+    );
+    assert!(
+        said.contains("in the format `nfs`, `dir`, `squashfs`, `erofs` or `cpio`"),
+        "{said}"
+    );
+    let said = boot("recipe.rhai");
+    assert!(
+        said.contains("the recipe exports nothing that boots this way"),
+        "{said}"
+    );
+    assert!(said.contains("it exports `archive`"), "{said}");
+    let said = boot("out/nowhere");
+    assert!(said.contains("is no export"), "{said}");
+}

@@ -1,0 +1,212 @@
+//! A thread keeps its engine and what it has compiled; nothing else of one plan reaches the
+//! next.
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::support::Repository;
+use rootwright::diagnose::Report;
+use rootwright::plan::{Capture, CaptureRequest, Captured, render};
+use rootwright::script::{Failure, Settings, evaluate_here, workers};
+
+struct Stand;
+
+impl Capture for Stand {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+        Ok(Captured::Preview(request.preview.unwrap_or("").to_owned()))
+    }
+}
+
+fn evaluated(recipe: &Path, options: &[(&str, &str)]) -> Result<String, Failure> {
+    let settings = Settings {
+        options: options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..Settings::default()
+    };
+    let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(Stand));
+    let plan = evaluate_here(recipe, &settings, answers)?.plan;
+    Ok(render::json(&plan))
+}
+
+fn code_of(result: Result<String, Failure>) -> String {
+    match result {
+        Ok(plan) => panic!("it evaluates:\n{plan}"),
+        Err(failure) => failure.reports.first().unwrap().code.clone(),
+    }
+}
+
+/// Runs `work` once, in one thread with room for recipes.
+fn in_one_thread(work: impl Fn() + Sync) {
+    workers::each(&[()], |()| work(), |()| {}).unwrap();
+}
+
+const RECIPE: &str = r#"import "users" as users;
+let release = option("release", #{ default: "bookworm", choices: ["bookworm", "trixie"] });
+hint(#{ tool: "useradd", pattern: "taken", cause: "it is there", help: "leave it out" });
+let root = bootstrap(#{ distro: "debian", release: release, mirror: "http://mirror.example.org/debian" });
+users::admin(root);
+log(root.capture(["hostname"], #{ preview: "node" }));
+root.write_file("/etc/issue", "door " + secret("door") + "\n");
+root.export(#{ format: "tar", name: "node" });
+"#;
+
+const USERS: &str = "const SHELL = \"/bin/bash\";
+fn admin(root) { nspawn_run(root, [\"useradd\", \"--shell\", global::SHELL, \"admin\"]); }
+";
+
+fn repository() -> Repository {
+    let repository = Repository::new();
+    repository.write("recipe.rhai", RECIPE);
+    repository.write("lib/users.rhai", USERS);
+    repository
+}
+
+#[test]
+fn whatever_ran_before_a_plan_is_the_same() {
+    let repository = repository();
+    let recipe = repository.path().join("recipe.rhai");
+    let others = [
+        // Ends in the middle of a step, in the stdlib.
+        (
+            "release.rhai",
+            "let root = bootstrap(#{ distro: \"debian\", release: \"stable\" });\n",
+            "script::fail",
+        ),
+        // Ends in a module that a built-in calls.
+        (
+            "deep.rhai",
+            "let root = bootstrap(#{ distro: \"debian\", release: \"trixie\", mirror: \"http://mirror.example.org/debian\" });\nroot.dracut(#{ overlay: #{ sise: 1 } });\n",
+            "script::unknown_field",
+        ),
+        // Takes all of its operations.
+        (
+            "endless.rhai",
+            "let n = 0;\nwhile true { n += 1; }\n",
+            "script::limit",
+        ),
+        // Nests until the engine refuses.
+        (
+            "recursion.rhai",
+            "fn f(n) { f(n + 1) }\nf(0);\n",
+            "script::limit",
+        ),
+        // Leaves the parser behind a period.
+        (
+            "period.rhai",
+            "let root = bootstrap(#{ distro: \"debian\", release: \"trixie\" });\nroot.",
+            "script::parse",
+        ),
+        // Throws a value of its own.
+        (
+            "thrown.rhai",
+            "import \"users\" as users;\nthrow #{ message: \"no\" };\n",
+            "script::thrown",
+        ),
+    ];
+    for (name, text, _) in others {
+        repository.write(name, text);
+    }
+    // The first word is a built-in that is a reserved word: no method of what came before.
+    let first = repository.write(
+        "first.rhai",
+        "export(bootstrap(#{ distro: \"debian\", release: \"trixie\", mirror: \"http://mirror.example.org/debian\" }), #{ format: \"dir\", name: \"x\" });\n",
+    );
+    in_one_thread(|| {
+        let plan = evaluated(&recipe, &[]).unwrap();
+        let trixie = evaluated(&recipe, &[("release", "trixie")]).unwrap();
+        assert_ne!(plan, trixie);
+        for (name, _, code) in others {
+            let other = repository.path().join(name);
+            let failure = evaluated(&other, &[]).unwrap_err();
+            assert_eq!(failure.reports.first().unwrap().code, code, "{name}");
+            // The same again: what is kept of a bad script is no excuse for it.
+            if name != "endless.rhai" {
+                let said = |failure: &Failure| format!("{:?}", failure.reports);
+                let again = evaluated(&other, &[]).unwrap_err();
+                assert_eq!(said(&failure), said(&again));
+            }
+            assert_eq!(plan, evaluated(&recipe, &[]).unwrap(), "after {name}");
+        }
+        // An option that was given once is not given now.
+        assert_eq!(plan, evaluated(&recipe, &[]).unwrap());
+        assert_eq!(
+            trixie,
+            evaluated(&recipe, &[("release", "trixie")]).unwrap()
+        );
+        if let Err(failure) = evaluated(&first, &[]) {
+            panic!("{:?}", failure.reports);
+        }
+    });
+    // A thread that has run nothing says the same.
+    in_one_thread(|| {
+        let fresh = evaluated(&recipe, &[]).unwrap();
+        let again = evaluated(&recipe, &[]).unwrap();
+        assert_eq!(fresh, again);
+    });
+}
+
+#[test]
+fn a_module_that_changes_is_read_anew() {
+    let repository = repository();
+    let recipe = repository.path().join("recipe.rhai");
+    in_one_thread(|| {
+        let before = evaluated(&recipe, &[]).unwrap();
+        assert!(before.contains("/bin/bash"));
+        repository.write("lib/users.rhai", &USERS.replace("bash", "zsh"));
+        assert!(evaluated(&recipe, &[]).unwrap().contains("/bin/zsh"));
+        // What it does not have any more is missed.
+        repository.write(
+            "lib/users.rhai",
+            &USERS.replace("admin(root)", "operator(root)"),
+        );
+        assert_eq!(code_of(evaluated(&recipe, &[])), "script::unknown_function");
+        // A circle, of a module that was sound and one that is.
+        repository.write(
+            "lib/users.rhai",
+            &format!("import \"more\" as more;\n{USERS}"),
+        );
+        repository.write("lib/more.rhai", "const A = 1;\n");
+        assert!(evaluated(&recipe, &[]).is_ok());
+        repository.write("lib/more.rhai", "import \"users\" as users;\n");
+        assert_eq!(code_of(evaluated(&recipe, &[])), "script::import_circle");
+        std::fs::remove_file(repository.path().join("lib/more.rhai")).unwrap();
+        assert_eq!(code_of(evaluated(&recipe, &[])), "script::unknown_module");
+        repository.write("lib/users.rhai", USERS);
+        assert_eq!(before, evaluated(&recipe, &[]).unwrap());
+        // A module nearer to the recipe goes before the one in `lib/`.
+        repository.write("users.rhai", &USERS.replace("bash", "fish"));
+        assert!(evaluated(&recipe, &[]).unwrap().contains("/bin/fish"));
+    });
+}
+
+#[test]
+fn functions_of_tests_are_none_of_recipes() {
+    let repository = repository();
+    repository.write(
+        "lib/users.rhai",
+        &format!("{USERS}fn held(x) {{ assert(x); }}\n"),
+    );
+    repository.write(
+        "recipe_test.rhai",
+        "import \"users\" as users;
+fn test_a_module_may_assert() { users::held(true); }
+fn test_the_recipe_may_not() {
+    let error = expect_error(\"recipe.rhai\");
+    assert_eq!(error.code, \"script::unknown_function\");
+}
+",
+    );
+    let output = crate::support::rootwright()
+        .current_dir(repository.path())
+        .arg("test")
+        .output()
+        .unwrap();
+    let out = crate::support::stdout(&output);
+    assert!(
+        out.contains("2 passed, 0 failed"),
+        "{out}{}",
+        crate::support::stderr(&output)
+    );
+}

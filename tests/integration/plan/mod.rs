@@ -1,0 +1,23 @@
+//! Evaluating, previewing, checking, and the text of the command line: no root privileges, no
+//! network, seconds.
+
+mod architecture;
+mod cli;
+mod closures;
+mod completions;
+mod diff;
+mod distros;
+mod docs;
+mod everyday;
+mod expect_boot;
+mod hints;
+mod isolation;
+mod libraries;
+mod properties;
+mod reference;
+mod render;
+mod repository;
+mod script;
+mod stdlib;
+mod suite;
+mod test_command;

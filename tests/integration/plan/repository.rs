@@ -1,0 +1,354 @@
+//! Recipe repositories: `rootwright new`, recipes by name from any folder, rootwright.toml.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::{Repository, rootwright, run, stderr, stdout};
+
+fn in_folder(folder: &Path, arguments: &[&str]) -> Output {
+    rootwright()
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = in_folder(folder, arguments);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        stderr(&output)
+    );
+    stdout(&output)
+}
+
+#[track_caller]
+fn fails(folder: &Path, arguments: &[&str]) -> String {
+    let output = in_folder(folder, arguments);
+    assert!(
+        !output.status.success(),
+        "{arguments:?}: {}",
+        stdout(&output)
+    );
+    stderr(&output)
+}
+
+#[test]
+fn a_new_repository_is_checked_tested_and_planned_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = succeeds(folder.path(), &["new", "our-nodes"]);
+    assert_eq!(
+        made,
+        "our-nodes is a recipe repository now:
+  .github/workflows/check.yml
+  .gitignore
+  .gitlab-ci.yml
+  README.md
+  lib/base.rhai
+  recipes/node.rhai
+  rootwright.toml
+  tests/node_test.rhai
+"
+    );
+    let top = folder.path().join("our-nodes");
+    for (place, prefix) in [
+        ("", ""),
+        ("recipes", "../"),
+        (".github/workflows", "../../"),
+    ] {
+        let place = top.join(place);
+        let listed = succeeds(&place, &["list"]);
+        assert_eq!(
+            listed,
+            format!("{prefix}recipes/node.rhai  A small Debian, to begin with.\n")
+        );
+        let checked = in_folder(&place, &["check"]);
+        assert_eq!(
+            stderr(&checked),
+            "1 recipe and 1 module checked, nothing wrong\n"
+        );
+        let tested = succeeds(&place, &["test"]);
+        assert!(
+            tested.starts_with("tests/node_test.rhai\n  ok ")
+                && tested.contains("2 passed, 0 failed"),
+            "{tested}"
+        );
+        let plan = succeeds(&place, &["plan", "node", "-o", "release=bookworm"]);
+        assert!(
+            plan.contains("Debian bookworm, made from the recipes of our-nodes."),
+            "{plan}"
+        );
+    }
+    // The CI files run what a person would.
+    for file in [".gitlab-ci.yml", ".github/workflows/check.yml"] {
+        let text = std::fs::read_to_string(top.join(file)).unwrap();
+        assert!(text.contains("- rootwright check") || text.contains("run: rootwright check"));
+        assert!(
+            text.contains("rootwright test") && !text.contains("{{"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn new_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("full")).unwrap();
+    std::fs::write(folder.path().join("full/kept"), "mine").unwrap();
+    std::fs::write(folder.path().join("file"), "mine").unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    for taken in ["full", "file"] {
+        assert_eq!(
+            fails(folder.path(), &["new", taken]),
+            format!(
+                "  x `{taken}` is there already\n  help: `new` makes a folder and overwrites nothing: give it another name\n"
+            )
+        );
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("full"))
+            .unwrap()
+            .count(),
+        1
+    );
+    succeeds(folder.path(), &["new", "empty"]);
+    let said = fails(&folder.path().join("empty"), &["new", "inner"]);
+    assert!(
+        said.contains("would be inside of the repository `.`"),
+        "{said}"
+    );
+    let said = fails(folder.path(), &["new", "a b"]);
+    assert!(
+        said.contains("`a b` does not end in a name") && said.contains("help: letters"),
+        "{said}"
+    );
+}
+
+const RECIPE: &str = "//! One.\nlet release = option(\"release\", #{ default: \"one\", choices: [\"one\", \"two\"] });\nlet root = bootstrap(#{ distro: \"tiny\", release: release });\n";
+
+fn repository(config: &str) -> Repository {
+    let repository = Repository::new();
+    repository.write("rootwright.toml", config);
+    repository.write("recipes/node.rhai", RECIPE);
+    repository.write("recipes/web/front.rhai", RECIPE);
+    repository.write("recipes/mail/front.rhai", RECIPE);
+    repository.write("lib/deep/x.rhai", "fn f() { }\n");
+    repository
+}
+
+#[test]
+fn recipes_have_names() {
+    let repository = repository("name = \"x\"\n");
+    let deep = repository.path().join("lib/deep");
+    for name in [
+        "node",
+        "recipes/node",
+        "web/front",
+        "../../recipes/node.rhai",
+    ] {
+        let plan = succeeds(&deep, &["show", name]);
+        assert!(plan.starts_with("../../recipes/"), "{name}: {plan}");
+    }
+    let said = fails(&deep, &["plan", "front"]);
+    assert!(
+        said.contains(
+            "there is more than one: ../../recipes/mail/front.rhai, ../../recipes/web/front.rhai"
+        ),
+        "{said}"
+    );
+    let said = fails(&deep, &["build", "nod"]);
+    assert!(
+        said.contains("no recipe of that name in the repository; did you mean `node`?"),
+        "{said}"
+    );
+    // A file here counts more than a recipe's name.
+    repository.write("node", RECIPE);
+    let plan = succeeds(repository.path(), &["show", "node"]);
+    assert!(plan.starts_with("node: One."), "{plan}");
+}
+
+#[test]
+fn the_repository_gives_options_their_values() {
+    let repository =
+        repository("[options]\nrelease = \"two\"\n[options.front]\nrelease = \"one\"\n");
+    let show = |recipe: &str, arguments: &[&str]| {
+        let arguments = [&["plan", recipe, "--allow-host-run"], arguments].concat();
+        let plan = succeeds(repository.path(), &arguments);
+        plan.lines()
+            .find(|line| line.starts_with("options"))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        show("node", &[]),
+        "options   release = two  from rootwright.toml, or one"
+    );
+    assert_eq!(
+        show("web/front", &[]),
+        "options   release = one  from rootwright.toml, or two"
+    );
+    assert_eq!(
+        show("node", &["-o", "release=one"]),
+        "options   release = one  given, or two"
+    );
+    repository.write("rootwright.toml", "options.release = \"three\"\n");
+    let said = fails(repository.path(), &["plan", "node"]);
+    for part in [
+        "`three` is no value of the option `release`",
+        "[recipes/node.rhai:2:15]",
+        "help: it is one of one, two",
+        "help: the value stands in `[options]` of rootwright.toml",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+/// What is wrong with a rootwright.toml, the line that is shown, and the cure.
+#[test]
+fn every_key_of_rootwright_toml_is_known_or_an_error() {
+    for (config, message, place, help) in [
+        (
+            "nam = \"x\"\n",
+            "there is no setting `nam`",
+            "rootwright.toml:1:1",
+            "did you mean `name`?",
+        ),
+        (
+            "name = \"x\"\n[cache]\nrefersh = \"7d\"\n",
+            "there is no setting of `cache` `refersh`",
+            "rootwright.toml:3:1",
+            "did you mean `refresh`?",
+        ),
+        (
+            "[cache]\nrefresh = \"soon\"\n",
+            "`soon` is no length of time",
+            "rootwright.toml:2:11",
+            "refresh = \"7d\"",
+        ),
+        (
+            "[cache]\nrefresh = 7\n",
+            "`refresh` has to be a string, and is of type integer",
+            "rootwright.toml:2:11",
+            "",
+        ),
+        (
+            "distro = \"x\"\n",
+            "`distro` has to be a table, and is of type string",
+            "rootwright.toml:1:10",
+            "[distro.NAME]",
+        ),
+        (
+            "[libraries.net]\ngit = \"../x\"\ntga = \"v1\"\n",
+            "there is no setting of a library `tga`",
+            "rootwright.toml:3:1",
+            "did you mean `tag`?",
+        ),
+        (
+            "[libraries.net]\ntag = \"v1\"\n",
+            "the library `net` has no address",
+            "rootwright.toml:1:12",
+            "git = \"https://…\"",
+        ),
+        (
+            "[libraries.net]\ngit = \"../x\"\ntag = \"v1\"\nrev = \"12\"\n",
+            "`net` has `rev` already",
+            "rootwright.toml:3:1",
+            "one of `tag`, `branch` and `rev` decides",
+        ),
+        (
+            "[libraries.net]\ngit = \"../x\"\ngrants = [\"hostrun\"]\n",
+            "there is no grant `hostrun`",
+            "rootwright.toml:3:11",
+            "did you mean `host_run`?",
+        ),
+        (
+            "[libraries.\"a b\"]\ngit = \"../x\"\n",
+            "`a b` is no name for a library",
+            "rootwright.toml:1:12",
+            "small letters",
+        ),
+        (
+            "[options]\nsize = 1.5\n",
+            "`size` has to be a string, a number, a boolean or an array of strings",
+            "rootwright.toml:2:8",
+            "",
+        ),
+        (
+            "name = x\n",
+            "string values must be quoted",
+            "rootwright.toml:1:8",
+            "",
+        ),
+    ] {
+        let repository = repository(config);
+        let said = fails(&repository.path().join("recipes"), &["show", "node.rhai"]);
+        for part in [message, &format!("[../{place}]"), help] {
+            assert!(said.contains(part), "{part:?} in:\n{said}");
+        }
+    }
+}
+
+/// What the file itself cannot tell, `check` does, which sees every recipe and module.
+#[test]
+fn check_finds_what_rootwright_toml_says_to_nobody() {
+    let repository = repository(
+        "[options]\nrelaese = \"two\"\n[options.nod]\nrelease = \"two\"\n[distro.tniy]\nmirror = \"x\"\n[distro.debian]\nmiror = \"x\"\n",
+    );
+    let said = fails(repository.path(), &["check"]);
+    for part in [
+        "no recipe has an option `relaese`",
+        "[rootwright.toml:2:1]",
+        "did you mean `release`?",
+        "the repository has no recipe `nod`",
+        "[rootwright.toml:3:10]",
+        "did you mean `node`?",
+        "there is no distro `tniy`",
+        "[rootwright.toml:5:9]",
+        "did you mean `tiny`?",
+        "no distro's module asks for `miror`",
+        "[rootwright.toml:8:1]",
+        "did you mean `mirror`?",
+        "4 findings",
+    ] {
+        assert!(said.contains(part), "{part:?} in:\n{said}");
+    }
+    repository.write(
+        "rootwright.toml",
+        "[options]\nrelease = \"two\"\n[options.node]\nrelease = \"two\"\n[distro.debian]\nmirror = \"x\"\n",
+    );
+    succeeds(repository.path(), &["check"]);
+}
+
+#[test]
+fn outside_of_a_repository_libraries_have_no_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [["add", "../x"].as_slice(), &["update"], &["vendor"]] {
+        assert_eq!(
+            fails(folder.path(), command),
+            "  x there is no `rootwright.toml` here, nor in a folder above\n  help: `rootwright new NAME` makes a recipe repository\n"
+        );
+    }
+    run(rootwright().current_dir(folder.path()).args(["list"]));
+}
+
+#[test]
+fn a_snapshot_is_the_same_from_any_folder() {
+    let repository = repository("name = \"x\"\n");
+    repository.write(
+        "tests/node_test.rhai",
+        "fn test_it() { snapshot(plan(\"recipes/node.rhai\"), \"it\"); }\n",
+    );
+    succeeds(repository.path(), &["test", "--update"]);
+    for folder in ["", "tests", "lib/deep"] {
+        succeeds(&repository.path().join(folder), &["test"]);
+    }
+    succeeds(
+        &repository.path().join("tests"),
+        &["test", "node_test.rhai"],
+    );
+    let text = repository.path().join("tests/snapshots/node_test__it.txt");
+    let text = std::fs::read_to_string(text).unwrap();
+    assert!(text.contains("recipe    recipes/node.rhai\n"), "{text}");
+}

@@ -1,0 +1,150 @@
+//! `rootwright test`: tests that pass, tests that fail and what they say, formats.
+
+use crate::support::{Repository, rootwright, stderr, stdout};
+
+const RECIPE: &str = r#"let release = option("release", #{ default: "one", choices: ["one", "two"] });
+let root = bootstrap(#{ distro: "tiny", release: release });
+root.install(["alpha"]);
+root.write_file("/etc/motd", `release ${release}` + "\n");
+root.nspawn_run(["sh", "-c", "true"], #{ stdin: secret("door") });
+root.write_file("/etc/door", "key=" + secret("door") + "\n");
+"#;
+
+const PASSING: &str = r#"fn test_plan() {
+    let plan = plan("node.rhai");
+    assert_eq(plan.calls, ["bootstrap", "install", "write_file", "nspawn_run", "write_file"]);
+    assert_contains(plan.commands, "sh -c true");
+    assert_contains(plan.files, "/var/installed/alpha");
+    assert_eq(plan.files["/etc/door"], "key=<secret door>\n");
+    assert_eq(plan.options.release, "one");
+    assert_lacks(plan.files, "/etc/nothing");
+    assert_ne(plan.steps.len(), 0);
+    assert(plan.roots[0].distro == "tiny");
+}
+fn test_table() {
+    for row in each(#{ release: ["one", "two"] }) {
+        assert_eq(plan("node.rhai", row).files["/etc/motd"], `release ${row.release}` + "\n");
+    }
+}
+fn test_error() {
+    let error = expect_error("node.rhai", #{ release: "three" });
+    assert_eq(error.code, "script::bad_option_value");
+    assert_eq(error.line, 1);
+}
+"#;
+
+const FAILING: &str = r#"fn test_differs() {
+    assert_eq(plan("node.rhai").files["/etc/motd"], "release two\n");
+}
+fn test_no_error() {
+    expect_error("node.rhai");
+}
+fn test_lacks() {
+    assert_contains(plan("node.rhai").calls, "dracut");
+}
+fn test_recipe_fails() {
+    plan("node.rhai", #{ relase: "two" });
+}
+"#;
+
+fn test(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = rootwright()
+        .current_dir(repository.path())
+        .arg("test")
+        .args(arguments)
+        .env("ROOTWRIGHT_SECRET_DOOR", "swordfish")
+        .output()
+        .unwrap();
+    let (out, err) = (stdout(&output), stderr(&output));
+    assert!(!out.contains("swordfish") && !err.contains("swordfish"));
+    (output.status.code(), out, err)
+}
+
+fn repository(tests: &str) -> Repository {
+    let repository = Repository::new();
+    repository.write("node.rhai", RECIPE);
+    repository.write("node_test.rhai", tests);
+    repository
+}
+
+#[test]
+fn tests_pass_in_the_order_of_the_file() {
+    let (code, out, err) = test(&repository(PASSING), &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(
+        out.starts_with(
+            "node_test.rhai\n  ok     test_plan\n  ok     test_table\n  ok     test_error\n3 passed, 0 failed; plans: 4, in "
+        ),
+        "{out}"
+    );
+}
+
+#[test]
+fn failures_show_their_line_and_both_values() {
+    let (code, out, err) = test(&repository(FAILING), &["node_test.rhai"]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("0 passed, 4 failed"), "{out}");
+    for said in [
+        "the two values differ",
+        "node_test.rhai:2:5",
+        "- release one",
+        "+ release two",
+        "`node.rhai` evaluates, and an error was expected",
+        "node_test.rhai:5:5",
+        "`dracut` is not in the value",
+        "node_test.rhai:8:5",
+        "the recipe has no option `relase`",
+        "node_test.rhai:11:5",
+        "did you mean `release`?",
+    ] {
+        assert!(err.contains(said), "{said} in:\n{err}");
+    }
+}
+
+#[test]
+fn other_formats() {
+    let repository = repository(FAILING);
+    let (code, out, _) = test(&repository, &["--format", "tap"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        out.starts_with("TAP version 14\n1..4\nnot ok 1 - node_test.rhai: test_differs\n  ---\n"),
+        "{out}"
+    );
+    let (code, out, _) = test(&repository, &["--format", "junit"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("<testsuite name=\"node_test.rhai\" tests=\"4\" failures=\"4\">"),
+        "{out}"
+    );
+    assert!(!out.contains('\u{1b}'), "{out}");
+}
+
+#[test]
+fn snapshots_are_written_then_held() {
+    let repository = repository("fn test_it() { snapshot(plan(\"node.rhai\"), \"plain\"); }\n");
+    let (code, _, err) = test(&repository, &[]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is no snapshot `plain`"), "{err}");
+    assert_eq!(test(&repository, &["--update"]).0, Some(0));
+    assert_eq!(test(&repository, &[]).0, Some(0));
+    repository.write("node.rhai", &RECIPE.replace("alpha", "beta"));
+    let (code, _, err) = test(&repository, &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("the plan is not the snapshot `plain`"),
+        "{err}"
+    );
+    assert!(err.contains("rootwright test --update"), "{err}");
+}
+
+#[test]
+fn nothing_to_run_is_said() {
+    let empty = Repository::new();
+    let (code, _, err) = test(&empty, &[]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there are no tests in `.`"), "{err}");
+    let (code, _, err) = test(&repository("fn helper() { 1 }\n"), &[]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("`node_test.rhai` has no tests"), "{err}");
+    assert!(err.contains("starts with `test_`"), "{err}");
+}

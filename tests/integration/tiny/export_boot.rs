@@ -1,0 +1,247 @@
+//! What boots an export: the command line for the dracut that the root holds, and the texts
+//! for boot loaders. dracut itself is a stand-in here, because what counts is its version;
+//! boot/debian runs the real one.
+
+use crate::support::Repository;
+
+/// What a distro module says of dracut, and a root in which `dracut` copies its arguments.
+const FACTS: &str = r##"
+fn dracut_facts(root) {
+    #{ network: "network-legacy", initramfs: "/boot/initrd-", after: (), packages: #{
+        dracut: "d", network: "n", nfs: "nfs", rpcbind: "r", ps: "p", kernel: "k",
+    } }
+}
+"##;
+
+fn recipe(version: &str, dracut: &str, exports: &str) -> String {
+    format!(
+        r##"
+let root = bootstrap(#{{ distro: "tiny" }});
+root.write_file("/usr/bin/dracut", `#!/bin/sh
+if [ "$1" = --version ]; then echo "dracut {version}"; exit; fi
+for last; do true; done
+echo "$@" >"$last"
+`, #{{ mode: 0o755 }});
+root.write_file("/usr/bin/lsinitrd", "#!/bin/sh\nsed 's/ /\\n/g' \"$2\"\n", #{{ mode: 0o755 }});
+for name in ["find", "sed", "tee"] {{ root.symlink("/bin/" + name, "busybox"); }}
+for path in ["/usr/lib/modules/6.1/modules.dep", "/usr/lib/dracut/modules.d/90livenet/module-setup.sh", "/usr/lib/dracut/modules.d/95nfs/module-setup.sh", "/usr/bin/curl", "/usr/sbin/dmsetup", "/sbin/mount.nfs", "/sbin/rpcbind", "/bin/pgrep", "/usr/lib/modules/6.1/erofs.ko.xz"] {{
+    root.write_file(path, "");
+}}
+root.symlink("/lib/modules", "/usr/lib/modules");
+root.write_file("/boot/vmlinuz-6.1", "kernel");
+root.dracut(#{{ {dracut} }});
+{exports}
+"##
+    )
+}
+
+fn repository() -> Repository {
+    let repository = Repository::new();
+    let module = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
+    repository.write("distro/tiny.rhai", &format!("{module}{FACTS}"));
+    repository
+}
+
+fn read(repository: &Repository, path: &str) -> String {
+    std::fs::read_to_string(repository.out().join(path)).unwrap()
+}
+
+const BOTH: &str = r#"transports: ["nfs", "http"], overlay: #{ size: "25%" }, cmdline: "quiet""#;
+
+const EXPORTS: &str = r#"
+root.export(#{ format: "squashfs", name: "image", server: "192.0.2.1" });
+root.export(#{ format: "nfs", name: "nodes", server: "192.0.2.1", path: "/srv/nodes", clients: "192.0.2.0/24" });
+"#;
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn the_command_line_is_for_the_dracut_in_the_root() {
+    let repository = repository();
+    let image = "root=live:http://192.0.2.1/image/root.squashfs rd.live.image ip=dhcp rd.neednet=1 rootwright.overlay=0";
+    for (version, overlay) in [
+        ("051", "rd.live.overlay.overlayfs=1"),
+        ("057-44.git20230822.el9", "rd.live.overlay.overlayfs=1"),
+        ("059-4", "rd.live.overlay.overlayfs=1"),
+        ("060+5-1ubuntu3", "rd.live.overlay.overlayfs=1"),
+        ("106-6", "rd.live.overlay.overlayfs=1"),
+        ("110-1", "rd.overlay=1"),
+        ("111", "rd.overlay=tmpfs:size=25%"),
+        ("112-3.fc44", "rd.overlay=tmpfs:size=25%"),
+    ] {
+        let out = crate::support::run(&mut repository.build(&recipe(version, BOTH, EXPORTS)));
+        assert_eq!(
+            read(&repository, "image/cmdline"),
+            format!("{image} {overlay} quiet\n"),
+            "{version}: {}",
+            crate::support::stderr(&out)
+        );
+        // Our own module behaves alike on all of them.
+        let number = std::fs::read_link(repository.out().join("nodes/current")).unwrap();
+        assert_eq!(
+            read(&repository, "nodes/current/cmdline"),
+            format!(
+                "root=nfs4:192.0.2.1:/srv/nodes/{}/root:vers=4.1,ro ip=dhcp rd.neednet=1 rootwright.overlay=size=25% quiet\n",
+                number.display()
+            ),
+        );
+    }
+    let arguments = read(&repository, "image/initramfs.img");
+    for module in [
+        "nfs",
+        "livenet",
+        "dmsquash-live",
+        "network-legacy",
+        "rootwright-overlay",
+    ] {
+        assert!(
+            arguments.split(' ').any(|word| word == module),
+            "{arguments}"
+        );
+    }
+    assert!(arguments.contains("--add-drivers erofs"), "{arguments}");
+
+    let output = repository
+        .build(&recipe("049", BOTH, EXPORTS))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = crate::support::stderr(&output);
+    assert!(
+        said.contains("dracut 49 cannot boot a file system"),
+        "{said}"
+    );
+    assert!(said.contains("recipe.rhai:"), "{said}");
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn boot_loaders_get_their_texts() {
+    let repository = repository();
+    crate::support::run(&mut repository.build(&recipe("059", BOTH, EXPORTS)));
+    let cmdline = read(&repository, "nodes/1/cmdline");
+    let text = |name: &str| read(&repository, &format!("nodes/1/{name}"));
+    assert!(text("boot.ipxe").ends_with(&format!(
+        "\nkernel http://192.0.2.1/nodes/1/vmlinuz initrd=initramfs.img {cmdline}initrd --name initramfs.img http://192.0.2.1/nodes/1/initramfs.img\nboot\n"
+    )));
+    assert!(text("grub.cfg").contains(&format!(
+        "    linux /nodes/1/vmlinuz {cmdline}    initrd /nodes/1/initramfs.img\n"
+    )));
+    assert!(text("pxelinux.cfg").contains(&format!(
+        "    KERNEL /nodes/1/vmlinuz\n    INITRD /nodes/1/initramfs.img\n    APPEND {cmdline}"
+    )));
+    assert!(
+        text("exports")
+            .ends_with("\"/srv/nodes\" 192.0.2.0/24(ro,no_root_squash,no_subtree_check)\n")
+    );
+    assert!(text("ganesha.conf").contains("    Path = \"/srv/nodes\";\n"));
+    assert!(!repository.out().join("image/exports").exists());
+    assert!(read(&repository, "image/pxelinux.cfg").contains("INITRD /image/initramfs.img"));
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_root_as_an_initramfs_boots_itself() {
+    let repository = Repository::new();
+    crate::support::run(&mut repository.build(
+        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.export(#{ format: \"cpio\", name: \"ram\", compress: \"xz\" });\n",
+    ));
+    assert_eq!(read(&repository, "ram/cmdline"), "rdinit=/sbin/init\n");
+    assert!(
+        read(&repository, "ram/boot.ipxe")
+            .contains("initrd --name root.cpio.xz http://SERVER/ram/root.cpio.xz\n")
+    );
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn an_initramfs_for_one_transport_boots_no_export_of_the_other() {
+    let repository = repository();
+    let nfs = r#"transports: ["nfs"]"#;
+    crate::support::run(&mut repository.build(&recipe("059", nfs, EXPORTS)));
+    assert!(!repository.out().join("image/cmdline").exists());
+    assert!(repository.out().join("nodes/1/cmdline").exists());
+    let plan = crate::support::rootwright()
+        .current_dir(repository.path())
+        .args(["plan", "recipe.rhai", "--allow-host-run"])
+        .output()
+        .unwrap();
+    let said = crate::support::stdout(&plan)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        said.contains("the initramfs cannot get at a `squashfs` export"),
+        "{said}"
+    );
+    assert!(said.contains("transports: [\"nfs\", \"http\"]"), "{said}");
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_spec_that_cannot_be_is_refused_where_it_stands() {
+    let repository = Repository::new();
+    for (spec, message, help) in [
+        (
+            "format: \"squash\"",
+            "there is no export format `squash`",
+            "did you mean `squashfs`?",
+        ),
+        (
+            "format: \"erofs\", compress: \"gzip\"",
+            "`gzip` is no compression of `erofs`",
+            "it takes `lz4hc`, `lz4`, `zstd` and `none`",
+        ),
+        (
+            "format: \"nfs\", version: \"current\"",
+            "`current` is no name for a version",
+            "letters, digits",
+        ),
+        ("format: \"nfs\", keep: 0", "`keep`", "a number from 1 on"),
+        (
+            "format: \"nfs\", share: \"all\"",
+            "`all` is no way to share files",
+            "`links` or `blocks`",
+        ),
+        ("format: \"dir\", keep: 2", "has no field `keep`", "it has"),
+        (
+            "format: \"nfs\", server: \"a b\"",
+            "`a b` cannot be part of a kernel command line",
+            "",
+        ),
+        (
+            "format: \"nfs\", path: \"srv\"",
+            "`srv` does not start with `/`",
+            "",
+        ),
+        (
+            "format: \"nfs\", clients: \"*(rw)\"",
+            "`*(rw)` names no clients as exports(5) does",
+            "",
+        ),
+        (
+            "format: \"ext4\", size: \"big\"",
+            "`size`",
+            "a size such as",
+        ),
+        (
+            "format: \"oci\", layers: \"two\"",
+            "`two` is no way to make layers",
+            "`one`, or `steps`",
+        ),
+    ] {
+        let recipe = format!(
+            "let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.export(#{{ name: \"x\", {spec} }});\n"
+        );
+        repository.write("recipe.rhai", &recipe);
+        let output = crate::support::rootwright()
+            .current_dir(repository.path())
+            .args(["plan", "recipe.rhai", "--allow-host-run"])
+            .output()
+            .unwrap();
+        let said = crate::support::stderr(&output).replace("\n", " ");
+        assert_eq!(output.status.code(), Some(1), "{spec}");
+        assert!(said.contains(message), "{spec}: {said}");
+        assert!(said.contains(help), "{spec}: {said}");
+        assert!(said.contains("recipe.rhai:2:"), "{spec}: {said}");
+    }
+}
