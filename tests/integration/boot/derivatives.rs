@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use crate::distro::derivatives::Bench;
+use crate::distro::derivatives::made::{DISTROS, made};
 use crate::support::boots::{holds, verdict};
+use crate::support::long;
 use crate::support::verified::{Level, verified};
 use crate::support::{mounts_below, rootwright, run};
-use crate::distro::derivatives::made::{DISTROS, made};
-use crate::distro::derivatives::Bench;
-use crate::support::long;
 
 /// Builds and boots the recipe as it is shipped; gives the root that was served.
 fn boots(bench: &Bench, distro: &str, kernel: &str, goal: &str, commands: &[&str]) {

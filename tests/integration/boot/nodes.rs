@@ -11,7 +11,9 @@ use std::process::Command;
 
 use crate::support::boots::{holds, verdict};
 use crate::support::verified::{Level, verified};
-use crate::support::{long, mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout};
+use crate::support::{
+    long, mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout,
+};
 
 const TEST: &str = "boot::nodes::nodes_of_made_repositories_build_and_boot";
 

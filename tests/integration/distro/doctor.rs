@@ -395,7 +395,10 @@ fn a_check_that_does_not_end_is_ended() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert_eq!(crate::support::processes_with("sleep 4711"), Vec::<String>::new());
+    assert_eq!(
+        crate::support::processes_with("sleep 4711"),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

@@ -2,8 +2,6 @@
 //! through qemu-user-static, which is registered with the kernel for as long as the test runs.
 //! Root privileges, mmdebstrap, qemu-user-static, network.
 
-
-
 use std::path::Path;
 use std::process::Command;
 

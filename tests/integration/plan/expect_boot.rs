@@ -1,5 +1,4 @@
-//! `expect_boot`: what a plan has of it, what is refused, and that a build waits for it. The
-//! boots that go well are in boot/debian.
+//! `expect_boot`: what a plan has of it, and what is refused.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,7 +6,7 @@ use std::process::{Command, Output};
 use crate::support::{Repository, rootwright, run, stderr, stdout};
 
 /// A stdlib with a distro whose roots say of themselves what `dracut` would say.
-fn repository() -> Repository {
+pub fn repository() -> Repository {
     let repository = Repository::new();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
     run(Command::new("cp")
@@ -43,7 +42,7 @@ fn plan(repository: &Repository, recipe: &str, format: &str) -> Output {
     plan.output().unwrap()
 }
 
-fn recipe(rest: &str) -> String {
+pub fn recipe(rest: &str) -> String {
     format!("let root = bootstrap(#{{ distro: \"tiny\" }});\n{rest}")
 }
 
@@ -199,101 +198,4 @@ fn an_export_that_no_initramfs_gets_at_is_refused() {
         "{said}"
     );
     assert!(said.contains("recipe.rhai:3:"), "{said}");
-}
-
-/// No kernel is beside the export: that is found before anything is started.
-#[test]
-fn a_build_fails_at_the_call_when_its_export_does_not_boot() {
-    let repository = repository();
-    let recipe =
-        recipe("let e = root.export(#{ format: \"nfs\", name: \"e\" });\ne.expect_boot();\n");
-    let mut build = repository.build(&recipe);
-    let output = build.args(["--stdlib", "stdlib"]).output().unwrap();
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    for part in [
-        "boots no node",
-        "recipe.rhai:3:",
-        "e.expect_boot();",
-        "there is no kernel beside it",
-        "a node needs a kernel, `dracut` with the transport",
-        "nodes that boot from now on get version 1",
-        "rootwright export rollback e --out",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
-    // What was exported is there to be looked at.
-    assert!(repository.out().join("e/1/root/etc/passwd").exists());
-}
-
-/// The head of a kernel for x86_64: enough to be taken for one.
-fn with_kernel(rest: &str) -> String {
-    let head = format!("{}HdrS{}", "x".repeat(0x202), "x".repeat(512));
-    recipe(&format!(
-        "root.make_dir(\"/lib/modules/1\");\nroot.write_file(\"/lib/modules/1/modules.dep\", \"\");\nroot.write_file(\"/boot/vmlinuz-1\", \"{head}\");\nroot.write_file(\"/boot/initrd-1\", \"x\");\n{rest}"
-    ))
-}
-
-#[test]
-fn a_tree_that_cannot_be_served_is_told_at_once() {
-    let repository = repository();
-    let recipe = with_kernel("root.export(#{ format: \"dir\", name: \"nodes\" });\n");
-    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
-    let script = "mkdir m t && mount -t tmpfs t t && mkdir t/u t/w \
-        && mount -t overlay o -o lowerdir=out,upperdir=t/u,workdir=t/w m && exec \"$@\"";
-    let mut boot = Command::new("unshare");
-    boot.current_dir(repository.path()).env("NO_COLOR", "1");
-    boot.args([
-        "--mount",
-        "sh",
-        "-euc",
-        script,
-        "sh",
-        env!("CARGO_BIN_EXE_rootwright"),
-    ]);
-    boot.args(["boot", "m/nodes", "--store", "store"]);
-    let output = boot.output().unwrap();
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    for part in [
-        "NFS cannot be served on this host",
-        "its file system has no file handles, as an overlay has none",
-        "keep it on ext4, XFS, btrfs or a tmpfs",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
-}
-
-#[test]
-fn what_boots_no_node_is_not_booted() {
-    let repository = repository();
-    let recipe =
-        with_kernel("root.export(#{ format: \"tar\", name: \"archive\", compress: \"none\" });\n");
-    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
-    let boot = |target: &str| {
-        let mut boot = rootwright();
-        boot.current_dir(repository.path())
-            .args(["boot", target, "--store", "store", "--stdlib", "stdlib"])
-            .arg("--allow-host-run");
-        let output = boot.output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        stderr(&output)
-    };
-    let said = boot("out/archive");
-    assert!(
-        said.contains("an export in the format `tar` is no root for a node"),
-        "{said}"
-    );
-    assert!(
-        said.contains("in the format `nfs`, `dir`, `squashfs`, `erofs` or `cpio`"),
-        "{said}"
-    );
-    let said = boot("recipe.rhai");
-    assert!(
-        said.contains("the recipe exports nothing that boots this way"),
-        "{said}"
-    );
-    assert!(said.contains("it exports `archive`"), "{said}");
-    let said = boot("out/nowhere");
-    assert!(said.contains("is no export"), "{said}");
 }

@@ -4,12 +4,12 @@
 mod architecture;
 mod cli;
 mod closures;
-mod completions;
+pub mod completions;
 mod diff;
-mod distros;
+pub mod distros;
 mod docs;
 mod everyday;
-mod expect_boot;
+pub mod expect_boot;
 mod hints;
 mod isolation;
 mod libraries;

@@ -124,6 +124,18 @@ impl Repository {
     }
 }
 
+/// Runs `rootwright diff` in the repository: exit status, standard output and standard error.
+pub fn diff(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = rootwright()
+        .current_dir(repository.path())
+        .arg("diff")
+        .args(arguments)
+        .args(["--store", "store", "--allow-host-run"])
+        .output()
+        .unwrap();
+    (output.status.code(), stdout(&output), stderr(&output))
+}
+
 /// Nobody can log in as the root user of a tree with a password.
 #[track_caller]
 pub fn root_is_locked(root: &Path) {

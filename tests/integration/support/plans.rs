@@ -585,3 +585,13 @@ pub fn nasty() -> Plan {
 pub fn digest(path: &std::path::Path) -> String {
     rootwright::plan::digest::digest_tree(path).unwrap()
 }
+
+/// Two roots with the same name, one of which branches off the other.
+pub fn two_roots_of_one_name() -> Plan {
+    plan("a.rhai", "")
+        .root("x", ["any", "", ""], None)
+        .root("x", ["any", "", ""], Some((0, 1)))
+        .step(0, "write_file", "w", vec![write("/a", "a\n")])
+        .step(1, "export", "e", vec![Op::Export(export("e", Format::Dir))])
+        .done()
+}

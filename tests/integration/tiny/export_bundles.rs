@@ -603,7 +603,11 @@ fn a_kill_leaves_the_old_or_the_new_export() {
         // Its own process group: cp goes with it, as with the whole build.
         let mut child = std::process::Command::new("setsid")
             .arg(this)
-            .args(["--ignored", "--exact", "tiny::export_bundles::export_in_a_loop"])
+            .args([
+                "--ignored",
+                "--exact",
+                "tiny::export_bundles::export_in_a_loop",
+            ])
             .env("ROOTWRIGHT_TEST_KILL", f.dir.path())
             .stdout(std::process::Stdio::null())
             .spawn()

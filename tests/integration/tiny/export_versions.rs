@@ -704,9 +704,15 @@ fn the_command_line_looks_after_them() {
         command.output().unwrap()
     };
     let rolled = run(&["rollback", "nodes"]);
-    assert_eq!(crate::support::stderr(&rolled), "nodes: 2 is the current version\n");
+    assert_eq!(
+        crate::support::stderr(&rolled),
+        "nodes: 2 is the current version\n"
+    );
     let pruned = run(&["prune", "nodes", "--keep", "1"]);
-    assert_eq!(crate::support::stderr(&pruned), "nodes: removed version 1\n");
+    assert_eq!(
+        crate::support::stderr(&pruned),
+        "nodes: removed version 1\n"
+    );
     let listed = run(&["ls", "nodes"]);
     assert_eq!(
         crate::support::stdout(&listed),

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::{base, build_with};
 use crate::support::boots::{holds, verdict};
 use crate::support::{long, processes_with, rootwright, run, stderr, stdout};
-use super::{base, build_with};
 
 /// Boots of what boot/debian has built in `folder`.
 pub fn all(folder: &Path) {

@@ -2,7 +2,6 @@
 //! firmware. Needs root privileges, a Debian mirror (the host's own), mmdebstrap,
 //! systemd-nspawn, QEMU with iPXE, and nfs-ganesha. ROOTWRIGHT_LONG=1 boots trixie too.
 
-
 mod boots;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

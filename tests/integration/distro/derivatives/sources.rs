@@ -3,11 +3,11 @@
 
 use std::process::Command;
 
-use crate::support::serve::dead_uri;
-use crate::support::{run, stdout};
 use super::made::{DISTROS, Distro, LAST, Made, made};
 use super::{Bench, root, sources};
 use crate::support::long;
+use crate::support::serve::dead_uri;
+use crate::support::{run, stdout};
 
 /// One is enough where there is not much time.
 fn releases(shown: &'static str) -> &'static [&'static str] {

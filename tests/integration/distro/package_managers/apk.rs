@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use super::bench::{apk, read};
-use crate::support::run;
 use super::distro::Distro;
+use crate::support::run;
 
 const KEY: &str = r#"keyring: "right.rsa.pub""#;
 

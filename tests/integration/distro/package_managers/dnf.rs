@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use super::bench::{read, rpms};
+use super::distro::{DEAD, Distro};
 use crate::support::serve::Server;
 use crate::support::{run, stdout};
-use super::distro::{DEAD, Distro};
 
 const KEY: &str = r#"keyring: "right.asc""#;
 
@@ -80,7 +80,9 @@ fn every_release_of_fedora() {
 #[ignore = "run with tests/run distro"]
 fn every_release_of_the_enterprise_linux_family() {
     for distro in [ROCKY, ALMALINUX, CENTOS] {
-        distro.every_release("distro::package_managers::dnf::every_release_of_the_enterprise_linux_family");
+        distro.every_release(
+            "distro::package_managers::dnf::every_release_of_the_enterprise_linux_family",
+        );
     }
 }
 

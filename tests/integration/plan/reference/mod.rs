@@ -2,7 +2,6 @@
 
 mod complete;
 mod fields;
-mod page;
 mod shown;
 
 use std::cell::RefCell;

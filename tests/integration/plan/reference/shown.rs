@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::support::{rootwright, run, stderr, stdout};
 use super::reference;
+use crate::support::{rootwright, run, stderr, stdout};
 
 fn docs(arguments: &[&str]) -> String {
     stdout(&run(rootwright().arg("docs").args(arguments)))

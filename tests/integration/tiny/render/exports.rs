@@ -7,8 +7,8 @@ use rootwright::export::{self, Manifest, Opened};
 use rootwright::plan::*;
 use rootwright::run::{ExportJob, files};
 
-use crate::support::plans::{self, Builder, write};
 use super::real::{Bench, busybox, said};
+use crate::support::plans::{self, Builder, write};
 
 const TIME: u64 = 1_700_000_000;
 

@@ -3,3 +3,4 @@
 mod exports;
 mod real;
 mod same;
+mod sh;

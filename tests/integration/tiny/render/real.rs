@@ -9,7 +9,9 @@ use fs_err as fs;
 use rootwright::plan::render::sh;
 use rootwright::plan::*;
 
-use crate::support::plans::{self, Builder, action, dir, edit, host, inside, link, plan, remove, write};
+use crate::support::plans::{
+    self, Builder, action, dir, edit, host, inside, link, plan, remove, write,
+};
 
 /// A scratch directory for a script and what it makes.
 pub struct Bench {

@@ -7,8 +7,8 @@ use fs_err as fs;
 use rootwright::plan::*;
 use rootwright::run::files::{FileContext, apply};
 
-use crate::support::plans::{self, dir, host, link, plan, remove};
 use super::real::{Bench, tree};
+use crate::support::plans::{self, dir, host, link, plan, remove};
 
 /// A fixed sequence that looks random (xorshift), so that a failure comes again.
 struct Dice(u64);

@@ -57,6 +57,7 @@ fn hits(page: &str) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "run with tests/run tiny"]
 fn the_page_needs_nothing_and_finds_what_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let mut docs = rootwright();

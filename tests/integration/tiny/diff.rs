@@ -1,0 +1,213 @@
+//! `rootwright diff` of what was built: trees, exports, and roots of the store.
+
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::process::Command;
+
+use crate::support::{Repository, diff, rootwright, run};
+use serde_json::Value;
+
+/// Two trees that differ in every way that is looked at.
+fn trees(repository: &Repository) {
+    for side in ["a", "b"] {
+        repository.write(&format!("{side}/etc/motd"), &format!("same\n{side}\n"));
+        repository.write(&format!("{side}/etc/same"), "same");
+        repository.write(&format!("{side}/etc/shadow"), "root");
+        repository.write(&format!("{side}/usr/bin/tool"), "x");
+        let target = if side == "a" { "tool" } else { "../tool" };
+        symlink(target, repository.path().join(side).join("usr/bin/link")).unwrap();
+    }
+    let b = repository.path().join("b");
+    std::fs::set_permissions(b.join("etc/shadow"), PermissionsExt::from_mode(0o600)).unwrap();
+    chown(b.join("etc/shadow"), Some(1), Some(2)).unwrap();
+    repository.write("b/usr/share/large", &"x".repeat(3 << 20));
+    repository.write("b/usr/share/doc/small", "12345");
+    repository.write("b/usr/bin/tool", &"y".repeat(2048));
+    repository.write("a/var/old", &"z".repeat(1500));
+    repository.write("a/kind", "1");
+    std::fs::create_dir(b.join("kind")).unwrap();
+    xattr::set(b.join("etc/same"), "user.note", b"1").unwrap();
+    let mut fifo = Command::new("mkfifo");
+    run(fifo.args(["--mode=644"]).arg(b.join("pipe")));
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn two_trees_are_compared_the_largest_growth_first() {
+    let repository = Repository::new();
+    trees(&repository);
+    let same = diff(&repository, &["a", "a"]);
+    assert_eq!(
+        same,
+        (
+            Some(0),
+            String::new(),
+            "the roots are the same\n".to_owned()
+        )
+    );
+    let (code, out, err) = diff(&repository, &["a", "b", "--lines"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(
+        out,
+        "\
+--- a
++++ b
+
+files: 5 added, 2 removed, 6 changed
+size: 1.4 KiB → 3.0 MiB (+3.0 MiB)
+     +3.0 MiB  + /usr/share/ (and 3 paths in it)
+     +1.9 KiB  ~ /usr/bin/tool
+      @@ -1 +1 @@
+      -x
+      \\ No newline at end of file
+      +YYYY
+      \\ No newline at end of file
+               ~ /etc/motd (content)
+      @@ -1,2 +1,2 @@
+       same
+      -a
+      +b
+               ~ /etc/same (attribute user.note)
+               ~ /etc/shadow (mode 0644 → 0600, owner 0:0 → 1:2)
+               + /pipe
+               ~ /usr/bin/link (target tool → ../tool)
+         -1 B  ~ /kind/ (kind file → directory, mode 0644 → 0755)
+     -1.4 KiB  - /var/ (and 1 path in it)
+"
+        .replace("YYYY", &"y".repeat(2048))
+    );
+    let (_, out, _) = diff(&repository, &["a", "b", "--format", "json"]);
+    let data: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&data["compared"], &data["same"]),
+        (&"roots".into(), &false.into())
+    );
+    let first = &data["files"][0];
+    assert_eq!(
+        (&first["path"], &first["growth"], &first["change"]),
+        (
+            &"/usr/share/large".into(),
+            &(3 << 20).into(),
+            &"added".into()
+        )
+    );
+    let of = |path: &str| {
+        let files = data["files"].as_array().unwrap().iter();
+        files
+            .clone()
+            .find(|file| file["path"] == path)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        of("/etc/shadow")["differs"],
+        serde_json::json!(["mode", "owner"])
+    );
+    assert_eq!(of("/etc/shadow")["to"]["uid"], 1);
+    assert_eq!(of("/etc/same")["to"]["attributes"]["user.note"], "31");
+    assert_eq!(of("/kind")["from"]["kind"], "file");
+    assert!(data.get("packages").is_none());
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn exports_have_packages_and_versions() {
+    let repository = Repository::new();
+    // The module lists packages of its own: a file of the root, so that they differ.
+    let distro = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
+    let listed = distro.replace(
+        "packages: [\"echo\", \"busybox\\t1.35\\tall\"]",
+        "packages: [\"cat\", \"/var/packages\"]",
+    );
+    assert_ne!(distro, listed);
+    repository.write("distro/tiny.rhai", &listed);
+    let recipe = |packages: &str, format: &str| {
+        format!(
+            "let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.write_file(\"/var/packages\", \"{packages}\");\nroot.export(#{{ format: \"{format}\", name: \"node\" }});\n"
+        )
+    };
+    let one = "curl\\t1.0\\tamd64\\nnano\\t7\\tamd64\\nlibc\\t2\\tall\\n";
+    let two = "curl\\t1.1\\tamd64\\nlibc\\t2\\tall\\nvim\\t9\\tamd64\\n";
+    run(&mut repository.build(&recipe(one, "nfs")));
+    let first = diff(&repository, &["out/node"]);
+    assert_eq!(
+        first,
+        (
+            Some(2),
+            String::new(),
+            "  x `out/node` has no version before the current one\n  help: name what it is to be compared with\n".to_owned()
+        )
+    );
+    run(&mut repository.build(&recipe(two, "nfs")));
+    let text = "\
+--- out/node/1
++++ out/node/2
+
+packages: 1 added, 1 removed, 1 changed
+  ~ curl (amd64) 1.0 → 1.1
+  - nano (amd64) 7
+  + vim (amd64) 9
+
+files: 1 changed
+";
+    let (code, out, err) = diff(&repository, &["out/node"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert!(out.starts_with(text), "{out}");
+    assert!(
+        out.ends_with(" (-1 B)\n         -1 B  ~ /var/packages\n"),
+        "{out}"
+    );
+    // What is packed is unpacked, and compared with a tree.
+    run(&mut repository.build_to(&recipe(two, "tar"), "packed"));
+    let (code, out, err) = diff(&repository, &["out/node/current", "packed/node"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(
+        out,
+        "--- out/node/current\n+++ packed/node\nformat: nfs → tar\n"
+    );
+    // The roots of builds themselves.
+    let other = recipe(one, "tar");
+    repository.write("other.rhai", &other);
+    let (code, _, err) = diff(&repository, &["other.rhai", "recipe.rhai", "--built"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        err.contains("the root of `other.rhai` is not in the store"),
+        "{err}"
+    );
+    let mut build = rootwright();
+    build.current_dir(repository.path());
+    build.args([
+        "build",
+        "other.rhai",
+        "--allow-host-run",
+        "--store",
+        "store",
+        "--out",
+        "third",
+    ]);
+    run(&mut build);
+    let (code, out, err) = diff(
+        &repository,
+        &["other.rhai", "recipe.rhai", "--built", "--lines"],
+    );
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert!(
+        out.contains("~ /var/packages\n") && out.contains("+vim\t9\tamd64\n"),
+        "{out}"
+    );
+    let (code, out, err) = diff(&repository, &["out/node/2", "recipe.rhai", "--built"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    // systemd-nspawn makes /lib in a root without one, for the command that lists packages.
+    let mut lines: Vec<&str> = out.lines().collect();
+    lines.retain(|line| !line.starts_with("size: "));
+    let lib = "               - /lib";
+    assert_eq!(
+        lines,
+        [
+            "--- out/node/2",
+            "+++ recipe.rhai",
+            "",
+            "files: 1 removed",
+            lib
+        ]
+    );
+}

@@ -1,0 +1,107 @@
+//! `expect_boot` and `rootwright boot` where nothing can boot: a build fails at the call. The boots
+//! that go well are in boot/debian.
+
+use std::process::Command;
+
+use crate::plan::expect_boot::{recipe, repository};
+use crate::support::{rootwright, run, stderr};
+
+/// No kernel is beside the export: that is found before anything is started.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_build_fails_at_the_call_when_its_export_does_not_boot() {
+    let repository = repository();
+    let recipe =
+        recipe("let e = root.export(#{ format: \"nfs\", name: \"e\" });\ne.expect_boot();\n");
+    let mut build = repository.build(&recipe);
+    let output = build.args(["--stdlib", "stdlib"]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "boots no node",
+        "recipe.rhai:3:",
+        "e.expect_boot();",
+        "there is no kernel beside it",
+        "a node needs a kernel, `dracut` with the transport",
+        "nodes that boot from now on get version 1",
+        "rootwright export rollback e --out",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // What was exported is there to be looked at.
+    assert!(repository.out().join("e/1/root/etc/passwd").exists());
+}
+
+/// The head of a kernel for x86_64: enough to be taken for one.
+fn with_kernel(rest: &str) -> String {
+    let head = format!("{}HdrS{}", "x".repeat(0x202), "x".repeat(512));
+    recipe(&format!(
+        "root.make_dir(\"/lib/modules/1\");\nroot.write_file(\"/lib/modules/1/modules.dep\", \"\");\nroot.write_file(\"/boot/vmlinuz-1\", \"{head}\");\nroot.write_file(\"/boot/initrd-1\", \"x\");\n{rest}"
+    ))
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_tree_that_cannot_be_served_is_told_at_once() {
+    let repository = repository();
+    let recipe = with_kernel("root.export(#{ format: \"dir\", name: \"nodes\" });\n");
+    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
+    let script = "mkdir m t && mount -t tmpfs t t && mkdir t/u t/w \
+        && mount -t overlay o -o lowerdir=out,upperdir=t/u,workdir=t/w m && exec \"$@\"";
+    let mut boot = Command::new("unshare");
+    boot.current_dir(repository.path()).env("NO_COLOR", "1");
+    boot.args([
+        "--mount",
+        "sh",
+        "-euc",
+        script,
+        "sh",
+        env!("CARGO_BIN_EXE_rootwright"),
+    ]);
+    boot.args(["boot", "m/nodes", "--store", "store"]);
+    let output = boot.output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "NFS cannot be served on this host",
+        "its file system has no file handles, as an overlay has none",
+        "keep it on ext4, XFS, btrfs or a tmpfs",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn what_boots_no_node_is_not_booted() {
+    let repository = repository();
+    let recipe =
+        with_kernel("root.export(#{ format: \"tar\", name: \"archive\", compress: \"none\" });\n");
+    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
+    let boot = |target: &str| {
+        let mut boot = rootwright();
+        boot.current_dir(repository.path())
+            .args(["boot", target, "--store", "store", "--stdlib", "stdlib"])
+            .arg("--allow-host-run");
+        let output = boot.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    let said = boot("out/archive");
+    assert!(
+        said.contains("an export in the format `tar` is no root for a node"),
+        "{said}"
+    );
+    assert!(
+        said.contains("in the format `nfs`, `dir`, `squashfs`, `erofs` or `cpio`"),
+        "{said}"
+    );
+    let said = boot("recipe.rhai");
+    assert!(
+        said.contains("the recipe exports nothing that boots this way"),
+        "{said}"
+    );
+    assert!(said.contains("it exports `archive`"), "{said}");
+    let said = boot("out/nowhere");
+    assert!(said.contains("is no export"), "{said}");
+}
