@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
-use rootwright::script::{self, Settings};
+use rootwright::recipe::{self, Settings};
 
 struct NoCapture;
 
@@ -24,6 +24,6 @@ fn main() {
 fn diskless_debian() -> usize {
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/debian-nfs.rhai");
     let settings = Settings::default();
-    let evaluation = script::evaluate(&recipe, &settings, &mut NoCapture);
+    let evaluation = recipe::evaluate(&recipe, &settings, &mut NoCapture);
     evaluation.map(|e| e.plan.steps.len()).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
 //! rootwright evaluates image recipes, short Rhai scripts, to plans, and runs the plans.
 //!
-//! Data flows one way: [`script`] evaluates a recipe to a [`plan::Plan`], which is plain
-//! data; [`plan::render`] prints it, [`run`] carries it out on layers kept by [`store`],
-//! and [`export`] writes what leaves the machine. [`diagnose`] is the one shape of every
-//! error. `docs/architecture.md` has the map.
+//! Data flows one way: [`recipe`] evaluates a recipe to a [`plan::Plan`], which is plain
+//! data; [`preview`] prints it, [`build`] runs it on layers kept by
+//! [`store`], and [`export`] writes what leaves the machine. [`diagnose`] is the shape of
+//! every error. `docs/architecture.md` has the map.
 
 // What else panics on input; the three that Cargo.toml denies hold for tests as well.
 #![deny(
@@ -16,15 +16,16 @@
 )]
 
 pub mod boot;
+pub mod build;
 pub mod cli;
 pub mod diagnose;
 pub mod diff;
 pub mod export;
-pub mod library;
 pub mod lint;
 pub mod plan;
+pub mod preview;
+pub mod project;
+pub mod recipe;
 pub mod reference;
 pub mod run;
-pub mod script;
-pub mod site;
 pub mod store;

@@ -111,7 +111,7 @@ impl Error {
                 }
             }
             Error::NoScript { .. } => Report::new("boot::no_script", message)
-                .cause("a `dir` export is served from where a site wants it, so nothing is written for boot loaders")
+                .cause("a `dir` export is served from where a calls wants it, so nothing is written for boot loaders")
                 .help("export the root in the format `nfs`, `squashfs`, `erofs` or `cpio`"),
             Error::Script { .. } => Report::new("boot::script", message)
                 .cause("the kernel's line or its command line is another")

@@ -5,18 +5,18 @@
 //! Servers and node are in a network of their own, in which there is nothing else: nobody
 //! but the node can get at what is served, and the node gets at nothing but that.
 
+mod assertion;
 mod console;
-mod content;
 mod error;
-mod expect;
 mod guest;
 mod http;
 mod initramfs;
 mod machine;
 mod nfs;
 mod node;
+mod report;
 mod serve;
-mod table;
+mod served_tree;
 mod verdict;
 
 use std::io::Read;
@@ -28,11 +28,11 @@ use fs_err as fs;
 use crate::export::Opened;
 use crate::plan::{ExpectBoot, Format, Transport, Via};
 use crate::run::loopback;
-use content::Content;
 use serve::Servers;
+use served_tree::Content;
 
+pub use assertion::{BootJob, Boots};
 pub use error::{Error, Silence, Why};
-pub use expect::Boots;
 pub use machine::Machines;
 pub use verdict::{Check, Expected, Milestone, Verdict};
 

@@ -217,7 +217,7 @@ pub fn watch(
             return Err(Error::NoAnswer(Box::new(Silence {
                 why,
                 export: name(wanted.export),
-                attend: super::expect::attend(wanted.export),
+                attend: super::assertion::attend(wanted.export),
                 reached: answer.milestones.last().map(|last| last.name.clone()),
                 seconds: answer.seconds,
                 excerpt,

@@ -9,13 +9,15 @@ use clap::ValueEnum;
 
 use super::build::{self, Made};
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, Trouble, checkup};
+use super::{Done, Global, RecipeArgs};
 use crate::boot::{self, Error, Means, Place, Verdict, Wanted};
+use crate::build::preflight;
 use crate::diagnose::Report;
+use crate::diagnose::Trouble;
 use crate::export::Opened;
 use crate::plan::{self, ExpectBoot, Op, Transport};
-use crate::run::{self, interrupt, preflight, sandbox};
-use crate::script::{self, Settings, stdlib::Stdlib};
+use crate::recipe::{self, Settings, stdlib::Stdlib};
+use crate::run::{self, interrupt, namespace};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -89,9 +91,9 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(report) = preflight::privileges() {
         return Err(report.into());
     }
-    match sandbox::enter(false).map_err(|error| checkup::plain(&error))? {
-        sandbox::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        sandbox::Place::Inside => {}
+    match namespace::enter(false).map_err(|error| preflight::plain(&error))? {
+        namespace::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        namespace::Place::Inside => {}
     }
     let settings = global.plain_settings(&args.target)?;
     let means = means(&settings)?;
@@ -108,7 +110,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     lacking(needed(&exports, &means, &settings)?, &settings)?;
     let store = Store::open(&global.store(&settings))
-        .map_err(|source| checkup::plain(&run::Error::Store { source }))?;
+        .map_err(|source| preflight::plain(&run::Error::Store { source }))?;
     let wanted = Wanted {
         via: match args.via {
             Some(Via::Pxe) => plan::Via::Pxe,
@@ -127,7 +129,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
                 printer.say("interrupted: the node and its servers are stopped");
                 return Ok(ExitCode::from(130));
             }
-            Err(error) => return Err(error.report(&script::known_failures(&settings)).into()),
+            Err(error) => return Err(error.report(&recipe::known_failures(&settings)).into()),
         }
     }
     Ok(match holds {
@@ -183,7 +185,7 @@ fn means(settings: &Settings) -> Result<Means, Trouble> {
     let stdlib = Stdlib::new(settings.stdlib.clone());
     let text = |name: &str| stdlib.text(name).unwrap_or_default();
     let means = Means::new(&text(MACHINES), &text(CHECK), &text(START));
-    means.map_err(|error| error.report(&script::known_failures(settings)).into())
+    means.map_err(|error| error.report(&recipe::known_failures(settings)).into())
 }
 
 /// Says what the host lacks, all of it.
@@ -191,7 +193,7 @@ fn lacking(
     programs: impl IntoIterator<Item = (String, &'static str)>,
     settings: &Settings,
 ) -> Result<(), Trouble> {
-    let tools = checkup::host_tools(settings)?;
+    let tools = preflight::host_tools(settings)?;
     let programs: BTreeMap<String, String> = programs
         .into_iter()
         .map(|(name, why)| (name, why.to_owned()))
@@ -216,7 +218,7 @@ fn needed(
     let mut programs = Vec::new();
     for opened in exports {
         let needed = boot::programs(opened, means);
-        programs.extend(needed.map_err(|error| error.report(&script::known_failures(settings)))?);
+        programs.extend(needed.map_err(|error| error.report(&recipe::known_failures(settings)))?);
     }
     Ok(programs)
 }
@@ -229,8 +231,8 @@ fn foreseen(
     means: &Means,
 ) -> Result<Vec<(String, &'static str)>, Trouble> {
     let recipe = args.recipe();
-    let mut preview = run::PreviewCapture::default();
-    let plan = script::evaluate(&recipe.recipe, &global.settings(&recipe)?, &mut preview)?.plan;
+    let mut preview = crate::build::PreviewCapture::default();
+    let plan = recipe::evaluate(&recipe.recipe, &global.settings(&recipe)?, &mut preview)?.plan;
     let mut programs = Vec::new();
     for step in &plan.steps {
         let root = step.root.and_then(|root| plan.root(root));
@@ -302,7 +304,7 @@ fn open(path: &Path, via: Option<Via>, settings: &Settings) -> Result<Opened, Tr
             },
             transport: opened.transport(),
         };
-        return Err(error.report(&script::known_failures(settings)).into());
+        return Err(error.report(&recipe::known_failures(settings)).into());
     }
     Ok(opened)
 }

@@ -6,22 +6,21 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::checkup::{self, Checkup, Depth, State, plain};
 use super::printer::Printer;
 use super::progress::{LogFormat, Progress};
-use super::{Done, Global, Trouble, boot, list};
+use super::{Done, Global, boot, list};
 use crate::boot::Boots;
+use crate::build::cache::preview;
+use crate::build::cache::{Archives, Refresh, Versions};
+use crate::build::preflight::{Checkup, Depth, State, plain};
+use crate::build::{BuildCapture, Failed, Outcome, Prepared, preflight};
 use crate::diagnose::Report;
-use crate::export::Exports;
-use crate::plan::render::StepStatus;
+use crate::diagnose::Trouble;
 use crate::plan::{Op, Plan, Step};
-use crate::run::circumstances::{Archives, Refresh, Versions};
-use crate::run::prepared::preview;
-use crate::run::{
-    self, BuildCapture, Error, Failed, Makers, Outcome, Prepared, Secrets, preflight, sandbox,
-};
-use crate::script::stdlib::Stdlib;
-use crate::script::{self, Evaluation, Settings};
+use crate::preview::StepStatus;
+use crate::recipe::stdlib::Stdlib;
+use crate::recipe::{self, Evaluation, Settings};
+use crate::run::{self, Error, Secrets, namespace};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -73,15 +72,15 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         let mut plans = Vec::new();
         for (recipe, options) in recipes(args, global)? {
             let settings = settings(args, global, &recipe, options)?;
-            let mut preview = run::PreviewCapture::default();
-            let plan = script::evaluate(&recipe, &settings, &mut preview)?.plan;
+            let mut preview = crate::build::PreviewCapture::default();
+            let plan = recipe::evaluate(&recipe, &settings, &mut preview)?.plan;
             plans.push((settings, plan));
         }
-        return Err(checkup::without_privileges(report, &plans)?);
+        return Err(preflight::without_privileges(report, &plans)?);
     }
-    match sandbox::enter(args.offline).map_err(|error| plain(&error))? {
-        sandbox::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        sandbox::Place::Inside => match make(args, global, printer)? {
+    match namespace::enter(args.offline).map_err(|error| plain(&error))? {
+        namespace::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        namespace::Place::Inside => match make(args, global, printer)? {
             Made::Done(_) => Ok(ExitCode::SUCCESS),
             Made::Not(code) => Ok(code),
         },
@@ -105,8 +104,8 @@ fn recipes(args: &Args, global: &Global) -> Result<Vec<(PathBuf, Options)>, Trou
     let mut chosen = Vec::new();
     for recipe in recipes {
         let settings = settings(args, global, &recipe, Vec::new())?;
-        let mut preview = run::PreviewCapture::default();
-        let plan = script::evaluate(&recipe, &settings, &mut preview)?.plan;
+        let mut preview = crate::build::PreviewCapture::default();
+        let plan = recipe::evaluate(&recipe, &settings, &mut preview)?.plan;
         let declared = |name: &String| plan.options.iter().any(|option| option.name == *name);
         untaken.retain(|(name, _)| !declared(name));
         let options = args.options.iter().filter(|(name, _)| declared(name));
@@ -174,9 +173,9 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
     let Some((first, _)) = recipes.first() else {
         return Err(Report::new("build::no_recipe", "there is no recipe in these folders").into());
     };
-    let site = global.plain_settings(first)?;
+    let shared = global.plain_settings(first)?;
     let store =
-        Store::open(&global.store(&site)).map_err(|source| plain(&Error::Store { source }))?;
+        Store::open(&global.store(&shared)).map_err(|source| plain(&Error::Store { source }))?;
     let versions = global.versions()?;
     let format = match args.log_format {
         LogKind::Human => LogFormat::Human,
@@ -193,11 +192,11 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
         let settings = settings(args, global, &recipe, options)?;
         // `capture` builds while the recipe is evaluated; what is missing is said before
         // that, from a first look at the plan.
-        let mut preview = run::PreviewCapture {
+        let mut preview = crate::build::PreviewCapture {
             store: Some(run_settings.store.clone()),
             versions: versions.clone(),
         };
-        let evaluation = script::evaluate(&recipe, &settings, &mut preview)?;
+        let evaluation = recipe::evaluate(&recipe, &settings, &mut preview)?;
         ready.push((
             recipe,
             Ready {
@@ -208,7 +207,7 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
     }
     before(args, &ready, &mut run_settings, &versions, printer)?;
     let archives = Archives::default();
-    let refresh = match args.refresh.or(site.site.refresh) {
+    let refresh = match args.refresh.or(shared.project.refresh) {
         Some(age) => Refresh::OlderThan(age),
         None => Refresh::Never,
     };
@@ -222,7 +221,7 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
                 archives: &archives,
                 refresh,
             };
-            ready.evaluation = script::evaluate(recipe, &ready.settings, &mut capture)?;
+            ready.evaluation = recipe::evaluate(recipe, &ready.settings, &mut capture)?;
         }
     }
     let prepared: Vec<Prepared> = ready
@@ -242,13 +241,9 @@ pub(super) fn make(args: &Args, global: &Global, printer: &Printer) -> Result<Ma
         machines: text(boot::MACHINES),
         check: text(boot::CHECK),
         start: text(boot::START),
-        hints: &|| script::known_failures(&site),
+        hints: &|| recipe::known_failures(&shared),
     };
-    let makers = Makers {
-        exports: &Exports,
-        boots: &boots,
-    };
-    match run::execute(&prepared, &run_settings, jobs, makers, &progress) {
+    match crate::build::execute(&prepared, &run_settings, jobs, &boots, &progress) {
         Ok(outcome) => {
             progress.done(&outcome);
             Ok(Made::Done(outcome))
@@ -296,7 +291,7 @@ fn failure(
     for (number, (_, ready)) in ready.into_iter().enumerate() {
         // The recipe's own causes come before the stdlib's.
         let mut hints = ready.evaluation.hints;
-        hints.extend(script::known_failures(&ready.settings));
+        hints.extend(recipe::known_failures(&ready.settings));
         for failed in failed.iter().filter(|failed| failed.build == number) {
             let mut report = failed.error.report(&hints);
             if args.offline {
@@ -370,7 +365,7 @@ fn reachable(
                         )
                         .cause("its layer is not in the store, and the build is `--offline`")
                         .help("build once without `--offline`; or give a mirror whose address begins with `file:`")
-                        .trace(step.site.clone()),
+                        .trace(step.calls.clone()),
                     );
                 }
             }
@@ -404,12 +399,12 @@ fn before(
         code: 1,
     };
     for (_, ready) in ready {
-        let tools = checkup::host_tools(&ready.settings)?;
+        let tools = preflight::host_tools(&ready.settings)?;
         let plan = &ready.evaluation.plan;
         if args.install_tools {
             let missing = preflight::missing(plan, &tools);
             let packages = missing.into_iter().filter_map(|m| m.package).collect();
-            checkup::install(&packages, &tools, printer)?;
+            preflight::install(&packages, &tools, &|line| printer.say(line))?;
         }
         let status = preview(plan, &run_settings.store, versions);
         let runs = |step: &Step| {
@@ -417,7 +412,7 @@ fn before(
             matches!(status, Some(StepStatus::Runs(_) | StepStatus::Follows(_)))
         };
         let depth = Depth {
-            secrets: checkup::secret_files(&args.secrets),
+            secrets: preflight::secret_files(&args.secrets),
             archives: !args.offline
                 && plan
                     .steps
@@ -429,7 +424,7 @@ fn before(
                 .filter(|step| runs(step))
                 .map(|step| step.number)
                 .collect(),
-            patience: checkup::IN_A_BUILD,
+            patience: preflight::IN_A_BUILD,
         };
         let sources = &ready.evaluation.sources;
         let (checkup, secrets) = Checkup::of(plan, &tools, run_settings, &depth, sources);

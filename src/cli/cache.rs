@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, Trouble};
+use super::{Done, Global, RecipeArgs};
+use crate::build::cache::{preview, remembered_keys};
+use crate::build::preflight;
 use crate::diagnose::Report;
-use crate::plan::render::StepStatus;
+use crate::diagnose::Trouble;
 use crate::plan::{LayerKey, layers};
-use crate::run::prepared::{preview, remembered_keys};
-use crate::run::{self, preflight};
-use crate::script;
+use crate::preview::StepStatus;
+use crate::recipe;
+use crate::run::{self};
 use crate::store::{Collected, Entry, Limits, Store, now};
 
 #[derive(Debug, clap::Args)]
@@ -308,11 +310,11 @@ fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printe
     let settings = global.settings(recipe)?;
     let store = Store::existing(&global.store(&settings));
     let versions = global.versions()?;
-    let mut capture = run::PreviewCapture {
+    let mut capture = crate::build::PreviewCapture {
         store: store.clone(),
         versions: versions.clone(),
     };
-    let evaluation = script::evaluate(&recipe.recipe, &settings, &mut capture)?;
+    let evaluation = recipe::evaluate(&recipe.recipe, &settings, &mut capture)?;
     let plan = &evaluation.plan;
     let layers = layers(plan);
     let found = layers

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::printer::Printer;
-use super::{Done, Global, Trouble, list, policy, repository};
+use super::{Done, Global, list, repository, unused_settings};
+use crate::build::PreviewCapture;
+use crate::diagnose::Trouble;
 use crate::diagnose::{Report, Span};
 use crate::plan::Capture;
-use crate::run::PreviewCapture;
-use crate::script::stdlib::Stdlib;
-use crate::script::{self, Settings, workers};
-use crate::site;
+use crate::project;
+use crate::recipe::stdlib::Stdlib;
+use crate::recipe::{self, Settings, parallel};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -75,7 +76,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         },
     };
     let mut declared = Some(BTreeSet::new());
-    workers::each(&subjects, look, |checked| {
+    parallel::each(&subjects, look, |checked| {
         // Of a recipe that does not evaluate nobody knows the options.
         declared = declared.take().zip(checked.options).map(|(mut all, more)| {
             all.extend(more);
@@ -84,11 +85,12 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         checked.troubles.into_iter().for_each(&mut tell);
     })?;
     if let (true, Some(declared)) = (args.paths.is_empty(), declared)
-        && let Some(root) = site::repository(Path::new("."))
+        && let Some(root) = project::repository(Path::new("."))
     {
         let settings = global.plain_settings(&root)?;
         let stdlib = Stdlib::new(settings.stdlib.clone());
-        let found = policy::unheeded(&settings.site, &root, &all_recipes, &declared, &stdlib);
+        let found =
+            unused_settings::unheeded(&settings.project, &root, &all_recipes, &declared, &stdlib);
         found.into_iter().for_each(&mut tell);
     }
     let count = |number: usize, what: &str| match number {
@@ -166,7 +168,7 @@ fn check_module(module: &Path, global: &Global) -> Option<Trouble> {
         Ok(settings) => settings,
         Err(trouble) => return Some(trouble),
     };
-    script::check_module(module, repository, &settings)
+    recipe::check_module(module, repository, &settings)
         .err()
         .map(Trouble::from)
 }
@@ -190,7 +192,7 @@ fn check(recipe: &Path, global: &Global) -> Checked {
             ..settings.clone()
         };
         let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(PreviewCapture::default()));
-        script::evaluate_here(recipe, &settings, answers)
+        recipe::evaluate_here(recipe, &settings, answers)
     };
     let first = match evaluate(Vec::new()) {
         Ok(evaluation) => evaluation,

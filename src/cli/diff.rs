@@ -10,14 +10,17 @@ use clap::ValueEnum;
 use tempfile::TempDir;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, Trouble, checkup, shell};
+use super::{Done, Global, RecipeArgs, shell};
+use crate::build::preflight;
+use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
+use crate::diff::PlanDiff;
 use crate::diff::{self, Checkout, RootsDiff, Shown, Side};
 use crate::export::{self, Opened, Shelf};
-use crate::plan::{Plan, PlanDiff};
+use crate::plan::Plan;
+use crate::recipe;
 use crate::run::shell::{Look, Point, mount, place};
-use crate::run::{self, Secrets, preflight, sandbox};
-use crate::script;
+use crate::run::{self, Secrets, namespace};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -160,11 +163,11 @@ fn plan(one: &One<'_>, args: &Args, global: &Global) -> Result<Plan, Trouble> {
             options: one.options.clone(),
             allow_host_run: args.allow_host_run,
         })?;
-        let mut capture = run::PreviewCapture {
+        let mut capture = crate::build::PreviewCapture {
             store: Store::existing(&global.store(&settings)),
             versions: global.versions()?,
         };
-        Ok(script::evaluate(recipe, &settings, &mut capture)?.plan)
+        Ok(recipe::evaluate(recipe, &settings, &mut capture)?.plan)
     };
     let Some(revision) = one.revision else {
         return evaluate(one.recipe);
@@ -284,9 +287,9 @@ fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(report) = preflight::privileges() {
         return Err(report.into());
     }
-    match sandbox::enter(false).map_err(|error| checkup::plain(&error))? {
-        sandbox::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(2))),
-        sandbox::Place::Inside => {}
+    match namespace::enter(false).map_err(|error| preflight::plain(&error))? {
+        namespace::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(2))),
+        namespace::Place::Inside => {}
     }
     let (from, to) = sides(args);
     if from.name() == to.name() {
@@ -309,12 +312,12 @@ fn last_build(one: &One<'_>, args: &Args, global: &Global) -> Result<(Side, Kept
         allow_host_run: args.allow_host_run,
     })?;
     let store = Store::open(&global.store(&settings))
-        .map_err(|source| checkup::plain(&run::Error::Store { source }))?;
-    let mut preview = run::PreviewCapture {
+        .map_err(|source| preflight::plain(&run::Error::Store { source }))?;
+    let mut preview = crate::build::PreviewCapture {
         store: Some(store.clone()),
         versions: global.versions()?,
     };
-    let plan = script::evaluate(one.recipe, &settings, &mut preview)?.plan;
+    let plan = recipe::evaluate(one.recipe, &settings, &mut preview)?.plan;
     let run_settings = run::Settings {
         store,
         out: PathBuf::new(),
@@ -331,7 +334,7 @@ fn last_build(one: &One<'_>, args: &Args, global: &Global) -> Result<(Side, Kept
     let built = shell::last(&run_settings.store, &plan).ok_or_else(not_built)?;
     let root = shell::root(&built.plan, args.root.as_deref())?;
     let place = place(&built, Point::End(root), &run_settings).map_err(|_| not_built())?;
-    let mounted = mount(&place, &run_settings).map_err(|error| checkup::plain(&error))?;
+    let mounted = mount(&place, &run_settings).map_err(|error| preflight::plain(&error))?;
     let side = Side {
         root: mounted.root().to_owned(),
         manifest: None,

@@ -8,18 +8,18 @@ use clap::ValueEnum;
 use super::printer::Printer;
 use super::{Done, Global};
 use crate::diagnose::Report;
+use crate::recipe;
 use crate::reference::{self, Found, Reference};
-use crate::script;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A function, `install` or `diskless::prepare`, or a module; all of them where absent
     #[arg(add = super::completions::reference())]
     name: Option<String>,
-    /// How it is written: for people, as Markdown, as a site, or as data
+    /// How it is written: for people, as Markdown, as a project, or as data
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// The folder that the site is written to
+    /// The folder that the project is written to
     #[arg(long, value_name = "DIR", required_if_eq("format", "html"))]
     out: Option<PathBuf>,
 }
@@ -34,9 +34,9 @@ enum Format {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let settings = script::Settings {
+    let settings = recipe::Settings {
         stdlib: global.stdlib.clone(),
-        ..script::Settings::default()
+        ..recipe::Settings::default()
     };
     let whole = Reference::new(&settings)?;
     if let Some(out) = args.out.as_ref().filter(|_| args.format == Format::Html) {

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::checkup::{self, Checkup, Depth, State, plain};
 use super::printer::Printer;
-use super::{Done, ErrorFormat, Global, RecipeArgs, Trouble};
-use crate::run::{self, Secrets, preflight, sandbox};
-use crate::script;
+use super::{Done, ErrorFormat, Global, RecipeArgs};
+use crate::build::preflight;
+use crate::build::preflight::{Checkup, Depth, State, plain};
+use crate::diagnose::Trouble;
+use crate::recipe;
+use crate::run::{self, Secrets, namespace};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -29,13 +31,13 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(report) = preflight::privileges() {
         // What is wrong with the recipe is worth knowing at once, too.
         let settings = global.settings(&args.recipe)?;
-        let mut preview = run::PreviewCapture::default();
-        let plan = script::evaluate(&args.recipe.recipe, &settings, &mut preview)?.plan;
-        return Err(checkup::without_privileges(report, &[(settings, plan)])?);
+        let mut preview = crate::build::PreviewCapture::default();
+        let plan = recipe::evaluate(&args.recipe.recipe, &settings, &mut preview)?.plan;
+        return Err(preflight::without_privileges(report, &[(settings, plan)])?);
     }
-    match sandbox::enter(false).map_err(|error| plain(&error))? {
-        sandbox::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        sandbox::Place::Inside => inside(args, global, printer),
+    match namespace::enter(false).map_err(|error| plain(&error))? {
+        namespace::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        namespace::Place::Inside => inside(args, global, printer),
     }
 }
 
@@ -43,19 +45,19 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
     let settings = global.settings(&args.recipe)?;
     let store = Store::open(&global.store(&settings))
         .map_err(|source| plain(&run::Error::Store { source }))?;
-    let mut preview = run::PreviewCapture {
+    let mut preview = crate::build::PreviewCapture {
         store: Some(store.clone()),
         versions: global.versions()?,
     };
-    let evaluation = script::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
-    let tools = checkup::host_tools(&settings)?;
+    let evaluation = recipe::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
+    let tools = preflight::host_tools(&settings)?;
     let run_settings = run::Settings {
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
         secrets: Secrets::default(),
     };
     let depth = Depth {
-        secrets: checkup::secret_files(&args.secrets),
+        secrets: preflight::secret_files(&args.secrets),
         archives: true,
         runs: evaluation
             .plan
@@ -63,7 +65,7 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
             .iter()
             .map(|step| step.number)
             .collect(),
-        patience: checkup::IN_A_DOCTOR,
+        patience: preflight::IN_A_DOCTOR,
     };
     let look = || {
         let sources = &evaluation.sources;
@@ -71,7 +73,7 @@ fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     let mut checkup = look();
     if args.fix && !checkup.packages.is_empty() {
-        checkup::install(&checkup.packages, &tools, printer)?;
+        preflight::install(&checkup.packages, &tools, &|line| printer.say(line))?;
         checkup = look();
     }
     printer.out(&listed(

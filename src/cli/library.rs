@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::printer::Printer;
-use super::{Done, Global, Trouble, repository};
+use super::{Done, Global, repository};
+use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap, nearest};
-use crate::library::{self, Updated, address};
-use crate::site::{self, Entry, Grant, Library, Lock, Pin, Site, Wanted, config, tree};
+use crate::project::library::{self, Updated, address};
+use crate::project::{self, Entry, Grant, Library, Lock, Pin, Project, Wanted, config, tree};
 
 #[derive(Debug, clap::Args)]
 pub struct Add {
@@ -53,7 +54,7 @@ fn grant(text: &str) -> Result<Grant, String> {
 
 pub fn add(args: &Add, global: &Global, printer: &Printer) -> Done {
     let root = repository::required()?;
-    let site = global.site(&root)?;
+    let project = global.project(&root)?;
     let name = args.name.clone();
     let name = name.unwrap_or_else(|| address::name(&args.address));
     if !config::is_name(&name) {
@@ -65,7 +66,7 @@ pub fn add(args: &Add, global: &Global, printer: &Printer) -> Done {
             .help("give it one with `--name`: small letters, digits, `_` and `-`")
             .into());
     }
-    if site.libraries.contains_key(&name) {
+    if project.libraries.contains_key(&name) {
         let message = format!("there is a library `{name}` already");
         let report = Report::new("library::exists", message);
         return Err(report
@@ -86,7 +87,7 @@ pub fn add(args: &Add, global: &Global, printer: &Printer) -> Done {
         place: None,
     };
     let mut lock = Lock::read(&root)?;
-    let added = library::shelf(&global.shelves(&site))
+    let added = library::shelf(&global.shelves(&project))
         .and_then(|shelf| library::add(&entry, &root, &mut lock, &shelf));
     let added = added.map_err(|error| error.report(&name))?;
     let mut out = format!("added the library `{name}`: {}\n", state(&added.pin));
@@ -109,7 +110,7 @@ fn as_written(address: &str, root: &Path) -> String {
     }
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let path = absolute(Path::new(address));
-    site::from(&absolute(root), &path).display().to_string()
+    project::from(&absolute(root), &path).display().to_string()
 }
 
 /// `v1, 0123456789ab`
@@ -122,16 +123,16 @@ fn state(pin: &Pin) -> String {
 
 pub fn update(args: &Update, global: &Global, printer: &Printer) -> Done {
     let root = repository::required()?;
-    let site = Site::find(&root, |site| global.shelves(site))?;
-    let chosen = chosen(&site, &args.names)?;
+    let project = Project::find(&root, |project| global.shelves(project))?;
+    let chosen = chosen(&project, &args.names)?;
     let mut lock = Lock::read(&root)?;
     // What is no library any more needs no pin.
     lock.library
-        .retain(|name, _| site.libraries.contains_key(name));
+        .retain(|name, _| project.libraries.contains_key(name));
     let mut reports = Vec::new();
     for library in chosen {
         let name = &library.entry.name;
-        let updated = library::shelf(&global.shelves(&site)).and_then(|shelf| {
+        let updated = library::shelf(&global.shelves(&project)).and_then(|shelf| {
             library::update(library, &root, &mut lock, args.accept_rewritten, &shelf)
         });
         match updated {
@@ -144,7 +145,7 @@ pub fn update(args: &Update, global: &Global, printer: &Printer) -> Done {
         }
     }
     lock.write(&root).map_err(|error| {
-        let message = format!("cannot write `{}`: {error}", site::LOCK_FILE);
+        let message = format!("cannot write `{}`: {error}", project::LOCK_FILE);
         Report::new("site::lock", message)
     })?;
     done(reports)
@@ -152,13 +153,13 @@ pub fn update(args: &Update, global: &Global, printer: &Printer) -> Done {
 
 pub fn vendor(args: &Vendor, global: &Global, printer: &Printer) -> Done {
     let root = repository::required()?;
-    let site = Site::find(&root, |site| global.shelves(site))?;
+    let project = Project::find(&root, |project| global.shelves(project))?;
     let mut reports = Vec::new();
-    for library in chosen(&site, &args.names)? {
+    for library in chosen(&project, &args.names)? {
         let name = &library.entry.name;
-        let vendored = library::shelf(&global.shelves(&site))
+        let vendored = library::shelf(&global.shelves(&project))
             .and_then(|shelf| library::vendor(library, &root, &shelf));
-        let folder = site::VENDOR;
+        let folder = project::VENDOR;
         match vendored {
             Ok(true) => printer.out(&format!("{folder}/{name} is a copy of the library\n")),
             Ok(false) => printer.out(&format!("{folder}/{name} is as it should be\n")),
@@ -168,8 +169,8 @@ pub fn vendor(args: &Vendor, global: &Global, printer: &Printer) -> Done {
     done(reports)
 }
 
-fn chosen<'a>(site: &'a Site, names: &[String]) -> Result<Vec<&'a Library>, Box<Report>> {
-    let known = &site.libraries;
+fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Library>, Box<Report>> {
+    let known = &project.libraries;
     if names.is_empty() {
         return Ok(known.values().map(AsRef::as_ref).collect());
     }

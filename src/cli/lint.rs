@@ -7,14 +7,16 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, Trouble, checkup, shell};
+use super::{Done, Global, RecipeArgs, shell};
+use crate::build::preflight;
+use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::export::{self, Opened};
 use crate::lint::{self, Finding, Severity, Subject, Table};
 use crate::plan::{Op, Plan, Root, Transport};
+use crate::recipe::{self, stdlib::Stdlib};
 use crate::run::shell::{Point, mount, place};
-use crate::run::{self, Secrets, preflight, sandbox};
-use crate::script::{self, stdlib::Stdlib};
+use crate::run::{self, Secrets, namespace};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -137,18 +139,18 @@ fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table:
     if let Some(report) = preflight::privileges() {
         return Err(report.into());
     }
-    match sandbox::enter(false).map_err(|error| checkup::plain(&error))? {
-        sandbox::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        sandbox::Place::Inside => {}
+    match namespace::enter(false).map_err(|error| preflight::plain(&error))? {
+        namespace::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        namespace::Place::Inside => {}
     }
     let settings = global.settings(&recipe_args)?;
     let store = Store::open(&global.store(&settings))
-        .map_err(|source| checkup::plain(&run::Error::Store { source }))?;
-    let mut preview = run::PreviewCapture {
+        .map_err(|source| preflight::plain(&run::Error::Store { source }))?;
+    let mut preview = crate::build::PreviewCapture {
         store: Some(store.clone()),
         versions: global.versions()?,
     };
-    let plan = script::evaluate(recipe, &settings, &mut preview)?.plan;
+    let plan = recipe::evaluate(recipe, &settings, &mut preview)?.plan;
     let run_settings = run::Settings {
         store,
         out: PathBuf::new(),
@@ -164,7 +166,7 @@ fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table:
         subject.allowed = now.map(|root| root.allowed.clone()).unwrap_or_default();
         let place =
             place(&built, Point::End(root.id), &run_settings).map_err(|_| not_built(&plan))?;
-        let mounted = mount(&place, &run_settings).map_err(|error| checkup::plain(&error))?;
+        let mounted = mount(&place, &run_settings).map_err(|error| preflight::plain(&error))?;
         subject.root = mounted.root().to_owned();
         let found = look(table, subject, args)?;
         let name = match built.plan.roots.len() {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Done, repository};
 use crate::diagnose::Report;
-use crate::script::doc;
-use crate::site;
+use crate::project;
+use crate::recipe::doc;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -72,7 +72,7 @@ fn collect(
         let name = name.to_string_lossy();
         let kind = entry.file_type()?;
         let skipped =
-            ["target", "out", site::VENDOR].contains(&name.as_ref()) || name.starts_with('.');
+            ["target", "out", project::VENDOR].contains(&name.as_ref()) || name.starts_with('.');
         if kind.is_dir() && !skipped {
             let in_modules = in_modules || MODULES.contains(&name.as_ref());
             collect(&path, in_modules, recipes, modules)?;

@@ -6,7 +6,6 @@ mod boot;
 mod build;
 mod cache;
 mod check;
-mod checkup;
 mod completions;
 mod diff;
 mod docs;
@@ -18,13 +17,13 @@ mod list;
 mod man;
 mod new;
 mod plan;
-mod policy;
 mod printer;
 mod progress;
 mod repository;
 mod shell;
 mod show;
 mod test;
+mod unused_settings;
 mod usage;
 
 use std::path::{Path, PathBuf};
@@ -32,12 +31,12 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::build::cache::Versions;
 use crate::diagnose::render::Style;
-use crate::diagnose::{Report, SourceMap};
-use crate::run::circumstances::Versions;
-use crate::script::Settings;
-use crate::script::stdlib::Stdlib;
-use crate::site::{self, Site};
+use crate::diagnose::{Report, SourceMap, Trouble};
+use crate::project::{self, Project};
+use crate::recipe::Settings;
+use crate::recipe::stdlib::Stdlib;
 use printer::Printer;
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
@@ -65,7 +64,7 @@ struct Global {
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     color: When,
     #[arg(skip)]
-    sites: repository::Sites,
+    projects: repository::Projects,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -152,41 +151,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A length of time: `90s`, `30m`, `12h`, `7d`.
 fn age(text: &str) -> Result<std::time::Duration, String> {
-    site::age(text)
+    project::age(text)
         .ok_or_else(|| "a length of time is a number and `s`, `m`, `h` or `d`: `7d`".to_owned())
-}
-
-/// What went wrong, and the scripts to show it in.
-struct Trouble {
-    reports: Vec<Report>,
-    sources: SourceMap,
-    code: u8,
-}
-
-impl From<Report> for Trouble {
-    fn from(report: Report) -> Self {
-        Trouble {
-            reports: vec![report],
-            sources: SourceMap::default(),
-            code: 1,
-        }
-    }
-}
-
-impl From<Box<Report>> for Trouble {
-    fn from(report: Box<Report>) -> Self {
-        Trouble::from(*report)
-    }
-}
-
-impl From<crate::script::Failure> for Trouble {
-    fn from(failure: crate::script::Failure) -> Self {
-        Trouble {
-            reports: failure.reports,
-            sources: failure.sources,
-            code: 1,
-        }
-    }
 }
 
 type Done = Result<ExitCode, Trouble>;
@@ -213,7 +179,7 @@ impl Global {
     fn plain_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {
         Ok(Settings {
             stdlib: self.stdlib.clone(),
-            site: self.site(recipe)?,
+            project: self.project(recipe)?,
             ..Settings::default()
         })
     }
@@ -227,15 +193,15 @@ impl Global {
         })
     }
 
-    /// The command line's, the site's, else the system's cache.
+    /// The command line's, the project's, else the system's cache.
     fn store(&self, settings: &Settings) -> PathBuf {
-        self.store_of(&settings.site)
+        self.store_of(&settings.project)
     }
 
-    fn store_of(&self, site: &Site) -> PathBuf {
+    fn store_of(&self, project: &Project) -> PathBuf {
         self.store
             .clone()
-            .or_else(|| site.store.clone())
+            .or_else(|| project.store.clone())
             .unwrap_or_else(|| PathBuf::from("/var/cache/rootwright"))
     }
 }

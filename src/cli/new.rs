@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Done, Global};
 use crate::diagnose::Report;
-use crate::script::stdlib::Stdlib;
-use crate::site;
+use crate::project;
+use crate::recipe::stdlib::Stdlib;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,7 +35,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             .into());
     }
     let above = args.path.parent().filter(|p| !p.as_os_str().is_empty());
-    if let Some(root) = site::repository(above.unwrap_or(Path::new("."))) {
+    if let Some(root) = project::repository(above.unwrap_or(Path::new("."))) {
         let message = format!(
             "`{shown}` would be inside of the repository `{}`",
             root.display()

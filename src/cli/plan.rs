@@ -6,10 +6,10 @@ use clap::ValueEnum;
 
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
-use crate::plan::render;
-use crate::run::PreviewCapture;
-use crate::run::prepared::preview;
-use crate::script;
+use crate::build::PreviewCapture;
+use crate::build::cache::preview;
+use crate::preview;
+use crate::recipe;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -41,19 +41,19 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         store: store.clone(),
         versions: versions.clone(),
     };
-    let evaluation = script::evaluate(&args.recipe.recipe, &settings, &mut capture)?;
+    let evaluation = recipe::evaluate(&args.recipe.recipe, &settings, &mut capture)?;
     printer.out(&match args.format {
         Format::Text => {
             let mut options = printer.text_options();
             if let Some(store) = &store {
                 options.status = preview(&evaluation.plan, store, &versions);
             }
-            render::text(&evaluation.plan, &options)
+            preview::text(&evaluation.plan, &options)
         }
-        Format::Json => render::json(&evaluation.plan),
-        Format::Sh => render::sh(&evaluation.plan),
-        Format::Graph => render::graph(&evaluation.plan),
-        Format::Schema => render::schema(),
+        Format::Json => preview::json(&evaluation.plan),
+        Format::Sh => preview::sh(&evaluation.plan),
+        Format::Graph => preview::graph(&evaluation.plan),
+        Format::Schema => preview::schema(),
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use super::When;
 use crate::diagnose::render::{Style, render};
 use crate::diagnose::{Report, SourceMap};
-use crate::plan::render::TextOptions;
+use crate::preview::TextOptions;
 use crate::reference::Look;
 
 pub struct Printer {

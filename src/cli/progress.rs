@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::plan::render::StepStatus;
-use crate::run::{At, Events, Outcome};
+use crate::build::{At, Events, Outcome};
+use crate::preview::StepStatus;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

@@ -1,22 +1,23 @@
-//! The repository that a command is run in: its recipes by name, its folder, its site.
+//! The repository that a command is run in: its recipes by name, its folder, its project.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{ErrorFormat, Global, Trouble, list};
+use super::{ErrorFormat, Global, list};
+use crate::diagnose::Trouble;
 use crate::diagnose::{Report, nearest};
-use crate::library;
-use crate::site::{self, Refused, Site};
+use crate::project::library;
+use crate::project::{self, Project, Refused};
 
-/// The sites that were looked at, by the repository's folder.
+/// The projects that were looked at, by the repository's folder.
 #[derive(Debug, Default)]
-pub struct Sites(Mutex<BTreeMap<Option<PathBuf>, Site>>);
+pub struct Projects(Mutex<BTreeMap<Option<PathBuf>, Project>>);
 
 /// The folder that commands without an argument work on: the repository around the
 /// current folder, else that one.
 pub fn here() -> PathBuf {
-    site::repository(Path::new(".")).unwrap_or_else(|| PathBuf::from("."))
+    project::repository(Path::new(".")).unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// The repository around the current folder.
@@ -24,8 +25,11 @@ pub fn here() -> PathBuf {
 /// # Errors
 /// When there is none.
 pub fn required() -> Result<PathBuf, Box<Report>> {
-    site::repository(Path::new(".")).ok_or_else(|| {
-        let message = format!("there is no `{}` here, nor in a folder above", site::FILE);
+    project::repository(Path::new(".")).ok_or_else(|| {
+        let message = format!(
+            "there is no `{}` here, nor in a folder above",
+            project::FILE
+        );
         let report = Report::new("site::no_repository", message);
         Box::new(report.help("`rootwright new NAME` makes a recipe repository"))
     })
@@ -73,7 +77,7 @@ enum Named {
 fn named(text: &str) -> Named {
     let path = PathBuf::from(text);
     let is_name = !text.is_empty() && !text.ends_with(".rhai") && !text.starts_with(['.', '/']);
-    let root = site::repository(Path::new(".")).filter(|_| is_name && !path.exists());
+    let root = project::repository(Path::new(".")).filter(|_| is_name && !path.exists());
     let recipes = root.and_then(|root| Some((list::recipes(&root).ok()?, root)));
     let Some((recipes, root)) = recipes else {
         return Named::Path(path);
@@ -87,7 +91,7 @@ fn named(text: &str) -> Named {
         .cloned()
         .collect();
     // The whole path from the top counts more than the end of another.
-    let from_top = site::from_here(&root.join(wanted));
+    let from_top = project::from_here(&root.join(wanted));
     if let Some(exact) = found.iter().find(|recipe| without(recipe) == from_top) {
         found = vec![exact.clone()];
     }
@@ -118,25 +122,29 @@ impl From<Box<Refused>> for Trouble {
 impl Global {
     /// What holds for a recipe. Libraries that are pinned and have no copy are fetched; one
     /// that cannot be is missing only where it is used.
-    pub(super) fn site(&self, recipe: &Path) -> Result<Site, Trouble> {
-        let key = site::repository(recipe);
-        let mut known = self.sites.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(site) = known.get(&key) {
-            return Ok(site.clone());
+    pub(super) fn project(&self, recipe: &Path) -> Result<Project, Trouble> {
+        let key = project::repository(recipe);
+        let mut known = self
+            .projects
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(project) = known.get(&key) {
+            return Ok(project.clone());
         }
-        let site = Site::find(recipe, |site| self.shelves(site))?;
-        if let Some(root) = &site.root {
-            self.fetch_missing(&site, root);
+        let project = Project::find(recipe, |project| self.shelves(project))?;
+        if let Some(root) = &project.root {
+            self.fetch_missing(&project, root);
         }
-        known.insert(key, site.clone());
-        Ok(site)
+        known.insert(key, project.clone());
+        Ok(project)
     }
 
     /// The folders that have copies of libraries in them: of the store, and of the person,
     /// who may be nobody that the store is for.
-    pub(super) fn shelves(&self, site: &Site) -> Vec<PathBuf> {
+    pub(super) fn shelves(&self, project: &Project) -> Vec<PathBuf> {
         const FOLDER: &str = "libraries";
-        let mut shelves = vec![self.store_of(site).join(FOLDER)];
+        let mut shelves = vec![self.store_of(project).join(FOLDER)];
         let absolute = |name: &str| {
             let path = PathBuf::from(std::env::var_os(name)?);
             path.is_absolute().then_some(path)
@@ -146,8 +154,8 @@ impl Global {
         shelves
     }
 
-    fn fetch_missing(&self, site: &Site, root: &Path) {
-        let missing = site
+    fn fetch_missing(&self, project: &Project, root: &Path) {
+        let missing = project
             .libraries
             .values()
             .filter(|library| library.pinned().is_some() && library.copy().is_none());
@@ -156,7 +164,7 @@ impl Global {
             if !matches!(self.error_format, ErrorFormat::Json) {
                 eprintln!("fetching the library `{name}` from {}", library.entry.git);
             }
-            let fetched = library::shelf(&self.shelves(site))
+            let fetched = library::shelf(&self.shelves(project))
                 .and_then(|shelf| library::pinned(library, root, &shelf));
             if let Err(error) = fetched {
                 library.is_missing(error.report(name));

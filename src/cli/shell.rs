@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::printer::Printer;
-use super::progress::{LogFormat, Progress};
-use super::{Done, Global, RecipeArgs, Trouble};
+use super::{Done, Global, RecipeArgs};
+use crate::build::preflight;
+use crate::diagnose::Trouble;
 use crate::diagnose::{HintSet, Report};
-use crate::plan::{Built, Plan};
-use crate::run::changes::{Change, Kind, hunks};
+use crate::plan::Plan;
+use crate::recipe;
+use crate::run::changed_files::{Change, Kind, hunks};
 use crate::run::shell::{NoPlace, Point, place, shell};
-use crate::run::{self, Secrets, preflight, sandbox};
-use crate::script;
+use crate::run::{self, Secrets, namespace};
+use crate::store::Built;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -47,18 +49,18 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         return Err(report.into());
     }
     let plain = |error: &run::Error| Trouble::from(error.report(&HintSet::default()));
-    match sandbox::enter(false).map_err(|error| plain(&error))? {
-        sandbox::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        sandbox::Place::Inside => {}
+    match namespace::enter(false).map_err(|error| plain(&error))? {
+        namespace::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        namespace::Place::Inside => {}
     }
     let settings = global.settings(&args.recipe)?;
     let store = Store::open(&global.store(&settings))
         .map_err(|source| plain(&run::Error::Store { source }))?;
-    let mut preview = run::PreviewCapture {
+    let mut preview = crate::build::PreviewCapture {
         store: Some(store.clone()),
         versions: global.versions()?,
     };
-    let evaluation = script::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
+    let evaluation = recipe::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
     let plan = &evaluation.plan;
     let fail = |error: &NoPlace, plan: &Plan| {
         let build = format!("rootwright build {}", plan.recipe.path);
@@ -91,14 +93,13 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         secrets,
     };
     let place = place(&built, point, &run_settings).map_err(|error| fail(&error, plan))?;
-    let progress = Progress::new(LogFormat::Human, false, false);
     let done = shell(
         &built.plan,
         &place,
         &args.command,
         args.keep,
         &run_settings,
-        &progress,
+        &|_| {},
     );
     let (status, changes) = done.map_err(|error| plain(&error))?;
     if args.keep {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use super::printer::Printer;
 use super::{Done, Global};
-use crate::run::PreviewCapture;
-use crate::script::{self, Settings};
+use crate::build::PreviewCapture;
+use crate::recipe::{self, Settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,7 +22,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         allow_host_run: true,
         ..global.plain_settings(&args.recipe)?
     };
-    let plan = script::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
+    let plan = recipe::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
     let mut out = String::new();
     let _ = match plan.recipe.title.is_empty() {
         true => writeln!(out, "{}", plan.recipe.path),

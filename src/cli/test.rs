@@ -10,9 +10,9 @@ use super::printer::Printer;
 use super::{Done, Global, repository};
 use crate::diagnose::Report;
 use crate::diagnose::render::{Style, render};
-use crate::script::testing::{Outcome, SUFFIX, TestSettings, run_file};
-use crate::script::{Settings, workers};
-use crate::site;
+use crate::project;
+use crate::recipe::testing::{Outcome, SUFFIX, TestSettings, run_file};
+use crate::recipe::{Settings, parallel};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -52,7 +52,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         tests.push((file, settings));
     }
     let mut results = Vec::new();
-    workers::each(
+    parallel::each(
         &tests,
         |(file, settings)| (file.clone(), run_file(file, settings)),
         |result| results.push(result),
@@ -81,9 +81,9 @@ fn from_the_top(path: &Path) -> PathBuf {
     let Ok(absolute) = std::path::absolute(path) else {
         return path.to_owned();
     };
-    let top = site::repository(path);
+    let top = project::repository(path);
     match top.map(std::env::set_current_dir) {
-        Some(Ok(())) => site::from_here(&absolute),
+        Some(Ok(())) => project::from_here(&absolute),
         _ => path.to_owned(),
     }
 }
@@ -120,7 +120,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let name = name.to_string_lossy();
         let kind = entry.file_type()?;
         let skipped =
-            name.starts_with('.') || ["target", "out", site::VENDOR].contains(&name.as_ref());
+            name.starts_with('.') || ["target", "out", project::VENDOR].contains(&name.as_ref());
         if kind.is_dir() && !skipped {
             collect(&path, found)?;
         } else if kind.is_file() && name.ends_with(SUFFIX) {

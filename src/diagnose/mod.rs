@@ -7,10 +7,12 @@ mod hint;
 pub mod render;
 mod report;
 mod source;
+mod trouble;
 
 pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
 pub use report::{CommandReport, Report, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset, position};
+pub use trouble::Trouble;
 
 /// The nearest of `names`, if it is near enough to be what was meant: one slip in a short
 /// word, two or three in a long one, or the only name that begins with the word.

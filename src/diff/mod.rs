@@ -2,16 +2,22 @@
 
 mod error;
 mod packages;
+mod plan_changes;
 mod plans;
 mod revision;
 mod roots;
+mod step_changes;
 mod tree;
 
 pub use error::Error;
 pub use packages::PackageDiff;
+pub use plan_changes::{
+    ActionDiff, Change, Differing, PlanDiff, RootDiff, StepDiff, StepRef, differences,
+};
 pub use plans::text as plans_text;
 pub use revision::Checkout;
 pub use roots::{RootsDiff, Shown, Side, text as roots_text};
+pub use step_changes::changed_actions;
 pub use tree::{Entry, Node, Totals};
 
 use serde::Serialize;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::Change;
 use crate::export::Package;
-use crate::plan::Change;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PackageDiff {

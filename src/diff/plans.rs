@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::head;
 use super::roots::{counts, mark};
+use super::{ActionDiff, Change, Differing, PlanDiff, StepDiff, StepRef};
 use crate::plan::Op;
-use crate::plan::render::headline;
-use crate::plan::{ActionDiff, Change, Differing, PlanDiff, StepDiff, StepRef, command};
-use crate::run::changes::hunks;
+use crate::plan::command;
+use crate::preview::headline;
+use crate::run::changed_files::hunks;
 
 /// The difference, below the names of the two.
 pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::packages::{self, PackageDiff};
 use super::tree::{self, Entry, Node, Totals};
+use super::{Change, Differing};
 use super::{Error, head};
 use crate::export::Manifest;
-use crate::plan::{Change, Differing};
-use crate::run::changes::{hunks, text_of};
+use crate::run::changed_files::{hunks, text_of};
 
 /// One of what is compared.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ fn facts(from: &Manifest, to: &Manifest) -> Vec<Differing> {
         }
         said
     };
-    crate::plan::differences(said(from), said(to))
+    super::differences(said(from), said(to))
 }
 
 /// How much is shown.

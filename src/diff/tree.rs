@@ -11,8 +11,8 @@ use fs_err as fs;
 use serde::Serialize;
 use std::fs::Metadata;
 
+use super::Change;
 use super::Error;
-use crate::plan::Change;
 
 /// A path of one tree or of both that is not the same in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

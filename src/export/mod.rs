@@ -4,20 +4,19 @@
 //! A format has a file of its own here. It fills a directory that nobody looks at yet;
 //! [`publish`] gives that its final name when everything is in it.
 
-mod bundle;
-mod check;
+mod artifact;
+mod companions;
 mod cpio;
 mod erofs;
 mod error;
 mod ext4;
-mod identity;
+mod freshness;
 pub mod in_use;
 mod nfs;
 mod oci;
 mod oci_steps;
-mod opened;
-mod publish;
-mod share;
+pub mod publish;
+mod shared_files;
 mod squashfs;
 mod stage;
 mod tar;
@@ -28,28 +27,46 @@ mod versions;
 use std::path::{Path, PathBuf};
 
 use crate::diagnose::Report;
-use crate::plan::{Export, Format, Key, Share};
-use crate::run::{ExportJob, Exporter};
+use crate::plan::{Export, Format, Key, Plan, Share};
 
-pub use bundle::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
-pub use check::check;
+pub use artifact::Opened;
+pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
 pub use error::Error;
-pub use opened::Opened;
 pub use unpack::unpack;
 pub use versions::{CURRENT, Pruned, Shelf, Version};
 
-/// Writes every format.
-#[derive(Debug)]
-pub struct Exports;
+/// Runs a command in the root and returns its output.
+pub type InRoot<'a> = dyn Fn(&[String]) -> Result<String, Box<Report>> + 'a;
 
-impl Exporter for Exports {
-    fn fresh(&self, export: &Export, root: &Key, out: &Path) -> Option<PathBuf> {
-        identity::fresh(export, out, &identity::identity(export, out, root))
-    }
+/// What an export is made from.
+pub struct ExportJob<'a> {
+    pub plan: &'a Plan,
+    /// Where the root is mounted.
+    pub root: &'a Path,
+    /// The output folder.
+    pub out: &'a Path,
+    /// A folder of the store for work.
+    pub staging: &'a Path,
+    /// Stands for everything in the root: the key of its topmost layer.
+    pub identity: &'a Key,
+    /// The root's layers, the lowest first, for formats that follow the steps.
+    pub layers: &'a [ExportLayer],
+    pub in_root: &'a InRoot<'a>,
+}
 
-    fn export(&self, export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Box<Report>> {
-        write(export, job).map_err(|error| Box::new(error.into()))
-    }
+/// A layer of the root that is exported.
+#[derive(Clone, Debug)]
+pub struct ExportLayer {
+    /// The labels of its steps: `install openssh-server`.
+    pub label: String,
+    /// A lower directory of the root's overlay.
+    pub tree: PathBuf,
+}
+
+/// The export in `out` if it was made of the same root (see [`ExportJob::identity`]) from the
+/// same spec, and is complete. Costs milliseconds: the root need not be mounted.
+pub fn fresh(export: &Export, root: &Key, out: &Path) -> Option<PathBuf> {
+    freshness::fresh(export, out, &freshness::identity(export, out, root))
 }
 
 /// Writes `OUT/NAME`, complete or not at all, and gives its path. One that rootwright
@@ -59,16 +76,16 @@ impl Exporter for Exports {
 /// # Errors
 /// See [`Error`]; whatever it is, what was at `OUT/NAME` is still there.
 pub fn write(export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Error> {
-    let identity = identity::identity(export, job.out, job.identity);
-    let export = &bundle::with_time(export, job)?;
+    let identity = freshness::identity(export, job.out, job.identity);
+    let export = &companions::with_time(export, job)?;
     if export.format.is_versioned() {
         return nfs::write(export, job, &identity);
     }
     let draft = publish::Draft::new(&export.name, job.out, job.staging, false)?;
-    let answers = bundle::ask(export, job)?;
+    let answers = companions::ask(export, job)?;
     artifact(export, job, &draft.path().join(export.format.artifact()))?;
-    let place = bundle::Place::new(job.out, &export.name, None);
-    bundle::write(export, job, draft.path(), &place, answers, &identity)?;
+    let place = companions::Place::new(job.out, &export.name, None);
+    companions::write(export, job, draft.path(), &place, answers, &identity)?;
     draft.publish()
 }
 
@@ -79,7 +96,7 @@ fn artifact(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error
             let before = job.out.join(&export.name).join("root");
             // Somebody may hold a file of the older tree open for writing: no hard links.
             let before = before.is_dir().then_some((before.as_path(), Share::Blocks));
-            share::write(export, root, before, to)
+            shared_files::write(export, root, before, to)
         }
         Format::Tar { compression } => tar::write(export, *compression, root, to),
         Format::Squashfs { compression } => {

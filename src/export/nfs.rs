@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::in_use::Sources;
 use super::publish::{self, Draft};
 use super::versions::Shelf;
-use super::{Error, bundle, identity, share};
+use super::{Error, companions, freshness, shared_files};
+use crate::export::ExportJob;
 use crate::plan::{Export, Format, Key, Share};
-use crate::run::ExportJob;
 
 /// The version made of the same, as the current one.
 pub fn fresh(place: &Path, format: &Format, identity: &Key) -> Option<PathBuf> {
@@ -17,7 +17,7 @@ pub fn fresh(place: &Path, format: &Format, identity: &Key) -> Option<PathBuf> {
     let found = versions
         .iter()
         .rev()
-        .find(|version| identity::is_fresh(&version.path, identity))?;
+        .find(|version| freshness::is_fresh(&version.path, identity))?;
     if !found.current {
         let locked = shelf.lock().ok()?;
         locked.switch(&found.name).ok()?;
@@ -57,10 +57,10 @@ pub fn write(export: &Export, job: &ExportJob<'_>, identity: &Key) -> Result<Pat
         .or(versions.last())
         .map(|version| version.path.join("root"));
     let before = before.as_deref().map(|path| (path, sharing));
-    let place = bundle::Place::new(job.out, &export.name, Some(version.clone()));
-    let beside = bundle::ask(export, job)?;
-    share::write(export, job.root, before, &draft.path().join("root"))?;
-    bundle::write(export, job, draft.path(), &place, beside, identity)?;
+    let place = companions::Place::new(job.out, &export.name, Some(version.clone()));
+    let beside = companions::ask(export, job)?;
+    shared_files::write(export, job.root, before, &draft.path().join("root"))?;
+    companions::write(export, job, draft.path(), &place, beside, identity)?;
     let path = draft.publish()?;
     locked.switch(&version)?;
     drop(locked);

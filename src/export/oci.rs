@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Error, bundle, oci_steps, tool};
+use super::{Error, companions, oci_steps, tool};
+use crate::export::ExportJob;
 use crate::plan::command::tar_argv;
 use crate::plan::image::archive_argv;
 use crate::plan::{Compression, Export, Format, OciLayers};
-use crate::run::ExportJob;
 use crate::run::files;
 
 const MEDIA: &str = "application/vnd.oci.image";
@@ -101,9 +101,9 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
         "mediaType": format!("{MEDIA}.index.v1+json"),
         "manifests": [manifest],
     });
-    bundle::write_json(&layout.join("index.json"), &index)?;
+    companions::write_json(&layout.join("index.json"), &index)?;
     let version = json!({ "imageLayoutVersion": "1.0.0" });
-    bundle::write_json(&layout.join("oci-layout"), &version)?;
+    companions::write_json(&layout.join("oci-layout"), &version)?;
     if *archive {
         let pack = archive_argv(
             export,
@@ -147,7 +147,7 @@ fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Er
     // From the store to the output folder, which may be another file system.
     fs::copy(&packed, &blob).map_err(failed)?;
     fs::remove_file(&packed).map_err(failed)?;
-    bundle::readable(&blob)?;
+    companions::readable(&blob)?;
     Ok(json!({
         "mediaType": media,
         "digest": format!("sha256:{digest}"),
@@ -158,7 +158,7 @@ fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Er
 /// Puts a document among the blobs; gives its descriptor.
 fn document(blobs: &Path, kind: &str, value: &Value) -> Result<Value, Error> {
     let path = blobs.join(kind);
-    bundle::write_json(&path, value)?;
+    companions::write_json(&path, value)?;
     let failed = |error| Error::Io {
         doing: "write",
         path: path.clone(),

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use super::oci::LayerTar;
 use super::{Error, tool};
 use crate::diagnose::HintSet;
+use crate::export::ExportJob;
 use crate::plan::command::tar_argv;
 use crate::plan::{Compression, Export, Times};
-use crate::run::ExportJob;
 use crate::run::stack::{Open, open_trees};
 
 /// Of a file that is not there any more.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::in_use::{InUse, Sources};
 use super::publish::{self, Draft};
-use super::{Error, MADE_BY, MANIFEST, Manifest, bundle};
+use super::{Error, MADE_BY, MANIFEST, Manifest, companions};
 
 /// The link to the version that nodes boot.
 pub const CURRENT: &str = "current";
@@ -103,7 +103,7 @@ impl Shelf {
                 },
                 last: 0,
             };
-            bundle::write_json(&draft.path().join(MANIFEST), &versions)?;
+            companions::write_json(&draft.path().join(MANIFEST), &versions)?;
             draft.publish()?;
         }
         Shelf::open(&path)
@@ -322,7 +322,7 @@ impl Locked<'_> {
         };
         let new = self.shelf.path.join(".manifest-new");
         let _ = fs::remove_file(&new);
-        bundle::write_json(&new, &versions)?;
+        companions::write_json(&new, &versions)?;
         fs::rename(&new, &path).map_err(|error| self.shelf.failed("write to", error))?;
         Ok(next.to_string())
     }

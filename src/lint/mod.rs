@@ -9,8 +9,8 @@ mod cpio;
 mod error;
 mod files;
 mod initramfs;
+mod inspect;
 mod kernel;
-mod look;
 mod markdown;
 mod table;
 mod walk;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 pub use error::Error;
 pub use initramfs::Initramfs;
-pub use look::check;
+pub use inspect::check;
 pub use markdown::markdown;
 pub use table::{Lint, Severity, Table};
 

@@ -12,7 +12,7 @@ pub struct CaptureRequest<'a> {
     pub run: NspawnRun,
     /// The stand-in for a preview, if the recipe gives one.
     pub preview: Option<&'a str>,
-    pub site: &'a [Frame],
+    pub calls: &'a [Frame],
 }
 
 /// An output, and whether it is real.

@@ -82,7 +82,7 @@ fn surroundings(run: &NspawnRun) -> Vec<String> {
 /// the same for a build and for the plan's script. What happened is in files of CONTROL
 /// then: `stage` (`no-init`, `boot`, `script`, `ended`, `down`, `again`), and `late` when
 /// the time was over.
-pub const BOOT_IN_ROOT: &str = include_str!("render/sh/prelude/boot_in_root.sh");
+pub const BOOT_IN_ROOT: &str = include_str!("../preview/sh/prelude/boot_in_root.sh");
 
 /// What `boot_in_root` finds in CONTROL, beside standard input: the command as a shell
 /// script, and the unit that runs it.

@@ -38,7 +38,7 @@ pub struct Keyring {
     /// The package that brings one of the files, by family of the host.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, String>,
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 impl Keyring {
@@ -56,5 +56,5 @@ pub struct Unsigned {
     pub what: String,
     /// Why, in the recipe's words.
     pub why: String,
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }

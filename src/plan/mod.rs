@@ -7,15 +7,12 @@
 mod boot;
 pub mod capture;
 pub mod command;
-mod compare;
-mod difference;
 pub mod digest;
 mod export;
 pub mod image;
 mod keyring;
 mod layer;
 mod op;
-pub mod render;
 mod text;
 
 use std::collections::BTreeMap;
@@ -25,10 +22,6 @@ use serde::{Deserialize, Serialize};
 
 pub use boot::{ExpectBoot, Via};
 pub use capture::{Capture, CaptureRequest, Captured};
-pub use compare::{
-    ActionDiff, Change, Differing, PlanDiff, RootDiff, StepDiff, StepRef, differences,
-};
-pub use difference::{Built, BuiltLayer, why};
 pub use export::*;
 pub use keyring::{KEYRINGS, Keyring, Unsigned};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
@@ -54,7 +47,7 @@ pub struct Plan {
     /// The libraries whose modules take part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libraries: Vec<LibraryUse>,
-    /// What the evaluation looked at beside the scripts: facts of the host and the site.
+    /// What the evaluation looked at beside the scripts: facts of the host and settings.
     pub inputs: Vec<Input>,
     /// What was decided or taken for granted where the recipe does not say.
     pub assumptions: Vec<Assumption>,
@@ -137,7 +130,7 @@ pub struct LibraryUse {
 pub struct Asked {
     pub grant: String,
     /// The recipe's call first, the library's last.
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -153,7 +146,7 @@ pub struct Assumption {
 pub struct Message {
     pub level: MessageLevel,
     pub text: String,
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -179,14 +172,14 @@ pub struct Check {
     /// Names that have to be there, such as packages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wants: Vec<Want>,
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 /// A name, and the call that asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Want {
     pub name: String,
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
     /// Where the name stands in the script, if it stands there as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub literal: Option<Span>,
@@ -225,7 +218,7 @@ pub struct Need {
     /// The package that brings it, by family of the host (`debian`, `fedora`, …).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, String>,
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -270,7 +263,7 @@ pub struct Allowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     pub reason: String,
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 /// One call of a built-in in the recipe.
@@ -286,7 +279,7 @@ pub struct Step {
     /// What the step is, for people: `install openssh-server, locales`.
     pub label: String,
     /// The call in the recipe, then the calls from there to the built-in.
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
     /// The archives that the step takes packages from, as places in [`Plan::archives`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<usize>,
@@ -306,7 +299,7 @@ pub struct Action {
     pub only_if: Option<Vec<String>>,
     /// From the step's own call inwards; empty where that is the place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 impl Plan {

@@ -1,19 +1,19 @@
 //! The reference of the language: every built-in, and every function that the stdlib's
 //! modules have for recipes, from what stands beside their source.
 
-mod form;
+mod doc_comment;
 mod html;
 mod markdown;
 mod text;
 
 use serde::Serialize;
 
-pub use form::{Doc, Failing, Parameter};
+pub use doc_comment::{Doc, Failing, Parameter};
 pub use html::html;
 pub use markdown::{entry as markdown_entry, markdown, section as markdown_section};
 pub use text::{Look, entry as text_entry, list as text_list, section as text_section};
 
-use crate::script::{self, Access, Failure, Settings, nearest};
+use crate::recipe::{self, Access, Failure, Settings, nearest};
 
 /// The version of the reference's JSON.
 const SCHEMA_VERSION: u32 = 1;
@@ -98,7 +98,7 @@ impl Reference {
     pub fn new(settings: &Settings) -> Result<Reference, Failure> {
         let mut sections = Vec::new();
         let mut hidden = Vec::new();
-        for family in script::families() {
+        for family in recipe::families() {
             let (mine, others): (Vec<Entry>, Vec<Entry>) = family
                 .builtins
                 .iter()
@@ -114,7 +114,7 @@ impl Reference {
                 });
             }
         }
-        for module in script::functions::modules(settings)? {
+        for module in recipe::functions::modules(settings)? {
             let functions = module.functions.iter();
             let functions: Vec<Entry> = functions
                 .map(|function| of_module(&module.name, function))
@@ -184,7 +184,7 @@ pub fn json(part: &impl Serialize) -> String {
     serde_json::to_string_pretty(part).unwrap_or_default() + "\n"
 }
 
-fn builtin(builtin: &script::Builtin) -> Entry {
+fn builtin(builtin: &recipe::Builtin) -> Entry {
     let mut doc = Doc::parse(builtin.doc);
     if doc.example.is_empty() {
         builtin.example.clone_into(&mut doc.example);
@@ -207,7 +207,7 @@ fn builtin(builtin: &script::Builtin) -> Entry {
     }
 }
 
-fn of_module(module: &str, function: &script::functions::Function) -> Entry {
+fn of_module(module: &str, function: &recipe::functions::Function) -> Entry {
     let required = function.params.len() - function.optional;
     let params: Vec<String> = function
         .params

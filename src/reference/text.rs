@@ -71,7 +71,7 @@ pub fn section(section: &Section, look: Look) -> String {
         let _ = writeln!(
             out,
             "{}\n",
-            look.wrap(&super::form::one_line(paragraph), 0, 0)
+            look.wrap(&super::doc_comment::one_line(paragraph), 0, 0)
         );
     }
     out.push_str(&names(section, look));
@@ -91,7 +91,7 @@ pub fn entry(entry: &Entry, look: Look) -> String {
         let _ = writeln!(
             out,
             "\n{}",
-            look.wrap(&super::form::one_line(paragraph), 0, 0)
+            look.wrap(&super::doc_comment::one_line(paragraph), 0, 0)
         );
     }
     if !doc.parameters.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::boot::BootFailure;
+use super::booted_root::BootFailure;
 use crate::diagnose::{CommandReport, Frame, HintSet, Report};
 use crate::plan::Step;
 
@@ -30,17 +30,17 @@ pub enum Error {
     Start {
         program: String,
         source: std::io::Error,
-        site: Vec<Frame>,
+        calls: Vec<Frame>,
     },
     #[error("{}", failure.headline())]
     Command {
         failure: Box<CommandFailure>,
-        site: Vec<Frame>,
+        calls: Vec<Frame>,
     },
     #[error("{report}")]
     Step {
         report: Box<Report>,
-        site: Vec<Frame>,
+        calls: Vec<Frame>,
     },
 }
 
@@ -98,7 +98,7 @@ const TAIL: usize = 6;
 const ERRORS: usize = 10;
 
 impl Error {
-    pub(super) fn store(source: std::io::Error) -> Self {
+    pub fn store(source: std::io::Error) -> Self {
         Error::Store { source }
     }
 
@@ -120,19 +120,19 @@ impl Error {
         }
     }
 
-    pub(super) fn in_step(report: Box<Report>, step: &Step, site: &[Frame]) -> Self {
+    pub(super) fn in_step(report: Box<Report>, step: &Step, calls: &[Frame]) -> Self {
         Error::Step {
             report,
-            site: place(step, site),
+            calls: place(step, calls),
         }
     }
 
     /// The error, with the step that it belongs to where it has none.
-    pub(super) fn at(self, step: &Step, inner: &[Frame]) -> Self {
+    pub fn at(self, step: &Step, inner: &[Frame]) -> Self {
         match self {
-            Error::Step { report, site } if site.is_empty() => Error::Step {
+            Error::Step { report, calls } if calls.is_empty() => Error::Step {
                 report,
-                site: place(step, inner),
+                calls: place(step, inner),
             },
             other => other,
         }
@@ -163,19 +163,19 @@ impl Error {
                 .help("the store has to be on a file system that overlayfs can write to, such as ext4, xfs or btrfs; another overlay is none"),
             Error::Resolver { .. } => Report::new("run::resolver", message),
             Error::Downloads { .. } => Report::new("run::downloads", message),
-            Error::Start { source, program, site } => {
-                let report = Report::new("run::start", message).trace(site.clone());
+            Error::Start { source, program, calls } => {
+                let report = Report::new("run::start", message).trace(calls.clone());
                 if source.kind() == std::io::ErrorKind::NotFound {
                     report.help(format!("install `{program}` on this host"))
                 } else {
                     report
                 }
             }
-            Error::Command { failure, site } => command_report(failure, message, hints).trace(site.clone()),
-            Error::Step { report, site } => {
+            Error::Command { failure, calls } => command_report(failure, message, hints).trace(calls.clone()),
+            Error::Step { report, calls } => {
                 let mut report = *report.clone();
                 if report.trace.is_empty() {
-                    report.trace = site.clone();
+                    report.trace = calls.clone();
                 }
                 report
             }
@@ -184,8 +184,8 @@ impl Error {
 }
 
 /// The step's own call, then the calls from there to the operation.
-pub fn place(step: &Step, site: &[Frame]) -> Vec<Frame> {
-    step.site.iter().chain(site).cloned().collect()
+pub fn place(step: &Step, calls: &[Frame]) -> Vec<Frame> {
+    step.calls.iter().chain(calls).cloned().collect()
 }
 
 fn with_disk_help(report: Report, source: &std::io::Error) -> Report {

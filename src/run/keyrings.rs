@@ -48,7 +48,7 @@ pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
     }
     let failed = |error: std::io::Error| {
         let message = format!("the keyring of {} cannot be made: {error}", keyring.about);
-        Box::new(Report::new("keyring::io", message).trace(keyring.site.clone()))
+        Box::new(Report::new("keyring::io", message).trace(keyring.calls.clone()))
     };
     fs::create_dir_all(KEYRINGS).map_err(failed)?;
     let kept = store.root().join("keyrings");
@@ -238,7 +238,7 @@ impl<'a> Making<'a> {
             }
         }
         let report = Report::new("keyring::lacks", message)
-            .trace(self.keyring.site.clone())
+            .trace(self.keyring.calls.clone())
             .cause(cause.join("\n"));
         Box::new(match (lacks.is_empty(), keyring.fetch.is_empty()) {
             (true, true) => report.help("name a file of OpenPGP keys: `keyring: \"FILE\"`"),

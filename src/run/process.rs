@@ -76,7 +76,7 @@ pub fn run(
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
         .collect();
     env.insert("PATH".into(), PATH.into());
-    env.insert("TMPDIR".into(), super::sandbox::TEMPORARY.into());
+    env.insert("TMPDIR".into(), super::namespace::TEMPORARY.into());
     env.insert("HOME".into(), "/root".into());
     env.insert("LC_ALL".into(), "C.UTF-8".into());
     env.insert("LANG".into(), "C.UTF-8".into());

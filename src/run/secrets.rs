@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::diagnose::Frame;
-use crate::plan::render::secret_variable;
 use crate::plan::{Part, Plan, Text};
+use crate::preview::secret_variable;
 
 /// Values by name. Has no `Debug`: they are for no log.
 #[derive(Clone, Default)]
@@ -45,7 +45,7 @@ impl Secrets {
             match found {
                 Ok(value) => drop(values.insert(name, value)),
                 Err(why) => missing.push(MissingSecret {
-                    site: first_use(plans, &name),
+                    calls: first_use(plans, &name),
                     name,
                     why,
                 }),
@@ -105,7 +105,7 @@ pub struct MissingSecret {
     pub name: String,
     pub why: String,
     /// The calls to the operation that needs it first.
-    pub site: Vec<Frame>,
+    pub calls: Vec<Frame>,
 }
 
 fn first_use(plans: &[&Plan], name: &str) -> Vec<Frame> {
@@ -119,7 +119,7 @@ fn first_use(plans: &[&Plan], name: &str) -> Vec<Frame> {
         );
         names.iter().any(|used| used == name)
     });
-    used.map(|(step, action)| super::error::place(step, &action.site))
+    used.map(|(step, action)| super::error::place(step, &action.calls))
         .unwrap_or_default()
 }
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::changes::{Change, changes};
+use super::changed_files::{Change, changes};
+use super::operations::Running;
 use super::resolver::Resolver;
 use super::stack::{self, Open};
-use super::step::Running;
-use super::{At, Error, Events, Settings};
-use crate::plan::{Built, Key, Layer, NspawnRun, Plan, RootId, Step, command, top};
-use crate::store::Work;
+use super::{Error, Settings};
+use crate::plan::{Key, Layer, NspawnRun, Plan, RootId, Step, command, top};
+use crate::store::{Built, Work};
 
 /// Where in a recipe a shell is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +158,7 @@ pub fn shell(
     argv: &[String],
     compare: bool,
     settings: &Settings,
-    events: &dyn Events,
+    output: &(dyn Fn(&str) + Sync),
 ) -> Result<(i32, Vec<Change>), Error> {
     let store = &settings.store;
     let work = store.work().map_err(Error::store)?;
@@ -170,7 +170,7 @@ pub fn shell(
     // Held until the end: the tree of these steps is below the shell's own.
     let below = match place.steps.is_empty() {
         true => None,
-        false => Some(partial(plan, place, &work, settings, events)?),
+        false => Some(partial(plan, place, &work, settings, output)?),
     };
     if let Some(below) = &below {
         trees.push(below.tree());
@@ -196,12 +196,12 @@ fn partial(
     place: &Place,
     work: &Work,
     settings: &Settings,
-    events: &dyn Events,
+    output: &(dyn Fn(&str) + Sync),
 ) -> Result<stack::Closed, Error> {
     let open: Open = stack::open_trees(&place.trees, work.path())?;
     let steps = place.steps.iter().filter_map(|number| plan.step(*number));
     for step in steps {
-        running(plan, step, open.root(), work, settings, events).actions()?;
+        running(plan, step, open.root(), work, settings, output).actions()?;
     }
     Ok(open.unmount())
 }
@@ -212,16 +212,13 @@ fn running<'a>(
     root: &'a Path,
     work: &'a Work,
     settings: &'a Settings,
-    events: &'a dyn Events,
+    output: &'a (dyn Fn(&str) + Sync),
 ) -> Running<'a> {
     Running {
-        at: At {
-            build: 0,
-            plan,
-            step,
-        },
+        plan,
+        step,
         settings,
-        events,
+        output: Box::new(output),
         logs: work.path(),
         work: work.path(),
         root,
@@ -268,7 +265,7 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
         .map_err(|source| Error::Start {
             program: (*program).to_owned(),
             source,
-            site: Vec::new(),
+            calls: Vec::new(),
         })?;
     use std::os::unix::process::ExitStatusExt;
     let signal = status.signal().unwrap_or(0);

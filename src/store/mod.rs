@@ -20,12 +20,12 @@
 //! STORE/versions.json         what programs of the host said their versions are
 //! ```
 
-mod boot;
+mod boot_record;
+mod build_record;
+mod checksum;
 mod collect;
 mod layer;
 mod pool;
-mod record;
-mod sum;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -35,10 +35,11 @@ use std::time::Duration;
 use fs_err as fs;
 use rustix::fs::FlockOperation;
 
+pub use build_record::{Built, BuiltLayer};
+pub use checksum::{Damage, Sum};
 pub use collect::{Collected, Entry, Limits};
 pub use layer::{ArchiveState, LayerInfo, Look, State};
 pub use pool::Downloaded;
-pub use sum::{Damage, Sum};
 
 use crate::plan::Key;
 

@@ -15,11 +15,10 @@ use rootwright::diagnose::render::{Style, render as render_report};
 use rootwright::diagnose::{HintSet, Report, SourceMap};
 use std::collections::BTreeSet;
 
-use rootwright::plan::{
-    Capture, CaptureRequest, Captured, Circumstances, Key, Plan, keys, layers, render,
-};
+use rootwright::plan::{Capture, CaptureRequest, Captured, Circumstances, Key, Plan, keys, layers};
+use rootwright::preview;
+use rootwright::recipe::{self, HostFacts, Settings};
 use rootwright::run::{CommandFailure, Error};
-use rootwright::script::{self, HostFacts, Settings};
 
 /// Captures are answered with what the recipe expects.
 struct Stand;
@@ -89,7 +88,7 @@ fn with_recipe(text: &[u8], options: Vec<(String, String)>) {
         },
         ..Settings::default()
     };
-    match script::evaluate(&recipe, &settings, &mut Stand) {
+    match recipe::evaluate(&recipe, &settings, &mut Stand) {
         Ok(evaluation) => draw_plan(&evaluation.plan),
         Err(failure) => {
             assert!(!failure.reports.is_empty());
@@ -112,7 +111,7 @@ fn draw_reports(reports: &[Report], sources: &SourceMap) {
 /// The first line names tools, the others are what they printed before they failed.
 pub fn hints(data: &[u8]) {
     static HINTS: OnceLock<HintSet> = OnceLock::new();
-    let hints = HINTS.get_or_init(|| script::known_failures(&Settings::default()));
+    let hints = HINTS.get_or_init(|| recipe::known_failures(&Settings::default()));
     assert!(hints.iter().count() >= 60);
     let text = String::from_utf8_lossy(data);
     let (tools, output) = text.split_once('\n').unwrap_or(("", &text));
@@ -143,7 +142,7 @@ pub fn hints(data: &[u8]) {
     };
     let error = Error::Command {
         failure: Box::new(failure),
-        site: Vec::new(),
+        calls: Vec::new(),
     };
     draw_reports(&[error.report(hints)], &SourceMap::default());
 }
@@ -158,18 +157,18 @@ pub fn plan(data: &[u8]) {
 fn draw_plan(plan: &Plan) {
     for commands in [true, false] {
         for width in [1, 90] {
-            let options = render::TextOptions {
+            let options = preview::TextOptions {
                 color: !commands,
                 commands,
                 width,
-                ..render::TextOptions::default()
+                ..preview::TextOptions::default()
             };
-            render::text(plan, &options);
+            preview::text(plan, &options);
         }
     }
-    render::sh(plan);
-    render::graph(plan);
-    let again: Plan = serde_json::from_str(&render::json(plan)).expect("a plan's own JSON");
+    preview::sh(plan);
+    preview::graph(plan);
+    let again: Plan = serde_json::from_str(&preview::json(plan)).expect("a plan's own JSON");
     assert_eq!(&again, plan);
     let layers = layers(plan);
     assert!(layers.len() <= plan.steps.len());

@@ -14,13 +14,13 @@ use clap_complete::engine::{
 use serde_json::Value;
 
 use super::Words;
+use crate::build::PreviewCapture;
 use crate::cli::printer::Printer;
 use crate::cli::{Done, Global, command, list, repository};
 use crate::plan::OptionValue;
+use crate::project::{self, Project};
+use crate::recipe::{self, Settings};
 use crate::reference::Reference;
-use crate::run::PreviewCapture;
-use crate::script::{self, Settings};
-use crate::site::{self, Site};
 
 /// All that was typed, of which whoever completes one word is given that word alone.
 static ASKED: OnceLock<(Vec<OsString>, Global)> = OnceLock::new();
@@ -62,7 +62,7 @@ fn in_repository(current: &OsStr) -> Vec<CompletionCandidate> {
     let current = current
         .to_str()
         .filter(|word| !word.starts_with(['.', '/']));
-    let (Some(current), Some(root)) = (current, site::repository(Path::new("."))) else {
+    let (Some(current), Some(root)) = (current, project::repository(Path::new("."))) else {
         return Vec::new();
     };
     let recipes = list::recipes(&root).unwrap_or_default();
@@ -72,7 +72,7 @@ fn in_repository(current: &OsStr) -> Vec<CompletionCandidate> {
         let folder = std::path::absolute(path).ok();
         folder.as_deref().and_then(Path::parent) == here.as_deref()
     };
-    let top = site::from_here(&root);
+    let top = project::from_here(&root);
     recipes
         .iter()
         .filter(|path| !is_here(path))
@@ -179,17 +179,17 @@ fn declared() -> BTreeMap<String, OptionValue> {
             continue;
         }
         // Libraries are not fetched for this.
-        let site = Site::find(&recipe, |site| global.shelves(site));
+        let project = Project::find(&recipe, |project| global.shelves(project));
         let settings = Settings {
             options: pairs.clone(),
             stdlib: global.stdlib.clone(),
             // Evaluating runs nothing.
             allow_host_run: true,
-            site: site.unwrap_or_default(),
+            project: project.unwrap_or_default(),
             ..Settings::default()
         };
         let mut capture = PreviewCapture::default();
-        for option in script::declared::options(&recipe, &settings, &mut capture) {
+        for option in recipe::option_list::options(&recipe, &settings, &mut capture) {
             found.entry(option.name.clone()).or_insert(option);
         }
     }

@@ -22,23 +22,30 @@ fn arrows_point_one_way() {
     let allowed: &[(&str, &[&str])] = &[
         ("diagnose", &[]),
         ("plan", &["diagnose"]),
-        ("site", &["diagnose"]),
-        ("library", &["site", "diagnose"]),
-        ("script", &["plan", "site", "diagnose"]),
+        ("preview", &["plan", "diagnose"]),
+        ("project", &["plan", "diagnose"]),
+        ("recipe", &["plan", "preview", "project", "diagnose"]),
         ("store", &["plan", "diagnose"]),
-        ("run", &["plan", "store", "diagnose"]),
+        ("run", &["plan", "preview", "store", "diagnose"]),
         ("lint", &["run", "plan", "diagnose"]),
         ("export", &["run", "plan", "store", "diagnose"]),
-        ("reference", &["script", "diagnose"]),
-        ("diff", &["export", "run", "plan", "diagnose"]),
+        ("reference", &["recipe", "diagnose"]),
+        ("diff", &["export", "run", "preview", "plan", "diagnose"]),
         ("boot", &["export", "run", "plan", "store", "diagnose"]),
+        (
+            "build",
+            &[
+                "boot", "diff", "export", "run", "store", "recipe", "project", "preview", "plan",
+                "diagnose",
+            ],
+        ),
     ];
     let areas = [
         "diagnose",
         "plan",
-        "site",
-        "library",
-        "script",
+        "preview",
+        "project",
+        "recipe",
         "store",
         "run",
         "lint",
@@ -46,6 +53,7 @@ fn arrows_point_one_way() {
         "boot",
         "reference",
         "diff",
+        "build",
         "cli",
     ];
     for (area, may_use) in allowed {

@@ -3,7 +3,7 @@
 
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
-use rootwright::script::{self, Settings, stdlib::Stdlib};
+use rootwright::recipe::{self, Settings, stdlib::Stdlib};
 
 struct NoCapture;
 
@@ -19,7 +19,7 @@ fn evaluate(module: &str, recipe: &str) -> Result<(), String> {
     std::fs::write(folder.path().join("module.rhai"), module).unwrap();
     let path = folder.path().join("recipe.rhai");
     std::fs::write(&path, format!("import \"module\" as m;\n{recipe}")).unwrap();
-    script::evaluate(&path, &Settings::default(), &mut NoCapture)
+    recipe::evaluate(&path, &Settings::default(), &mut NoCapture)
         .map(|_| ())
         .map_err(|failure| failure.reports[0].message.clone())
 }

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use crate::support::stdlib::{distros, plan, releases};
 use crate::support::verified::{self, Level};
-use rootwright::plan::render::{TextOptions, text};
+use rootwright::build::PreviewCapture;
 use rootwright::plan::{MessageLevel, Op};
-use rootwright::run::PreviewCapture;
-use rootwright::script::{self, HostFacts, Settings};
+use rootwright::preview::{TextOptions, text};
+use rootwright::recipe::{self, HostFacts, Settings};
 
 /// Distros whose mirror is the bootstrap tool's default: another stands for it, so that the
 /// sources are in the plan.
@@ -78,7 +78,7 @@ fn an_unknown_release_gets_the_newest_facts_and_a_warning() {
             warned.text,
             "the release `duke` of Debian is not known to this stdlib: the facts of `forky` are used"
         );
-        assert!(warned.site[0].span.file.ends_with("recipe.rhai"));
+        assert!(warned.calls[0].span.file.ends_with("recipe.rhai"));
     }
 }
 
@@ -100,7 +100,7 @@ fn the_diskless_node_is_one_text_for_every_distro() {
                 },
                 ..Settings::default()
             };
-            let evaluated = script::evaluate(&recipe, &settings, &mut PreviewCapture::default());
+            let evaluated = recipe::evaluate(&recipe, &settings, &mut PreviewCapture::default());
             let plan = evaluated
                 .unwrap_or_else(|failure| panic!("{distro} {release}: {:#?}", failure.reports))
                 .plan;

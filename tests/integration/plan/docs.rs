@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
-use rootwright::script::{self, Settings};
+use rootwright::recipe::{self, Settings};
 
 struct NoCapture;
 
@@ -34,7 +34,7 @@ fn every_rhai_example_evaluates() {
             let folder = tempfile::tempdir().unwrap();
             let recipe = folder.path().join("example.rhai");
             std::fs::write(&recipe, script).unwrap();
-            let result = script::evaluate(&recipe, &Settings::default(), &mut NoCapture);
+            let result = recipe::evaluate(&recipe, &Settings::default(), &mut NoCapture);
             if let Err(failure) = result {
                 panic!("{name}: {:#?}\n{script}", failure.reports);
             }

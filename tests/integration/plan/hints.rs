@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rootwright::diagnose::{HintSet, Report};
 use rootwright::plan::{Capture, CaptureRequest, Captured};
-use rootwright::script::{self, Settings};
+use rootwright::recipe::{self, Settings};
 
 /// A failure that happened: what the tool printed, and what is to be said about it.
 struct Recording {
@@ -90,7 +90,7 @@ fn hints() -> HintSet {
         text.push_str(&format!("import \"hints/{name}\" as hints_{name};\n"));
     }
     std::fs::write(&recipe, text).unwrap();
-    match script::evaluate(&recipe, &Settings::default(), &mut NoCapture) {
+    match recipe::evaluate(&recipe, &Settings::default(), &mut NoCapture) {
         Ok(evaluation) => evaluation.hints,
         Err(failure) => panic!("{:#?}", failure.reports),
     }

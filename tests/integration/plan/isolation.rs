@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use crate::support::Repository;
 use rootwright::diagnose::Report;
-use rootwright::plan::{Capture, CaptureRequest, Captured, render};
-use rootwright::script::{Failure, Settings, evaluate_here, workers};
+use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::preview;
+use rootwright::recipe::{Failure, Settings, evaluate_here, parallel};
 
 struct Stand;
 
@@ -27,7 +28,7 @@ fn evaluated(recipe: &Path, options: &[(&str, &str)]) -> Result<String, Failure>
     };
     let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(Stand));
     let plan = evaluate_here(recipe, &settings, answers)?.plan;
-    Ok(render::json(&plan))
+    Ok(preview::json(&plan))
 }
 
 fn code_of(result: Result<String, Failure>) -> String {
@@ -39,7 +40,7 @@ fn code_of(result: Result<String, Failure>) -> String {
 
 /// Runs `work` once, in one thread with room for recipes.
 fn in_one_thread(work: impl Fn() + Sync) {
-    workers::each(&[()], |()| work(), |()| {}).unwrap();
+    parallel::each(&[()], |()| work(), |()| {}).unwrap();
 }
 
 const RECIPE: &str = r#"import "users" as users;

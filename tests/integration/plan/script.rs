@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured, Op, Plan};
-use rootwright::script::{self, Evaluation, Settings};
+use rootwright::recipe::{self, Evaluation, Settings};
 
 struct Stand;
 
@@ -20,7 +20,7 @@ impl Capture for Stand {
 fn evaluate_in(folder: &Path, text: &str) -> Result<Evaluation, Vec<Report>> {
     let recipe = folder.join("recipe.rhai");
     std::fs::write(&recipe, text).unwrap();
-    script::evaluate(&recipe, &Settings::default(), &mut Stand).map_err(|failure| failure.reports)
+    recipe::evaluate(&recipe, &Settings::default(), &mut Stand).map_err(|failure| failure.reports)
 }
 
 fn evaluate(text: &str) -> Result<Evaluation, Vec<Report>> {
@@ -40,7 +40,7 @@ fn error(text: &str) -> (String, String, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("recipe.rhai");
     std::fs::write(&recipe, text).unwrap();
-    let failure = script::evaluate(&recipe, &Settings::default(), &mut Stand).unwrap_err();
+    let failure = recipe::evaluate(&recipe, &Settings::default(), &mut Stand).unwrap_err();
     let report = &failure.reports[0];
     let place = report.place().map_or(String::new(), |span| {
         let range = failure.sources.byte_range(span).unwrap();
@@ -67,11 +67,11 @@ fn a_plan_has_a_step_for_every_call() {
         calls,
         ["bootstrap", "install", "write_file", "export", "export"]
     );
-    assert_eq!(plan.steps[1].site.len(), 1);
-    assert_eq!(plan.steps[1].site[0].span.start.line, 2);
+    assert_eq!(plan.steps[1].calls.len(), 1);
+    assert_eq!(plan.steps[1].calls[0].span.start.line, 2);
     // The call of the function, then the call in it.
     let lines: Vec<u32> = plan.steps[2]
-        .site
+        .calls
         .iter()
         .map(|frame| frame.span.start.line)
         .collect();
@@ -151,7 +151,7 @@ fn a_script_of_100_mb_is_refused_unread() {
         .unwrap()
         .set_len(100 << 20)
         .unwrap();
-    let failure = script::evaluate(&recipe, &Settings::default(), &mut Stand).unwrap_err();
+    let failure = recipe::evaluate(&recipe, &Settings::default(), &mut Stand).unwrap_err();
     assert_eq!(failure.reports[0].code, "script::limit");
     assert_eq!(
         failure.reports[0].help,
@@ -191,7 +191,7 @@ fn what_a_script_may_not_do() {
         ("eval(\"1\");", "script::parse", "1: eval"),
         (
             "host_read(\"/etc/passwd\");",
-            "script::stdlib_only",
+            "recipe::stdlib_only",
             "1: host_read(\"/etc/passwd\")",
         ),
         ("timestamp();", "script::unknown_function", "1: timestamp"),
@@ -335,7 +335,7 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
 
 #[test]
 fn every_module_of_the_stdlib_is_clean_and_loads() {
-    for module in script::stdlib::Stdlib::default().all() {
+    for module in recipe::stdlib::Stdlib::default().all() {
         let name = module.trim_end_matches(".rhai");
         plan(&format!("import \"{name}\" as m;"));
     }
@@ -355,7 +355,7 @@ fn an_option_is_typed_and_checked() {
             options,
             ..Settings::default()
         };
-        script::evaluate(&recipe, &settings, &mut Stand)
+        recipe::evaluate(&recipe, &settings, &mut Stand)
             .map(|evaluation| evaluation.plan.messages[0].text.clone())
             .map_err(|failure| {
                 format!(

@@ -78,7 +78,7 @@ impl Builder {
             root: Some(root),
             call: call.to_owned(),
             label: label.to_owned(),
-            site: vec![frame(call, &path, line)],
+            calls: vec![frame(call, &path, line)],
             archives: Vec::new(),
             actions,
         });
@@ -89,7 +89,7 @@ impl Builder {
     pub fn via(mut self, file: &str, line: u32) -> Self {
         let step = self.plan.steps.last_mut().unwrap();
         let call = step.call.clone();
-        step.site.push(frame(&call, file, line));
+        step.calls.push(frame(&call, file, line));
         self
     }
 
@@ -103,7 +103,7 @@ impl Builder {
             name: name.to_owned(),
             why: why.to_owned(),
             packages: BTreeMap::from([("debian".to_owned(), package.to_owned())]),
-            site: Vec::new(),
+            calls: Vec::new(),
         });
         self
     }
@@ -130,7 +130,7 @@ pub fn action(op: Op) -> Action {
         op,
         about: None,
         only_if: None,
-        site: Vec::new(),
+        calls: Vec::new(),
     }
 }
 
@@ -395,7 +395,7 @@ pub fn debian_nfs() -> Plan {
     plan.messages.push(Message {
         level: MessageLevel::Warn,
         text: "no authorized key was given: nobody can log in over ssh".to_owned(),
-        site: vec![frame("warn", "recipes/debian-nfs.rhai", 22)],
+        calls: vec![frame("warn", "recipes/debian-nfs.rhai", 22)],
     });
     plan
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use rootwright::build::PreviewCapture;
 use rootwright::plan::Plan;
-use rootwright::run::PreviewCapture;
-use rootwright::script::stdlib::Stdlib;
-use rootwright::script::{self, HostFacts, Settings};
+use rootwright::recipe::stdlib::Stdlib;
+use rootwright::recipe::{self, HostFacts, Settings};
 
 /// Every distro that the stdlib names.
 pub fn distros() -> Vec<String> {
@@ -28,7 +28,7 @@ pub fn plan(recipe: &str) -> Plan {
         },
         ..Settings::default()
     };
-    let evaluated = script::evaluate(&path, &settings, &mut PreviewCapture::default());
+    let evaluated = recipe::evaluate(&path, &settings, &mut PreviewCapture::default());
     let mut plan = evaluated
         .unwrap_or_else(|failure| panic!("{recipe}\n{:#?}", failure.reports))
         .plan;
@@ -36,7 +36,7 @@ pub fn plan(recipe: &str) -> Plan {
     plan.recipe.path = "recipe.rhai".to_owned();
     plan.rootwright = "0".to_owned();
     for step in &mut plan.steps {
-        for frame in &mut step.site {
+        for frame in &mut step.calls {
             frame.span.file = frame.span.file.replace(&named, "recipe.rhai");
             // Where in the stdlib a call stands is no business of the plan's reader.
             if frame.span.file.starts_with("stdlib:") {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use rootwright::plan::render::sh;
+use rootwright::preview::sh;
 
 use crate::plan::distros::recipe;
 use crate::support::stdlib::{distros, plan, releases};

@@ -9,9 +9,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rootwright::diagnose::Report;
+use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest};
 use rootwright::plan::*;
-use rootwright::run::ExportJob;
 use tempfile::TempDir;
 
 struct Fixture {
@@ -440,7 +440,10 @@ fn only_its_own_exports_are_replaced() {
         let report = f.write_to(&export, &out).unwrap_err();
         assert_eq!(report.code, "export::foreign", "{report:?}");
         let plan = with_exports(&f.plan, &["node"]);
-        assert_eq!(export::check(&plan, &out)[0].code, "export::foreign");
+        assert_eq!(
+            rootwright::build::preflight::exports(&plan, &out)[0].code,
+            "export::foreign"
+        );
         f.clean(&out);
         assert!(fs::symlink_metadata(out.join("node")).is_ok());
         fs::remove_dir_all(&out).unwrap();
@@ -461,7 +464,7 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
         root: Some(0),
         call: "export".into(),
         label: String::new(),
-        site: Vec::new(),
+        calls: Vec::new(),
         archives: Vec::new(),
         actions: vec![Action {
             op: Op::Export(Export {
@@ -470,7 +473,7 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
             }),
             about: None,
             only_if: None,
-            site: Vec::new(),
+            calls: Vec::new(),
         }],
     };
     Plan {
@@ -484,7 +487,7 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
 fn what_can_be_known_before_is_said_before() {
     let f = Fixture::new();
     let codes = |names: &[&str], out: &Path| -> Vec<String> {
-        export::check(&with_exports(&f.plan, names), out)
+        rootwright::build::preflight::exports(&with_exports(&f.plan, names), out)
             .into_iter()
             .map(|report| report.code)
             .collect()
@@ -506,7 +509,8 @@ fn what_can_be_known_before_is_said_before() {
     }
     assert!(codes(&[], &f.path("file")).is_empty());
     let mount = Mount::new(f.path("ro"), "ro");
-    let report = &export::check(&with_exports(&f.plan, &["a"]), &mount.0)[0];
+    let report =
+        &rootwright::build::preflight::exports(&with_exports(&f.plan, &["a"]), &mount.0)[0];
     assert_eq!(
         report.cause.as_deref(),
         Some("the file system is read-only")

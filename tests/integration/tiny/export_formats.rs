@@ -6,9 +6,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest, Opened};
 use rootwright::plan::*;
-use rootwright::run::{ExportJob, files};
+use rootwright::run::files;
 
 use crate::support::Repository;
 

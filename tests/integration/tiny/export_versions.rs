@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rootwright::diagnose::Report;
+use rootwright::export::ExportJob;
 use rootwright::export::in_use::{InUse, Sources};
 use rootwright::export::{self, Opened, Shelf};
 use rootwright::plan::*;
-use rootwright::run::ExportJob;
 
 use crate::support::Repository;
 

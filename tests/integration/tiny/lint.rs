@@ -656,7 +656,7 @@ fn what_is_left_out_or_allowed_does_not_count() {
             lint: "ssh-host-keys".to_owned(),
             path: Some("/etc/ssh/*_a_key".to_owned()),
             reason: "one identity for all".to_owned(),
-            site: Vec::new(),
+            calls: Vec::new(),
         }],
         ..Subject::default()
     };

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::recipe::{self, Access, Settings, parallel};
 use rootwright::reference::{Entry, Reference};
-use rootwright::script::{self, Access, Settings, workers};
 
 fn reference() -> Reference {
     Reference::new(&Settings::default()).unwrap_or_else(|failure| panic!("{:#?}", failure.reports))
@@ -39,7 +39,7 @@ impl Bench {
         Bench { folder }
     }
 
-    /// Evaluates a recipe, or a module of the stdlib, in a thread of [`workers::each`].
+    /// Evaluates a recipe, or a module of the stdlib, in a thread of [`parallel::each`].
     fn evaluate(&self, text: &str, access: Access) -> Result<(), Vec<Report>> {
         let recipe = self.folder.path().join("recipe.rhai");
         let mut settings = Settings {
@@ -54,7 +54,7 @@ impl Bench {
         } else {
             std::fs::write(&recipe, text).unwrap();
         }
-        script::evaluate_here(&recipe, &settings, Rc::new(RefCell::new(Stand)))
+        recipe::evaluate_here(&recipe, &settings, Rc::new(RefCell::new(Stand)))
             .map(drop)
             .map_err(|failure| failure.reports)
     }
@@ -80,7 +80,7 @@ fn all_wrong(look: impl Fn(&Entry, &Bench) -> Vec<String> + Sync) -> Vec<String>
     let entries: Vec<&Entry> = reference.entries().collect();
     let mut wrong = Vec::new();
     let work = |entry: &&Entry| look(entry, &Bench::new());
-    workers::each(&entries, work, |found| wrong.extend(found)).unwrap();
+    parallel::each(&entries, work, |found| wrong.extend(found)).unwrap();
     wrong
 }
 

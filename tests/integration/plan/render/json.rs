@@ -1,5 +1,5 @@
 use rootwright::plan::Plan;
-use rootwright::plan::render::{json, schema};
+use rootwright::preview::{json, schema};
 
 use crate::support::plans;
 

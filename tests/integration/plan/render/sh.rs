@@ -1,6 +1,6 @@
 //! The shell script of a plan: its text.
 
-use rootwright::plan::render::{secret_variable, sh};
+use rootwright::preview::{secret_variable, sh};
 
 use crate::support::plans;
 

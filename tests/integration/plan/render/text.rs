@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use rootwright::plan::render::{StepStatus, TextOptions, graph, text};
+use rootwright::preview::{StepStatus, TextOptions, graph, text};
 
 use crate::support::plans::{self, debian_nfs, inside, plan, write};
 use rootwright::plan::{Op, Text};

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use fs_err as fs;
+use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest, Opened};
 use rootwright::plan::*;
-use rootwright::run::{ExportJob, files};
+use rootwright::run::files;
 
 use super::real::{Bench, busybox, said};
 use crate::support::plans::{self, Builder, write};
@@ -167,7 +168,7 @@ fn what_only_rootwright_writes_is_said() {
             vec![Op::Export(spec(Format::Ext4 { size: None }))],
         )
         .done();
-    let script = rootwright::plan::render::sh(&plan);
+    let script = rootwright::preview::sh(&plan);
     assert!(
         script.contains("# an image of ext4 that is the same again takes more than mke2fs"),
         "{script}"

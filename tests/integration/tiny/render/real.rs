@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use fs_err as fs;
-use rootwright::plan::render::sh;
 use rootwright::plan::*;
+use rootwright::preview::sh;
 
 use crate::support::plans::{
     self, Builder, action, dir, edit, host, inside, link, plan, remove, write,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Command;
 
-use rootwright::plan::render::sh;
+use rootwright::preview::sh;
 
 use crate::support::plans::{self, plan};
 

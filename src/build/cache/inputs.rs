@@ -1,0 +1,253 @@
+//! What else than the plan decides what layers hold: versions of the host's programs, and
+//! the state of the archives that packages come from.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use fs_err as fs;
+use regex::Regex;
+
+use crate::plan::{Archive, Circumstances, Key, Plan};
+use crate::store::{ArchiveState, Look, State, Store};
+
+/// When archives are asked whether they have changed since a layer was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refresh {
+    /// A layer is taken as it is, however old.
+    #[default]
+    Never,
+    /// Archives that were last looked at longer ago than this are asked.
+    OlderThan(Duration),
+}
+
+/// How to ask programs for their versions: those whose version changes what comes out.
+#[derive(Clone, Debug, Default)]
+pub struct Versions {
+    commands: BTreeMap<String, Vec<String>>,
+}
+
+impl Versions {
+    /// Reads the stdlib's table: a program, and the command that prints its version.
+    ///
+    /// # Errors
+    /// What is wrong with the table.
+    pub fn new(table: &str) -> Result<Self, String> {
+        let commands = toml::from_str(table).map_err(|error| error.to_string())?;
+        Ok(Versions { commands })
+    }
+
+    /// The versions of the programs that a plan runs. What a program said is remembered
+    /// in the store for as long as its file is the same one.
+    pub fn of(&self, plan: &Plan, store: &Store) -> BTreeMap<String, String> {
+        let programs: BTreeSet<&str> = plan.steps.iter().flat_map(|step| step.programs()).collect();
+        let mut known = store.versions();
+        let before = known.len();
+        let mut versions = BTreeMap::new();
+        for program in programs {
+            let Some(command) = self.commands.get(program) else {
+                continue;
+            };
+            let Some(identity) = find(program).and_then(|path| identity(&path)) else {
+                continue;
+            };
+            let version = known
+                .entry(identity)
+                .or_insert_with(|| ask(command).unwrap_or_default());
+            versions.insert(program.to_owned(), version.clone());
+        }
+        if known.len() != before {
+            // A store that cannot be written to is asked for again next time.
+            let _ = store.set_versions(&known);
+        }
+        versions
+    }
+}
+
+/// The path of a program of the host.
+fn find(program: &str) -> Option<PathBuf> {
+    crate::run::PATH
+        .split(':')
+        .map(|folder| Path::new(folder).join(program))
+        .find(|path| path.is_file())
+}
+
+fn identity(path: &Path) -> Option<String> {
+    let path = fs::canonicalize(path).ok()?;
+    let metadata = fs::metadata(&path).ok()?;
+    Some(format!(
+        "{} {} {}.{}",
+        path.display(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec()
+    ))
+}
+
+/// The last word of the first line: `mmdebstrap 1.3.5`.
+fn ask(command: &[String]) -> Option<String> {
+    let (program, arguments) = command.split_first()?;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let word = text.lines().next()?.split_whitespace().next_back()?;
+    Some(word.to_owned())
+}
+
+/// What a preview knows: what is in the store.
+pub struct Remembered<'a> {
+    pub store: &'a Store,
+    pub versions: &'a BTreeMap<String, String>,
+}
+
+impl Circumstances for Remembered<'_> {
+    fn version(&self, program: &str) -> Option<String> {
+        self.versions.get(program).cloned()
+    }
+
+    fn archives(&self, base: &Key, _: &BTreeSet<usize>) -> Option<String> {
+        let state = self.store.state(base)?.digest();
+        // Without its layer, a state of the past says nothing of the one to come.
+        self.store
+            .has(&Key::of(&[base.as_str(), &state]))
+            .then_some(state)
+    }
+}
+
+/// What a build knows: what is in the store, and what archives answer.
+pub struct Asked<'a> {
+    pub plan: &'a Plan,
+    pub store: &'a Store,
+    pub versions: &'a BTreeMap<String, String>,
+    pub refresh: Refresh,
+    pub archives: &'a Archives,
+    /// The states that keys were made with, by the layer's base key.
+    pub states: RefCell<BTreeMap<Key, State>>,
+}
+
+impl Circumstances for Asked<'_> {
+    fn version(&self, program: &str) -> Option<String> {
+        self.versions.get(program).cloned()
+    }
+
+    fn archives(&self, base: &Key, archives: &BTreeSet<usize>) -> Option<String> {
+        let known = self
+            .store
+            .state(base)
+            .filter(|state| self.store.has(&Key::of(&[base.as_str(), &state.digest()])));
+        let state = match known {
+            Some(state) if self.is_fresh(&state) => state,
+            known => {
+                let archives: Vec<&Archive> = archives
+                    .iter()
+                    .filter_map(|index| self.plan.archives.get(*index))
+                    .collect();
+                let asked = State::new(self.archives.ask(&archives));
+                match known {
+                    // What cannot be asked is as it was, as far as anybody knows.
+                    Some(known) if asked.archives.iter().any(|a| a.look.is_none()) => known,
+                    _ => asked,
+                }
+            }
+        };
+        let digest = state.digest();
+        self.states.borrow_mut().insert(base.clone(), state);
+        Some(digest)
+    }
+}
+
+impl Asked<'_> {
+    fn is_fresh(&self, state: &State) -> bool {
+        match self.refresh {
+            Refresh::Never => true,
+            Refresh::OlderThan(age) => state.age() <= age.as_secs() && !age.is_zero(),
+        }
+    }
+}
+
+/// Asks archives for their state, each once.
+#[derive(Default)]
+pub struct Archives {
+    seen: RefCell<BTreeMap<String, Option<Look>>>,
+}
+
+/// Seconds that an archive has to answer.
+const PATIENCE: &str = "20";
+/// Bytes of the largest file that says an archive's state.
+const LARGEST: &str = "8388608";
+
+impl Archives {
+    /// The state of each of `archives`, in their order.
+    pub fn ask(&self, archives: &[&Archive]) -> Vec<ArchiveState> {
+        let mut seen = self.seen.borrow_mut();
+        let unknown: Vec<&Archive> = archives
+            .iter()
+            .copied()
+            .filter(|archive| !seen.contains_key(&archive.url))
+            .collect();
+        // Side by side: each is a file of its own, and mostly a wait.
+        let answers: Vec<Option<Look>> = std::thread::scope(|scope| {
+            let asked: Vec<_> = unknown
+                .iter()
+                .map(|archive| scope.spawn(|| look(archive)))
+                .collect();
+            asked
+                .into_iter()
+                .map(|asked| asked.join().ok().flatten())
+                .collect()
+        });
+        for (archive, answer) in unknown.iter().zip(answers) {
+            seen.insert(archive.url.clone(), answer);
+        }
+        archives
+            .iter()
+            .map(|archive| ArchiveState {
+                name: archive.name.clone(),
+                url: archive.url.clone(),
+                look: seen.get(&archive.url).cloned().flatten(),
+            })
+            .collect()
+    }
+}
+
+fn look(archive: &Archive) -> Option<Look> {
+    let mut curl = Command::new("curl");
+    if let Some(proxy) = &archive.proxy {
+        curl.args(["--proxy", proxy]);
+    }
+    let output = curl
+        .args(["--silent", "--fail", "--location", "--max-time", PATIENCE])
+        .args(["--max-filesize", LARGEST, "--", &archive.url])
+        .stdin(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let state = Regex::new(&archive.state).ok()?;
+    let lines: Vec<&str> = text.lines().filter(|line| state.is_match(line)).collect();
+    let date = Regex::new(&archive.date).ok()?;
+    let date = date
+        .captures(&text)
+        .and_then(|found| found.get(1))
+        .and_then(|date| seconds(date.as_str()));
+    Some(Look {
+        digest: Key::of(&lines).to_string(),
+        date,
+    })
+}
+
+/// Seconds since 1970, of a date as RFC 2822 has it, or of such seconds.
+fn seconds(date: &str) -> Option<u64> {
+    if let Ok(seconds) = date.trim().parse() {
+        return Some(seconds);
+    }
+    let date = date.trim().replace("UTC", "+0000");
+    let parsed = jiff::fmt::rfc2822::parse(&date).ok()?;
+    u64::try_from(parsed.timestamp().as_second()).ok()
+}

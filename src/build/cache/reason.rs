@@ -1,0 +1,157 @@
+//! Why a layer is made again, in words: a plan compared with the one that was built last.
+
+use std::collections::BTreeMap;
+
+use crate::diff::changed_actions;
+use crate::plan::{Key, Layer, Plan, Step, layers};
+use crate::store::{Built, BuiltLayer};
+
+fn steps_of<'a>(built: &'a Built, layer: &BuiltLayer) -> Vec<&'a Step> {
+    let numbers = layer.steps.iter();
+    numbers
+        .filter_map(|number| built.plan.step(*number))
+        .collect()
+}
+
+/// The layer that stood on `below` in a root of this name.
+fn above<'a>(built: &'a Built, below: Option<&Key>, root: &str) -> Option<&'a BuiltLayer> {
+    let layers = layers(&built.plan);
+    layers.iter().zip(&built.layers).find_map(|(layer, made)| {
+        let stands_on = layer.below.and_then(|below| built.layers.get(below));
+        let name = built.plan.root(layer.root).map(|root| root.name.as_str());
+        (stands_on.map(|below| &below.key) == below && name == Some(root)).then_some(made)
+    })
+}
+
+/// Why `layer` of `plan`, whose layer below has the key `below`, is not the one that was
+/// built last. `base` is its own key without the state of its archives.
+pub fn why(
+    plan: &Plan,
+    layer: &Layer,
+    below: Option<&Key>,
+    base: Option<&Key>,
+    versions: &BTreeMap<String, String>,
+    built: &[Built],
+) -> String {
+    let root = plan.root(layer.root).map_or("", |root| root.name.as_str());
+    let steps: Vec<&Step> = layer
+        .steps
+        .iter()
+        .filter_map(|number| plan.step(*number))
+        .collect();
+    let mut before = built
+        .iter()
+        .filter_map(|built| Some((built, above(built, below, root)?)));
+    // Among builds with other options, the one that made this very layer says most.
+    let same = before.clone().find(|(_, old)| Some(&old.base) == base);
+    let Some((built, old)) = same.or_else(|| before.next()) else {
+        return match built.is_empty() {
+            true => "not built before".to_owned(),
+            false => "a new step".to_owned(),
+        };
+    };
+    if Some(&old.base) == base {
+        return "its layer is not in the store: it failed, or was removed".to_owned();
+    }
+    let olds = steps_of(built, old);
+    changed_steps(plan, built, &steps, &olds)
+        .or_else(|| changed_versions(versions, &built.versions, &steps))
+        .unwrap_or_else(|| {
+            let (then, now) = (&built.plan.rootwright, &plan.rootwright);
+            match then == now {
+                true => "layers are made in another way now".to_owned(),
+                false => format!("rootwright {then} → {now}"),
+            }
+        })
+}
+
+fn changed_versions(
+    now: &BTreeMap<String, String>,
+    then: &BTreeMap<String, String>,
+    steps: &[&Step],
+) -> Option<String> {
+    let mut programs = steps.iter().flat_map(|step| step.programs());
+    programs.find_map(|program| {
+        let (now, then) = (now.get(program)?, then.get(program)?);
+        (now != then).then(|| format!("{program} {then} → {now}"))
+    })
+}
+
+fn changed_steps(plan: &Plan, built: &Built, steps: &[&Step], olds: &[&Step]) -> Option<String> {
+    let canonical =
+        |steps: &[&Step]| -> Vec<Vec<u8>> { steps.iter().map(|step| step.canonical()).collect() };
+    let (new, old) = (canonical(steps), canonical(olds));
+    let at = (0..new.len().max(old.len())).find(|at| new.get(*at) != old.get(*at))?;
+    let (Some(step), Some(before)) = (steps.get(at), olds.get(at)) else {
+        return Some(match steps.get(at) {
+            Some(step) => format!("new: {}", step.label),
+            None => format!("gone: {}", olds.get(at)?.label),
+        });
+    };
+    // What differs may be a step more or a step less, and the rest as it was.
+    let all = |plan: &Plan, step: &Step| -> Vec<Vec<u8>> {
+        let later = |other: &&Step| other.root == step.root && other.number > step.number;
+        plan.steps
+            .iter()
+            .filter(later)
+            .map(Step::canonical)
+            .collect()
+    };
+    if old.get(at).is_some_and(|old| all(plan, step).contains(old)) {
+        return Some(format!("new: {}", step.label));
+    }
+    if new
+        .get(at)
+        .is_some_and(|new| all(&built.plan, before).contains(new))
+    {
+        return Some(format!("gone: {}", before.label));
+    }
+    let texts = (new.get(at), old.get(at));
+    if let (Some(new), Some(old)) = texts
+        && let Some(reason) = changed_inputs(plan, &built.plan, new, old)
+    {
+        return Some(reason);
+    }
+    if step.call != before.call {
+        return Some(format!("new: {}", step.label));
+    }
+    Some(changed_actions(step, before))
+}
+
+/// An option, or what was assumed, whose old value the old step has and whose new value
+/// the new one.
+fn changed_inputs(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<String> {
+    let (new, old) = (String::from_utf8_lossy(new), String::from_utf8_lossy(old));
+    let word = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let options = plan.options.iter().filter_map(|option| {
+        let then = before
+            .options
+            .iter()
+            .find(|then| then.name == option.name)?;
+        Some((
+            format!("option {}", option.name),
+            word(&then.value),
+            word(&option.value),
+        ))
+    });
+    let assumptions = plan.assumptions.iter().filter_map(|now| {
+        let then = before
+            .assumptions
+            .iter()
+            .find(|then| then.what == now.what)?;
+        Some((now.what.clone(), then.value.clone(), now.value.clone()))
+    });
+    options
+        .chain(assumptions)
+        .find(|(_, then, now)| {
+            then != now && new.contains(now.as_str()) && old.contains(then.as_str())
+        })
+        .map(|(what, then, now)| format!("{what}: {} → {}", shown(&then), shown(&now)))
+}
+
+fn shown(value: &str) -> &str {
+    if value.is_empty() { "\"\"" } else { value }
+}

@@ -1,0 +1,78 @@
+//! What can be known of exports before a build starts.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD};
+use std::fs;
+
+use crate::diagnose::Report;
+use crate::export::{Error, publish};
+use crate::plan::{Op, Plan};
+
+/// All that stands in the way of the exports of `plan`: their names, what is at
+/// `OUT/NAME` now, and whether `out` can be written. Changes nothing. Empty for a plan
+/// without exports.
+pub fn check(plan: &Plan, out: &Path) -> Vec<Report> {
+    let mut reports = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut any = false;
+    for step in &plan.steps {
+        for action in &step.actions {
+            let Op::Export(export) = &action.op else {
+                continue;
+            };
+            any = true;
+            let found = publish::check_name(&export.name).and_then(|()| {
+                if !names.insert(&export.name) {
+                    return Err(Error::Twice {
+                        name: export.name.clone(),
+                    });
+                }
+                // What is wrong with the folder itself is said once, below.
+                match fs::metadata(out) {
+                    Ok(metadata) if metadata.is_dir() => publish::refuse_foreign(
+                        &out.join(&export.name),
+                        export.format.is_versioned(),
+                    ),
+                    _ => Ok(()),
+                }
+            });
+            if let Err(error) = found {
+                reports.push(Report::from(error).trace(step.calls.clone()));
+            }
+        }
+    }
+    if any && let Err(error) = writable(out) {
+        reports.push(
+            Error::Out {
+                path: out.to_owned(),
+                error,
+            }
+            .into(),
+        );
+    }
+    reports
+}
+
+/// Whether `out`, or the nearest folder above it that is there, can be written.
+fn writable(out: &Path) -> io::Result<()> {
+    let absolute = std::path::absolute(out)?;
+    for path in absolute.ancestors() {
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_dir() => {
+                return Err(rustix::io::Errno::NOTDIR.into());
+            }
+            Ok(_) => {
+                let wanted = Access::WRITE_OK | Access::EXEC_OK;
+                return Ok(rustix::fs::accessat(CWD, path, wanted, AtFlags::EACCESS)?);
+            }
+            // A link that leads nowhere cannot become a folder.
+            Err(error) if fs::symlink_metadata(path).is_ok() => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

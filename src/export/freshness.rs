@@ -1,0 +1,75 @@
+//! What an export was made of, as one key, and whether the one in place is of the same.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::companions::{self, Manifest};
+use super::{MANIFEST, nfs};
+use crate::plan::{Export, Format, Key};
+
+/// Changes when the same spec gives other artifacts than before.
+const EXPORTER: &str = "exporter 1";
+
+/// The key of an export to `out` of the root that `root` stands for. Neither the tools of
+/// the host are in it nor the recipe's text: the same root, written anew, would be no
+/// other.
+pub fn identity(export: &Export, out: &Path, root: &Key) -> Key {
+    let mut spec = export.clone();
+    // How many older ones stay does not change this one.
+    if let Format::Nfs { keep, .. } = &mut spec.format {
+        *keep = None;
+    }
+    let spec = serde_json::to_vec(&spec).unwrap_or_default();
+    // The texts beside the artifact name the folder.
+    let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+    Key::of(&[
+        EXPORTER.as_bytes(),
+        root.as_str().as_bytes(),
+        out.as_os_str().as_encoded_bytes(),
+        &spec,
+    ])
+}
+
+/// The export in place, if it is that of `identity` and complete. Of an export with
+/// versions, any of them; it becomes the current one.
+pub fn fresh(export: &Export, out: &Path, identity: &Key) -> Option<PathBuf> {
+    let place = out.join(&export.name);
+    if export.format.is_versioned() {
+        return nfs::fresh(&place, &export.format, identity);
+    }
+    is_fresh(&place, identity).then_some(place)
+}
+
+/// Whether `bundle` was made of the same, and nobody has changed it as far as sizes and
+/// times of the files beside the tree say. The tree itself is not gone through.
+pub fn is_fresh(bundle: &Path, identity: &Key) -> bool {
+    let Ok(text) = std::fs::read(bundle.join(MANIFEST)) else {
+        return false;
+    };
+    let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else {
+        return false;
+    };
+    if manifest.identity.as_ref() != Some(identity) {
+        return false;
+    }
+    let complete = manifest.files.iter().all(|(name, entry)| {
+        let there = std::fs::symlink_metadata(bundle.join(name));
+        there.is_ok_and(|metadata| {
+            metadata.is_file()
+                && metadata.len() == entry.size
+                && entry.modified.as_deref() == Some(companions::modified(&metadata).as_str())
+        })
+    });
+    complete && tree_is_there(bundle, &manifest).unwrap_or(false)
+}
+
+fn tree_is_there(bundle: &Path, manifest: &Manifest) -> io::Result<bool> {
+    if !manifest.format.is_folder() {
+        return Ok(true);
+    }
+    let metadata = std::fs::symlink_metadata(bundle.join(manifest.format.artifact()))?;
+    // A directory that nothing lies in has two links on most file systems, and one on
+    // those that do not count.
+    Ok(metadata.is_dir() && metadata.nlink() != 2)
+}

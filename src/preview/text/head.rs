@@ -1,0 +1,260 @@
+//! What stands above the steps: the recipe, its options, what is assumed.
+
+use std::collections::BTreeSet;
+
+use super::page::{Page, Style, wrap};
+use crate::plan::{Keyring, LibraryUse, NeedKind, NspawnBoot, Op, OptionValue, Plan, Root, Text};
+
+/// Where the second column starts.
+const COLUMN: usize = 10;
+
+pub fn write(page: &mut Page, plan: &Plan) {
+    if !plan.recipe.title.is_empty() {
+        for line in wrap(&plan.recipe.title, page.width) {
+            page.line(Style::Bold, &line);
+        }
+        page.end();
+    }
+    row(page, "recipe", &[(Style::Plain, plan.recipe.path.clone())]);
+    for (at, root) in plan.roots.iter().enumerate() {
+        let key = match (at, plan.roots.len()) {
+            (0, 1) => "root",
+            (0, _) => "roots",
+            _ => "",
+        };
+        row(page, key, &[(Style::Plain, describe(plan, root))]);
+    }
+    for (at, unsigned) in plan.unsigned.iter().enumerate() {
+        let key = if at == 0 { "UNSIGNED" } else { "" };
+        let text = format!("{}: {}", unsigned.what, unsigned.why);
+        let width = page.width.saturating_sub(COLUMN);
+        for (at, line) in wrap(&text, width).iter().enumerate() {
+            page.put(Style::Red, if at == 0 { key } else { "" });
+            page.spaces(COLUMN - if at == 0 { key.len() } else { 0 });
+            page.line(Style::Red, line);
+        }
+    }
+    options(page, &plan.options);
+    libraries(page, &plan.libraries);
+    let assumed: Vec<[String; 2]> = plan
+        .assumptions
+        .iter()
+        .map(|a| [format!("{} = {}", a.what, a.value), a.from.clone()])
+        .collect();
+    table(page, "assumed", &assumed);
+    let inputs: Vec<[String; 2]> = plan
+        .inputs
+        .iter()
+        .map(|input| {
+            [
+                format!("{} = {}", input.name, short(&input.value)),
+                String::new(),
+            ]
+        })
+        .collect();
+    table(page, "inputs", &inputs);
+    let secrets = secrets(plan);
+    list(page, "secrets", &secrets);
+    let needs: Vec<String> = [NeedKind::Tool, NeedKind::File]
+        .iter()
+        .flat_map(|kind| plan.needs.iter().filter(move |need| need.kind == *kind))
+        .map(|need| need.name.clone())
+        .collect();
+    list(page, "needs", &needs);
+    let keys: Vec<[String; 2]> = plan.keyrings.iter().map(keyring).collect();
+    table(page, "keys", &keys);
+}
+
+/// `debian-bookworm-0123456789ab.gpg` and `the packages of debian bookworm: 3 keys`
+fn keyring(keyring: &Keyring) -> [String; 2] {
+    let count = match keyring.fingerprints.len() {
+        0 => "as the file has them".to_owned(),
+        1 => "one key".to_owned(),
+        count => format!("{count} keys"),
+    };
+    let name = keyring.name().to_owned();
+    [name, format!("{}: {count}", keyring.about)]
+}
+
+/// `node: debian bookworm, amd64, forked from base after step 4`
+fn describe(plan: &Plan, root: &Root) -> String {
+    let mut text = match plan.roots.len() {
+        1 => String::new(),
+        _ => format!("{}:", root.name),
+    };
+    for part in [&root.distro, &root.release] {
+        if !part.is_empty() {
+            text.push(' ');
+            text.push_str(part);
+        }
+    }
+    if !root.arch.is_empty() {
+        text.push_str(", ");
+        text.push_str(&root.arch);
+    }
+    if let Some(base) = &root.base {
+        let name = plan.root(base.root).map_or("?", |base| base.name.as_str());
+        text.push_str(&format!(
+            ", forked from {name} after step {}",
+            base.after_step
+        ));
+    }
+    text.trim_start().to_owned()
+}
+
+fn options(page: &mut Page, options: &[OptionValue]) {
+    let rows: Vec<[String; 2]> = options
+        .iter()
+        .map(|option| {
+            let mut note = match (option.given, &option.from) {
+                (true, _) => "given".to_owned(),
+                (false, Some(from)) => format!("from {from}"),
+                (false, None) => "default".to_owned(),
+            };
+            let others: Vec<String> = option
+                .choices
+                .iter()
+                .filter(|choice| **choice != option.value)
+                .map(value)
+                .collect();
+            if !others.is_empty() {
+                note.push_str(&format!(", or {}", others.join(", ")));
+            }
+            if !option.help.is_empty() {
+                note.push_str(": ");
+                note.push_str(&option.help);
+            }
+            [format!("{} = {}", option.name, value(&option.value)), note]
+        })
+        .collect();
+    table(page, "options", &rows);
+}
+
+/// Which libraries take part, and what each of them does that it had to be granted.
+fn libraries(page: &mut Page, libraries: &[LibraryUse]) {
+    let rows: Vec<[String; 2]> = libraries
+        .iter()
+        .map(|library| {
+            let version = library.version.as_ref();
+            let version = version.map_or_else(String::new, |version| format!("{version}, "));
+            let commit = short(&library.commit);
+            let note = format!("{version}{}", commit.get(..12).unwrap_or(&commit));
+            [format!("@{} = {}", library.name, library.git), note]
+        })
+        .collect();
+    table(page, "libraries", &rows);
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    for library in libraries {
+        for asked in &library.asked {
+            let row = [
+                format!("@{}: {}", library.name, asked.grant),
+                super::place(&asked.calls),
+            ];
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+    }
+    table(page, "granted", &rows);
+}
+
+/// A value as one would give it with `-o`.
+fn value(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) if !items.is_empty() => {
+            items.iter().map(self::value).collect::<Vec<_>>().join(",")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A digest in as many digits as a reader compares.
+fn short(value: &str) -> String {
+    if value.len() == 64 && value.chars().all(|c| c.is_ascii_hexdigit()) {
+        value.chars().take(12).collect()
+    } else {
+        value.to_owned()
+    }
+}
+
+/// The secrets that the plan uses, by name.
+pub fn secrets(plan: &Plan) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    let mut take = |text: &Text| names.extend(text.secrets().map(str::to_owned));
+    for action in plan.steps.iter().flat_map(|step| &step.actions) {
+        match &action.op {
+            Op::HostRun(run) => {
+                run.env.values().for_each(&mut take);
+                run.stdin.iter().for_each(&mut take);
+            }
+            Op::NspawnRun(run) | Op::NspawnBoot(NspawnBoot { run, .. }) => {
+                run.env.values().for_each(&mut take);
+                run.stdin.iter().for_each(&mut take);
+            }
+            Op::WriteFile(file) => take(&file.content),
+            Op::AppendFile(file) => take(&file.content),
+            _ => {}
+        }
+    }
+    names.into_iter().collect()
+}
+
+fn row(page: &mut Page, key: &str, cells: &[(Style, String)]) {
+    page.put(Style::Cyan, key);
+    page.spaces(COLUMN.saturating_sub(key.len()));
+    for (style, text) in cells {
+        page.put(*style, text);
+    }
+    page.end();
+}
+
+/// Pairs in two aligned columns; a note that does not fit goes below its value.
+fn table(page: &mut Page, key: &str, rows: &[[String; 2]]) {
+    // One long value must not push every note to the right edge.
+    let widest = page.width.saturating_sub(COLUMN) * 3 / 5;
+    let align = rows
+        .iter()
+        .map(|[value, _]| value.chars().count())
+        .filter(|width| *width <= widest)
+        .max()
+        .unwrap_or(0);
+    for (at, [value, note]) in rows.iter().enumerate() {
+        let key = if at == 0 { key } else { "" };
+        page.put(Style::Cyan, key);
+        page.spaces(COLUMN.saturating_sub(key.len()));
+        let value = value.replace('\n', " ");
+        page.put(Style::Plain, &value);
+        if note.is_empty() {
+            page.end();
+            continue;
+        }
+        let width = value.chars().count();
+        let start = COLUMN + align + 2;
+        if width > align {
+            page.end();
+            page.spaces(start);
+        } else {
+            page.spaces(align + 2 - width);
+        }
+        let lines = wrap(note, page.width.saturating_sub(start).max(20));
+        for (at, line) in lines.iter().enumerate() {
+            if at > 0 {
+                page.spaces(start);
+            }
+            page.line(Style::Dim, line);
+        }
+    }
+}
+
+fn list(page: &mut Page, key: &str, names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let width = page.width.saturating_sub(COLUMN);
+    for (at, line) in wrap(&names.join(", "), width).iter().enumerate() {
+        let key = if at == 0 { key } else { "" };
+        row(page, key, &[(Style::Plain, line.clone())]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Calls of functions that are not there, or that take other numbers of arguments.
+
+use std::collections::BTreeSet;
+
+use super::{Call, Functions, Names};
+use crate::diagnose::Report;
+use crate::recipe::session::Session;
+use crate::recipe::type_names::{arguments, or};
+use crate::recipe::{builtins, disabled, nearest, signatures};
+
+/// Functions that the engine handles itself, whatever their arguments.
+const SPECIAL: &[&str] = &[
+    "call",
+    "curry",
+    "Fn",
+    "is_def_fn",
+    "is_def_var",
+    "is_shared",
+    "type_of",
+];
+
+pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Report> {
+    if let Some(alias) = &call.alias {
+        // `global::` holds constants; a module that could not be read is reported itself.
+        let functions = names.modules.get(alias).filter(|found| !found.is_empty())?;
+        return of_module(call, alias, functions);
+    }
+    let takes = |functions: &Functions| {
+        functions.get(&call.name).is_some_and(|found| {
+            found
+                .iter()
+                .any(|signature| signature.parameters == call.arguments)
+        })
+    };
+    if takes(&names.own)
+        || names.variables.contains(&call.name)
+        || (call.method && names.keys.contains(&call.name))
+        || SPECIAL.contains(&call.name.as_str())
+    {
+        return None;
+    }
+    if let Some(found) = names.own.get(&call.name) {
+        return Some(wrong_arity(call, &call.name, found));
+    }
+    if disabled::FUNCTIONS
+        .iter()
+        .any(|(name, _)| *name == call.name)
+    {
+        return Some(not_there(&call.name));
+    }
+    if session.is_native(&call.name, call.arguments) {
+        return None;
+    }
+    if let Some(builtin) = builtins::all().iter().find(|b| b.name == call.name) {
+        return (!builtin.takes(call.arguments)).then(|| wrong_arity_of_builtin(call, builtin));
+    }
+    let found = session.signatures(&call.name);
+    if !found.is_empty() {
+        return Some(wrong_arity(call, &call.name, &found));
+    }
+    let mut known = session.function_names();
+    known.extend(names.own.keys().cloned());
+    let report = not_there(&call.name);
+    Some(
+        match nearest(&call.name, known.iter().map(String::as_str)) {
+            Some(near) => report.help(format!("did you mean `{near}`?")),
+            None => match module_with(names, &call.name) {
+                Some(alias) => report.help(format!("write `{alias}::{}(…)`", call.name)),
+                None => report.help(
+                    "it is no built-in, and this script does not define it; a function of a module is called `module::name(…)`",
+                ),
+            },
+        },
+    )
+}
+
+fn not_there(name: &str) -> Report {
+    Report::new(
+        "script::unknown_function",
+        format!("there is no function `{name}`"),
+    )
+}
+
+/// The module that has a function which is called without naming it.
+fn module_with<'a>(names: &'a Names, function: &str) -> Option<&'a str> {
+    names
+        .modules
+        .iter()
+        .find(|(_, functions)| functions.contains_key(function))
+        .map(|(alias, _)| alias.as_str())
+}
+
+fn of_module(call: &Call, alias: &str, functions: &Functions) -> Option<Report> {
+    let full = format!("{alias}::{}", call.name);
+    if let Some(found) = functions.get(&call.name) {
+        let takes = |signature: &signatures::Signature| signature.parameters == call.arguments;
+        return (!found.iter().any(takes)).then(|| wrong_arity(call, &full, found));
+    }
+    let report = not_there(&full);
+    let known = functions.keys().map(String::as_str);
+    Some(match nearest(&call.name, known.clone()) {
+        Some(near) => report.help(format!("did you mean `{alias}::{near}`?")),
+        None => {
+            let names: Vec<String> = known
+                .filter(|name| !name.starts_with("anon$"))
+                .map(|name| format!("`{name}`"))
+                .collect();
+            report.help(format!("the module has {}", names.join(", ")))
+        }
+    })
+}
+
+fn wrong_arity(call: &Call, name: &str, found: &[signatures::Signature]) -> Report {
+    let wanted: BTreeSet<usize> = found.iter().map(|s| s.parameters).collect();
+    report(call, name, wanted).help(signatures::shown(found, call.arguments))
+}
+
+fn wrong_arity_of_builtin(call: &Call, builtin: &builtins::Builtin) -> Report {
+    let all = builtin.params.len();
+    let report = report(call, builtin.name, (all - builtin.optional..=all).collect());
+    let takes_root = builtin.params.first() == Some(&"root");
+    let report = report.help(match (call.method, takes_root) {
+        (true, _) => format!("`{}`", builtin.method()),
+        (false, true) => format!("`{}`, or `{}`", builtin.signature(), builtin.method()),
+        (false, false) => format!("`{}`", builtin.signature()),
+    });
+    if builtin.name == "nspawn_run" && call.arguments > all {
+        return report.help("the words of a command are one array: `[\"program\", \"argument\"]`");
+    }
+    report
+}
+
+/// In the method style, the receiver is not counted: it is not written as an argument.
+fn report(call: &Call, name: &str, wanted: BTreeSet<usize>) -> Report {
+    let hidden = usize::from(call.method);
+    let wanted: Vec<usize> = wanted
+        .into_iter()
+        .filter_map(|count| count.checked_sub(hidden))
+        .collect();
+    let last = wanted.last().copied().unwrap_or(0);
+    let words: Vec<String> = wanted
+        .iter()
+        .map(|count| {
+            if *count == last {
+                arguments(*count)
+            } else {
+                count.to_string()
+            }
+        })
+        .collect();
+    let got = match call.arguments - hidden {
+        0 => "none".to_owned(),
+        count => count.to_string(),
+    };
+    Report::new(
+        "script::wrong_arity",
+        format!("`{name}` takes {}, and got {got}", or(&words)),
+    )
+}

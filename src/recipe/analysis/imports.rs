@@ -1,0 +1,97 @@
+//! Imports: their paths, their names, circles, and what is wrong in what they bring.
+
+use std::rc::Rc;
+
+use rhai::Engine;
+
+use super::{Functions, Import, Names, at, functions};
+use crate::diagnose::{Frame, Report};
+use crate::recipe::session::Session;
+use crate::recipe::source::{self, Script};
+use crate::recipe::{error, loader};
+
+pub(super) fn check(
+    engine: &Engine,
+    session: &Rc<Session>,
+    file: &str,
+    imports: Vec<Import>,
+    names: &mut Names,
+    reports: &mut Vec<Report>,
+) -> Vec<source::Import> {
+    let mut led = Vec::new();
+    for import in imports {
+        let found = match one(session, file, &import, names) {
+            Ok(found) => found,
+            Err(report) => {
+                reports.push(at(session, file, import.position, *report));
+                // What is called of it is not reported as well.
+                names.modules.entry(import.alias).or_default();
+                continue;
+            }
+        };
+        session.add_script(&found);
+        session.loading.borrow_mut().push(file.to_owned());
+        let compiled = loader::compile(engine, session, &found.file);
+        session.loading.borrow_mut().pop();
+        let known = match compiled {
+            Ok(ast) => functions(&ast),
+            Err(inside) => {
+                let frame = error::at(session, file, import.position, "import");
+                reports.extend(inside.into_iter().map(|report| below(report, &frame)));
+                Functions::new()
+            }
+        };
+        names.modules.insert(import.alias, known);
+        led.extend(import.path.map(|path| source::Import {
+            path,
+            script: found,
+        }));
+    }
+    led
+}
+
+fn one(
+    session: &Session,
+    file: &str,
+    import: &Import,
+    names: &Names,
+) -> Result<Rc<Script>, Box<Report>> {
+    let Some(path) = &import.path else {
+        return Err(Box::new(
+            Report::new(
+                "script::import_path",
+                "the path of an import is plain text, and is not computed",
+            )
+            .help("import both modules, and choose between their functions"),
+        ));
+    };
+    if !import.alias.is_empty() && names.modules.contains_key(&import.alias) {
+        return Err(Box::new(
+            Report::new(
+                "script::duplicate",
+                format!("a module is imported as `{}` already", import.alias),
+            )
+            .help(format!(
+                "give this one another name: `import \"{path}\" as other;`"
+            )),
+        ));
+    }
+    let found = loader::find(session, file, path)?;
+    if session.loading.borrow().contains(&found.file) || found.file == file {
+        return Err(Box::new(
+            Report::new(
+                "script::import_circle",
+                format!("`{path}` imports this module in turn"),
+            )
+            .help("move what both need into a third module"),
+        ));
+    }
+    Ok(found)
+}
+
+/// A finding in a module, with the import that led there.
+fn below(mut report: Report, import: &[Frame]) -> Report {
+    report.focus = report.place().cloned();
+    report.trace.splice(0..0, import.iter().cloned());
+    report
+}

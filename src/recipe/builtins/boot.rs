@@ -1,0 +1,146 @@
+//! `expect_boot`: an export has to boot, or the build fails.
+
+use std::collections::BTreeMap;
+
+use rhai::Dynamic;
+use serde::Deserialize;
+
+use super::run::step;
+use super::{Access, Builtin};
+use crate::plan::{Action, ExpectBoot, Export, Op, RootId, Transport, Via};
+use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::nearest;
+use crate::recipe::stdlib::Stdlib;
+
+pub static BUILTINS: &[Builtin] = &[Builtin {
+    name: "expect_boot",
+    params: &["export", "spec"],
+    optional: 1,
+    access: Access::Everyone,
+    doc: include_str!("doc/expect_boot.md"),
+    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.install(["linux-image-amd64", "systemd-sysv", "udev", "dbus", "nfs-common", "rpcbind", "network-manager", "procps", "dracut", "dracut-network"]);
+root.dracut(#{ transports: ["nfs"], overlay: true });
+let nodes = root.export(#{ format: "nfs", name: "nodes" });
+nodes.expect_boot(#{ commands: ["systemctl is-active NetworkManager"] });"#,
+    run: expect_boot,
+}];
+
+/// What of the stdlib's `boot/machines.toml` says which programs a boot takes; the rest is
+/// for whoever boots.
+#[derive(Debug, Default, Deserialize)]
+struct Programs {
+    #[serde(default)]
+    servers: BTreeMap<String, String>,
+    #[serde(flatten)]
+    machines: BTreeMap<String, toml::Value>,
+}
+
+const WAYS: &[&str] = &["nfs", "http", "pxe"];
+
+fn expect_boot(call: &Call<'_>) -> Outcome<Dynamic> {
+    let (root, export) = call.export(0)?;
+    let fields = call.fields(1)?;
+    bootable(call, &export)?;
+    let expect = ExpectBoot {
+        export: export.name.clone(),
+        via: via(&fields, &export)?,
+        commands: fields.strings("commands")?.unwrap_or_default(),
+        memory: fields.number("memory", 64)?,
+        processors: fields
+            .number("processors", 1)?
+            .map_or(ExpectBoot::PROCESSORS, |number| {
+                u32::try_from(number).unwrap_or(u32::MAX)
+            }),
+        timeout: fields.number("timeout", 1)?.unwrap_or(ExpectBoot::TIMEOUT),
+        programs: programs(call, root, &export),
+    };
+    fields.finish()?;
+    let label = format!("boot {}", export.name);
+    let action = Action {
+        op: Op::ExpectBoot(expect),
+        about: None,
+        only_if: None,
+        calls: Vec::new(),
+    };
+    step(call, root, "expect_boot", label, action)
+}
+
+/// Refuses what is no root for a node, or has nothing that gets a node to it.
+fn bootable(call: &Call<'_>, export: &Export) -> Outcome<()> {
+    let (name, format) = (&export.name, export.format.name());
+    if !export.format.boots() {
+        let message = format!("the export `{name}` has the format `{format}`, and boots no node");
+        let report = call.refuse(0, "boots_nothing", message);
+        return Err(Box::new(report.help(
+            "`nfs` and `dir` are served over NFS, `squashfs` and `erofs` over HTTP; `cpio` is a root in memory",
+        )));
+    }
+    if export.cmdline.is_none() && export.cmdline_command.is_empty() {
+        let message = format!("the export `{name}` has no initramfs that gets at it");
+        let transport = export.format.transport().map_or("nfs", Transport::name);
+        let report = call.refuse(0, "boots_nothing", message);
+        return Err(Box::new(report.help(format!(
+            "before the export: `root.dracut(#{{ transports: [\"{transport}\"], overlay: true }})`"
+        ))));
+    }
+    Ok(())
+}
+
+fn via(fields: &Fields<'_>, export: &Export) -> Outcome<Via> {
+    let Some(given) = fields.text("via")? else {
+        return Ok(Via::Direct);
+    };
+    let refuse = |message: String| fields.refuse("via", "boot_via", message);
+    let own = export.format.transport().map(Transport::name);
+    match given.as_str() {
+        "pxe" if export.texts.iter().any(|text| text.name == "boot.ipxe") => Ok(Via::Pxe),
+        "pxe" => {
+            let message = format!(
+                "an export in the format `{}` has no `boot.ipxe`",
+                export.format.name()
+            );
+            let report = refuse(message);
+            Err(Box::new(report.help(
+                "the formats `nfs`, `squashfs`, `erofs` and `cpio` have one",
+            )))
+        }
+        way if Some(way) == own => Ok(Via::Direct),
+        way if WAYS.contains(&way) => {
+            let message = format!(
+                "an export in the format `{}` cannot be booted over `{way}`",
+                export.format.name()
+            );
+            let report = refuse(message);
+            Err(Box::new(match own {
+                Some(own) => report.help(format!("leave `via` out, or say `{own}` or `pxe`")),
+                None => report.help("leave `via` out, or say `pxe`"),
+            }))
+        }
+        other => {
+            let report = refuse(format!("there is no way `{other}` to boot a node"));
+            Err(Box::new(match nearest(other, WAYS.iter().copied()) {
+                Some(near) => report.help(format!("did you mean `{near}`?")),
+                None => report.help("`nfs`, `http`, or `pxe` for a boot from the firmware on"),
+            }))
+        }
+    }
+}
+
+/// The programs of the host that the boot takes, as far as the stdlib's table knows them.
+fn programs(call: &Call<'_>, root: RootId, export: &Export) -> Vec<String> {
+    let table = Stdlib::new(call.session.settings.stdlib.clone()).text("boot/machines.toml");
+    let table: Programs = table
+        .and_then(|text| toml::from_str(&text).ok())
+        .unwrap_or_default();
+    let plan = call.session.plan.borrow();
+    let machine = plan.root(root).and_then(|root| root.machine.as_ref());
+    let machine = machine.and_then(|name| table.machines.get(name)?.get("program")?.as_str());
+    let server = export.format.transport().map(Transport::name);
+    let server = server.and_then(|name| table.servers.get(name));
+    machine
+        .map(str::to_owned)
+        .into_iter()
+        .chain(server.cloned())
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! What stdlib modules may know of the host and the site, and what they say of a plan.
+//! Everything that is read is noted in the plan as an input.
+
+use std::path::{Component, Path, PathBuf};
+
+use rhai::Dynamic;
+
+use super::{Access, Builtin};
+use crate::plan::{Assumption, Need, NeedKind};
+use crate::recipe::args::{Call, Outcome};
+
+const fn stdlib(
+    name: &'static str,
+    params: &'static [&'static str],
+    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+    doc: &'static str,
+) -> Builtin {
+    Builtin {
+        name,
+        params,
+        optional: 0,
+        access: Access::Stdlib,
+        doc,
+        example: "",
+        run,
+    }
+}
+
+const fn module(
+    name: &'static str,
+    params: &'static [&'static str],
+    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+    doc: &'static str,
+) -> Builtin {
+    Builtin {
+        access: Access::Modules,
+        ..stdlib(name, params, run, doc)
+    }
+}
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "host_arch",
+        params: &[],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/host_arch.md"),
+        example: "log(host_arch());",
+        run: host_arch,
+    },
+    stdlib(
+        "host_read",
+        &["path"],
+        host_read,
+        include_str!("doc/host_read.md"),
+    ),
+    stdlib(
+        "host_list",
+        &["path"],
+        host_list,
+        include_str!("doc/host_list.md"),
+    ),
+    module(
+        "stdlib_text",
+        &["path"],
+        stdlib_text,
+        include_str!("doc/stdlib_text.md"),
+    ),
+    module(
+        "site",
+        &["distro", "key"],
+        site,
+        include_str!("doc/site.md"),
+    ),
+    module(
+        "assume",
+        &["what", "value", "from"],
+        assume,
+        include_str!("doc/assume.md"),
+    ),
+    module(
+        "need_file",
+        &["path", "why", "packages"],
+        need_file,
+        include_str!("doc/need_file.md"),
+    ),
+    module(
+        "set_fact",
+        &["root", "name", "value"],
+        set_fact,
+        include_str!("doc/set_fact.md"),
+    ),
+    module("fact", &["root", "name"], fact, include_str!("doc/fact.md")),
+];
+
+fn host_arch(call: &Call<'_>) -> Outcome<Dynamic> {
+    let arch = call.session.settings.host.arch.clone();
+    call.session.input("host architecture", arch.clone());
+    Ok(arch.into())
+}
+
+fn host_path(call: &Call<'_>) -> Outcome<PathBuf> {
+    let path = call.path(0)?;
+    let relative: PathBuf = Path::new(&path)
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect();
+    Ok(call.session.settings.host.root.join(relative))
+}
+
+/// Bytes of a host file that a module may read.
+const HOST_FILE_BYTES: u64 = 1 << 20;
+
+fn host_read(call: &Call<'_>) -> Outcome<Dynamic> {
+    let path = host_path(call)?;
+    let small = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= HOST_FILE_BYTES);
+    let text = if small {
+        std::fs::read_to_string(&path).ok()
+    } else {
+        None
+    };
+    let digest = text.as_ref().map_or_else(
+        || "absent".to_owned(),
+        |text| blake3::hash(text.as_bytes()).to_hex().to_string(),
+    );
+    call.session
+        .input(format!("host file {}", call.text(0)?), digest);
+    Ok(text.map_or(Dynamic::UNIT, Dynamic::from))
+}
+
+fn host_list(call: &Call<'_>) -> Outcome<Dynamic> {
+    let path = host_path(call)?;
+    let mut names: Vec<String> = std::fs::read_dir(&path)
+        .map(|entries| {
+            entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .collect()
+        })
+        .unwrap_or_default();
+    names.sort();
+    let names: rhai::Array = names.into_iter().map(Dynamic::from).collect();
+    Ok(names.into())
+}
+
+fn stdlib_text(call: &Call<'_>) -> Outcome<Dynamic> {
+    let path = call.text(0)?;
+    let stdlib = crate::recipe::stdlib::Stdlib::new(call.session.settings.stdlib.clone());
+    stdlib
+        .text(&path)
+        .map(Dynamic::from)
+        .ok_or_else(|| call.report("stdlib_file", format!("the stdlib has no file `{path}`")))
+}
+
+fn site(call: &Call<'_>) -> Outcome<Dynamic> {
+    let (distro, key) = (call.text(0)?, call.text(1)?);
+    let value = call
+        .session
+        .settings
+        .project
+        .distro(&distro, &key)
+        .map(str::to_owned);
+    if let Some(value) = &value {
+        call.session
+            .input(format!("site {distro}.{key}"), value.clone());
+    }
+    Ok(value.map_or(Dynamic::UNIT, Dynamic::from))
+}
+
+fn assume(call: &Call<'_>) -> Outcome<Dynamic> {
+    let assumption = Assumption {
+        what: call.text(0)?,
+        value: call.text(1)?,
+        from: call.text(2)?,
+    };
+    let mut plan = call.session.plan.borrow_mut();
+    if !plan.assumptions.contains(&assumption) {
+        plan.assumptions.push(assumption);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn need_file(call: &Call<'_>) -> Outcome<Dynamic> {
+    let need = Need {
+        kind: NeedKind::File,
+        name: call.path(0)?,
+        why: call.text(1)?,
+        packages: call
+            .map(2)?
+            .into_iter()
+            .filter_map(|(family, package)| Some((family.to_string(), package.into_string().ok()?)))
+            .collect(),
+        calls: call.chain(),
+    };
+    let mut plan = call.session.plan.borrow_mut();
+    if !plan
+        .needs
+        .iter()
+        .any(|known| known.kind == need.kind && known.name == need.name)
+    {
+        plan.needs.push(need);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn set_fact(call: &Call<'_>) -> Outcome<Dynamic> {
+    let key = (call.root(0)?, call.text(1)?);
+    call.session.facts.borrow_mut().insert(key, call.dynamic(2));
+    Ok(Dynamic::UNIT)
+}
+
+fn fact(call: &Call<'_>) -> Outcome<Dynamic> {
+    let key = (call.root(0)?, call.text(1)?);
+    Ok(call
+        .session
+        .facts
+        .borrow()
+        .get(&key)
+        .cloned()
+        .unwrap_or(Dynamic::UNIT))
+}

@@ -1,0 +1,459 @@
+//! Changes to the files of a root, and files that come from elsewhere.
+
+use std::path::{Component, Path, PathBuf};
+
+use rhai::Dynamic;
+
+use super::run::step;
+use super::{Access, Builtin, Fetched};
+use crate::diagnose::Report;
+use crate::plan::{
+    Action, AppendFile, Attributes, CopyIn, Edit, EditFile, Fetch, MakeDir, MovePath, Op,
+    RemovePath, SetMode, SetOwner, Symlink, WriteFile, digest,
+};
+use crate::project::Grant;
+use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::library_modules;
+
+macro_rules! builtin {
+    ($name:literal, $params:expr, $optional:expr, $run:expr, $example:literal) => {
+        Builtin {
+            name: $name,
+            params: $params,
+            optional: $optional,
+            access: Access::Everyone,
+            doc: include_str!(concat!("doc/", $name, ".md")),
+            example: concat!(
+                "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });\n",
+                $example
+            ),
+            run: $run,
+        }
+    };
+}
+
+pub static BUILTINS: &[Builtin] = &[
+    builtin!(
+        "write_file",
+        &["root", "path", "content", "opts"],
+        1,
+        write_file,
+        r#"root.write_file("/etc/motd", "This machine has no disk.\n");"#
+    ),
+    builtin!(
+        "append_file",
+        &["root", "path", "content", "opts"],
+        1,
+        append_file,
+        r#"root.append_file("/etc/hosts", "192.0.2.1 head\n");"#
+    ),
+    builtin!(
+        "edit_file",
+        &["root", "path", "edits", "opts"],
+        1,
+        edit_file,
+        r##"root.edit_file("/etc/ssh/sshd_config", #{ pattern: "^#?PermitRootLogin .*", replacement: "PermitRootLogin no" });"##
+    ),
+    builtin!(
+        "copy_in",
+        &["root", "source", "path", "opts"],
+        1,
+        copy_in,
+        r#"root.copy_in(fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/usr/local/bin/tool", #{ mode: 0o755 });"#
+    ),
+    builtin!(
+        "make_dir",
+        &["root", "path", "opts"],
+        1,
+        make_dir,
+        r#"root.make_dir("/srv/data", #{ mode: 0o750 });"#
+    ),
+    builtin!(
+        "symlink",
+        &["root", "path", "target"],
+        0,
+        symlink,
+        r#"root.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC");"#
+    ),
+    builtin!(
+        "remove_path",
+        &["root", "path", "opts"],
+        1,
+        remove_path,
+        r#"root.remove_path("/etc/motd", #{ missing_ok: true });"#
+    ),
+    builtin!(
+        "move_path",
+        &["root", "from", "to"],
+        0,
+        move_path,
+        r#"root.move_path("/etc/motd", "/etc/motd.old");"#
+    ),
+    builtin!(
+        "set_mode",
+        &["root", "path", "mode", "opts"],
+        1,
+        set_mode,
+        r#"root.set_mode("/etc/motd", 0o640);"#
+    ),
+    builtin!(
+        "set_owner",
+        &["root", "path", "owner", "opts"],
+        1,
+        set_owner,
+        r#"root.set_owner("/srv", "root", #{ group: "root" });"#
+    ),
+    Builtin {
+        name: "file_text",
+        params: &["source"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/file_text.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.write_file("/etc/motd", file_text("motd"));"#,
+        run: file_text,
+    },
+    Builtin {
+        name: "fetch",
+        params: &["url", "spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/fetch.md"),
+        example: r#"let tool = fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" });"#,
+        run: fetch,
+    },
+];
+
+fn act(
+    call: &Call<'_>,
+    root: usize,
+    label: String,
+    op: Op,
+    opts: Option<Fields<'_>>,
+) -> Outcome<Dynamic> {
+    let (mut only_if, mut about) = (None, None);
+    if let Some(fields) = opts {
+        only_if = fields.command("only_if")?;
+        about = fields.text("about")?;
+        fields.finish()?;
+    }
+    let action = Action {
+        op,
+        about,
+        only_if,
+        calls: Vec::new(),
+    };
+    step(call, root, call.builtin.name, label, action)
+}
+
+fn attributes(fields: &Fields<'_>) -> Outcome<Attributes> {
+    Ok(Attributes {
+        mode: fields.mode("mode")?,
+        owner: owner(fields, "owner")?,
+        group: owner(fields, "group")?,
+    })
+}
+
+/// A name or a number.
+fn owner(fields: &Fields<'_>, name: &str) -> Outcome<Option<String>> {
+    let Some(value) = fields.get(name) else {
+        return Ok(None);
+    };
+    match (value.as_int(), value.clone().into_string()) {
+        (Ok(number), _) if number >= 0 => Ok(Some(number.to_string())),
+        (_, Ok(text)) if !text.is_empty() => Ok(Some(text)),
+        _ => Err(fields.wrong(name, "a name or a number", &value)),
+    }
+}
+
+fn write_file(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(3)?;
+    let op = WriteFile {
+        path: call.path(1)?,
+        content: call.secret_text(2)?,
+        attributes: attributes(&fields)?,
+    };
+    let label = format!("write {}", op.path);
+    act(call, root, label, Op::WriteFile(op), Some(fields))
+}
+
+fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(3)?;
+    let op = AppendFile {
+        path: call.path(1)?,
+        content: call.secret_text(2)?,
+    };
+    let label = format!("append to {}", op.path);
+    act(call, root, label, Op::AppendFile(op), Some(fields))
+}
+
+fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let path = call.path(1)?;
+    let mut edits = Vec::new();
+    for fields in call.maps(2, "#{ pattern: \"…\", replacement: \"…\" }")? {
+        let pattern = fields.required_text("pattern")?;
+        let replacement = fields.required_text("replacement")?;
+        fields.pattern("pattern", &pattern)?;
+        fields.finish()?;
+        edits.push(Edit {
+            pattern,
+            replacement,
+        });
+    }
+    let label = format!("edit {path}");
+    act(
+        call,
+        root,
+        label,
+        Op::EditFile(EditFile { path, edits }),
+        Some(call.fields(3)?),
+    )
+}
+
+fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let path = call.path(2)?;
+    let fields = call.fields(3)?;
+    let attributes = attributes(&fields)?;
+    if let Some(Fetched { url, sha256 }) = call.fetched(1) {
+        let label = format!("fetch {url} to {path}");
+        return act(
+            call,
+            root,
+            label,
+            Op::Fetch(Fetch {
+                url,
+                sha256,
+                path,
+                attributes,
+            }),
+            Some(fields),
+        );
+    }
+    let name = call.text(1)?;
+    let source = resolve_source(call, 1, &name)?;
+    let digest =
+        digest::digest_tree(&source).map_err(|error| unreadable(call, 1, &source, &error))?;
+    call.session
+        .input(format!("file {}", noted(call, &source)), digest.clone());
+    let label = format!("copy {name} to {path}");
+    let op = CopyIn {
+        source: source.display().to_string(),
+        path,
+        digest,
+        attributes,
+    };
+    act(call, root, label, Op::CopyIn(op), Some(fields))
+}
+
+fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Box<Report> {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file `{}`", plain(source)),
+        _ => format!("cannot read `{}`: {error}", plain(source)),
+    };
+    let report = call.refuse(index, "copy_source", message);
+    Box::new(report.help("the path is taken from the folder of the script that names it"))
+}
+
+/// Bytes of a text that a recipe may take in: as many as a string of a script may have.
+const TEXT_BYTES: u64 = 1 << 20;
+
+fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
+    let name = call.text(0)?;
+    let source = resolve_source(call, 0, &name)?;
+    let unreadable = |error: std::io::Error| unreadable(call, 0, &source, &error);
+    let metadata = std::fs::metadata(&source).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > TEXT_BYTES {
+        let message = format!("`{name}` is no file of at most 1 MiB");
+        let report = call.refuse(0, "copy_source", message);
+        return Err(Box::new(
+            report.help("`copy_in` brings larger files, and folders, into a root"),
+        ));
+    }
+    let text = std::fs::read_to_string(&source).map_err(unreadable)?;
+    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    call.session
+        .input(format!("file {}", noted(call, &source)), digest);
+    Ok(text.into())
+}
+
+/// A path as a person names it, without a `./` before it.
+fn plain(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+/// A file as the plan names it: one of a library is the same wherever its copy is.
+fn noted(call: &Call<'_>, path: &Path) -> String {
+    let author = call.author_file();
+    let library = library_modules::library_of(&author);
+    let top = library_modules::folders(call.session, &author);
+    match (library, top) {
+        (Some(library), Ok((_, top))) => {
+            let below = path.strip_prefix(&top).unwrap_or(path);
+            format!("@{library}/{}", below.display())
+        }
+        _ => plain(path),
+    }
+}
+
+/// The path of a file of the recipe's repository; links may not lead out of it.
+fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf> {
+    let author = call.author_file();
+    let outside = || {
+        if let Some(library) = library_modules::library_of(&author) {
+            let message = format!("`{name}` is outside of the library `{library}`");
+            let report = call.refuse(index, "copy_source", message);
+            return Box::new(report.help("files that a library copies stand in it"));
+        }
+        Box::new(call
+            .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
+            .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
+    };
+    let relative = Path::new(name);
+    if relative
+        .components()
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return Err(outside());
+    }
+    let (folder, repository) = library_modules::folders(call.session, &author)?;
+    let source = folder.join(relative);
+    if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
+        && !real.starts_with(repository)
+    {
+        return Err(outside());
+    }
+    Ok(source)
+}
+
+fn make_dir(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(2)?;
+    let op = MakeDir {
+        path: call.path(1)?,
+        attributes: attributes(&fields)?,
+    };
+    let label = format!("make directory {}", op.path);
+    act(call, root, label, Op::MakeDir(op), Some(fields))
+}
+
+fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let op = Symlink {
+        path: call.path(1)?,
+        target: call.text(2)?,
+    };
+    if op.target.is_empty() || op.target.contains('\0') {
+        let report = call.refuse(2, "link_target", "a link needs a target");
+        return Err(Box::new(
+            report.help("`root.symlink(path, target)`: the link stands at `path`"),
+        ));
+    }
+    let label = format!("link {} to {}", op.path, op.target);
+    act(call, root, label, Op::Symlink(op), None)
+}
+
+fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(2)?;
+    let op = RemovePath {
+        path: call.path(1)?,
+        missing_ok: fields.bool("missing_ok")?.unwrap_or(false),
+    };
+    let names_nothing = Path::new(&op.path)
+        .components()
+        .all(|part| !matches!(part, Component::Normal(_)));
+    if names_nothing {
+        return Err(Box::new(
+            call.refuse(1, "remove_root", "the root itself cannot be removed")
+                .help("name what is in it: `/srv/*`"),
+        ));
+    }
+    let label = format!("remove {}", op.path);
+    act(call, root, label, Op::RemovePath(op), Some(fields))
+}
+
+fn move_path(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let op = MovePath {
+        from: call.path(1)?,
+        to: call.path(2)?,
+    };
+    let label = format!("move {} to {}", op.from, op.to);
+    act(call, root, label, Op::MovePath(op), None)
+}
+
+fn set_mode(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(3)?;
+    let mode = call.mode(2)?;
+    let op = SetMode {
+        path: call.path(1)?,
+        mode,
+        recursive: fields.bool("recursive")?.unwrap_or(false),
+    };
+    let label = format!("set mode {:04o} on {}", op.mode, op.path);
+    act(call, root, label, Op::SetMode(op), Some(fields))
+}
+
+fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(3)?;
+    let value = call.dynamic(2);
+    let name = match value.as_int() {
+        Ok(number) => number.to_string(),
+        Err(_) => call.text(2)?,
+    };
+    if let Some((owner, group)) = name.split_once(':') {
+        let report = call.refuse(2, "owner_name", format!("`{name}` is no owner's name"));
+        return Err(Box::new(
+            report.help(format!("write `\"{owner}\", #{{ group: \"{group}\" }}`")),
+        ));
+    }
+    let op = SetOwner {
+        path: call.path(1)?,
+        owner: name,
+        group: owner(&fields, "group")?,
+        recursive: fields.bool("recursive")?.unwrap_or(false),
+    };
+    let label = format!("set owner {} on {}", op.owner, op.path);
+    act(call, root, label, Op::SetOwner(op), Some(fields))
+}
+
+fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
+    let url = call.text(0)?;
+    let fields = call.fields(1)?;
+    let sha256 = fields.required_text("sha256")?.to_lowercase();
+    let known = ["https://", "http://", "file:///"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    if !known || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Box::new(
+            call.refuse(
+                0,
+                "fetch_url",
+                format!("`{url}` is no address to fetch from"),
+            )
+            .help("it starts with `https://`, `http://` or `file:///`"),
+        ));
+    }
+    if url.starts_with("file:") {
+        call.granted(&Grant::HostRun, "wants a file of the host")?;
+    }
+    if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Box::new(
+            fields
+                .refuse(
+                    "sha256",
+                    "fetch_digest",
+                    "a sha256 digest has 64 hexadecimal digits",
+                )
+                .help("`sha256sum FILE` prints it"),
+        ));
+    }
+    fields.finish()?;
+    Ok(Dynamic::from(Fetched { url, sha256 }))
+}

@@ -1,0 +1,73 @@
+//! What a recipe says to the lints.
+
+use rhai::Dynamic;
+
+use super::{Access, Builtin};
+use crate::plan::Allowed;
+use crate::recipe::args::{Call, Outcome};
+use crate::recipe::nearest;
+use crate::recipe::stdlib::Stdlib;
+
+pub static BUILTINS: &[Builtin] = &[Builtin {
+    name: "allow_lint",
+    params: &["root", "lint", "reason", "opts"],
+    optional: 1,
+    access: Access::Everyone,
+    doc: include_str!("doc/allow_lint.md"),
+    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.allow_lint("resolv-conf", "the calls has one name server, at 192.0.2.1");"#,
+    run: allow,
+}];
+
+fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let (lint, reason) = (call.text(1)?, call.text(2)?);
+    let opts = call.fields(3)?;
+    let path = opts.text("path")?;
+    opts.finish()?;
+    let known = names(&Stdlib::new(call.session.settings.stdlib.clone()));
+    if !known.contains(&lint) {
+        let report = call.report("no_lint", format!("there is no lint `{lint}`"));
+        let near = nearest(&lint, known.iter().map(String::as_str));
+        return Err(Box::new(match near {
+            Some(near) => report.help(format!("did you mean `{near}`?")),
+            None => report.help("`rootwright lint --list` has them all"),
+        }));
+    }
+    if reason.trim().is_empty() {
+        let message = format!("`{lint}` is allowed without a reason");
+        let report = call.report("no_reason", message);
+        return Err(Box::new(report.help(
+            "say why it does no harm here; whoever looks at the root reads it",
+        )));
+    }
+    let calls = call.chain();
+    let mut plan = call.session.plan.borrow_mut();
+    if let Some(root) = plan.roots.iter_mut().find(|known| known.id == root) {
+        root.allowed.push(Allowed {
+            lint,
+            path,
+            reason,
+            calls,
+        });
+    }
+    Ok(Dynamic::UNIT)
+}
+
+/// The names of the lints in the stdlib's tables.
+fn names(stdlib: &Stdlib) -> Vec<String> {
+    let mut names = Vec::new();
+    for file in stdlib.list("lint") {
+        let table = stdlib
+            .text(&file)
+            .and_then(|text| text.parse::<toml::Table>().ok());
+        let lints = table
+            .as_ref()
+            .and_then(|table| table.get("lint")?.as_array());
+        for lint in lints.into_iter().flatten() {
+            let name = lint.get("name").and_then(toml::Value::as_str);
+            names.extend(name.map(str::to_owned));
+        }
+    }
+    names
+}

@@ -1,0 +1,175 @@
+//! Messages, failures, known causes, and checks of named arguments for scripts.
+
+use rhai::{Dynamic, Map};
+
+use super::{Access, Builtin};
+use crate::diagnose::{Declaration, Hint, Report};
+use crate::plan::{Message, MessageLevel};
+use crate::recipe::args::{Call, Fields, Outcome};
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "log",
+        params: &["message"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/log.md"),
+        example: r#"log("two roots follow");"#,
+        run: |call| message(call, MessageLevel::Log),
+    },
+    Builtin {
+        name: "warn",
+        params: &["message"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/warn.md"),
+        example: r#"warn("this release gets no updates any more");"#,
+        run: |call| message(call, MessageLevel::Warn),
+    },
+    Builtin {
+        name: "fail",
+        params: &["message", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: include_str!("doc/fail.md"),
+        example: r#"if false { fail("no such node", #{ help: "nodes are n1 to n9" }); }"#,
+        run: fail,
+    },
+    Builtin {
+        name: "hint",
+        params: &["spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/hint.md"),
+        example: r#"hint(#{ tool: "frobnicate", pattern: "cannot open (?<file>\\S+)", cause: "`{file}` is not there", help: "make it" });"#,
+        run: hint,
+    },
+    Builtin {
+        name: "fields",
+        params: &["of", "given", "spec"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/fields.md"),
+        example: r#"fn greet(opts) { let o = fields("greet", opts, #{ name: "string", loud: "bool?" }); o.name }
+greet(#{ name: "you" });"#,
+        run: fields,
+    },
+];
+
+fn message(call: &Call<'_>, level: MessageLevel) -> Outcome<Dynamic> {
+    let text = call.text(0)?;
+    let calls = call.chain();
+    let message = Message { level, text, calls };
+    let mut plan = call.session.plan.borrow_mut();
+    if !plan.messages.contains(&message) {
+        plan.messages.push(message);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn fail(call: &Call<'_>) -> Outcome<Dynamic> {
+    let message = call.text(0)?;
+    let opts = call.fields(1)?;
+    let cause = opts.text("cause")?;
+    let help = opts.strings("help")?.unwrap_or_default();
+    let field = opts.text("field")?;
+    opts.finish()?;
+    let mut report = match field {
+        Some(field) => *Fields::of(call, "fail", Map::new()).refuse(&field, "fail", message),
+        None => *call.report("fail", message),
+    };
+    report.cause = cause;
+    report.help = help;
+    Err(Box::new(report))
+}
+
+fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
+    let fields = call.fields(0)?;
+    let mut tools = fields.strings("tools")?.unwrap_or_default();
+    tools.extend(fields.text("tool")?);
+    if tools.is_empty() {
+        return Err(fields.missing("tool"));
+    }
+    let pattern = fields.required_text("pattern")?;
+    fields.pattern("pattern", &pattern)?;
+    let unless = fields.text("unless")?;
+    let cause = fields.required_text("cause")?;
+    let help = fields.required_text("help")?;
+    let origin = call
+        .chain()
+        .last()
+        .map(|frame| frame.span.to_string())
+        .unwrap_or_default();
+    let hint = Hint::new(Declaration {
+        tools,
+        pattern,
+        unless,
+        cause,
+        help,
+        origin,
+    })
+    .map_err(|error| {
+        let report = *fields.refuse(error.field(), error.code(), error.to_string());
+        let help = Report::from(error).help;
+        Box::new(Report { help, ..report })
+    })?;
+    fields.finish()?;
+    let mut hints = call.session.hints.borrow_mut();
+    // A module's top level runs more than once.
+    if !hints.iter().any(|known| known.origin == hint.origin) {
+        hints.push(hint);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn fields(call: &Call<'_>) -> Outcome<Dynamic> {
+    let of = call.text(0)?;
+    let value = call.dynamic(1);
+    if !value.is_map() && !value.is_unit() {
+        // `dracut.overlay` is the field `overlay` of what `dracut` was given.
+        let (outer, field) = of.rsplit_once('.').unwrap_or((of.as_str(), "spec"));
+        let fields = Fields::of(call, outer, Map::new());
+        return Err(fields.wrong(field, "a map", &value));
+    }
+    let mut given = call.map(1)?;
+    let spec = call.map(2)?;
+    let fields = Fields::of(call, &of, given.clone());
+    for (name, kind) in &spec {
+        let kind = kind.clone().into_string().unwrap_or_default();
+        let (kind, optional) = match kind.strip_suffix('?') {
+            Some(kind) => (kind, true),
+            None => (kind.as_str(), false),
+        };
+        let value = fields.get(name);
+        let Some(value) = value else {
+            if optional {
+                given.insert(name.clone(), Dynamic::UNIT);
+                continue;
+            }
+            // Names that come later in the spec are known too.
+            for other in spec.keys() {
+                let _ = fields.get(other);
+            }
+            return Err(fields.missing(name));
+        };
+        match kind {
+            "string" => fields.text(name).map(drop)?,
+            "text" => fields.secret_text(name).map(drop)?,
+            "bool" => fields.bool(name).map(drop)?,
+            "array" => fields.array(name).map(drop)?,
+            "strings" => {
+                let list = fields.strings(name)?.unwrap_or_default();
+                let list: rhai::Array = list.into_iter().map(Dynamic::from).collect();
+                given.insert(name.clone(), list.into());
+            }
+            "number" if !value.is_int() => return Err(fields.wrong(name, "a number", &value)),
+            "map" if !value.is_map() => return Err(fields.wrong(name, "a map, `#{ … }`", &value)),
+            "number" | "map" | "any" => {}
+            other => {
+                return Err(call.report("wrong_type", format!("`fields` knows no type `{other}`")));
+            }
+        }
+    }
+    fields.finish()?;
+    Ok(given.into())
+}

@@ -1,0 +1,176 @@
+//! The built-ins: one registry, from which calls, checks before evaluation, "did you
+//! mean" and the reference all come.
+
+mod boot;
+mod capture;
+mod distros;
+mod export;
+mod facts;
+mod files;
+mod lint;
+mod messages;
+mod options;
+mod packages;
+mod revision;
+mod roots;
+mod run;
+mod signing;
+mod values;
+
+use std::any::TypeId;
+
+use rhai::{Dynamic, Engine};
+use serde::Serialize;
+
+use super::args::{Call, Outcome};
+use super::current::Seat;
+use super::error::Fault;
+use crate::diagnose::Report;
+
+pub use capture::{Asked, CaptureSlot};
+pub use options::check_given as check_given_options;
+pub use values::{ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Secret, is_marked, unmark};
+
+/// Who may call a built-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    Everyone,
+    /// Modules, of the stdlib or of a recipe's repository: it describes a root to the plan.
+    Modules,
+    /// Modules of the stdlib only: it looks at the host, or decides for every recipe.
+    Stdlib,
+}
+
+/// A function that recipes call.
+#[derive(Debug)]
+pub struct Builtin {
+    pub name: &'static str,
+    pub params: &'static [&'static str],
+    /// How many of the last parameters may be left out.
+    pub optional: usize,
+    pub access: Access,
+    /// `doc/NAME.md`, in the form that the reference takes apart: src/reference/form.rs.
+    pub doc: &'static str,
+    /// A script that runs as it is, or a module, where only those may call it; empty where
+    /// `doc` has one.
+    pub example: &'static str,
+    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+}
+
+impl Builtin {
+    pub fn takes(&self, arguments: usize) -> bool {
+        (self.params.len() - self.optional..=self.params.len()).contains(&arguments)
+    }
+
+    /// `install(root, packages, [opts])`
+    pub fn signature(&self) -> String {
+        format!("{}({})", self.name, self.parameters().join(", "))
+    }
+
+    /// `root.install(packages, [opts])`
+    pub fn method(&self) -> String {
+        let parameters = self.parameters();
+        match parameters.split_first() {
+            Some((first, rest)) => format!("{first}.{}({})", self.name, rest.join(", ")),
+            None => self.signature(),
+        }
+    }
+
+    /// The parameters, those in brackets that may be left out.
+    fn parameters(&self) -> Vec<String> {
+        let required = self.params.len() - self.optional;
+        self.params
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                if index < required {
+                    (*name).to_owned()
+                } else {
+                    format!("[{name}]")
+                }
+            })
+            .collect()
+    }
+}
+
+/// Built-ins of one kind, as the reference has them together.
+#[derive(Debug)]
+pub struct Family {
+    pub title: &'static str,
+    pub builtins: &'static [Builtin],
+}
+
+/// Every family, in the order of the reference.
+pub fn families() -> &'static [Family] {
+    const fn family(title: &'static str, builtins: &'static [Builtin]) -> Family {
+        Family { title, builtins }
+    }
+    static FAMILIES: &[Family] = &[
+        family("Options", options::BUILTINS),
+        family("Roots and packages", packages::BUILTINS),
+        family("Distros", distros::BUILTINS),
+        family("Signatures", signing::BUILTINS),
+        family("Branches", roots::BUILTINS),
+        family("Exports", export::BUILTINS),
+        family("Boots", boot::BUILTINS),
+        family("Commands", run::BUILTINS),
+        family("Files", files::BUILTINS),
+        family("Values of the build", capture::BUILTINS),
+        family("Messages, errors and arguments", messages::BUILTINS),
+        family("Lints", lint::BUILTINS),
+        family("Origin", revision::BUILTINS),
+        family("Facts", facts::BUILTINS),
+    ];
+    FAMILIES
+}
+
+/// Every built-in, family by family.
+pub fn all() -> &'static [&'static Builtin] {
+    use std::sync::LazyLock;
+    static ALL: LazyLock<Vec<&'static Builtin>> = LazyLock::new(|| {
+        let families = families().iter();
+        families.flat_map(|family| family.builtins).collect()
+    });
+    &ALL
+}
+
+/// Makes every built-in, and the types they give, known to the engine.
+pub fn register(engine: &mut Engine, seat: &Seat) {
+    values::register(engine, seat);
+    for &builtin in all() {
+        for arguments in builtin.params.len() - builtin.optional..=builtin.params.len() {
+            let seat = seat.clone();
+            let types = vec![TypeId::of::<Dynamic>(); arguments];
+            engine.register_raw_fn(builtin.name, types, move |context, args| {
+                // An array or a map may be the script's own variable: take a copy.
+                let args = args.iter().map(|arg| arg.flatten_clone()).collect();
+                let Some(session) = seat.session() else {
+                    let message = format!("`{}` is called outside of a recipe", builtin.name);
+                    return Err(Fault::raise(Report::new("script::no_session", message)));
+                };
+                let call = Call::new(&session, &context, builtin, args);
+                let outcome = match refused(&call) {
+                    Some(report) => Err(report),
+                    None => (builtin.run)(&call),
+                };
+                outcome.map_err(|report| Fault::raise(*report))
+            });
+        }
+    }
+}
+
+/// Why the built-in is not for whoever calls it.
+fn refused(call: &Call<'_>) -> Option<Box<Report>> {
+    let name = call.builtin.name;
+    let recipe = || call.session.plan.borrow().recipe.path == call.file();
+    let (code, whose) = match call.builtin.access {
+        Access::Stdlib if !call.is_from_stdlib() => ("stdlib_only", "modules of the stdlib"),
+        Access::Modules if recipe() => ("modules_only", "modules, such as a distro's"),
+        _ => return None,
+    };
+    let report = *call.report(code, format!("`{name}` is for {whose}"));
+    Some(Box::new(report.help(
+        "what a recipe needs of the host is an option of the recipe",
+    )))
+}

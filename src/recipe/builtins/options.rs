@@ -1,0 +1,316 @@
+//! `option`: the inputs of a recipe.
+
+use rhai::Dynamic;
+use serde_json::Value;
+
+use super::{Access, Builtin};
+use crate::diagnose::Report;
+use crate::plan::OptionValue;
+use crate::project;
+use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::session::Session;
+use crate::recipe::{nearest, patterns};
+
+pub static BUILTINS: &[Builtin] = &[Builtin {
+    name: "option",
+    params: &["name", "spec"],
+    optional: 1,
+    access: Access::Everyone,
+    doc: include_str!("doc/option.md"),
+    example: r#"let release = option("release", #{ default: "a", choices: ["a", "b"], help: "the release" });"#,
+    run: option,
+}];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Number,
+    Boolean,
+    List,
+}
+
+impl Kind {
+    fn words(self) -> &'static str {
+        match self {
+            Kind::Text => "a string",
+            Kind::Number => "a number",
+            Kind::Boolean => "`true` or `false`",
+            Kind::List => "a list, its items separated by commas",
+        }
+    }
+
+    fn of(value: &Dynamic) -> Option<Kind> {
+        if value.is_string() {
+            Some(Kind::Text)
+        } else if value.is_int() {
+            Some(Kind::Number)
+        } else if value.is_bool() {
+            Some(Kind::Boolean)
+        } else if value.is_array() {
+            Some(Kind::List)
+        } else {
+            None
+        }
+    }
+
+    fn parse(self, text: &str) -> Option<Value> {
+        match self {
+            Kind::Text => Some(text.into()),
+            Kind::Number => text.parse::<i64>().ok().map(Value::from),
+            Kind::Boolean => match text {
+                "true" | "yes" | "on" | "1" => Some(true.into()),
+                "false" | "no" | "off" | "0" => Some(false.into()),
+                _ => None,
+            },
+            Kind::List => {
+                let items = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty());
+                Some(items.map(Value::from).collect())
+            }
+        }
+    }
+}
+
+fn option(call: &Call<'_>) -> Outcome<Dynamic> {
+    let name = call.text(0)?;
+    let fields = call.fields(1)?;
+    let default = fields.get("default");
+    let choices = fields.array("choices")?.unwrap_or_default();
+    let help = fields.text("help")?.unwrap_or_default();
+    let pattern = fields.text("pattern")?;
+    let kind = kind(&fields, default.as_ref(), &choices)?;
+    let pattern = pattern
+        .map(|pattern| {
+            fields.pattern("pattern", &pattern)?;
+            patterns::compiled(&format!("^(?:{pattern})$"))
+                .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))
+        })
+        .transpose()?;
+    let choices: Vec<Value> = choices
+        .iter()
+        .map(to_json)
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            fields.refuse(
+                "choices",
+                "wrong_type",
+                "`choices` of `option` has to be an array of strings, numbers or booleans",
+            )
+        })?;
+    if call
+        .session
+        .plan
+        .borrow()
+        .options
+        .iter()
+        .any(|o| o.name == name)
+    {
+        let report = call.refuse(
+            0,
+            "duplicate",
+            format!("the option `{name}` is declared twice"),
+        );
+        return Err(Box::new(
+            report.help("declare it once, and keep its value in a variable"),
+        ));
+    }
+    let default = default.as_ref().and_then(to_json);
+    // Of a list, every item is one of the choices.
+    let is_choice = |value: &Value| match value {
+        Value::Array(items) => items.iter().all(|item| choices.contains(item)),
+        value => choices.contains(value),
+    };
+    if let Some(default) = &default
+        && !choices.is_empty()
+        && !is_choice(default)
+    {
+        let words: Vec<String> = choices.iter().map(plain).collect();
+        let report = fields.refuse(
+            "default",
+            "bad_option",
+            format!("the default of `{name}` is not one of its choices"),
+        );
+        return Err(Box::new(
+            report.help(format!("the choices are {}", words.join(", "))),
+        ));
+    }
+    fields.finish()?;
+
+    // It is declared whatever is wrong with its value.
+    let place = call.session.plan.borrow().options.len();
+    call.session.plan.borrow_mut().options.push(OptionValue {
+        name: name.clone(),
+        value: default.clone().unwrap_or_default(),
+        given: false,
+        from: None,
+        help: help.clone(),
+        choices: choices.clone(),
+    });
+    let given = given(call.session, &name);
+    call.session.taken.borrow_mut().insert(name.clone());
+    let recipe = call.session.plan.borrow().recipe.path.clone();
+    let policy = &call.session.settings.project;
+    let of_site = match given {
+        Some(_) => None,
+        None => policy.option(recipe.as_ref(), &name).map(str::to_owned),
+    };
+    let value = match (given.as_ref().or(of_site.as_ref()), default) {
+        (Some(text), _) => {
+            let checked = kind
+                .parse(text)
+                .ok_or_else(|| bad_value(call, &name, text, format!("it wants {}", kind.words())))
+                .and_then(|value| {
+                    check_value(call, &name, text, &value, &choices, pattern.as_ref())?;
+                    Ok(value)
+                });
+            checked.map_err(|report| match of_site {
+                Some(_) => {
+                    Box::new(report.help("the value stands in `[options]` of rootwright.toml"))
+                }
+                None => report,
+            })?
+        }
+        (None, Some(default)) => default,
+        (None, None) => {
+            let report = call.report(
+                "option_missing",
+                format!("the recipe needs the option `{name}`"),
+            );
+            let words = if help.is_empty() {
+                kind.words()
+            } else {
+                help.as_str()
+            };
+            return Err(Box::new(report.help(format!("say `-o {name}=…`: {words}"))));
+        }
+    };
+    let dynamic = rhai::serde::to_dynamic(&value).unwrap_or(Dynamic::UNIT);
+    if let Some(option) = call.session.plan.borrow_mut().options.get_mut(place) {
+        option.value = value;
+        option.given = given.is_some();
+        option.from = of_site.map(|_| project::FILE.to_owned());
+    }
+    Ok(dynamic)
+}
+
+fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Outcome<Kind> {
+    let named = fields.text("type")?;
+    let found = match (named.as_deref(), default.or(choices.first())) {
+        (Some("string"), _) => Some(Kind::Text),
+        (Some("number"), _) => Some(Kind::Number),
+        (Some("boolean"), _) => Some(Kind::Boolean),
+        (Some("list"), _) => Some(Kind::List),
+        (Some(other), _) => {
+            let message = format!("`{other}` is no type of an option");
+            let report = fields.refuse("type", "bad_option", message);
+            return Err(Box::new(
+                report.help("the types are `string`, `number`, `boolean` and `list`"),
+            ));
+        }
+        (None, Some(value)) => Kind::of(value),
+        (None, None) => Some(Kind::Text),
+    };
+    found.ok_or_else(|| {
+        let given = default.cloned().unwrap_or_default();
+        let wanted = "a string, a number, a boolean or a list";
+        let report = *fields.wrong("default", wanted, &given);
+        Box::new(report.help("what belongs together is an option for each value"))
+    })
+}
+
+fn check_value(
+    call: &Call<'_>,
+    name: &str,
+    text: &str,
+    value: &Value,
+    choices: &[Value],
+    pattern: Option<&regex::Regex>,
+) -> Outcome<()> {
+    let items: Vec<&Value> = match value {
+        Value::Array(items) => items.iter().collect(),
+        value => vec![value],
+    };
+    if !choices.is_empty() && !items.iter().all(|item| choices.contains(item)) {
+        let words: Vec<String> = choices.iter().map(plain).collect();
+        let mut report = *bad_value(
+            call,
+            name,
+            text,
+            format!("it is one of {}", words.join(", ")),
+        );
+        if let Some(near) = nearest(text, words.iter().map(String::as_str)) {
+            report = report.help(format!("did you mean `-o {name}={near}`?"));
+        }
+        return Err(Box::new(report));
+    }
+    if let Some(pattern) = pattern
+        && !items.iter().all(|item| pattern.is_match(&plain(item)))
+    {
+        let shown = pattern
+            .as_str()
+            .trim_start_matches("^(?:")
+            .trim_end_matches(")$");
+        return Err(bad_value(
+            call,
+            name,
+            text,
+            format!("it has to match `{shown}`"),
+        ));
+    }
+    Ok(())
+}
+
+fn bad_value(call: &Call<'_>, name: &str, text: &str, why: String) -> Box<Report> {
+    Box::new(
+        call.report(
+            "bad_option_value",
+            format!("`{text}` is no value of the option `{name}`"),
+        )
+        .help(why),
+    )
+}
+
+fn given(session: &Session, name: &str) -> Option<String> {
+    let options = &session.settings.options;
+    let found = options.iter().rev().find(|(given, _)| given == name);
+    found.map(|(_, value)| value.clone())
+}
+
+fn to_json(value: &Dynamic) -> Option<Value> {
+    rhai::serde::from_dynamic::<Value>(value).ok()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Refuses options that were given and that the recipe never declared.
+pub fn check_given(session: &Session) -> Outcome<()> {
+    let taken = session.taken.borrow();
+    let Some((unknown, _)) = session
+        .settings
+        .options
+        .iter()
+        .find(|(name, _)| !taken.contains(name))
+    else {
+        return Ok(());
+    };
+    let report = Report::new(
+        "script::unknown_option",
+        format!("the recipe has no option `{unknown}`"),
+    );
+    let report = match nearest(unknown, taken.iter().map(String::as_str)) {
+        Some(near) => report.help(format!("did you mean `{near}`?")),
+        None if taken.is_empty() => report.help("it declares no options"),
+        None => {
+            let names: Vec<&str> = taken.iter().map(String::as_str).collect();
+            report.help(format!("it has {}", names.join(", ")))
+        }
+    };
+    Err(Box::new(report))
+}

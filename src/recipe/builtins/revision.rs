@@ -1,0 +1,134 @@
+//! Where a recipe comes from, and when: facts that do not differ between two builds of the
+//! same commit. What is read is noted in the plan as an input.
+
+use std::path::{Path, PathBuf};
+
+use rhai::Dynamic;
+
+use super::{Access, Builtin};
+use crate::plan::{Key, image};
+use crate::recipe::args::{Call, Outcome};
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "git_revision",
+        params: &[],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/git_revision.md"),
+        example: r#"log(`from ${git_revision() ?? "no repository"}`);"#,
+        run: git_revision,
+    },
+    Builtin {
+        name: "source_date",
+        params: &["format"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/source_date.md"),
+        example: r#"let version = source_date("%Y%m%d") ?? "undated";"#,
+        run: source_date,
+    },
+    Builtin {
+        name: "stable_uuid",
+        params: &["name"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/stable_uuid.md"),
+        example: r#"let id = stable_uuid("example.org/node-root");"#,
+        run: stable_uuid,
+    },
+];
+
+fn git_revision(call: &Call<'_>) -> Outcome<Dynamic> {
+    let settings = &call.session.settings;
+    // Tests evaluate for a host that has no files.
+    if settings.host.root != Path::new("/") {
+        return Ok(Dynamic::UNIT);
+    }
+    let folder = &call.session.recipe_dir;
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    let found = folder.ancestors().find_map(revision);
+    let shown = found.clone().unwrap_or_else(|| "absent".to_owned());
+    call.session.input("git revision", shown);
+    Ok(found.map_or(Dynamic::UNIT, Dynamic::from))
+}
+
+/// The commit of the work tree that `folder` is the top of; see gitrepository-layout(5).
+fn revision(folder: &Path) -> Option<String> {
+    let dot_git = folder.join(".git");
+    let git = if dot_git.is_dir() {
+        dot_git
+    } else {
+        // A further work tree, or a submodule.
+        let link = small_text(&dot_git)?;
+        folder.join(link.trim().strip_prefix("gitdir: ")?)
+    };
+    let head = small_text(&git.join("HEAD"))?;
+    let head = head.trim();
+    let Some(name) = head.strip_prefix("ref: ") else {
+        return commit(head);
+    };
+    let common = small_text(&git.join("commondir"));
+    let common = common.map_or_else(|| git.clone(), |path| git.join(path.trim()));
+    let plain = name.split('/').all(|part| !part.is_empty() && part != "..");
+    let own = [&git, &common].into_iter().filter(|_| plain);
+    let loose = own.filter_map(|folder| small_text(&folder.join(name)));
+    if let Some(found) = loose.filter_map(|text| commit(text.trim())).next() {
+        return Some(found);
+    }
+    let packed = small_text(&common.join("packed-refs"))?;
+    let mut lines = packed.lines().filter_map(|line| line.split_once(' '));
+    lines
+        .find(|(_, found)| *found == name)
+        .and_then(|(digits, _)| commit(digits))
+}
+
+fn commit(text: &str) -> Option<String> {
+    let known = [40, 64].contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    known.then(|| text.to_owned())
+}
+
+/// Bytes of git's own little files that are read; lists of references can be long.
+const MOST_BYTES: u64 = 16 << 20;
+
+fn small_text(path: &PathBuf) -> Option<String> {
+    let small = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= MOST_BYTES);
+    std::fs::read_to_string(path).ok().filter(|_| small)
+}
+
+/// The environment's `SOURCE_DATE_EPOCH`, seconds since 1970, as an input of the plan.
+pub fn source_date_epoch(call: &Call<'_>) -> Outcome<Option<u64>> {
+    let given = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let Some(given) = given.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    call.session.input("SOURCE_DATE_EPOCH", given.clone());
+    given.parse().map(Some).map_err(|_| {
+        let message = format!("the environment's SOURCE_DATE_EPOCH is no number: `{given}`");
+        let report = call.report("source_date_epoch", message);
+        Box::new(report.help("it holds seconds since 1970"))
+    })
+}
+
+fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
+    let format = call.text(0)?;
+    let epoch = source_date_epoch(call)?;
+    // A format that is wrong is so whether there is a date or not.
+    let seconds = i64::try_from(epoch.unwrap_or_default()).unwrap_or(i64::MAX);
+    let date = jiff::Timestamp::from_second(seconds).map_err(|_| {
+        let message = format!("the environment's SOURCE_DATE_EPOCH is no date: `{seconds}`");
+        let report = call.report("source_date_epoch", message);
+        Box::new(report.help("it holds seconds since 1970"))
+    })?;
+    let text = jiff::fmt::strtime::format(&format, date).map_err(|error| {
+        let message = format!("`{format}` is no format of a date: {error}");
+        let report = call.refuse(0, "date_format", message);
+        Box::new(report.help("as of strftime(3): `%Y-%m-%d`"))
+    })?;
+    Ok(epoch.map_or(Dynamic::UNIT, |_| text.into()))
+}
+
+fn stable_uuid(call: &Call<'_>) -> Outcome<Dynamic> {
+    let key = Key::of(&[b"stable uuid", call.text(0)?.as_bytes()]);
+    Ok(image::uuid_of(&key).into())
+}

@@ -1,0 +1,279 @@
+//! Roots beyond their bootstrap: branches, and the archives that their packages are from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rhai::Dynamic;
+
+use super::{Access, Builtin, RootRef};
+use crate::diagnose::{Frame, Span};
+use crate::plan::{Archive, Base, Check, Op, Root, Step, Want};
+use crate::recipe::args::{Call, Outcome};
+use crate::recipe::session::STDLIB;
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "fork",
+        params: &["root", "name"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/fork.md"),
+        example: r#"let base = bootstrap(#{ distro: "debian", release: "bookworm" });
+for role in ["web", "db"] {
+    let node = base.fork(role);
+    node.write_file("/etc/role", role + "\n");
+}"#,
+        run: fork,
+    },
+    Builtin {
+        name: "archive",
+        params: &["root", "archive"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/archive.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.archive(#{
+    name: "tools",
+    url: "http://mirror.example.org/tools/InRelease",
+    state: "^ [0-9a-f]{64} +[0-9]+ main/binary-amd64/Packages$",
+    date: "(?m)^Date: (.+)$",
+});"#,
+        run: archive,
+    },
+    Builtin {
+        name: "uses_archives",
+        params: &["root"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/uses_archives.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.uses_archives();"#,
+        run: uses_archives,
+    },
+    Builtin {
+        name: "check_before",
+        params: &["root", "check"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/check_before.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.check_before(#{ about: "the licence server", argv: ["ping", "-c", "1", "192.0.2.1"] });"#,
+        run: check_before,
+    },
+    Builtin {
+        name: "wanted",
+        params: &["root", "names"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/wanted.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.wanted(["openssh-server"]);"#,
+        run: wanted,
+    },
+];
+
+fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let name = call.text(1)?;
+    if call.session.step_is_open() {
+        return Err(call.report(
+            "fork_in_step",
+            "`fork` cannot be called inside of another built-in",
+        ));
+    }
+    let mut plan = call.session.plan.borrow_mut();
+    let id = plan.roots.len();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || !name.chars().all(plain) {
+        let report = call.refuse(1, "root_name", format!("`{name}` is no name for a root"));
+        return Err(Box::new(
+            report.help("a name has letters, digits, `.`, `_` and `-`"),
+        ));
+    }
+    if plan.roots.iter().any(|root| root.name == name) {
+        let message = format!("there is a root of the name `{name}` already");
+        let report = call.refuse(1, "root_name", message);
+        return Err(Box::new(report.help("give the branch a name of its own")));
+    }
+    let Some(base) = plan.root(root).cloned() else {
+        return Err(call.report("root_name", "the root of this branch is gone"));
+    };
+    let after_step = plan.steps.len();
+    plan.roots.push(Root {
+        id,
+        name,
+        base: Some(Base { root, after_step }),
+        ..base
+    });
+    // What modules know of the base holds for the branch, and its archives are its own.
+    let archives: Vec<Archive> = plan
+        .archives
+        .iter()
+        .filter(|archive| archive.root == root)
+        .map(|archive| Archive {
+            root: id,
+            ..archive.clone()
+        })
+        .collect();
+    plan.archives.extend(archives);
+    let mut facts = call.session.facts.borrow_mut();
+    let inherited: Vec<_> = facts
+        .iter()
+        .filter(|((of, _), _)| *of == root)
+        .map(|((_, name), value)| ((id, name.clone()), value.clone()))
+        .collect();
+    facts.extend(inherited);
+    Ok(Dynamic::from(RootRef { id }))
+}
+
+fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(1)?;
+    let archive = Archive {
+        root,
+        name: fields.required_text("name")?,
+        url: fields.required_text("url")?,
+        state: fields.required_text("state")?,
+        date: fields.required_text("date")?,
+        proxy: fields.text("proxy")?,
+    };
+    fields.finish()?;
+    let mut plan = call.session.plan.borrow_mut();
+    if !plan.archives.contains(&archive) {
+        plan.archives.push(archive);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    super::run::may_use_the_host(call, "wants a check, which is a command of the host")?;
+    let fields = call.fields(1)?;
+    let mut env = BTreeMap::new();
+    for (name, value) in fields.texts("env")? {
+        // A secret is no business of a check.
+        if let Some(value) = value.plain() {
+            env.insert(name, value.into_owned());
+        }
+    }
+    let argv = fields.strings("argv")?;
+    let check = Check {
+        root,
+        about: fields.required_text("about")?,
+        argv: argv.ok_or_else(|| fields.missing("argv"))?,
+        env,
+        sources: fields.strings("sources")?.unwrap_or_default(),
+        wants: Vec::new(),
+        calls: call.chain(),
+    };
+    fields.finish()?;
+    call.session.plan.borrow_mut().checks.push(check);
+    Ok(Dynamic::UNIT)
+}
+
+fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let names = call.strings(1)?;
+    // What modules of the stdlib call on the way is of no interest to who made a mistake.
+    let calls: Vec<Frame> = call
+        .chain()
+        .into_iter()
+        .take_while(|frame| !frame.span.file.starts_with(STDLIB))
+        .collect();
+    let mut plan = call.session.plan.borrow_mut();
+    // A branch's packages come from where its base's do.
+    let mut lineage = vec![root];
+    while let Some(base) = lineage
+        .last()
+        .and_then(|id| plan.root(*id)?.base.as_ref())
+        .map(|base| base.root)
+        .filter(|base| !lineage.contains(base))
+    {
+        lineage.push(base);
+    }
+    let earlier: Vec<Step> = plan
+        .steps
+        .split_last()
+        .map(|(_, earlier)| earlier)
+        .unwrap_or_default()
+        .iter()
+        .filter(|step| step.root.is_some_and(|root| lineage.contains(&root)))
+        .cloned()
+        .collect();
+    for check in plan
+        .checks
+        .iter_mut()
+        .filter(|check| !check.sources.is_empty() && lineage.contains(&check.root))
+    {
+        let after = earlier
+            .iter()
+            .find(|step| may_add_sources(step, &check.sources))
+            .map(|step| step.number);
+        for name in &names {
+            if !check.wants.iter().any(|want| want.name == *name) {
+                check.wants.push(Want {
+                    name: name.clone(),
+                    calls: calls.clone(),
+                    after,
+                    literal: calls
+                        .last()
+                        .and_then(|frame| literal(call, &frame.span, name)),
+                });
+            }
+        }
+    }
+    Ok(Dynamic::UNIT)
+}
+
+/// Whether a step of the recipe's own may have added sources of packages: a command can do
+/// anything, a file tells by its path.
+fn may_add_sources(step: &Step, sources: &[String]) -> bool {
+    let commands = ["nspawn_run", "host_run", "nspawn_boot"];
+    commands.contains(&step.call.as_str())
+        || step.actions.iter().any(|action| {
+            let path = match &action.op {
+                Op::WriteFile(file) => &file.path,
+                Op::AppendFile(file) => &file.path,
+                Op::EditFile(file) => &file.path,
+                Op::CopyIn(copy) => &copy.path,
+                Op::Fetch(fetch) => &fetch.path,
+                Op::Symlink(link) => &link.path,
+                Op::MovePath(path) => &path.to,
+                _ => return false,
+            };
+            // A tree that is copied to a folder above may bring one.
+            let below = |a: &str, b: &str| Path::new(a).starts_with(b);
+            step.call != "bootstrap"
+                && sources
+                    .iter()
+                    .any(|source| below(path, source) || below(source, path))
+        })
+}
+
+/// Where `name` stands as a string, in the call at `span` or after it.
+fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
+    let scan = call.session.scan(&span.file)?;
+    let start = scan.byte_at(span.start)?;
+    let at = start + scan.text.get(start..)?.find(&format!("\"{name}\""))?;
+    Some(scan.span(&span.file, &(at..at + name.len() + 2)))
+}
+
+fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let mut plan = call.session.plan.borrow_mut();
+    let places: Vec<usize> = plan
+        .archives
+        .iter()
+        .enumerate()
+        .filter(|(_, archive)| archive.root == root)
+        .map(|(place, _)| place)
+        .collect();
+    if call.session.step_is_open()
+        && let Some(step) = plan.steps.last_mut()
+    {
+        step.archives.extend(places);
+        step.archives.sort_unstable();
+        step.archives.dedup();
+    }
+    Ok(Dynamic::UNIT)
+}

@@ -1,0 +1,247 @@
+//! What packages are checked with before they are installed.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use rhai::{Dynamic, Map};
+
+use super::{Access, Builtin};
+use crate::plan::{KEYRINGS, Keyring, Unsigned};
+use crate::project::Grant;
+use crate::recipe::args::{Call, Fields, Outcome, as_strings};
+use crate::recipe::library_modules;
+
+pub static BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "keyring",
+        params: &["root", "spec"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/keyring.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+let path = root.keyring(#{
+    name: "tools", about: "the packages of packages.example.org",
+    fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"], files: ["/usr/share/keyrings/tools.gpg"],
+});"#,
+        run: keyring,
+    },
+    Builtin {
+        name: "unsigned",
+        params: &["root", "what", "why"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/unsigned.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.unsigned("the repository tools", "it is built on this machine");"#,
+        run: unsigned,
+    },
+];
+
+/// Digits of a digest in a keyring's name: enough to tell sets of keys apart.
+const NAME_DIGITS: usize = 12;
+
+fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let fields = call.fields(1)?;
+    let name = fields.required_text("name")?;
+    let about = fields.required_text("about")?;
+    let mut fingerprints = Vec::new();
+    for given in fields.strings("fingerprints")?.unwrap_or_default() {
+        fingerprints.push(fingerprint(call, &given)?);
+    }
+    fingerprints.sort();
+    fingerprints.dedup();
+    let mut files = Vec::new();
+    let mut contents = Vec::new();
+    for file in fields.strings("files")?.unwrap_or_default() {
+        let (path, digest) = source(call, &file)?;
+        files.push(path);
+        contents.push(digest);
+    }
+    let fetch = commands(call, &fields)?;
+    contents.extend(fields.text("digest")?);
+    let armor = fields.bool("armor")?.unwrap_or(false);
+    let packages = texts(&fields, "packages")?;
+    fields.finish()?;
+    // Without fingerprints, what the file holds is all that tells which keys are meant.
+    let decides = match fingerprints.is_empty() {
+        true => contents,
+        false => fingerprints.clone(),
+    };
+    if decides.is_empty() {
+        let report = call.report("keyring", format!("the keyring `{name}` has no keys"));
+        return Err(Box::new(report.help("give `fingerprints`, or `files`")));
+    }
+    let digest = blake3::hash(format!("{decides:?} {armor}").as_bytes()).to_hex();
+    let digest = digest.get(..NAME_DIGITS).unwrap_or_default();
+    let ending = if armor { "asc" } else { "gpg" };
+    let path = format!("{KEYRINGS}/{name}-{digest}.{ending}");
+    let keyring = Keyring {
+        root,
+        path: path.clone(),
+        about,
+        fingerprints,
+        files,
+        fetch,
+        armor,
+        packages,
+        calls: call.chain(),
+    };
+    let mut plan = call.session.plan.borrow_mut();
+    match plan.keyrings.iter_mut().find(|known| known.path == path) {
+        // The same keys, sought in other places as well.
+        Some(known) => {
+            for file in keyring.files {
+                if !known.files.contains(&file) {
+                    known.files.push(file);
+                }
+            }
+            for command in keyring.fetch {
+                if !known.fetch.contains(&command) {
+                    known.fetch.push(command);
+                }
+            }
+        }
+        None => plan.keyrings.push(keyring),
+    }
+    Ok(path.into())
+}
+
+/// The digits of a whole fingerprint.
+fn fingerprint(call: &Call<'_>, given: &str) -> Outcome<String> {
+    let digits: String = given
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_ascii_uppercase())
+        .collect();
+    let digits = digits.strip_prefix("0X").unwrap_or(&digits);
+    let whole = matches!(digits.len(), 40 | 64) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if whole {
+        return Ok(digits.to_owned());
+    }
+    let message = format!("`{}` is no fingerprint of a key", given.escape_debug());
+    let report = asked(call).refuse("fingerprints", "fingerprint", message);
+    Err(Box::new(report.help(
+        "a fingerprint has 40 hexadecimal digits, as `gpg --show-keys FILE` prints them; a shorter number can be forged",
+    )))
+}
+
+/// The fields of whoever asks, for the place of an error: the recipe's own call.
+fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
+    Fields::of(call, "keyring", Map::new())
+}
+
+/// A file that may hold keys: its path on the host, and its digest.
+fn source(call: &Call<'_>, name: &str) -> Outcome<(String, String)> {
+    let path = Path::new(name);
+    let absolute = path.is_absolute();
+    if absolute {
+        call.granted(&Grant::HostRun, "wants a file of the host as a keyring")?;
+    }
+    let place = match absolute {
+        true => {
+            let parts = path.components();
+            let below: PathBuf = parts
+                .filter(|part| matches!(part, Component::Normal(_)))
+                .collect();
+            call.session.settings.host.root.join(below)
+        }
+        false => in_repository(call, name)?,
+    };
+    let digest = match fs_err::read(&place) {
+        Ok(bytes) => blake3::hash(&bytes).to_hex().to_string(),
+        Err(_) if absolute => "absent".to_owned(),
+        Err(error) => {
+            let why = error.kind() == std::io::ErrorKind::NotFound;
+            let why = match why {
+                true => "there is no such file in the recipe's repository".to_owned(),
+                false => error.to_string(),
+            };
+            let message = format!("the keyring `{name}` cannot be read: {why}");
+            let report = asked(call).refuse("keyring", "keyring_file", message);
+            return Err(Box::new(report.help(
+                "the path is taken from the recipe's folder; one that starts with `/` is the host's",
+            )));
+        }
+    };
+    let shown = match absolute {
+        true => name.to_owned(),
+        false => {
+            let input = format!("file {}", place.display());
+            call.session.input(input, digest.clone());
+            let whole = std::path::absolute(&place).unwrap_or(place);
+            whole.display().to_string()
+        }
+    };
+    Ok((shown, digest))
+}
+
+fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
+    let parts = Path::new(name).components();
+    let mut parts = parts.filter(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
+    if parts.next().is_some() {
+        let message = format!("`{name}` is outside of the recipe's repository");
+        return Err(asked(call).refuse("keyring", "keyring_file", message));
+    }
+    match library_modules::library_of(&call.author_file()) {
+        // A library's keys are its own files.
+        Some(_) => Ok(library_modules::folders(call.session, &call.author_file())?
+            .0
+            .join(name)),
+        None => Ok(call.session.recipe_dir.join(name)),
+    }
+}
+
+fn commands(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Vec<String>>> {
+    let mut commands = Vec::new();
+    for item in fields.array("fetch")?.unwrap_or_default() {
+        let argv = as_strings(&item).filter(|argv| !argv.is_empty());
+        let Some(argv) = argv else {
+            return Err(fields.wrong("fetch", "an array of commands", &item));
+        };
+        commands.push(argv);
+    }
+    if !commands.is_empty() {
+        super::run::may_use_the_host(
+            call,
+            "wants a keyring's `fetch`, which runs commands of the host",
+        )?;
+    }
+    Ok(commands)
+}
+
+/// A map of strings that holds no secrets.
+pub fn texts(fields: &Fields<'_>, name: &str) -> Outcome<BTreeMap<String, String>> {
+    let texts = fields.texts(name)?;
+    let plain = |(key, text): (String, crate::plan::Text)| Some((key, text.plain()?.into_owned()));
+    Ok(texts.into_iter().filter_map(plain).collect())
+}
+
+fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let what = call.text(1)?;
+    let why = call.text(2)?;
+    if why.trim().is_empty() {
+        let message = "`allow_unsigned` does not say why";
+        let report = asked(call).refuse("allow_unsigned", "unsigned", message);
+        return Err(Box::new(report.help(
+            "say why this may be installed unchecked: `allow_unsigned: \"built on this machine\"`; the plan shows it",
+        )));
+    }
+    let wants = "wants packages that nobody has signed";
+    call.granted(&Grant::Unsigned, wants)?;
+    let unsigned = Unsigned {
+        root,
+        what,
+        why,
+        calls: call.chain(),
+    };
+    let mut plan = call.session.plan.borrow_mut();
+    let known = plan.unsigned.iter().any(|known| {
+        (known.root, &known.what, &known.why) == (unsigned.root, &unsigned.what, &unsigned.why)
+    });
+    if !known {
+        plan.unsigned.push(unsigned);
+    }
+    Ok(Dynamic::UNIT)
+}

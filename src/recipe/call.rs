@@ -1,0 +1,446 @@
+//! One call of a built-in: its positional arguments, its place, and what is wrong with it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Map, NativeCallContext};
+
+use super::args::{Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_secret};
+use super::builtins::{Builtin, ExportRef, Fetched, RootRef};
+use super::library_modules;
+use super::session::{STDLIB, Session};
+use super::spans::{self, Located, Step};
+use super::type_help::cure;
+use super::type_names::type_words;
+use crate::diagnose::{Frame, Report, Span};
+use crate::plan::{Asked, Export, RootId, Text};
+use crate::project::Grant;
+
+/// A failure of a built-in; boxed, since reports are large and failures rare.
+pub type Outcome<T> = Result<T, Box<Report>>;
+
+/// One call of a built-in.
+pub struct Call<'a> {
+    pub session: &'a Rc<Session>,
+    pub context: &'a NativeCallContext<'a>,
+    pub builtin: &'static Builtin,
+    pub args: Vec<Dynamic>,
+    chain: RefCell<Option<Vec<Frame>>>,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(
+        session: &'a Rc<Session>,
+        context: &'a NativeCallContext<'a>,
+        builtin: &'static Builtin,
+        args: Vec<Dynamic>,
+    ) -> Self {
+        Call {
+            session,
+            context,
+            builtin,
+            args,
+            chain: RefCell::new(None),
+        }
+    }
+
+    /// The calls from the recipe to this one.
+    pub fn chain(&self) -> Vec<Frame> {
+        self.chain
+            .borrow_mut()
+            .get_or_insert_with(|| self.session.chain(self.context))
+            .clone()
+    }
+
+    /// Whether the stdlib makes the call.
+    pub fn is_from_stdlib(&self) -> bool {
+        self.chain()
+            .last()
+            .is_some_and(|frame| frame.span.file.starts_with(STDLIB))
+    }
+
+    /// The file that the call stands in.
+    pub fn file(&self) -> String {
+        self.chain()
+            .last()
+            .map(|frame| frame.span.file.clone())
+            .unwrap_or_default()
+    }
+
+    /// The file whose author names things to this call: a module of the stdlib passes on what
+    /// its caller has named.
+    pub fn author_file(&self) -> String {
+        let chain = self.chain();
+        let mut files = chain.iter().rev().map(|frame| &frame.span.file);
+        let own = files.find(|file| !file.starts_with(STDLIB));
+        own.cloned().unwrap_or_else(|| self.file())
+    }
+
+    /// Refuses the call where a library leads to it that has no grant for what it does, and
+    /// notes in the plan who makes use of the grant. `wants` says what that is: `wants to
+    /// run a command of the host`. The calls of a recipe itself, and of its repository's own
+    /// modules, pass.
+    pub fn granted(&self, grant: &Grant, wants: &str) -> Outcome<()> {
+        let chain = self.chain();
+        for name in library_modules::libraries_in(&chain) {
+            let known = &self.session.settings.project.libraries;
+            let granted = known
+                .get(&name)
+                .is_some_and(|library| library.entry.grants.iter().any(|has| has.covers(grant)));
+            if !granted {
+                let message = format!("the library `{name}` {wants}, and has no grant for it");
+                let report = *self.report("library_grant", message);
+                return Err(Box::new(library_modules::refused(report, &name, grant)));
+            }
+            let asked = Asked {
+                grant: grant.to_string(),
+                calls: chain.clone(),
+            };
+            let mut plan = self.session.plan.borrow_mut();
+            let mut libraries = plan.libraries.iter_mut();
+            if let Some(library) = libraries.find(|library| library.name == name)
+                && !library.asked.contains(&asked)
+            {
+                library.asked.push(asked);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn report(&self, code: &str, message: impl Into<String>) -> Box<Report> {
+        Box::new(Report::new(format!("script::{code}"), message).trace(self.chain()))
+    }
+
+    /// An error about argument `index`, which is underlined.
+    pub fn refuse(&self, index: usize, code: &str, message: impl Into<String>) -> Box<Report> {
+        self.refuse_at(&[Step::Argument(index)], code, message)
+    }
+
+    /// An error about what `path` leads to, which is underlined where it is written.
+    pub fn refuse_at(&self, path: &[Step], code: &str, message: impl Into<String>) -> Box<Report> {
+        let report = *self.report(code, message);
+        Box::new(match self.place(path) {
+            Some((span, _)) => report.focus(Some(span)),
+            None => report,
+        })
+    }
+
+    /// The same, with words at the underlined place where all of `path` is written there.
+    pub fn labelled(&self, path: &[Step], code: &str, message: String, label: &str) -> Box<Report> {
+        let report = *self.report(code, message);
+        Box::new(match self.place(path) {
+            Some((span, true)) => report.focus(Some(span)).label(label),
+            Some((span, false)) => report.focus(Some(span)),
+            None => report,
+        })
+    }
+
+    /// Where `path` leads, and whether all of it is written there; `None` where the report
+    /// draws another file than the one that the call stands in.
+    fn place(&self, path: &[Step]) -> Option<(Span, bool)> {
+        let (file, located) = self.locate(path)?;
+        let scan = self.session.scan(&file)?;
+        Some((scan.span(&file, &located.range), located.complete))
+    }
+
+    /// What is written where `path` leads; `None` where it is computed elsewhere.
+    pub fn literal(&self, path: &[Step]) -> Option<String> {
+        let (file, located) = self.locate(path)?;
+        let scan = self.session.scan(&file)?;
+        located
+            .complete
+            .then(|| scan.text(&located.value).to_owned())
+    }
+
+    fn locate(&self, path: &[Step]) -> Option<(String, Located)> {
+        let chain = self.chain();
+        let (first, frame) = (chain.first()?, chain.last()?);
+        if frame.span.file != first.span.file {
+            return None;
+        }
+        let scan = self.session.scan(&frame.span.file)?;
+        let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
+        let located = spans::locate(&scan, &range, self.args.len(), path)?;
+        Some((frame.span.file.clone(), located))
+    }
+
+    /// How the call is written, in the style in which this one is.
+    fn signature(&self) -> String {
+        let method = self
+            .locate(&[Step::Argument(0)])
+            .is_some_and(|(file, first)| {
+                let scan = self.session.scan(&file);
+                // In the method style a `.` follows the first argument.
+                scan.is_some_and(|scan| scan.text(&(first.range.end..first.range.end + 1)) == ".")
+            });
+        if method {
+            format!("`{}`", self.builtin.method())
+        } else {
+            format!("`{}`", self.builtin.signature())
+        }
+    }
+
+    /// Whether argument `index` was given, and is not `()`.
+    pub fn has(&self, index: usize) -> bool {
+        self.args.get(index).is_some_and(|value| !value.is_unit())
+    }
+
+    fn arg(&self, index: usize) -> Dynamic {
+        self.args.get(index).cloned().unwrap_or(Dynamic::UNIT)
+    }
+
+    pub fn wrong(&self, index: usize, wanted: &str, given: &Dynamic) -> Box<Report> {
+        let name = self.builtin.params.get(index).unwrap_or(&"argument");
+        let path = [Step::Argument(index)];
+        let report = *self.wrong_value(self.builtin.name, name, &path, wanted, given);
+        Box::new(report.help(self.signature()))
+    }
+
+    /// An error about a value of the wrong type, in the field or parameter `name` of `of`.
+    pub fn wrong_value(
+        &self,
+        of: &str,
+        name: &str,
+        path: &[Step],
+        wanted: &str,
+        given: &Dynamic,
+    ) -> Box<Report> {
+        // In a list, the item that does not fit is what is wrong.
+        let items = given.clone().into_array().unwrap_or_default();
+        let is_list = wanted.starts_with("an array of strings");
+        let odd = items
+            .iter()
+            .enumerate()
+            .find(|(_, item)| is_list && as_plain(item).is_none());
+        let (path, given, whole) = match odd {
+            Some((index, item)) => {
+                let mut path = path.to_vec();
+                path.push(Step::Item(index));
+                (path, item, false)
+            }
+            None => (path.to_vec(), given, true),
+        };
+        if holds_secret(given) {
+            let message = format!("a secret cannot stand in `{name}` of `{of}`");
+            let report = self.labelled(&path, "secret_place", message, "this holds a secret");
+            return Box::new(report.help(
+                "it would show; a secret goes into the content of a file, or to a command with `env` or `stdin`",
+            ));
+        }
+        let kind = type_words(given.type_name());
+        let message = if whole {
+            format!("`{name}` of `{of}` has to be {wanted}, and is {kind}")
+        } else {
+            let number = items
+                .iter()
+                .take_while(|item| as_plain(item).is_some())
+                .count()
+                + 1;
+            format!("`{name}` of `{of}` has to be {wanted}, and item {number} is {kind}")
+        };
+        let report = *self.labelled(&path, "wrong_type", message, &format!("this is {kind}"));
+        if report
+            .trace
+            .iter()
+            .any(|frame| frame.function == "for_each")
+        {
+            return Box::new(report.help(
+                "`for_each` gives its closure the index, and the item as `this`; `for item in list { … }` is plainer",
+            ));
+        }
+        Box::new(match cure(name, wanted, given, whole) {
+            Some(cure) => report.help(cure),
+            None => report,
+        })
+    }
+
+    pub fn root(&self, index: usize) -> Outcome<RootId> {
+        let value = self.arg(index);
+        match value.clone().try_cast::<RootRef>() {
+            Some(root) => Ok(root.id),
+            None => Err(self.wrong(index, "a root", &value)),
+        }
+    }
+
+    /// The export, which is in the plan.
+    pub fn export(&self, index: usize) -> Outcome<(RootId, Export)> {
+        let value = self.arg(index);
+        let plan = self.session.plan.borrow();
+        let export = value.clone().try_cast::<ExportRef>();
+        let found = export.and_then(|export| {
+            let (step, export) = plan.export(&export.name)?;
+            Some((step.root?, export.clone()))
+        });
+        found.ok_or_else(|| {
+            let report = *self.wrong(0, "an export", &value);
+            Box::new(report.help("`export` gives one: `let nodes = root.export(#{ … });`"))
+        })
+    }
+
+    pub fn text(&self, index: usize) -> Outcome<String> {
+        let value = self.arg(index);
+        as_plain(&value).ok_or_else(|| self.wrong(index, "a string", &value))
+    }
+
+    /// A string that may hold secrets.
+    pub fn secret_text(&self, index: usize) -> Outcome<Text> {
+        let value = self.arg(index);
+        as_text(&value).ok_or_else(|| self.wrong(index, "a string", &value))
+    }
+
+    /// An array of strings, or one string.
+    pub fn strings(&self, index: usize) -> Outcome<Vec<String>> {
+        let value = self.arg(index);
+        as_strings(&value).ok_or_else(|| self.wrong(index, "an array of strings", &value))
+    }
+
+    pub fn array(&self, index: usize) -> Outcome<Array> {
+        let value = self.arg(index);
+        value
+            .clone()
+            .into_array()
+            .map_err(|_| self.wrong(index, "an array", &value))
+    }
+
+    pub fn dynamic(&self, index: usize) -> Dynamic {
+        self.arg(index)
+    }
+
+    pub fn fetched(&self, index: usize) -> Option<Fetched> {
+        self.arg(index).try_cast::<Fetched>()
+    }
+
+    pub fn map(&self, index: usize) -> Outcome<Map> {
+        let value = self.arg(index);
+        if value.is_unit() {
+            return Ok(Map::new());
+        }
+        value
+            .clone()
+            .try_cast::<Map>()
+            .ok_or_else(|| self.wrong(index, "a map", &value))
+    }
+
+    /// The named arguments in argument `index`; none where it was not given.
+    pub fn fields(&self, index: usize) -> Outcome<Fields<'_>> {
+        let base = vec![Step::Argument(index)];
+        Ok(Fields::at(self, self.builtin.name, self.map(index)?, base))
+    }
+
+    /// The maps of a list, or the one map, in argument `index`.
+    pub fn maps(&self, index: usize, form: &str) -> Outcome<Vec<Fields<'_>>> {
+        let value = self.arg(index);
+        let base = vec![Step::Argument(index)];
+        let name = self.builtin.params.get(index).unwrap_or(&"argument");
+        maps(self, (self.builtin.name, name), base, form, &value)
+    }
+
+    /// A command: an array of words, or a script for `/bin/sh`.
+    pub fn command(&self, index: usize) -> Outcome<Vec<String>> {
+        let value = self.arg(index);
+        let argv = as_command(&value)
+            .ok_or_else(|| self.wrong(index, "an array of strings or a script", &value))?;
+        self.check_argv(&argv, &[Step::Argument(index)])?;
+        Ok(argv)
+    }
+
+    pub fn check_argv(&self, argv: &[String], path: &[Step]) -> Outcome<()> {
+        if argv.first().is_none_or(String::is_empty) {
+            return Err(Box::new(
+                self.refuse_at(path, "empty_command", "the command is empty")
+                    .help("write `[\"program\", \"argument\"]`, or a script as one string"),
+            ));
+        }
+        if argv.iter().any(|word| word.contains('\0')) {
+            return Err(self.refuse_at(path, "nul", "a command cannot hold a NUL character"));
+        }
+        Ok(())
+    }
+
+    /// Permission bits: `0o644`, or `"0644"`.
+    pub fn mode(&self, index: usize) -> Outcome<u32> {
+        let value = self.arg(index);
+        let path = [Step::Argument(index)];
+        self.check_mode(&path, &value)?;
+        as_mode(&value).ok_or_else(|| self.wrong(index, "permission bits", &value))
+    }
+
+    /// Refuses `644`, which is another number than `0o644`.
+    pub fn check_mode(&self, path: &[Step], value: &Dynamic) -> Outcome<()> {
+        if !value.is_int() {
+            return Ok(());
+        }
+        let written = self.literal(path).unwrap_or_default();
+        let decimal = written.len() > 1
+            && !written.starts_with('0')
+            && written.chars().all(|c| c.is_ascii_digit());
+        if !decimal {
+            return Ok(());
+        }
+        let message = format!("`{written}` is a decimal number, and permission bits are octal");
+        let report = self.refuse_at(path, "decimal_mode", message);
+        Err(Box::new(report.help(format!("write `0o{written}`"))))
+    }
+
+    /// A path inside of the root: absolute, without NUL.
+    pub fn path(&self, index: usize) -> Outcome<String> {
+        let path = self.text(index)?;
+        self.check_path(&path, &[Step::Argument(index)])?;
+        Ok(path)
+    }
+
+    pub fn check_path(&self, path: &str, place: &[Step]) -> Outcome<()> {
+        if path.contains('\0') {
+            return Err(self.refuse_at(place, "nul", "a path cannot hold a NUL character"));
+        }
+        if path.starts_with('/') {
+            return Ok(());
+        }
+        let message = format!("`{}` does not start with `/`", path.escape_debug());
+        let report = *self.refuse_at(place, "relative_path", message);
+        let plan = self.session.plan.borrow();
+        let below = plan
+            .roots
+            .iter()
+            .find_map(|root| path.strip_prefix(&root.name).filter(|p| p.starts_with('/')));
+        Err(Box::new(if path.contains('\n') {
+            report.help(self.signature())
+        } else if let Some(below) = below {
+            report.help(format!(
+                "a path starts at the top of the root: write `{below}`"
+            ))
+        } else if let Some(below) = path.strip_prefix("~/") {
+            report.help(format!("write the home folder out: `/root/{below}`"))
+        } else {
+            report.help(format!("write `/{path}`"))
+        }))
+    }
+}
+
+/// The fields of each map of a list, or of the one map that stands for a list; `name` is
+/// the field or parameter of a function, after the function, and `form` how it is written.
+pub fn maps<'a>(
+    call: &'a Call<'a>,
+    name: (&str, &str),
+    base: Vec<Step>,
+    form: &str,
+    value: &Dynamic,
+) -> Outcome<Vec<Fields<'a>>> {
+    let items = match value.clone().into_array() {
+        Ok(items) => items,
+        Err(_) => vec![value.clone()],
+    };
+    let mut found = Vec::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let mut path = base.clone();
+        path.push(Step::Item(index));
+        let given = item.clone();
+        let Some(map) = item.try_cast::<Map>() else {
+            let report = *call.wrong_value(name.0, name.1, &path, "a map", &given);
+            let help = vec![format!("write `{form}`")];
+            return Err(Box::new(Report { help, ..report }));
+        };
+        found.push(Fields::at(call, name.1, map, path));
+    }
+    Ok(found)
+}

@@ -1,0 +1,54 @@
+//! What Rhai has and recipes have not: functions that wait, that end the evaluation
+//! without a word, or that say something where nobody hears it. Operators that would hide
+//! a mistake are errors too.
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
+
+use super::builtins::Secret;
+use super::error::Fault;
+use crate::diagnose::Report;
+
+/// Functions that recipes do not have, with the numbers of their parameters.
+pub const FUNCTIONS: &[(&str, &[usize])] = &[
+    // It would stop the evaluation past every limit.
+    ("sleep", &[1]),
+    // It would end the evaluation with half a plan, as a success.
+    ("exit", &[0, 1]),
+    // What they print is thrown away.
+    ("print", &[0, 1]),
+    ("debug", &[0, 1, 2]),
+];
+
+type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+
+fn not_there(name: &str) -> Box<EvalAltResult> {
+    Fault::raise(Report::new(
+        "script::unknown_function",
+        format!("there is no function `{name}`"),
+    )
+    .help("a recipe waits for nothing, and ends at its last line, by `return;` or with `fail(\"…\")`"))
+}
+
+/// Puts errors in the place of what recipes do not have. The analysis refuses written
+/// calls before; this holds for calls through function pointers.
+pub fn register(engine: &mut Engine) {
+    engine
+        .register_fn("sleep", |_: i64| -> Outcome { Err(not_there("sleep")) })
+        .register_fn("sleep", |_: f64| -> Outcome { Err(not_there("sleep")) })
+        .register_fn("exit", || -> Outcome { Err(not_there("exit")) })
+        .register_fn("exit", |_: Dynamic| -> Outcome { Err(not_there("exit")) });
+    for operator in ["==", "!=", "<", "<=", ">", ">="] {
+        engine
+            .register_fn(operator, |_: Secret, _: ImmutableString| compared())
+            .register_fn(operator, |_: ImmutableString, _: Secret| compared())
+            .register_fn(operator, |_: Secret, _: Secret| compared());
+    }
+}
+
+fn compared() -> Outcome {
+    Err(Fault::raise(
+        Report::new("script::secret_compared", "a secret cannot be compared").help(
+            "its value is not known while the plan is made; test it where it is used: in a script of `root.nspawn_run`, with `env`",
+        ),
+    ))
+}

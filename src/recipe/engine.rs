@@ -1,0 +1,255 @@
+//! The engine: set up in this one place, for every script alike.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::{Engine, OptimizationLevel, Scope, Token};
+
+use super::current::Seat;
+use super::session::{Kind, STDLIB, Session};
+use super::{
+    Evaluation, Failure, Settings, builtins, disabled, doc, error, limits, loader, signatures,
+    testing,
+};
+use crate::diagnose::{HintSet, Report};
+use crate::plan::{Plan, Recipe, SCHEMA_VERSION};
+
+/// Reserved words of Rhai that recipes use as names: named arguments read better so.
+const WORDS: &[&str] = &[
+    "default",
+    "package",
+    "with",
+    "match",
+    "new",
+    "use",
+    "module",
+    "case",
+    "static",
+    "shared",
+    "sync",
+    "async",
+    "spawn",
+    "thread",
+    "go",
+    "await",
+    "yield",
+    "public",
+    "protected",
+    "super",
+    "void",
+    "var",
+    "exit",
+];
+
+pub fn evaluate(
+    recipe: &Path,
+    settings: &Settings,
+    captures: builtins::CaptureSlot,
+) -> Result<Evaluation, Failure> {
+    let folder = match recipe.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("."),
+    };
+    let (mut session, name) = open(recipe, folder, settings)?;
+    session.captures = captures;
+    let session = Rc::new(session);
+    let result = with(&session, |engine| run(engine, &session, &name));
+    let sources = session.sources();
+    let hints: HintSet = session.hints.take();
+    match result {
+        Ok(()) => Ok(Evaluation {
+            plan: session.plan.replace(empty_plan("", "")),
+            sources,
+            hints,
+        }),
+        Err(reports) => Err(Failure {
+            reports,
+            sources,
+            hints,
+            options: session.plan.replace(empty_plan("", "")).options,
+        }),
+    }
+}
+
+/// A session that has read one script; `folder` stands for the repository where no
+/// configuration names one.
+fn open(script: &Path, folder: &Path, settings: &Settings) -> Result<(Session, String), Failure> {
+    let name = script.display().to_string();
+    let text = loader::read_script(script, &name).map_err(|report| Failure::of(*report))?;
+    let session = Session::new(
+        settings.clone(),
+        empty_plan(&name, &text),
+        folder.to_owned(),
+    );
+    session.add_source(&name, &text);
+    Ok((session, name))
+}
+
+/// Everything that is wrong with a module and what it imports, as far as it shows without
+/// evaluating.
+pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
+    let (session, name) = open(module, repository, settings)?;
+    let session = Rc::new(session);
+    with(&session, |engine| loader::compile(engine, &session, &name))
+        .map(|_| ())
+        .map_err(|reports| Failure {
+            reports,
+            sources: session.sources(),
+            hints: HintSet::default(),
+            options: Vec::new(),
+        })
+}
+
+/// The known causes that the stdlib has in `hints/`, beside those of the recipe's modules.
+pub fn known_failures(settings: &Settings) -> HintSet {
+    let stdlib = super::stdlib::Stdlib::new(settings.stdlib.clone());
+    let text: String = stdlib
+        .list("hints")
+        .iter()
+        .filter_map(|path| path.strip_prefix("hints/")?.strip_suffix(".rhai"))
+        .map(|name| format!("import \"hints/{name}\" as h_{name};\n"))
+        .collect();
+    let name = format!("{STDLIB}hints");
+    let session = Rc::new(Session::new(
+        settings.clone(),
+        empty_plan(&name, ""),
+        Path::new(".").to_owned(),
+    ));
+    session.add_source(&name, &text);
+    // A stdlib folder with a mistake in its hints still has the others.
+    let _ = with(&session, |engine| run(engine, &session, &name));
+    session.hints.take()
+}
+
+fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Report>> {
+    let ast = loader::compile(engine, session, name).map_err(once)?;
+    session
+        .below(Vec::new(), name, || {
+            engine.run_ast_with_scope(&mut Scope::new(), &ast)
+        })
+        .map_err(|error| vec![*error::report(session, *error, name, Vec::new())])?;
+    builtins::check_given_options(session).map_err(|report| vec![*report])
+}
+
+/// The same finding once: two imports may lead to one module.
+fn once(reports: Vec<Report>) -> Vec<Report> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut left = reports;
+    left.retain(|report| {
+        let place = report.place().map(ToString::to_string);
+        seen.insert((place, report.message.clone()))
+    });
+    left
+}
+
+pub fn empty_plan(name: &str, text: &str) -> Plan {
+    let (title, description) = doc::of(text);
+    Plan {
+        schema: SCHEMA_VERSION,
+        rootwright: env!("CARGO_PKG_VERSION").to_owned(),
+        recipe: Recipe {
+            path: name.to_owned(),
+            title,
+            description,
+        },
+        options: Vec::new(),
+        libraries: Vec::new(),
+        inputs: Vec::new(),
+        assumptions: Vec::new(),
+        messages: Vec::new(),
+        needs: Vec::new(),
+        checks: Vec::new(),
+        archives: Vec::new(),
+        keyrings: Vec::new(),
+        unsigned: Vec::new(),
+        roots: Vec::new(),
+        steps: Vec::new(),
+    }
+}
+
+/// An engine, and the seat that its functions find their session in.
+struct Interpreter {
+    engine: Engine,
+    seat: Seat,
+}
+
+thread_local! {
+    /// Engines that nothing runs in now, by what they are for.
+    static SPARE: RefCell<Vec<(Kind, Interpreter)>> = RefCell::default();
+}
+
+/// Lends an engine to a session. One that panics in `work` is not used again.
+pub fn with<T>(session: &Rc<Session>, work: impl FnOnce(&Engine) -> T) -> T {
+    let kind = session.kind();
+    let spare = SPARE.with_borrow_mut(|spare| {
+        let at = spare.iter().position(|(of, _)| *of == kind)?;
+        Some(spare.swap_remove(at).1)
+    });
+    let interpreter = spare.unwrap_or_else(|| build(kind));
+    interpreter.seat.take(session);
+    session.set_functions(signatures::of(kind, &interpreter.engine));
+    let result = work(&interpreter.engine);
+    interpreter.seat.leave();
+    SPARE.with_borrow_mut(|spare| spare.push((kind, interpreter)));
+    result
+}
+
+fn build(kind: Kind) -> Interpreter {
+    let mut engine = Engine::new();
+    let seat = Seat::default();
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_allow_shadowing(true)
+        .disable_symbol("eval");
+    limits::apply(&mut engine, seat.clone());
+    // A script's own output would stand in the middle of a plan; messages are `log`.
+    engine.on_print(|_| {}).on_debug(|_, _, _| {});
+    map_words(&mut engine, seat.clone());
+    #[allow(deprecated)] // marked so by rhai because it is volatile, not because it goes
+    engine.register_debugger(
+        |_, debugger| debugger,
+        |_, _, _, _, _| Ok(rhai::debugger::DebuggerCommand::Continue),
+    );
+    engine.set_module_resolver(loader::Resolver::new(seat.clone()));
+    disabled::register(&mut engine);
+    builtins::register(&mut engine, &seat);
+    if kind == Kind::Test {
+        testing::register(&mut engine, &seat);
+    }
+    Interpreter { engine, seat }
+}
+
+/// Turns `export` and other reserved words back into names where they are names.
+fn map_words(engine: &mut Engine, seat: Seat) {
+    #[allow(deprecated)] // as above
+    engine.on_parse_token(move |token, position, _| {
+        let Some(session) = seat.session() else {
+            return token;
+        };
+        let mut parsing = session.parsing.borrow_mut();
+        let is_method = parsing.after_period;
+        parsing.after_period = matches!(token, Token::Period | Token::Elvis);
+        match token {
+            Token::Export if is_method || is_call(&parsing.lines, position, "export".len()) => {
+                Token::Identifier(Box::new("export".into()))
+            }
+            Token::Reserved(word) if WORDS.contains(&word.as_str()) => Token::Identifier(word),
+            token => token,
+        }
+    });
+}
+
+/// Whether an opening bracket follows the word at `position`.
+fn is_call(lines: &[Vec<char>], position: rhai::Position, length: usize) -> bool {
+    let (Some(line), Some(column)) = (position.line(), position.position()) else {
+        return false;
+    };
+    lines
+        .get(line - 1)
+        .and_then(|line| line.get(column - 1 + length..))
+        .is_some_and(|rest| rest.iter().find(|c| !c.is_whitespace()) == Some(&'('))
+}

@@ -1,0 +1,135 @@
+//! Functions, operators and properties that are not there for the values given.
+
+use crate::diagnose::Report;
+use crate::recipe::builtins::ROOT_PROPERTIES;
+use crate::recipe::nearest;
+use crate::recipe::session::Session;
+use crate::recipe::signatures;
+use crate::recipe::type_names::{noun, type_words};
+
+/// `install (Root, i64)`: which functions of that name exist, or which names are near.
+pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Report {
+    let (name, given) = split(signature);
+    let words: Vec<String> = given.iter().map(|kind| type_words(kind)).collect();
+    if name.starts_with("anon$") {
+        if !session.defines(file, name) {
+            return Report::new(
+                "script::closure_outside",
+                "a closure that a module makes cannot be called outside of the module",
+            )
+            .help("give the module a closure to call, or let it do all of the work");
+        }
+        let message = match words.len() {
+            0 => "the closure is called with nothing, and has parameters".to_owned(),
+            _ => format!("the closure does not take {}", words.join(" and ")),
+        };
+        return Report::new("script::wrong_arity", message).help(
+            "`map`, `filter` and `some` give a closure the item, or the item and its index; `reduce` gives the result so far and the item",
+        );
+    }
+    if let Some(property) = name.strip_prefix("get$") {
+        return Report::new(
+            "script::unknown_property",
+            format!("there is no property `{property}` here"),
+        );
+    }
+    let signatures = session.signatures(name);
+    let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    if signatures.is_empty() && !operator {
+        let report = Report::new(
+            "script::unknown_function",
+            format!("there is no function `{name}`"),
+        );
+        return match nearest(name, session.function_names().iter().map(String::as_str)) {
+            Some(near) => report.help(format!("did you mean `{near}`?")),
+            None => report,
+        };
+    }
+    let message = if operator {
+        format!("`{name}` does not go with {}", words.join(" and "))
+    } else {
+        let nouns: Vec<String> = given.iter().map(|kind| noun(kind)).collect();
+        format!("`{name}` does not take ({})", nouns.join(", "))
+    };
+    let mut report = Report::new("script::wrong_type", message);
+    if !operator {
+        report = report.help(signatures::shown(&signatures, given.len()));
+    }
+    match cure(name, &given) {
+        Some(cure) => report.help(cure),
+        None => report,
+    }
+}
+
+/// `name (a, b)` into the name and the types; `()` is a type.
+fn split(signature: &str) -> (&str, Vec<&str>) {
+    let (name, rest) = signature.split_once(" (").unwrap_or((signature, ""));
+    let name = name.rsplit("::").next().unwrap_or(name);
+    let given = rest.strip_suffix(')').unwrap_or(rest);
+    let given = given.split(", ").filter(|word| !word.is_empty()).collect();
+    (name, given)
+}
+
+/// What to do about arguments of some types.
+fn cure(name: &str, given: &[&str]) -> Option<String> {
+    let kinds: Vec<String> = given.iter().map(|kind| noun(kind)).collect();
+    let has = |kind: &str| kinds.iter().any(|known| known == kind);
+    if has("secret") {
+        return Some(
+            "a secret's value is not known while the plan is made: it can only be joined with `+`"
+                .to_owned(),
+        );
+    }
+    if has("nothing") {
+        return Some(
+            "`()` is what a missing field is, and what a function gives that changes its value in place: `value ?? other`"
+                .to_owned(),
+        );
+    }
+    let arithmetic = matches!(name, "-" | "*" | "/" | "%" | "**" | "<" | ">" | "<=" | ">=");
+    if arithmetic && has("string") && has("number") {
+        return Some("`parse_int(text)` reads a number".to_owned());
+    }
+    None
+}
+
+/// `Unknown property 'x' - a getter is not registered for type 'array'`.
+pub(super) fn no_property(session: &Session, what: &str) -> Report {
+    let mut quoted = what.split('\'').skip(1).step_by(2);
+    let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else {
+        return Report::new(
+            "script::unknown_property",
+            crate::recipe::type_names::lower_first(what),
+        );
+    };
+    let report = Report::new(
+        "script::unknown_property",
+        format!("{} has no property `{name}`", type_words(kind)),
+    );
+    let properties = ROOT_PROPERTIES;
+    if noun(kind) == "root" {
+        return report.help(match nearest(name, properties.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it has `{}`", properties.join("`, `")),
+        });
+    }
+    if !session.signatures(name).is_empty() {
+        return report.help(format!("a function is called with brackets: `{name}()`"));
+    }
+    report
+}
+
+/// A map without the field that was asked for.
+pub(super) fn no_field(session: &Session, file: &str, name: &str) -> Report {
+    let report = Report::new(
+        "script::unknown_property",
+        format!("the map has no field `{name}`"),
+    );
+    let fields = session.field_names(file);
+    match nearest(name, fields.iter().map(String::as_str)) {
+        Some(near) => report.help(format!("did you mean `{near}`?")),
+        None => report.help(format!(
+            "a field that may be absent is read with `map.get(\"{name}\") ?? other`, or asked for with `\"{name}\" in map`"
+        )),
+    }
+}

@@ -1,0 +1,144 @@
+//! What goes wrong while a script is evaluated.
+
+use rhai::EvalAltResult;
+
+use super::{at, calls, explain, parse};
+use crate::diagnose::{Frame, Report};
+use crate::recipe::limits::Exceeded;
+use crate::recipe::other_languages::When;
+use crate::recipe::session::Session;
+use crate::recipe::type_names::{lower_first, type_words};
+
+const LOOP: &str = "a loop that does not end? recipes describe steps; they do not compute";
+
+pub(super) fn describe(
+    session: &Session,
+    error: &EvalAltResult,
+    file: &str,
+    mut trace: Vec<Frame>,
+) -> Report {
+    use EvalAltResult as E;
+    trace.extend(at(session, file, error.position(), "here"));
+    let new = |code: &str, message: String| Report::new(format!("script::{code}"), message);
+    let report = match error {
+        E::ErrorFunctionNotFound(signature, position) => {
+            let report = calls::not_found(session, signature, file).trace(trace);
+            return explain(session, report, file, *position, When::Call);
+        }
+        E::ErrorDotExpr(what, position) => {
+            let report = calls::no_property(session, what).trace(trace);
+            return explain(session, report, file, *position, When::Call);
+        }
+        E::ErrorVariableNotFound(name, _) => {
+            new("unknown_variable", format!("there is no variable `{name}`"))
+        }
+        E::ErrorPropertyNotFound(name, position) => {
+            let name = name.split(['\'', '"']).nth(1).unwrap_or(name);
+            let report = calls::no_field(session, file, name).trace(trace);
+            return explain(session, report, file, *position, When::Call);
+        }
+        E::ErrorModuleNotFound(name, _) => {
+            new("unknown_module", format!("there is no module `{name}`"))
+        }
+        E::ErrorMismatchDataType(wanted, given, _)
+        | E::ErrorMismatchOutputType(wanted, given, _) => mismatch(wanted, given),
+        E::ErrorIndexingType(what, _) => {
+            let what = what.split(" [").next().unwrap_or(what);
+            new("wrong_type", format!("{} has no items", type_words(what)))
+                .help("an array is indexed by a number, a map by a string")
+        }
+        E::ErrorArrayBounds(length, index, _) => new(
+            "out_of_bounds",
+            format!("there is no item {index} in an array of {length}"),
+        )
+        .help("the first item is 0, the last -1"),
+        E::ErrorStringBounds(length, index, _) => new(
+            "out_of_bounds",
+            format!("there is no character {index} in a string of {length}"),
+        )
+        .help("the first character is 0, the last -1"),
+        E::ErrorIndexNotFound(index, _) => {
+            new("out_of_bounds", format!("there is no index {index}"))
+        }
+        E::ErrorFor(_) => new("wrong_type", "`for` does not go over this".to_owned()).help(
+            "it goes over an array, a string or a range; over a map by `for key in map.keys()`",
+        ),
+        E::ErrorArithmetic(what, _) => new("arithmetic", lower_first(what)),
+        E::ErrorAssignmentToConstant(name, _) => new(
+            "constant",
+            format!("`{name}` is a constant and cannot be changed"),
+        )
+        .help("make it with `let`"),
+        E::ErrorNonPureMethodCallOnConstant(name, _) => {
+            new("constant", format!("`{name}` would change a constant"))
+                .help("make it with `let`, or change a copy")
+        }
+        E::ErrorTooManyOperations(_) => new("limit", Exceeded::Operations.message()).help(LOOP),
+        E::ErrorTooManyVariables(_) => new("limit", "the script has too many variables".to_owned())
+            .help("keep what belongs together in a map or an array"),
+        E::ErrorTooManyModules(_) => new("limit", "the script imports too many modules".to_owned()),
+        E::ErrorStackOverflow(_) => new("limit", "the calls are nested too deep".to_owned())
+            .help("a function that calls itself without an end?"),
+        E::ErrorDataTooLarge(what, _) => too_large(what),
+        E::ErrorTerminated(token, _) => {
+            let message = token
+                .read_lock::<Exceeded>()
+                .map_or_else(|| "the script was stopped".to_owned(), |e| e.message());
+            new("limit", message).help(LOOP)
+        }
+        E::ErrorParsing(kind, position) => {
+            let mut parse = parse::parse_kind(session, kind, file, *position);
+            let place = std::mem::take(&mut parse.trace);
+            trace.pop();
+            trace.extend(place);
+            parse
+        }
+        other => new("failed", lower_first(&strip_position(&other.to_string()))),
+    };
+    report.trace(trace)
+}
+
+fn mismatch(wanted: &str, given: &str) -> Report {
+    if wanted.contains("iterable") {
+        return not_iterable(given);
+    }
+    let report = Report::new(
+        "script::wrong_type",
+        format!(
+            "this has to be {}, and is {}",
+            type_words(wanted),
+            type_words(given)
+        ),
+    );
+    if wanted == "bool" {
+        return report
+            .help("a condition is `true` or `false`: compare, `x != ()`, `x != \"\"`, `x > 0`");
+    }
+    report
+}
+
+pub(super) fn not_iterable(given: &str) -> Report {
+    Report::new(
+        "script::wrong_type",
+        format!("`for` does not go over {}", type_words(given)),
+    )
+    .help("it goes over an array, a string or a range: `for i in 0..3 { … }`")
+}
+
+fn too_large(what: &str) -> Report {
+    let what = match what {
+        what if what.contains("string") => "the string",
+        what if what.contains("array") => "the array",
+        what if what.contains("map") => "the map",
+        _ => "the value",
+    };
+    let report = Report::new("script::limit", format!("{what} is too large"));
+    report.help("a recipe describes steps; large files are brought in with `copy_in`")
+}
+
+fn strip_position(text: &str) -> String {
+    match text.rfind(" (line ") {
+        Some(at) => text.get(..at).unwrap_or(text).to_owned(),
+        None => text.to_owned(),
+    }
+}

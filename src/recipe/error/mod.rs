@@ -1,0 +1,189 @@
+//! Rhai's errors as reports.
+
+mod calls;
+mod evaluation;
+mod parse;
+
+use rhai::{Dynamic, EvalAltResult};
+
+use super::other_languages::{self, When};
+use super::session::Session;
+use crate::diagnose::{Frame, Position, Report, Span};
+
+pub use parse::{open_comment, parse};
+
+/// A report on its way through the engine.
+#[derive(Clone, Debug)]
+pub struct Fault(pub Box<Report>);
+
+impl Fault {
+    /// As an error of the engine, which leaves it alone.
+    pub fn raise(report: Report) -> Box<EvalAltResult> {
+        Box::new(EvalAltResult::ErrorRuntime(
+            Dynamic::from(Fault(Box::new(report))),
+            rhai::Position::NONE,
+        ))
+    }
+}
+
+/// A report of what went wrong while `file` was evaluated, below the calls of `prefix`.
+pub fn report(
+    session: &Session,
+    error: EvalAltResult,
+    file: &str,
+    prefix: Vec<Frame>,
+) -> Box<Report> {
+    let mut trace = prefix;
+    let mut file = file.to_owned();
+    let mut error = error;
+    loop {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
+                if let Some(span) = session.span_at(&file, position) {
+                    let function = if name.starts_with("anon$") {
+                        "a closure".to_owned()
+                    } else {
+                        name
+                    };
+                    trace.push(Frame { function, span });
+                }
+                if !source.is_empty() {
+                    file = source;
+                }
+                error = *inner;
+            }
+            EvalAltResult::ErrorInModule(name, inner, position) => {
+                if let Some(span) = session.span_at(&file, position) {
+                    let function = "import".to_owned();
+                    trace.push(Frame { function, span });
+                }
+                if !name.is_empty() {
+                    file = name;
+                }
+                error = *inner;
+            }
+            EvalAltResult::ErrorRuntime(value, position) => {
+                if let Some(fault) = value.read_lock::<Fault>() {
+                    let mut report = fault.0.clone();
+                    if report.trace.is_empty() {
+                        trace.extend(at(session, &file, position, "here"));
+                        report.trace = trace;
+                    }
+                    return report;
+                }
+                return Box::new(thrown(session, value, position, &file, trace));
+            }
+            other => return Box::new(evaluation::describe(session, &other, &file, trace)),
+        }
+    }
+}
+
+fn thrown(
+    session: &Session,
+    value: Dynamic,
+    position: rhai::Position,
+    file: &str,
+    mut trace: Vec<Frame>,
+) -> Report {
+    trace.extend(at(session, file, position, "throw"));
+    // `throw #{ message: "…" }` means its message.
+    let said = value.read_lock::<rhai::Map>().and_then(|map| {
+        let message = map.get("message")?.clone();
+        message.into_string().ok()
+    });
+    let message = match said {
+        Some(said) => said,
+        None if value.is_string() => value.to_string(),
+        None => format!("the script threw {value}"),
+    };
+    Report::new("script::thrown", message).trace(trace)
+}
+
+/// A frame for the call or the word at a position.
+pub fn at(session: &Session, file: &str, position: rhai::Position, what: &str) -> Vec<Frame> {
+    session
+        .span_at(file, position)
+        .map(|span| Frame {
+            function: what.to_owned(),
+            span,
+        })
+        .into_iter()
+        .collect()
+}
+
+/// Puts the words of a habit over a report, where one explains the error that stands at
+/// `position` of `file`.
+pub fn explain(
+    session: &Session,
+    report: Report,
+    file: &str,
+    position: rhai::Position,
+    when: When,
+) -> Report {
+    let (Some(line), Some(column)) = (position.line(), position.position()) else {
+        return report;
+    };
+    let found = u32::try_from(line).ok().and_then(|number| {
+        let text = session.line(file, number)?;
+        let byte = text
+            .char_indices()
+            .nth(column.saturating_sub(1))
+            .map_or(text.len(), |(byte, _)| byte);
+        let found = other_languages::find(&text, byte, when)?;
+        let column = |byte: usize| {
+            let before = text.get(..byte).unwrap_or(&text).chars().count();
+            u32::try_from(before + 1).unwrap_or(u32::MAX)
+        };
+        let place = |byte| Position {
+            line: number,
+            column: column(byte),
+        };
+        let span = Span {
+            file: file.to_owned(),
+            start: place(found.range.start),
+            end: place(found.range.end),
+        };
+        Some((found, span))
+    });
+    let Some((found, span)) = found else {
+        return report;
+    };
+    let report = Report {
+        message: found.message,
+        help: vec![found.help],
+        label: None,
+        focus: None,
+        ..report
+    };
+    moved(report, span)
+}
+
+/// Moves the place of the error itself, which the last frame is, to `span`.
+fn moved(mut report: Report, span: Span) -> Report {
+    if let Some(last) = report.trace.last_mut()
+        && last.function == "here"
+    {
+        last.span = span;
+    }
+    report
+}
+
+/// The place of an error, or the end of the script where the engine names none.
+fn at_or_end(session: &Session, file: &str, position: rhai::Position) -> Vec<Frame> {
+    let found = at(session, file, position, "here");
+    if !found.is_empty() {
+        return found;
+    }
+    let Some(scan) = session.scan(file) else {
+        return Vec::new();
+    };
+    let end = scan.position(scan.text.trim_end().len());
+    vec![Frame {
+        function: "here".to_owned(),
+        span: Span {
+            file: file.to_owned(),
+            start: end,
+            end,
+        },
+    }]
+}

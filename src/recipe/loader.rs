@@ -1,0 +1,435 @@
+//! Finding, reading, compiling and checking scripts.
+
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position, Scope, Shared};
+
+use super::current::Seat;
+use super::error::{self, Fault};
+use super::session::{Parsing, STDLIB, Session};
+use super::source::Script;
+use super::stdlib::Stdlib;
+use super::{analysis, library_modules, limits, nearest, source};
+use crate::diagnose::Report;
+use crate::project::LIBRARY;
+
+/// Reads a script file.
+///
+/// # Errors
+/// A report when it is not there, is not a file, is too large or is not UTF-8.
+pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
+    let refuse =
+        |code: &str, message: String| Box::new(Report::new(format!("script::{code}"), message));
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        let report = *refuse(
+            "unreadable",
+            format!("cannot read `{name}`: {}", plain(&error)),
+        );
+        Box::new(match (error.kind(), similar_file(path)) {
+            (std::io::ErrorKind::NotFound, Some(near)) => {
+                report.help(format!("did you mean `{near}`?"))
+            }
+            (std::io::ErrorKind::NotFound, None) => {
+                report.help("the path is taken from the current folder")
+            }
+            _ => report,
+        })
+    })?;
+    if metadata.is_dir() {
+        return Err(Box::new(
+            refuse("unreadable", format!("`{name}` is a folder, not a recipe"))
+                .help(format!("`rootwright list {name}` shows the recipes in it")),
+        ));
+    }
+    // A device that has no end is not read to its end; a pipe may be one of the shell's.
+    let bytes = std::fs::File::open(path)
+        .and_then(|file| {
+            let mut bytes = Vec::new();
+            let most = limits::SCRIPT_BYTES + 1;
+            file.take(most).read_to_end(&mut bytes).map(|_| bytes)
+        })
+        .map_err(|error| {
+            refuse(
+                "unreadable",
+                format!("cannot read `{name}`: {}", plain(&error)),
+            )
+        })?;
+    if bytes.len() as u64 > limits::SCRIPT_BYTES {
+        let limit = limits::SCRIPT_BYTES >> 20;
+        return Err(Box::new(
+            refuse("limit", format!("`{name}` is larger than {limit} MiB"))
+                .help("a script holds steps; large files are brought in with `copy_in`"),
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error
+            .as_bytes()
+            .iter()
+            .take(valid)
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
+        Box::new(
+            refuse(
+                "not_utf8",
+                format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"),
+            )
+            .help("save it as UTF-8"),
+        )
+    })?;
+    Ok(text)
+}
+
+/// A byte order mark and a `#!` line do not parse; they are blanked so that lines keep
+/// their numbers.
+fn parsable(text: &str) -> String {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match body.strip_prefix("#!") {
+        Some(rest) => rest
+            .split_once('\n')
+            .map_or_else(String::new, |(_, after)| format!("\n{after}")),
+        None => body.to_owned(),
+    }
+}
+
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn similar_file(path: &Path) -> Option<String> {
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let wanted = path.file_name()?.to_str()?;
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".rhai"))
+        .collect();
+    let near = nearest(wanted, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near).display().to_string())
+}
+
+/// Compiles a script and everything it imports, and checks all of it.
+///
+/// # Errors
+/// Every finding in all of the files.
+pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<AST>, Vec<Report>> {
+    if let Some(ast) = session.compiled.borrow().get(file) {
+        return Ok(Rc::clone(ast));
+    }
+    // Whoever compiles a script has read it.
+    let Some(script) = session.script(file) else {
+        let message = format!("`{file}` is not loaded");
+        return Err(vec![Report::new("script::unknown_module", message)]);
+    };
+    if let Some(ast) = script.ast.get().filter(|_| adopt(session, &script)) {
+        return Ok(Rc::clone(ast));
+    }
+    let ast = match script.ast.get() {
+        Some(ast) => Rc::clone(ast),
+        None => {
+            let (ast, reports) = parse(engine, session, &script);
+            let Some(ast) = ast else { return Err(reports) };
+            if !reports.is_empty() {
+                return Err(also(engine, session, file, &ast, reports));
+            }
+            let _ = script.ast.set(Rc::clone(&ast));
+            ast
+        }
+    };
+    session
+        .compiled
+        .borrow_mut()
+        .insert(file.to_owned(), Rc::clone(&ast));
+    let (reports, imports) = analysis::check(engine, session, file, &ast);
+    if reports.is_empty() {
+        script.set_sound(session.kind(), imports);
+        Ok(ast)
+    } else {
+        Err(reports)
+    }
+}
+
+/// What else is wrong with a script that names variables that there are not.
+fn also(
+    engine: &Engine,
+    session: &Rc<Session>,
+    file: &str,
+    ast: &Rc<AST>,
+    mut reports: Vec<Report>,
+) -> Vec<Report> {
+    // So that a module that imports this one in turn does not start anew.
+    let kept = Rc::clone(ast);
+    session.compiled.borrow_mut().insert(file.to_owned(), kept);
+    reports.extend(analysis::check(engine, session, file, ast).0);
+    session.compiled.borrow_mut().remove(file);
+    reports
+}
+
+/// How many unknown variables of a script are looked for, each of which takes another
+/// parse; and the bytes of a script for which that takes no time.
+const MOST_UNKNOWN: usize = 20;
+const SMALL_SCRIPT: usize = 64 << 10;
+
+/// The script's syntax tree, where there is one, and what is wrong. The engine stops at the
+/// first variable that it does not know: it is told of it, and goes on to the next.
+fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>>, Vec<Report>) {
+    let text = parsable(&script.text);
+    if let Some(report) = error::open_comment(&script.file, &text) {
+        return (None, vec![report]);
+    }
+    let most = if text.len() > SMALL_SCRIPT {
+        1
+    } else {
+        MOST_UNKNOWN
+    };
+    let mut known = Scope::new();
+    let mut reports = Vec::new();
+    loop {
+        session.parsing.replace(Parsing {
+            lines: text.lines().map(|line| line.chars().collect()).collect(),
+            after_period: false,
+        });
+        let error = match engine.compile_with_scope(&known, &text) {
+            Ok(mut ast) => {
+                ast.set_source(&script.file);
+                return (Some(Rc::new(ast)), reports);
+            }
+            Err(error) => error,
+        };
+        let unknown = match error.err_type() {
+            ParseErrorType::VariableUndefined(name) => Some(name.clone()),
+            _ => None,
+        };
+        // What does not parse after an unknown name is most often part of the same mistake,
+        // and so is a name that has been met: a function sees no variable from outside.
+        let new = unknown.as_ref().is_some_and(|name| !known.contains(name));
+        if !new && !reports.is_empty() {
+            return (None, reports);
+        }
+        let report = error::parse(session, &error, &script.file);
+        // A word of another language is explained as such, and what follows is of it, too.
+        let plain = report.message.starts_with("there is no variable");
+        reports.push(report);
+        match unknown.filter(|_| plain && reports.len() < most) {
+            Some(name) => drop(known.push(name, ())),
+            None => return (None, reports),
+        }
+    }
+}
+
+/// Makes a script, and all that it imports, part of a session without looking at them
+/// again: if nothing was wrong with them, and their imports lead to the very same scripts
+/// now.
+fn adopt(session: &Session, script: &Rc<Script>) -> bool {
+    let known = |script: &Script| session.compiled.borrow().contains_key(&script.file);
+    let (Some(ast), Some(imports)) = (script.ast.get(), script.imports(session.kind())) else {
+        return false;
+    };
+    let sound = imports.iter().all(|import| {
+        let found = find(session, &script.file, &import.path);
+        found.is_ok_and(|found| Rc::ptr_eq(&found, &import.script))
+            && (known(&import.script) || adopt(session, &import.script))
+    });
+    if sound {
+        session.add_script(script);
+        session
+            .compiled
+            .borrow_mut()
+            .insert(script.file.clone(), Rc::clone(ast));
+    }
+    sound
+}
+
+/// Looks for a module: beside the importing script, in `lib/` of the recipe's repository,
+/// in the repository itself, in the stdlib. The stdlib's own imports look there only, those
+/// of a library in the library and in the stdlib. `@NAME/MODULE` is a module of a library.
+///
+/// # Errors
+/// A report without a place: a name that is no plain path, or nothing found.
+pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>, Box<Report>> {
+    // Where an import leads depends on the importer's folder.
+    let folder = match importer.starts_with(STDLIB) {
+        true => STDLIB.to_owned(),
+        false => beside(importer).display().to_string(),
+    };
+    let key = (folder, name.to_owned());
+    if let Some(script) = session.found.borrow().get(&key) {
+        return Ok(Rc::clone(script));
+    }
+    let (file, text) = read(session, importer, name)?;
+    let script = source::script(&file, &text);
+    session.found.borrow_mut().insert(key, Rc::clone(&script));
+    Ok(script)
+}
+
+/// The name and the text of a module.
+fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String), Box<Report>> {
+    let relative = Path::new(name);
+    let plain = !name.is_empty()
+        && relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+    if name.contains("://") {
+        return Err(Box::new(
+            Report::new(
+                "script::import_path",
+                format!("`{name}` is an address, and a module is a file"),
+            )
+            .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"),
+        ));
+    }
+    if name.starts_with(LIBRARY) {
+        return library_modules::read(session, importer, name);
+    }
+    if !plain {
+        return Err(Box::new(
+            Report::new(
+                "script::import_path",
+                format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"),
+            )
+            .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"),
+        ));
+    }
+    let file = if name.ends_with(".rhai") {
+        name.to_owned()
+    } else {
+        format!("{name}.rhai")
+    };
+    if importer.starts_with(LIBRARY) {
+        if let Some(found) = library_modules::read_beside(session, importer, &file)? {
+            return Ok(found);
+        }
+    } else if !importer.starts_with(STDLIB) {
+        for folder in folders(session, importer) {
+            let path = folder.join(&file);
+            if path.is_file() {
+                let shown = path.strip_prefix(".").unwrap_or(&path);
+                let text = read_within(&folder, &path, &shown.display().to_string())?;
+                return Ok((shown.display().to_string(), text));
+            }
+        }
+    }
+    let stdlib = Stdlib::new(session.settings.stdlib.clone());
+    if let Some(text) = stdlib.text(&file) {
+        library_modules::may_import(session, importer, name)?;
+        return Ok((format!("{STDLIB}{file}"), text));
+    }
+    let known: Vec<String> = stdlib
+        .all()
+        .iter()
+        .map(|name| name.trim_end_matches(".rhai").to_owned())
+        .collect();
+    let mut report = Report::new(
+        "script::unknown_module",
+        format!("there is no module `{name}`"),
+    );
+    report = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => report.help(format!("did you mean `{near}`?")),
+        None if importer.starts_with(LIBRARY) => report.help(format!(
+            "looked for `{file}` in the library and in the stdlib: a library knows no other modules"
+        )),
+        None => report.help(format!(
+            "looked for `{file}` beside the script, in `lib/` of its repository, and in the stdlib"
+        )),
+    };
+    Err(Box::new(report))
+}
+
+/// The text of a module that is a file of `folder`, or a link to one.
+pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Box<Report>> {
+    if escapes(folder, path) {
+        let message = format!("`{shown}` is a link that leads out of its folder");
+        let report = Report::new("script::import_path", message);
+        return Err(Box::new(report.help("put the module itself there")));
+    }
+    read_script(path, shown)
+}
+
+fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
+    let mut folders = vec![beside(importer)];
+    let repository = session
+        .settings
+        .project
+        .root
+        .clone()
+        .unwrap_or_else(|| session.recipe_dir.clone());
+    folders.push(repository.join("lib"));
+    folders.push(repository);
+    folders
+}
+
+/// The folder that a script is in.
+pub fn beside(script: &str) -> PathBuf {
+    match Path::new(script).parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Whether `path` really lies outside of `folder`, by way of a link.
+fn escapes(folder: &Path, path: &Path) -> bool {
+    match (folder.canonicalize(), path.canonicalize()) {
+        (Ok(folder), Ok(path)) => !path.starts_with(folder),
+        _ => true,
+    }
+}
+
+/// The resolver of `import`.
+pub struct Resolver {
+    seat: Seat,
+}
+
+impl Resolver {
+    pub fn new(seat: Seat) -> Self {
+        Resolver { seat }
+    }
+}
+
+impl ModuleResolver for Resolver {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
+        let not_found = || {
+            Box::new(EvalAltResult::ErrorModuleNotFound(
+                path.to_owned(),
+                position,
+            ))
+        };
+        let session = self.seat.session().ok_or_else(not_found)?;
+        let importer = source.unwrap_or_default();
+        let found = find(&session, importer, path).map_err(|report| Fault::raise(*report))?;
+        if let Some(module) = session.modules.borrow().get(&found.file) {
+            return Ok(Shared::clone(module));
+        }
+        session.add_script(&found);
+        let ast = compile(engine, &session, &found.file)
+            .map_err(|mut reports| Fault::raise(reports.swap_remove(0)))?;
+        let prefix = session.prefix();
+        let module = session
+            .below(prefix.clone(), &found.file, || {
+                rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine)
+            })
+            .map_err(|error| Fault::raise(*error::report(&session, *error, &found.file, prefix)))?;
+        let module = Shared::new(module);
+        session
+            .modules
+            .borrow_mut()
+            .insert(found.file.clone(), Shared::clone(&module));
+        Ok(module)
+    }
+}

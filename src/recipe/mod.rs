@@ -1,0 +1,189 @@
+//! Recipes: Rhai scripts that evaluate to a plan.
+//!
+//! Evaluating changes nothing on the machine, needs no privileges, no tools and no
+//! network, and is deterministic: what it reads of the host and the site is noted in the
+//! plan as an input.
+
+mod analysis;
+mod args;
+mod builtins;
+mod call;
+mod current;
+mod disabled;
+pub mod doc;
+mod engine;
+mod error;
+pub mod functions;
+mod library_modules;
+mod limits;
+mod loader;
+pub mod option_list;
+mod other_languages;
+pub mod parallel;
+mod patterns;
+mod session;
+mod signatures;
+mod source;
+mod spans;
+pub mod stdlib;
+pub mod testing;
+mod type_help;
+mod type_names;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::mpsc;
+
+pub use crate::diagnose::nearest;
+use crate::diagnose::{HintSet, Report, SourceMap};
+use crate::plan::{Capture, OptionValue, Plan};
+use crate::project::Project;
+pub use builtins::{Access, Builtin, Family, all as builtins, families};
+
+/// What an evaluation is given beside the recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `name=value` pairs of the command line, in their order.
+    pub options: Vec<(String, String)>,
+    /// A folder that stands for the embedded stdlib.
+    pub stdlib: Option<PathBuf>,
+    /// Whether recipes, and not only the stdlib, may run commands on the host.
+    pub allow_host_run: bool,
+    pub host: HostFacts,
+    pub project: Project,
+}
+
+/// The host, as far as evaluations may look at it.
+#[derive(Clone, Debug)]
+pub struct HostFacts {
+    /// As the kernel names it: `x86_64`, `aarch64`.
+    pub arch: String,
+    /// Where the host's files are read from; `/` but in tests.
+    pub root: PathBuf,
+}
+
+impl Default for HostFacts {
+    fn default() -> Self {
+        HostFacts {
+            arch: std::env::consts::ARCH.to_owned(),
+            root: PathBuf::from("/"),
+        }
+    }
+}
+
+/// A recipe that evaluated.
+#[derive(Debug)]
+pub struct Evaluation {
+    pub plan: Plan,
+    pub sources: SourceMap,
+    pub hints: HintSet,
+}
+
+/// A recipe that did not: everything that is known to be wrong, and the scripts to show.
+#[derive(Debug)]
+pub struct Failure {
+    pub reports: Vec<Report>,
+    pub sources: SourceMap,
+    /// The hints that were declared before, for a failure of `capture`.
+    pub hints: HintSet,
+    /// The options that were declared before.
+    pub options: Vec<OptionValue>,
+}
+
+/// Evaluates the recipe at `recipe`.
+///
+/// # Errors
+/// Everything that is wrong with the scripts: all that can be found before evaluating,
+/// else the first failure of the evaluation.
+pub fn evaluate(
+    recipe: &Path,
+    settings: &Settings,
+    capture: &mut dyn Capture,
+) -> Result<Evaluation, Failure> {
+    // The interpreter recurses: it gets a thread with a stack that its limits fit in.
+    // `capture` asks back over a channel, and is answered here.
+    let (ask, asked) = mpsc::channel::<builtins::Asked>();
+    let (reply, answer) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new()
+            .name("recipe".to_owned())
+            .stack_size(limits::STACK_BYTES)
+            .spawn_scoped(scope, move || {
+                engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
+            });
+        let interpreter = match spawned {
+            Ok(interpreter) => interpreter,
+            Err(error) => {
+                let message = format!("the interpreter's thread did not start: {error}");
+                return Err(Failure::of(Report::new("script::thread", message)));
+            }
+        };
+        for request in asked {
+            if reply.send(capture.capture(request.request())).is_err() {
+                break;
+            }
+        }
+        match interpreter.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Evaluates the recipe at `recipe` in this thread, for which [`parallel::each`] has made
+/// room, with the engine that the thread has from the evaluation before.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_here(
+    recipe: &Path,
+    settings: &Settings,
+    capture: Rc<RefCell<dyn Capture>>,
+) -> Result<Evaluation, Failure> {
+    engine::evaluate(recipe, settings, builtins::CaptureSlot::Here(capture))
+}
+
+/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it, in
+/// this thread, for which [`parallel::each`] has made room. Its imports are looked for in
+/// `repository` too, where no configuration names another.
+///
+/// # Errors
+/// Everything that is wrong with the module and what it imports.
+pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
+    engine::check_module(module, repository, settings)
+}
+
+/// The known causes of failures that the stdlib has. Read when something has failed.
+pub fn known_failures(settings: &Settings) -> HintSet {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("hints".to_owned())
+            .stack_size(limits::STACK_BYTES)
+            .spawn_scoped(scope, || engine::known_failures(settings))
+            .ok()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
+    })
+}
+
+impl Failure {
+    pub fn of(report: Report) -> Self {
+        Failure {
+            reports: vec![report],
+            sources: SourceMap::default(),
+            hints: HintSet::default(),
+            options: Vec::new(),
+        }
+    }
+}
+
+impl From<Failure> for crate::diagnose::Trouble {
+    fn from(failure: Failure) -> Self {
+        crate::diagnose::Trouble {
+            reports: failure.reports,
+            sources: failure.sources,
+            code: 1,
+        }
+    }
+}

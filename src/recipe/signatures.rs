@@ -1,0 +1,143 @@
+//! The functions that scripts can call, as people read them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use rhai::Engine;
+
+use super::builtins;
+use super::session::Kind;
+use super::type_names::noun;
+
+/// One way in which a function can be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// `pad(string, number, character)`
+    pub text: String,
+    pub parameters: usize,
+}
+
+/// How many signatures a report shows.
+const SHOWN: usize = 3;
+
+/// The names of Rhai's types that no recipe has values of.
+const FOREIGN: &[&str] = &[
+    "i8",
+    "i16",
+    "i32",
+    "i128",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "f32",
+    "Blob",
+    "Range",
+    "RangeInclusive",
+    "ExclusiveRange",
+    "InclusiveRange",
+    "SharedModule",
+];
+
+/// The functions of an engine.
+#[derive(Clone)]
+pub struct Functions {
+    /// What people are told of.
+    pub signatures: Arc<BTreeMap<String, Vec<Signature>>>,
+    /// Names and numbers of parameters; built-ins are not among them.
+    pub natives: Arc<BTreeMap<String, BTreeSet<usize>>>,
+}
+
+/// The functions of every engine of a kind: asked of the first, since all have the same.
+pub fn of(kind: Kind, engine: &Engine) -> Functions {
+    static RECIPES: OnceLock<Functions> = OnceLock::new();
+    static TESTS: OnceLock<Functions> = OnceLock::new();
+    let known = match kind {
+        Kind::Recipe => &RECIPES,
+        Kind::Test => &TESTS,
+    };
+    let functions = known.get_or_init(|| Functions {
+        signatures: Arc::new(all(engine)),
+        natives: Arc::new(natives(engine)),
+    });
+    functions.clone()
+}
+
+fn natives(engine: &Engine) -> BTreeMap<String, BTreeSet<usize>> {
+    let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let functions = engine.collect_fn_metadata(
+        None,
+        |info| Some((info.metadata.name.to_string(), info.metadata.num_params)),
+        true,
+    );
+    for (name, parameters) in functions {
+        if !builtins::all().iter().any(|builtin| builtin.name == name) {
+            found.entry(name).or_default().insert(parameters);
+        }
+    }
+    found
+}
+
+/// Every function that a script can call, with its signatures.
+fn all(engine: &Engine) -> BTreeMap<String, Vec<Signature>> {
+    let mut found: BTreeMap<String, Vec<Signature>> = BTreeMap::new();
+    let functions = engine.collect_fn_metadata(
+        None,
+        |info| {
+            let name = info.metadata.name.to_string();
+            let parameters: Vec<String> = info
+                .metadata
+                .params_info
+                .iter()
+                .take(info.metadata.num_params)
+                .map(|parameter| kind(parameter))
+                .collect();
+            Some((name, parameters))
+        },
+        true,
+    );
+    for (name, parameters) in functions {
+        let signature = Signature {
+            text: format!("{name}({})", parameters.join(", ")),
+            parameters: parameters.len(),
+        };
+        let foreign = parameters.iter().any(|kind| {
+            let kind = kind.split('<').next().unwrap_or(kind);
+            FOREIGN.contains(&kind)
+        });
+        let signatures = found.entry(name).or_default();
+        if !foreign && !signatures.contains(&signature) {
+            signatures.push(signature);
+        }
+    }
+    for builtin in builtins::all() {
+        let signature = Signature {
+            text: builtin.signature(),
+            parameters: builtin.params.len(),
+        };
+        found.insert(builtin.name.to_owned(), vec![signature]);
+    }
+    found
+}
+
+/// The type of `name: &mut Type`, in a word.
+fn kind(parameter: &str) -> String {
+    let kind = parameter
+        .split_once(": ")
+        .map_or(parameter, |(_, kind)| kind);
+    noun(kind)
+}
+
+/// The signatures that come nearest to a call with so many arguments, in a line.
+pub fn shown(signatures: &[Signature], arguments: usize) -> String {
+    let mut fitting: Vec<&Signature> = signatures.iter().collect();
+    fitting.sort_by_key(|signature| (signature.parameters.abs_diff(arguments), &signature.text));
+    let texts: Vec<String> = fitting
+        .iter()
+        .take(SHOWN)
+        .map(|signature| format!("`{}`", signature.text))
+        .collect();
+    let more = if fitting.len() > SHOWN { ", …" } else { "" };
+    format!("there is {}{more}", texts.join(", "))
+}

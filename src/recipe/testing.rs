@@ -1,0 +1,192 @@
+//! Tests of recipes: `*_test.rhai` files, whose functions `test_…` look at plans.
+//!
+//! A test file has what modules have (imports, constants, functions) and, beside it, the
+//! functions that are registered here. Plans are made for a host that has no files and
+//! one fixed architecture, so that a test says the same on every machine.
+
+mod assertions;
+mod plans;
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
+
+use super::current::Seat;
+use super::error::Fault;
+use super::session::Session;
+use super::{HostFacts, Settings, engine, error, loader};
+use crate::diagnose::{Report, SourceMap};
+
+/// How the names of test files end.
+pub const SUFFIX: &str = "_test.rhai";
+
+/// The architecture that plans in tests are made for.
+const ARCH: &str = "x86_64";
+/// Where tests look for the host's files: nothing is there.
+const NO_HOST: &str = "/nonexistent";
+
+/// What a file of tests is run with.
+#[derive(Clone, Debug, Default)]
+pub struct TestSettings {
+    pub settings: Settings,
+    /// Whether snapshots are written instead of compared.
+    pub update: bool,
+}
+
+/// How one test ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The function; the file where that does not even compile.
+    pub name: String,
+    /// Empty where the test passed.
+    pub reports: Vec<Report>,
+    pub sources: SourceMap,
+    pub duration: Duration,
+    /// How many plans it made.
+    pub plans: usize,
+}
+
+impl Outcome {
+    pub fn passed(&self) -> bool {
+        self.reports.is_empty()
+    }
+}
+
+/// The test that a session is for.
+pub struct Test {
+    file: PathBuf,
+    /// Whether snapshots are written instead of compared.
+    update: bool,
+    plans: Cell<usize>,
+}
+
+/// Makes the functions of tests known to the engine.
+pub fn register(engine: &mut Engine, seat: &Seat) {
+    plans::register(engine, seat);
+    assertions::register(engine, seat);
+}
+
+/// The session of the test that calls a function, and the test.
+fn running(seat: &Seat) -> Result<Running, Box<EvalAltResult>> {
+    let session = seat
+        .session()
+        .filter(|session| session.test.get().is_some());
+    session.map(Running).ok_or_else(|| {
+        let message = "this function is called outside of a test";
+        Fault::raise(Report::new("test::no_test", message))
+    })
+}
+
+struct Running(Rc<Session>);
+
+impl Running {
+    /// `report`, at the test's line.
+    fn at(&self, context: &NativeCallContext<'_>, report: Report) -> Box<EvalAltResult> {
+        Fault::raise(report.trace(self.0.chain(context)))
+    }
+
+    fn test(&self) -> Option<&Test> {
+        self.0.test.get()
+    }
+}
+
+fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
+    Outcome {
+        name: file.display().to_string(),
+        reports,
+        sources,
+        duration: Duration::ZERO,
+        plans: 0,
+    }
+}
+
+/// Runs every test of a file, in the order of the file, in this thread, for which
+/// [`super::parallel::each`] has made room. A file that cannot be read or compiled is one
+/// failed test.
+pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
+    let name = file.display().to_string();
+    let text = match loader::read_script(file, &name) {
+        Ok(text) => text,
+        Err(report) => return vec![broken(file, vec![*report], SourceMap::default())],
+    };
+    let session = open(file, &name, &text, settings);
+    let compiled = engine::with(&session, |engine| loader::compile(engine, &session, &name));
+    let ast = match compiled {
+        Ok(ast) => ast,
+        Err(reports) => return vec![broken(file, reports, session.sources())],
+    };
+    let tests = tests_of(&ast, &text);
+    if tests.is_empty() {
+        let report = Report::new("test::no_tests", format!("`{name}` has no tests"))
+            .help("a test is a function without parameters whose name starts with `test_`");
+        return vec![broken(file, vec![report], session.sources())];
+    }
+    tests
+        .into_iter()
+        .map(|test| run_one(file, &name, &text, test, settings))
+        .collect()
+}
+
+/// Each test has a session of its own: nothing of one reaches the next.
+fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSettings) -> Outcome {
+    let start = Instant::now();
+    let session = open(file, name, text, settings);
+    let result = engine::with(&session, |engine| {
+        let ast = loader::compile(engine, &session, name)?;
+        let options = CallFnOptions::new().eval_ast(true);
+        session
+            .below(Vec::new(), name, || {
+                engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
+            })
+            .map_err(|error| vec![*error::report(&session, *error, name, Vec::new())])
+    });
+    Outcome {
+        name: test,
+        reports: result.err().unwrap_or_default(),
+        sources: session.sources(),
+        duration: start.elapsed(),
+        plans: session.test.get().map_or(0, |test| test.plans.get()),
+    }
+}
+
+fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Session> {
+    let folder = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let session = Session::new(
+        Settings {
+            host: HostFacts {
+                arch: ARCH.to_owned(),
+                root: PathBuf::from(NO_HOST),
+            },
+            ..settings.settings.clone()
+        },
+        engine::empty_plan(name, text),
+        folder.to_owned(),
+    );
+    session.add_source(name, text);
+    let _ = session.test.set(Test {
+        file: file.to_owned(),
+        update: settings.update,
+        plans: Cell::new(0),
+    });
+    Rc::new(session)
+}
+
+/// The names of the tests, in the order of the file.
+fn tests_of(ast: &AST, text: &str) -> Vec<String> {
+    let mut found: Vec<(usize, String)> = ast
+        .iter_functions()
+        .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
+        .map(|function| {
+            let at = text.find(&format!("fn {}(", function.name));
+            (at.unwrap_or(text.len()), function.name.to_owned())
+        })
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, name)| name).collect()
+}
