@@ -153,7 +153,7 @@ fn the_page_is_carried_out_and_a_node_boots_from_its_firmware() {
         "{versions}"
     );
     // The node stays on the first version; whoever starts now gets the second, then the first.
-    let upgraded = said("grep -o \"nodes/[0-9]*/root\"");
+    let upgraded = said(r#"grep -o "nodes/[0-9]*/root""#);
     assert_eq!(
         upgraded,
         "nodes/1/root\nThis machine has no disk.\nnodes/2/root\n"

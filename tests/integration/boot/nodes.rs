@@ -136,7 +136,7 @@ fn build(folder: &Path, recipe: &str, options: &[String]) -> String {
 
 /// Paths below the root that a pattern of the shell matches.
 fn matching(root: &Path, pattern: &str) -> Vec<String> {
-    let script = "cd \"$1\" && ls -d $2 2>/dev/null || :";
+    let script = r#"cd "$1" && ls -d $2 2>/dev/null || :"#;
     let mut list = Command::new("sh");
     list.args(["-euc", script, "sh"]).arg(root).arg(pattern);
     stdout(&run(&mut list)).lines().map(str::to_owned).collect()
@@ -240,7 +240,7 @@ fn nodes_of_made_repositories_build_and_boot() {
         }
         let export = built(&folder, node);
         looks_like_a_node(&export, node);
-        verified(node.distro, node.release, Level::MadeRepository, TEST);
+        verified(node.distro, node.release, Level::MadeProject, TEST);
         boots(&folder, &export, node);
         verified(node.distro, node.release, Level::BootedMade, TEST);
     }

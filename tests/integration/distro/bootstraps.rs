@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::support::verified::{Level, verified};
-use crate::support::{Repository, run, stdout};
+use crate::support::{Project, run, stdout};
 
 /// The tables against the archive: every role's packages are there for this architecture, and
 /// dracut has the version that the release's facts say.
@@ -31,7 +31,7 @@ root.clean();
 "#;
 
 fn bootstrap(release: &str) {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("recipe.rhai", RECIPE);
     let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstraps");
     let mut build = crate::support::rootwright();

@@ -28,8 +28,10 @@ diskless::prepare(root, #{ initramfs: false });
 "#
     .to_owned();
     for (format, _) in FORMATS {
-        text.push_str(&format!(
-            "root.export(#{{ format: \"{format}\", name: \"{format}\" }});\n"
+        text.push_str(&text!(
+            r#"root.export(#{ format: "{format}", name: "{format}" });
+"#,
+            format
         ));
     }
     text

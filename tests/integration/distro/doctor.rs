@@ -4,7 +4,7 @@
 use std::process::{Command, Output};
 
 use crate::support::archive::Archive;
-use crate::support::{Repository, run, stderr, stdout};
+use crate::support::{Project, run, stderr, stdout};
 
 /// The doctor's list says `state` of the archives, and the report holds `words`.
 #[track_caller]
@@ -26,7 +26,7 @@ fn a_good_archive_is_good() {
     let archive = Archive::new();
     let output = archive.doctor(
         "",
-        "\"hello\", \"greeting\", \"salute\", \"hello:amd64\", \"hello=1\"",
+        r#""hello", "greeting", "salute", "hello:amd64", "hello=1""#,
     );
     assert!(
         output.status.success(),
@@ -59,12 +59,12 @@ fn a_host_without_the_archives_compressor_says_so() {
     ));
     std::fs::remove_file(archive.path("archive/dists/bookworm/main/binary-amd64/Packages"))
         .unwrap();
-    let output = archive.doctor("", "\"hello\"");
+    let output = archive.doctor("", r#""hello""#);
     let said = "nothing can be read in main/binary-amd64/Packages.xz";
     assert!(output.status.success() && stdout(&output).contains(said));
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-euc"])
-        .arg("mkdir without; mknod without/xz c 0 0; mount -t overlay overlay -o lowerdir=without:/usr/bin /usr/bin; exec \"$@\"")
+        .arg(r#"mkdir without; mknod without/xz c 0 0; mount -t overlay overlay -o lowerdir=without:/usr/bin /usr/bin; exec "$@""#)
         .args(["sh", env!("CARGO_BIN_EXE_rootwright")])
         .args(["--store", "store", "doctor", "recipe.rhai"])
         .current_dir(archive.repository.path())
@@ -83,7 +83,7 @@ fn a_key_that_the_keyring_lacks() {
     archive.key("other");
     std::fs::copy(archive.path("other.gpg"), archive.path("archive.gpg")).unwrap();
     found(
-        &archive.doctor("", "\"hello\""),
+        &archive.doctor("", r#""hello""#),
         &[
             "a key that the keyring lacks has signed bookworm of file://",
             "recipe.rhai:1:",
@@ -101,7 +101,7 @@ fn a_file_that_was_changed_after_it_was_signed() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("Origin: Made", "Origin: Evil")).unwrap();
     found(
-        &archive.doctor("", "\"hello\""),
+        &archive.doctor("", r#""hello""#),
         &[
             "the signature of bookworm of file://",
             " is wrong",
@@ -116,16 +116,16 @@ fn an_archive_that_has_expired() {
     let archive = Archive::new();
     archive.release("Valid-Until: Mon, 02 Nov 2020 10:00:00 UTC\n");
     found(
-        &archive.doctor("", "\"hello\""),
+        &archive.doctor("", r#""hello""#),
         &[
             "bookworm of file://",
             "has expired",
             "it was valid until Mon, 02 Nov 2020",
             "and this host's clock says ",
-            "say why this one will do with `allow_expired: \"why\"`",
+            r#"say why this one will do with `allow_expired: "why"`"#,
         ],
     );
-    let output = archive.doctor(", allow_expired: \"it has stopped\"", "\"hello\"");
+    let output = archive.doctor(r#", allow_expired: "it has stopped""#, r#""hello""#);
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
@@ -134,7 +134,7 @@ fn an_archive_that_has_expired() {
 fn a_suite_a_component_an_architecture_that_are_not_there() {
     let archive = Archive::new();
     found(
-        &archive.doctor(", components: [\"main\", \"contrib\"]", "\"hello\""),
+        &archive.doctor(r#", components: ["main", "contrib"]"#, r#""hello""#),
         &[
             "there is no component `contrib` in bookworm of",
             "it has main",
@@ -143,7 +143,7 @@ fn a_suite_a_component_an_architecture_that_are_not_there() {
     let hello = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
     let updates = hello
         .replace("updates: false", "updates: true")
-        .replace(", \"contrib\"", "");
+        .replace(r#", "contrib""#, "");
     archive.repository.write("recipe.rhai", &updates);
     let output = archive
         .command(&["doctor", "recipe.rhai"])
@@ -160,7 +160,7 @@ fn a_suite_a_component_an_architecture_that_are_not_there() {
     archive.repository.write(
         "recipe.rhai",
         &text
-            .replace("\"amd64\"", "\"s390x\"")
+            .replace(r#""amd64""#, r#""s390x""#)
             .replace("updates: true", "updates: false"),
     );
     let output = archive
@@ -207,7 +207,7 @@ fn a_suite_a_component_an_architecture_that_are_not_there() {
 #[ignore = "run with tests/run distro"]
 fn a_package_that_does_not_exist_is_underlined() {
     let archive = Archive::new();
-    let output = archive.doctor("", "\"hello\", \"openssh-sever\"");
+    let output = archive.doctor("", r#""hello", "openssh-sever""#);
     found(
         &output,
         &[
@@ -231,8 +231,10 @@ fn a_package_that_does_not_exist_is_underlined() {
     // Where the recipe may have added an archive, nobody can say.
     let recipe = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
     for step in [
-        "root.write_file(\"/etc/apt/sources.list.d/more.sources\", \"\");\n",
-        "root.nspawn_run([\"true\"]);\n",
+        r#"root.write_file("/etc/apt/sources.list.d/more.sources", "");
+"#,
+        r#"root.nspawn_run(["true"]);
+"#,
     ] {
         let recipe = recipe.replace("root.install", &format!("{step}root.install"));
         archive.repository.write("recipe.rhai", &recipe);
@@ -263,10 +265,12 @@ fn a_package_that_does_not_exist_is_underlined() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn without_a_network_it_says_what_it_did_not_check() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write(
         "recipe.rhai",
-        "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", mirror: \"http://mirror.example.org/debian\" });\nroot.install([\"no-such-package\"]);\n",
+        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", mirror: "http://mirror.example.org/debian" });
+root.install(["no-such-package"]);
+"#,
     );
     let output = Command::new("unshare")
         .arg("--net")
@@ -286,11 +290,15 @@ fn without_a_network_it_says_what_it_did_not_check() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn all_that_is_wrong_with_the_host_is_said_at_once_and_a_cure_with_it() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("out/x/mine", "mine");
     repository.write(
         "recipe.rhai",
-        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.write_file(\"/k\", secret(\"key\"));\nroot.host_run([\"no-such-tool\"]);\nroot.export(#{ format: \"dir\", name: \"x\" });\n",
+        r#"let root = bootstrap(#{ distro: "tiny" });
+root.write_file("/k", secret("key"));
+root.host_run(["no-such-tool"]);
+root.export(#{ format: "dir", name: "x" });
+"#,
     );
     let mut command = crate::support::rootwright();
     command.current_dir(repository.path());
@@ -332,7 +340,7 @@ fn one_good_signature_of_several_is_enough() {
         .args(["--clear-sign", "--output"])
         .arg(&signed)
         .arg(&release));
-    let output = archive.doctor("", "\"hello\"");
+    let output = archive.doctor("", r#""hello""#);
     assert!(output.status.success(), "{}", stderr(&output));
     // A signature in a file of its own, and a keyring as text, are as good.
     std::fs::remove_file(&signed).unwrap();
@@ -343,7 +351,7 @@ fn one_good_signature_of_several_is_enough() {
         .arg(&release));
     let keys = run(archive.gpg().args(["--armor", "--export", "archive"]));
     std::fs::write(archive.path("archive.gpg"), keys.stdout).unwrap();
-    let output = archive.doctor("", "\"hello\"");
+    let output = archive.doctor("", r#""hello""#);
     assert!(output.status.success(), "{}", stderr(&output));
     let list = stdout(&output);
     assert!(!list.contains("unknown"), "{list}");
@@ -353,7 +361,8 @@ fn one_good_signature_of_several_is_enough() {
 #[ignore = "run with tests/run distro"]
 fn names_that_mean_several_packages_are_left_to_the_package_manager() {
     let archive = Archive::new();
-    let names = "\"hel*\", \"^open.*\", \"task^\", \"hello-\", \"hello/bookworm\", \"./own.deb\", \"other:i386\"";
+    let names =
+        r#""hel*", "^open.*", "task^", "hello-", "hello/bookworm", "./own.deb", "other:i386""#;
     let output = archive.doctor("", names);
     assert!(output.status.success(), "{}", stderr(&output));
 }
@@ -361,7 +370,7 @@ fn names_that_mean_several_packages_are_left_to_the_package_manager() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn a_check_that_does_not_end_is_ended() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let stdlib = repository.path().join("stdlib");
     run(Command::new("cp")
         .arg("-r")
@@ -369,12 +378,16 @@ fn a_check_that_does_not_end_is_ended() {
         .arg(&stdlib));
     std::fs::write(
         stdlib.join("host/foreign.sh"),
-        "echo '{\"unknown\":\"the first half\"}'\necho nonsense\nsleep 4711\n",
+        r#"echo '{"unknown":"the first half"}'
+echo nonsense
+sleep 4711
+"#,
     )
     .unwrap();
     repository.write(
         "recipe.rhai",
-        "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", arch: \"arm64\", mirror: \"file:///nowhere\" });\n",
+        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", arch: "arm64", mirror: "file:///nowhere" });
+"#,
     );
     let output = crate::support::rootwright()
         .current_dir(repository.path())
@@ -404,10 +417,12 @@ fn a_check_that_does_not_end_is_ended() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn room_for_exports_is_looked_at() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write(
         "recipe.rhai",
-        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.export(#{ format: \"dir\", name: \"x\" });\n",
+        r#"let root = bootstrap(#{ distro: "tiny" });
+root.export(#{ format: "dir", name: "x" });
+"#,
     );
     std::fs::create_dir(repository.out()).unwrap();
     let program = env!("CARGO_BIN_EXE_rootwright");
@@ -446,7 +461,7 @@ fn the_scripts_of_checks_are_sound() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn fix_installs_what_is_missing() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let stdlib = repository.path().join("stdlib");
     run(Command::new("cp")
         .arg("-r")
@@ -459,21 +474,29 @@ fn fix_installs_what_is_missing() {
     assert!(id.contains("debian"), "the test's table is for this family");
     let table = table
         .replace(
-            "install = [\"apt-get\", \"install\", \"-y\", \"--no-install-recommends\"]",
+            r#"install = ["apt-get", "install", "-y", "--no-install-recommends"]"#,
             &format!(
                 "install = [\"cp\", \"/bin/true\", \"{}\"]",
                 bin.join("made-tool").display()
             ),
         )
-        .replace("refresh = [\"apt-get\", \"update\"]\n", "")
+        .replace(
+            r#"refresh = ["apt-get", "update"]
+"#,
+            "",
+        )
         .replace(
             "[tools]\n",
-            "[tools]\nmade-tool = { debian = \"--force\" }\n",
+            r#"[tools]
+made-tool = { debian = "--force" }
+"#,
         );
     std::fs::write(stdlib.join("host/tools.toml"), table).unwrap();
     repository.write(
         "recipe.rhai",
-        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.host_run([\"made-tool\"]);\n",
+        r#"let root = bootstrap(#{ distro: "tiny" });
+root.host_run(["made-tool"]);
+"#,
     );
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let doctor = |fix: &[&str]| {

@@ -190,7 +190,10 @@ fn an_unknown_key_at_the_bootstrap() {
     let bench = Bench::get();
     let keyring = bench.folder.join("keys/other.gpg").display().to_string();
     let cured = ROOT;
-    let wrong = cured.replace("variant:", &format!("keyring: \"{keyring}\", variant:"));
+    let wrong = cured.replace(
+        "variant:",
+        &text!(r#"keyring: "{keyring}", variant:"#, keyring),
+    );
     let failure = bench.failure("bootstrap-key", &wrong);
     // Found before the first step: nothing has run.
     assert_eq!(failure.report.code, "host::check", "{:#?}", failure.report);
@@ -220,7 +223,9 @@ fn an_unknown_key_in_the_root() {
         .underlines(update)
         .because("`file:/srv/archive ./` is signed with the key", "keyring")
         .shows("NO_PUBKEY");
-    let cured = archive("right") + "root.install([\"little\"]);\n";
+    let cured = archive("right")
+        + r#"root.install(["little"]);
+"#;
     bench.success("root-key", &cured);
 }
 
@@ -232,8 +237,13 @@ fn a_repository_with_its_own_key() {
     let bench = Bench::get();
     let uri = format!("file://{}", bench.folder.join("archive").display());
     let recipe = |more: &str| {
-        format!(
-            "{ROOT}root.add_repository(#{{ name: \"little\", uri: \"{uri}\", suites: [\"./\"]{more} }});\nroot.install([\"little\"]);\n"
+        text!(
+            r#"{ROOT}root.add_repository(#{ name: "little", uri: "{uri}", suites: ["./"]{more} });
+root.install(["little"]);
+"#,
+            ROOT,
+            uri,
+            more
         )
     };
     let fingerprint = |name: &str| {
@@ -250,8 +260,9 @@ fn a_repository_with_its_own_key() {
     };
     let (right, other) = (fingerprint("right"), fingerprint("other"));
     let pinned = |key: &str| {
-        recipe(&format!(
-            ", key: \"keys/right.gpg\", fingerprints: [\"{key}\"]"
+        recipe(&text!(
+            r#", key: "keys/right.gpg", fingerprints: ["{key}"]"#,
+            key
         ))
     };
     let failure = bench.failure("repository-pin", &pinned(&other));
@@ -270,23 +281,23 @@ fn a_repository_with_its_own_key() {
         .says("script::fail", "the repository `little` has no key")
         .because(
             "whoever can change what is downloaded can change the root",
-            "or say why it may be used unchecked: `allow_unsigned: \"why\"`",
+            r#"or say why it may be used unchecked: `allow_unsigned: "why"`"#,
         );
     let failure = bench.failure(
         "repository-url",
-        &recipe(", key: \"https://packages.example.org/key.asc\""),
+        &recipe(r#", key: "https://packages.example.org/key.asc""#),
     );
     failure
         .says(
             "script::fail",
             "the key of the repository `little` comes from the network, and nothing says which it is",
         )
-        .underlines("key: \"https://packages.example.org/key.asc\"");
+        .underlines(r#"key: "https://packages.example.org/key.asc""#);
     let look = "root.nspawn_run(`test -e /var/lib/dpkg/info/little.list; test -s /etc/apt/keyrings/little.gpg; grep -q 'signed-by=/etc/apt/keyrings/little.gpg\\|Signed-By: /etc/apt/keyrings/little.gpg' /etc/apt/sources.list.d/little.*`, #{ network: false });\n";
     bench.success("repository-pin", &(pinned(&right) + look));
     bench.success(
         "repository-unsigned",
-        &recipe(", allow_unsigned: \"made by this test\""),
+        &recipe(r#", allow_unsigned: "made by this test""#),
     );
 }
 
@@ -295,12 +306,17 @@ fn a_repository_with_its_own_key() {
 #[ignore = "run with tests/run distro"]
 fn packages_of_a_folder() {
     let bench = Bench::get();
-    let recipe = format!(
-        "{ROOT}root.install([\"little\"], #{{ packages_dir: \"archive\" }});\nroot.nspawn_run(`test -e /var/lib/dpkg/info/little.list; ! ls /etc/apt/sources.list.d/rootwright* /var/cache/rootwright* /var/lib/apt/lists/*rootwright*`, #{{ network: false }});\nroot.clean();\nroot.nspawn_run(`! ls /var/lib/apt/lists/*_Packages /var/cache/apt/*.bin`, #{{ network: false }});\n"
+    let recipe = text!(
+        r#"{ROOT}root.install(["little"], #{ packages_dir: "archive" });
+root.nspawn_run(`test -e /var/lib/dpkg/info/little.list; ! ls /etc/apt/sources.list.d/rootwright* /var/cache/rootwright* /var/lib/apt/lists/*rootwright*`, #{ network: false });
+root.clean();
+root.nspawn_run(`! ls /var/lib/apt/lists/*_Packages /var/cache/apt/*.bin`, #{ network: false });
+"#,
+        ROOT
     );
     bench.success("folder", &recipe);
     bench.write("empty/readme", "");
-    let empty = recipe.replace("\"archive\"", "\"empty\"");
+    let empty = recipe.replace(r#""archive""#, r#""empty""#);
     let failure = bench.failure("folder-empty", &empty);
     failure
         .says(
@@ -318,21 +334,25 @@ fn a_resolv_conf_that_leads_nowhere_simply_works() {
     for (name, make, same) in [
         (
             "dns-link",
-            "root.symlink(\"/etc/resolv.conf\", \"../run/systemd/resolve/stub-resolv.conf\");",
-            "test \"$(readlink /etc/resolv.conf)\" = ../run/systemd/resolve/stub-resolv.conf",
+            r#"root.symlink("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf");"#,
+            r#"test "$(readlink /etc/resolv.conf)" = ../run/systemd/resolve/stub-resolv.conf"#,
         ),
         (
             "dns-folder",
-            "root.make_dir(\"/etc/resolv.conf\");",
+            r#"root.make_dir("/etc/resolv.conf");"#,
             "test -d /etc/resolv.conf",
         ),
     ] {
-        let recipe = format!(
-            "{ROOT}{make}
-root.nspawn_run([\"getent\", \"hosts\", \"{host}\"]);
-root.nspawn_run([\"apt-get\", \"-o\", \"APT::Update::Error-Mode=any\", \"update\"]);
-root.nspawn_run(`{same}`, #{{ network: false }});
-"
+        let recipe = text!(
+            r#"{ROOT}{make}
+root.nspawn_run(["getent", "hosts", "{host}"]);
+root.nspawn_run(["apt-get", "-o", "APT::Update::Error-Mode=any", "update"]);
+root.nspawn_run(`{same}`, #{ network: false });
+"#,
+            ROOT,
+            make,
+            host,
+            same
         );
         bench.success(name, &recipe);
     }
@@ -342,27 +362,39 @@ root.nspawn_run(`{same}`, #{{ network: false }});
 #[ignore = "run with tests/run distro"]
 fn no_kernel_for_dracut() {
     let bench = Bench::get();
-    let tools =
-        archive("right") + "root.install([\"dracut-core\", \"mount\", \"systemd-sysv\"]);\n";
-    let without = format!("{tools}root.dracut(#{{ compress: \"cat\" }});\n");
+    let tools = archive("right")
+        + r#"root.install(["dracut-core", "mount", "systemd-sysv"]);
+"#;
+    let without = text!(
+        r#"{tools}root.dracut(#{ compress: "cat" });
+"#,
+        tools
+    );
     let failure = bench.failure("dracut", &without);
     failure
         .says("files::required", "the root lacks a file for the initramfs")
-        .underlines("root.dracut(#{ compress: \"cat\" })")
+        .underlines(r#"root.dracut(#{ compress: "cat" })"#)
         .because(
             "`/lib/modules/*/modules.dep` or `/usr/lib/modules/*/modules.dep`: the kernel that it is for",
-            "install what brings them before: `root.install([\"linux-image-amd64\"]);`",
+            r#"install what brings them before: `root.install(["linux-image-amd64"]);`"#,
         );
-    let kernel = format!("{tools}root.install([\"little-kernel\"]);\n");
-    let another =
-        format!("{kernel}root.dracut(#{{ kver: \"5.10.0-1-amd64\", compress: \"cat\" }});\n");
+    let kernel = text!(
+        r#"{tools}root.install(["little-kernel"]);
+"#,
+        tools
+    );
+    let another = text!(
+        r#"{kernel}root.dracut(#{ kver: "5.10.0-1-amd64", compress: "cat" });
+"#,
+        kernel
+    );
     let failure = bench.failure("dracut-kver", &another);
     failure
         .says(
             "run::command",
             "step 8 failed: the script ended with exit status 1",
         )
-        .underlines("root.dracut(#{ kver: \"5.10.0-1-amd64\", compress: \"cat\" })")
+        .underlines(r#"root.dracut(#{ kver: "5.10.0-1-amd64", compress: "cat" })"#)
         .because(
             "`kver` names the kernel `5.10.0-1-amd64`, and the root has another: 6.1.0-little",
             "correct `kver`, or leave it out",
@@ -370,7 +402,11 @@ fn no_kernel_for_dracut() {
         .shows("the kernel 5.10.0-1-amd64 is not installed in the root");
     bench.success(
         "dracut",
-        &format!("{kernel}root.dracut(#{{ compress: \"cat\" }});\n"),
+        &text!(
+            r#"{kernel}root.dracut(#{ compress: "cat" });
+"#,
+            kernel
+        ),
     );
 }
 
@@ -378,14 +414,16 @@ fn no_kernel_for_dracut() {
 #[ignore = "run with tests/run distro"]
 fn a_package_that_does_not_exist() {
     let bench = Bench::get();
-    let wrong = archive("right") + "root.install([\"litle\"]);\n";
+    let wrong = archive("right")
+        + r#"root.install(["litle"]);
+"#;
     let failure = bench.failure("package", &wrong);
     failure
         .says(
             "run::command",
             "step 6 failed: `apt-get` ended with exit status 100",
         )
-        .underlines("root.install([\"litle\"])")
+        .underlines(r#"root.install(["litle"])"#)
         .because(
             "no package source of this root has a package `litle`",
             "correct the name",
@@ -398,14 +436,16 @@ fn a_package_that_does_not_exist() {
 #[ignore = "run with tests/run distro"]
 fn a_postinst_that_fails() {
     let bench = Bench::get();
-    let wrong = archive("right") + "root.install([\"little-service\"]);\n";
+    let wrong = archive("right")
+        + r#"root.install(["little-service"]);
+"#;
     let failure = bench.failure("postinst", &wrong);
     failure
         .says(
             "run::command",
             "step 6 failed: `apt-get` ended with exit status 100",
         )
-        .underlines("root.install([\"little-service\"])")
+        .underlines(r#"root.install(["little-service"])"#)
         .because(
             "the post-installation script of `little-service` failed with status 1",
             "a file or user that the script expects (make it in a step before)",
@@ -413,7 +453,8 @@ fn a_postinst_that_fails() {
         .shows("little-service: /etc/little.conf is not there");
     let cured = wrong.replace(
         "root.install(",
-        "root.write_file(\"/etc/little.conf\", \"\");\nroot.install(",
+        r#"root.write_file("/etc/little.conf", "");
+root.install("#,
     );
     bench.success("postinst", &cured);
 }
@@ -423,7 +464,11 @@ fn a_postinst_that_fails() {
 fn no_names_resolve() {
     let bench = Bench::get();
     let host = mirror();
-    let recipe = format!("{ROOT}root.install([\"hello\"], #{{ update: true }});\n");
+    let recipe = text!(
+        r#"{ROOT}root.install(["hello"], #{ update: true });
+"#,
+        ROOT
+    );
     bench.write("dns.rhai", &recipe);
     // A host without a network: its name server does not answer.
     let mut command = Command::new("unshare");
@@ -438,7 +483,7 @@ fn no_names_resolve() {
             "run::command",
             "step 2 failed: `apt-get` ended with exit status 100",
         )
-        .underlines("root.install([\"hello\"], #{ update: true })")
+        .underlines(r#"root.install(["hello"], #{ update: true })"#)
         .because(
             &format!("no name server answers in the root: `{host}` could not be looked up"),
             &format!("try `getent hosts {host}` on the host"),
@@ -460,7 +505,9 @@ impl Drop for Small {
 #[ignore = "run with tests/run distro"]
 fn a_full_disk() {
     let bench = Bench::get();
-    let recipe = archive("right") + "root.install([\"huge\"]);\n";
+    let recipe = archive("right")
+        + r#"root.install(["huge"]);
+"#;
     bench.write("full.rhai", &recipe);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("small-disk");
     std::fs::create_dir_all(&folder).unwrap();
@@ -487,7 +534,7 @@ fn a_full_disk() {
             "run::command",
             "step 6 failed: `apt-get` ended with exit status 100",
         )
-        .underlines("root.install([\"huge\"])")
+        .underlines(r#"root.install(["huge"])"#)
         .because("the disk is full", "`--store DIR`")
         .shows("No space left on device");
     mount("remount,size=4g");

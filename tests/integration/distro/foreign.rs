@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, rootwright, run, stderr, stdout};
 
 /// The root is only unpacked: a command in it is what is looked at.
 const RECIPE: &str = r#"let root = bootstrap(#{
@@ -75,7 +75,7 @@ fn an_arm_root_is_made_and_runs() {
         );
         return;
     };
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("recipe.rhai", RECIPE);
     let command = |verb: &str| {
         let mut command = rootwright();

@@ -69,8 +69,12 @@ fn distro(archive: &Archive, fingerprint: &str) {
 const EXTRACT: &str = r#"variant: "extract", include: ["tiny-root"]"#;
 
 fn recipe(archive: &Archive, spec: &str) {
-    let text = format!(
-        "let root = bootstrap(#{{ distro: \"made\", release: \"bookworm\", arch: \"amd64\", {EXTRACT}{spec} }});\nroot.nspawn_run([\"/bin/sh\", \"-c\", \"echo it runs\"], #{{ network: false }});\n"
+    let text = text!(
+        r#"let root = bootstrap(#{ distro: "made", release: "bookworm", arch: "amd64", {EXTRACT}{spec} });
+root.nspawn_run(["/bin/sh", "-c", "echo it runs"], #{ network: false });
+"#,
+        EXTRACT,
+        spec
     );
     archive.repository.write("recipe.rhai", &text);
 }
@@ -183,7 +187,12 @@ fn a_recipe_pins_its_own_keys() {
     ];
     std::fs::create_dir(archive.path("keys")).unwrap();
     std::fs::write(archive.path("keys/both.gpg"), both.concat()).unwrap();
-    let pinned = |key: &str| format!(", keyring: \"keys/both.gpg\", fingerprints: [\"{key}\"]");
+    let pinned = |key: &str| {
+        text!(
+            r#", keyring: "keys/both.gpg", fingerprints: ["{key}"]"#,
+            key
+        )
+    };
     recipe(&archive, &pinned(&right));
     run(&mut archive.command(&["build", "recipe.rhai"]));
 
@@ -225,7 +234,7 @@ fn a_recipe_pins_its_own_keys() {
             "recipe.rhai:1:",
         ],
     );
-    recipe(&archive, ", keyring: \"keys/none.gpg\"");
+    recipe(&archive, r#", keyring: "keys/none.gpg""#);
     refused(
         &archive,
         "plan",
@@ -247,7 +256,7 @@ fn unsigned_packages_ask_for_a_reason_and_show_in_the_plan() {
         "build",
         &["no signature is on bookworm of file://"],
     );
-    recipe(&archive, ", allow_unsigned: \" \"");
+    recipe(&archive, r#", allow_unsigned: " ""#);
     refused(
         &archive,
         "plan",
@@ -256,7 +265,7 @@ fn unsigned_packages_ask_for_a_reason_and_show_in_the_plan() {
             "say why this may be installed unchecked",
         ],
     );
-    recipe(&archive, ", allow_unsigned: \"made on this machine\"");
+    recipe(&archive, r#", allow_unsigned: "made on this machine""#);
     let mut plan = archive.command(&["plan", "--color", "always", "recipe.rhai"]);
     let text = stdout(&run(plan.env_remove("NO_COLOR")));
     let line = "\u{1b}[1;31mUNSIGNED\u{1b}[0m  \u{1b}[1;31mthe packages of made bookworm: made on this machine\u{1b}[0m";
@@ -274,22 +283,25 @@ fn unsigned_packages_ask_for_a_reason_and_show_in_the_plan() {
 fn a_distro_of_the_repository_works_like_a_built_in_one() {
     let archive = archive();
     let ask = |script: &str| {
-        let text = format!(
-            "let root = bootstrap(#{{ distro: \"made\", release: \"1\", arch: \"amd64\" }});\n{script}\n"
+        let text = text!(
+            r#"let root = bootstrap(#{ distro: "made", release: "1", arch: "amd64" });
+{script}
+"#,
+            script
         );
         archive.repository.write("recipe.rhai", &text);
         archive.command(&["plan", "recipe.rhai"]).output().unwrap()
     };
     let output = ask(
-        "log(`${role(root, \"init\")} ${role(root, \"nfs-client\")} ${root.kernels()[0].package} ${root.repositories()[0].suites}`);",
+        r#"log(`${role(root, "init")} ${role(root, "nfs-client")} ${root.kernels()[0].package} ${root.repositories()[0].suites}`);"#,
     );
     assert!(output.status.success(), "{}", stderr(&output));
     let said = format!("{}{}", stdout(&output), stderr(&output));
     assert!(
-        said.contains("[\"tiny-root\"] [] linux-image-amd64 [\"bookworm\"]"),
+        said.contains(r#"["tiny-root"] [] linux-image-amd64 ["bookworm"]"#),
         "{said}"
     );
-    let output = ask("role(root, \"kernal\");");
+    let output = ask(r#"role(root, "kernal");"#);
     let said = stderr(&output);
     for part in [
         "the distro `made` has no role `kernal`",

@@ -42,7 +42,8 @@ impl Bench {
             std::fs::create_dir_all(folder.join("distro")).unwrap();
             std::fs::write(folder.join("distro/copied.rhai"), COPIED).unwrap();
             let bench = Bench { folder };
-            let export = "root.export(#{ format: \"dir\", name: \"base\" });\n";
+            let export = r#"root.export(#{ format: "dir", name: "base" });
+"#;
             bench.success("base", &format!("{ROOT}{export}"));
             bench
         })
@@ -138,8 +139,9 @@ find . -type f -print0 | xargs -0 sha256sum | sed 's|^\([0-9a-f]*\)  \./\(.*\)|\
 #[ignore = "run with tests/run distro"]
 fn a_boot_leaves_nothing_of_its_own() {
     let bench = Bench::get();
-    let steps =
-        "root.nspawn_boot(\"true\");\nroot.export(#{ format: \"dir\", name: \"booted\" });\n";
+    let steps = r#"root.nspawn_boot("true");
+root.export(#{ format: "dir", name: "booted" });
+"#;
     bench.success("booted", &format!("{ROOT}{steps}"));
     let (before, after) = (
         listing(&bench.folder.join("out/base/root")),
@@ -176,8 +178,9 @@ root.export(#{ format: "dir", name: "stopped" });
 #[ignore = "run with tests/run distro"]
 fn a_script_that_fails() {
     let bench = Bench::get();
-    let call = "root.nspawn_boot(\"echo nearly; systemctl start wrong || exit 3\")";
-    let unit = "root.write_file(\"/etc/systemd/system/wrong.service\", \"[Service]\\nType=oneshot\\nExecStart=/bin/false\\n\");\n";
+    let call = r#"root.nspawn_boot("echo nearly; systemctl start wrong || exit 3")"#;
+    let unit = r#"root.write_file("/etc/systemd/system/wrong.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n");
+"#;
     bench
         .failure("fails", &format!("{unit}{call};\n"))
         .says(
@@ -189,7 +192,7 @@ fn a_script_that_fails() {
         .shows("failed: wrong.service");
     // The status of a script that was killed, and one that timeout(1) has, too.
     for (name, script, status) in [("killed", "kill -9 $$", 137), ("status", "exit 124", 124)] {
-        let call = format!("root.nspawn_boot(\"{script}\")");
+        let call = text!(r#"root.nspawn_boot("{script}")"#, script);
         let message = format!("step 3 failed: the script ended with exit status {status}");
         bench
             .failure(name, &format!("{call};\n"))
@@ -206,8 +209,14 @@ root.write_file("/etc/systemd/system/stubborn.service", "[Service]\nExecStart=/b
 #[ignore = "run with tests/run distro"]
 fn a_time_out_says_what_hangs_and_what_the_journal_says() {
     let bench = Bench::get();
-    let call = "root.nspawn_boot(\"true\", #{ timeout: 6 })";
-    let steps = format!("{HANGING}root.nspawn_run(\"systemctl enable moon.service\");\n{call};\n");
+    let call = r#"root.nspawn_boot("true", #{ timeout: 6 })"#;
+    let steps = text!(
+        r#"{HANGING}root.nspawn_run("systemctl enable moon.service");
+{call};
+"#,
+        HANGING,
+        call
+    );
     bench
         .failure("not-up", &steps)
         .says(
@@ -219,7 +228,7 @@ fn a_time_out_says_what_hangs_and_what_the_journal_says() {
         .shows("journal: ")
         .shows("the moon is not in the sky");
 
-    let call = "root.nspawn_boot(\"echo asleep; systemd-cat -p err echo something broke; sleep 300\", #{ timeout: 6 })";
+    let call = r#"root.nspawn_boot("echo asleep; systemd-cat -p err echo something broke; sleep 300", #{ timeout: 6 })"#;
     bench
         .failure("asleep", &format!("{call};\n"))
         .says(
@@ -229,7 +238,7 @@ fn a_time_out_says_what_hangs_and_what_the_journal_says() {
         .underlines(call)
         .shows("something broke");
 
-    let call = "root.nspawn_boot(\"systemctl start stubborn.service\", #{ timeout: 6, allow_failure: \"the script may\" })";
+    let call = r#"root.nspawn_boot("systemctl start stubborn.service", #{ timeout: 6, allow_failure: "the script may" })"#;
     bench
         .failure("not-down", &format!("{HANGING}{call};\n"))
         .says(
@@ -245,11 +254,16 @@ fn a_time_out_says_what_hangs_and_what_the_journal_says() {
 #[ignore = "run with tests/run distro"]
 fn a_system_that_cannot_come_up() {
     let bench = Bench::get();
-    let call = "root.nspawn_boot(\"true\")";
+    let call = r#"root.nspawn_boot("true")"#;
     bench
         .failure(
             "no-init",
-            &format!("root.remove_path(\"/usr/lib/systemd/systemd\");\n{call};\n"),
+            &text!(
+                r#"root.remove_path("/usr/lib/systemd/systemd");
+{call};
+"#,
+                call
+            ),
         )
         .says(
             "run::command",
@@ -267,7 +281,7 @@ root.nspawn_run("systemctl enable bad.service");
         )
         .underlines(call)
         .because("failed: `bad.service`", "mend or mask what failed");
-    let call = "root.nspawn_boot(\"systemctl reboot; sleep 60\")";
+    let call = r#"root.nspawn_boot("systemctl reboot; sleep 60")"#;
     let failure = bench.failure("reboot", &format!("{call};\n"));
     let message = failure.report.message.as_str();
     assert!(
@@ -284,8 +298,13 @@ fn two_boot_at_once() {
     let bench = Bench::get();
     let recipe = |name: &str| {
         let script = "for i in 1 2 3; do systemctl restart systemd-logind.service; sleep 0.5; done; systemctl is-system-running; cat";
-        format!(
-            "{ROOT}root.write_file(\"/me\", \"{name}\");\nroot.nspawn_boot(\"{script}\", #{{ stdin: secret(\"word\") + \"\\n\" }});\n"
+        text!(
+            r#"{ROOT}root.write_file("/me", "{name}");
+root.nspawn_boot("{script}", #{ stdin: secret("word") + "\n" });
+"#,
+            ROOT,
+            name,
+            script
         )
     };
     let mut builds = bench.build("one", &recipe("one"));
@@ -308,7 +327,11 @@ fn two_boot_at_once() {
 #[ignore = "run with tests/run distro"]
 fn a_build_that_is_killed_takes_the_system_with_it() {
     let bench = Bench::get();
-    let recipe = format!("{ROOT}root.nspawn_boot(\"exec sleep 7531\");\n");
+    let recipe = text!(
+        r#"{ROOT}root.nspawn_boot("exec sleep 7531");
+"#,
+        ROOT
+    );
     let mut build = bench
         .build("kill", &recipe)
         .stdout(Stdio::null())
@@ -371,7 +394,9 @@ root.export(#{ format: "dir", name: "by-hand" });
         bench.exported("base", "etc/machine-id")
     );
 
-    let late = "let root = bootstrap(#{ distro: \"copied\" });\nroot.nspawn_boot(\"systemd-cat -p err echo something broke; sleep 300\", #{ timeout: 5, allow_failure: \"it may fail, not hang\" });\n";
+    let late = r#"let root = bootstrap(#{ distro: "copied" });
+root.nspawn_boot("systemd-cat -p err echo something broke; sleep 300", #{ timeout: 5, allow_failure: "it may fail, not hang" });
+"#;
     let output = plan(late).output().unwrap();
     let text = format!("{}{}", stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(1), "{text}");

@@ -9,7 +9,8 @@ use std::process::Command;
 use crate::support::{rootwright, run, stderr, stdout};
 use regex::Regex;
 
-const RECIPE: &str = "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });\n";
+const RECIPE: &str = r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+"#;
 
 /// The mirrors that the host itself has its packages from.
 fn mirrors(folder: &Path) -> [String; 2] {

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, rootwright, run, stderr, stdout};
 
-const DEBIAN: &str = "let release = option(\"release\", #{ default: \"bookworm\", choices: [\"bookworm\", \"trixie\"] });\nlet root = bootstrap(#{ distro: \"debian\", release: release, mirror: \"http://mirror.example.org/debian\" });\n";
+const DEBIAN: &str = r#"let release = option("release", #{ default: "bookworm", choices: ["bookworm", "trixie"] });
+let root = bootstrap(#{ distro: "debian", release: release, mirror: "http://mirror.example.org/debian" });
+"#;
 
 /// Exit status and standard error of a command in a repository.
-fn failed(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
+fn failed(repository: &Project, arguments: &[&str]) -> (Option<i32>, String) {
     let output = rootwright()
         .current_dir(repository.path())
         .args(arguments)
@@ -19,7 +21,7 @@ fn failed(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) 
 
 #[test]
 fn bad_recipes_get_clear_errors() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("node.rhai", DEBIAN);
     repository.write("broken.rhai", "let x = ;\n");
     std::fs::write(repository.path().join("latin.rhai"), b"// caf\xe9\n").unwrap();
@@ -59,7 +61,7 @@ fn bad_recipes_get_clear_errors() {
 
 #[test]
 fn options_are_checked_by_name_and_choice() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("node.rhai", DEBIAN);
     let (code, said) = failed(&repository, &["plan", "node.rhai", "-o", "relase=trixie"]);
     assert_eq!(
@@ -86,7 +88,7 @@ fn options_are_checked_by_name_and_choice() {
 
 #[test]
 fn errors_are_data_where_asked_for() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("node.rhai", "nothing(1);");
     let (_, said) = failed(
         &repository,
@@ -199,8 +201,15 @@ fn a_wrong_command_line_is_a_report_like_any_other() {
 
 #[test]
 fn show_describes_what_it_need_not_allow() {
-    let repository = Repository::new();
-    repository.write("node.rhai", "//! Runs on the host.\nlet size = option(\"size\", #{ default: 3 });\nlet root = bootstrap(#{ distro: \"tiny\" });\nroot.host_run([\"true\"]);\n");
+    let repository = Project::new();
+    repository.write(
+        "node.rhai",
+        r#"//! Runs on the host.
+let size = option("size", #{ default: 3 });
+let root = bootstrap(#{ distro: "tiny" });
+root.host_run(["true"]);
+"#,
+    );
     let mut show = rootwright();
     show.current_dir(repository.path())
         .args(["show", "node.rhai"]);
@@ -223,7 +232,7 @@ fn a_recipe_that_has_no_end_is_not_read_to_its_end() {
 
 #[test]
 fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("node.rhai", DEBIAN);
     let mut allow = Command::new("chmod");
     run(allow.args(["-R", "a+rX"]).arg(repository.path()));
@@ -264,10 +273,14 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
             assert!(said.contains(part), "{command}: {part}: {said}");
         }
     }
-    let mut build = repository.build("let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", keyring: \"/nowhere.gpg\", mirror: \"http://mirror.example.org/debian\" });\nroot.export(#{ format: \"tar\", name: \"x\" });");
-    let output = build.env("PATH", repository.path()).output().unwrap();
-    let said = stderr(&output);
-    for part in [
+    repository.recipe(
+        r#"
+let root = bootstrap(#{ distro: "debian", release: "bookworm", keyring: "/nowhere.gpg", mirror: "http://mirror.example.org/debian" });
+root.export(#{ format: "tar", name: "x" });
+"#,
+    );
+    let build = repository.build().env("PATH", repository.path());
+    build.output().stderr_contains([
         "this host lacks",
         "`mmdebstrap` (step 1,",
         "`tar` (step 2,",
@@ -275,15 +288,13 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
         "`/nowhere.gpg`",
         "next: apt-get install -y --no-install-recommends",
         "mmdebstrap",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
+    ]);
     assert!(!repository.out().exists());
 }
 
 #[test]
 fn planning_needs_nothing() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("node.rhai", DEBIAN);
     let output = rootwright()
         .current_dir(repository.path())
@@ -298,14 +309,19 @@ fn planning_needs_nothing() {
 
 #[test]
 fn check_tries_every_choice_and_ends_with_1() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("good.rhai", DEBIAN);
     repository.write("lib/helper.rhai", "this is no recipe");
     let good = run(rootwright()
         .current_dir(repository.path())
         .args(["check", "good.rhai"]));
     assert_eq!(stderr(&good), "1 recipe checked, nothing wrong\n");
-    repository.write("bad.rhai", "let kind = option(\"kind\", #{ default: \"a\", choices: [\"a\", \"b\"] });\nif kind == \"b\" { fail(\"b is broken\"); }\n");
+    repository.write(
+        "bad.rhai",
+        r#"let kind = option("kind", #{ default: "a", choices: ["a", "b"] });
+if kind == "b" { fail("b is broken"); }
+"#,
+    );
     repository.write("worse.rhai", "one(1);\ntwo(2);\n");
     let (code, said) = failed(&repository, &["check", "bad.rhai", "worse.rhai"]);
     assert_eq!(code, Some(1));
@@ -323,11 +339,30 @@ fn check_tries_every_choice_and_ends_with_1() {
 
 #[test]
 fn check_finds_all_in_all_files_and_says_each_once() {
-    let repository = Repository::new();
-    repository.write("rootwright.toml", "name = \"site\"\n");
-    repository.write("a.rhai", "import \"shared\" as shared;\none(1);\n");
-    repository.write("b.rhai", "import \"shared\" as shared;\nlet x = ;\n");
-    repository.write("c.rhai", "import \"shared\" as shared;\ntwo(2);\n");
+    let repository = Project::new();
+    repository.write(
+        "rootwright.toml",
+        r#"name = "site"
+"#,
+    );
+    repository.write(
+        "a.rhai",
+        r#"import "shared" as shared;
+one(1);
+"#,
+    );
+    repository.write(
+        "b.rhai",
+        r#"import "shared" as shared;
+let x = ;
+"#,
+    );
+    repository.write(
+        "c.rhai",
+        r#"import "shared" as shared;
+two(2);
+"#,
+    );
     repository.write("lib/broken.rhai", "fn f( { }\n");
     repository.write(
         "lib/shared.rhai",
@@ -336,7 +371,9 @@ fn check_finds_all_in_all_files_and_says_each_once() {
     repository.write("lib/unused.rhai", "fn f() { five(5); }\n");
     repository.write(
         "distro/mine.rhai",
-        "import \"unused\" as unused;\nfn bootstrap(root, spec) { six(6); }\n",
+        r#"import "unused" as unused;
+fn bootstrap(root, spec) { six(6); }
+"#,
     );
     let check = || failed(&repository, &["check", "--error-format", "short"]);
     let (code, said) = check();
@@ -380,7 +417,7 @@ fn check_finds_all_in_all_files_and_says_each_once() {
 
 #[test]
 fn list_and_show_read_the_comments_and_options() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("b.rhai", "//! The second.\n");
     repository.write(
         "a.rhai",
@@ -396,7 +433,7 @@ fn list_and_show_read_the_comments_and_options() {
         "a.rhai: The first.",
         "With more.",
         "-o release=…",
-        "default \"bookworm\"; one of \"bookworm\", \"trixie\"",
+        r#"default "bookworm"; one of "bookworm", "trixie""#,
     ] {
         assert!(show.contains(part), "{part}: {show}");
     }
@@ -404,12 +441,15 @@ fn list_and_show_read_the_comments_and_options() {
 
 #[test]
 fn the_site_says_the_mirror() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write(
         "rootwright.toml",
-        "name = \"site\"\n[distro.debian]\nmirror = \"http://site.example.org/debian\"\n",
+        r#"name = "site"
+[distro.debian]
+mirror = "http://site.example.org/debian"
+"#,
     );
-    let recipe = DEBIAN.replace(", mirror: \"http://mirror.example.org/debian\"", "");
+    let recipe = DEBIAN.replace(r#", mirror: "http://mirror.example.org/debian""#, "");
     repository.write("deep/node.rhai", &recipe);
     let plan = stdout(&run(rootwright()
         .current_dir(repository.path())
@@ -419,7 +459,11 @@ fn the_site_says_the_mirror() {
             && plan.contains("the site's configuration"),
         "{plan}"
     );
-    repository.write("rootwright.toml", "nmae = \"site\"\n");
+    repository.write(
+        "rootwright.toml",
+        r#"nmae = "site"
+"#,
+    );
     let (_, said) = failed(&repository, &["plan", "deep/node.rhai"]);
     assert!(
         said.contains("there is no setting `nmae`") && said.contains("did you mean `name`?"),

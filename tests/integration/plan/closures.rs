@@ -18,7 +18,15 @@ fn evaluate(module: &str, recipe: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("module.rhai"), module).unwrap();
     let path = folder.path().join("recipe.rhai");
-    std::fs::write(&path, format!("import \"module\" as m;\n{recipe}")).unwrap();
+    std::fs::write(
+        &path,
+        text!(
+            r#"import "module" as m;
+{recipe}"#,
+            recipe
+        ),
+    )
+    .unwrap();
     recipe::evaluate(&path, &Settings::default(), &mut NoCapture)
         .map(|_| ())
         .map_err(|failure| failure.reports[0].message.clone())
@@ -40,9 +48,9 @@ fn a_closure_that_leaves_its_module_is_not_found() {
 
 #[test]
 fn a_closure_that_goes_into_a_module_works() {
-    let module = "fn apply(f) { if f.call(1) != 2 { throw \"wrong\"; } }";
+    let module = r#"fn apply(f) { if f.call(1) != 2 { throw "wrong"; } }"#;
     assert_eq!(evaluate(module, "m::apply(|x| x + 1);"), Ok(()));
-    let inside = "fn all() { if [1].map(|x| x + 1) != [2] { throw \"wrong\"; } }";
+    let inside = r#"fn all() { if [1].map(|x| x + 1) != [2] { throw "wrong"; } }"#;
     assert_eq!(evaluate(inside, "m::all();"), Ok(()));
 }
 
@@ -99,7 +107,7 @@ fn no_module_of_the_stdlib_lets_a_closure_out() {
         "fn f() { return |x| x; }",
         "fn f() { #{ a: |x| x } }",
         "fn f() { let g = |x| x; g }",
-        "fn f() { Fn(\"g\") }",
+        r#"fn f() { Fn("g") }"#,
         "fn f(a) { |x| x + a }",
         "export const A = |x| x;",
     ] {

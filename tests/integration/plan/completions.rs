@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, rootwright, run, stderr, stdout};
 
 const NODE: &str = r#"
 let release = option("release", #{ default: "bookworm", choices: ["bookworm", "trixie"], help: "Debian release" });
@@ -14,9 +14,13 @@ if host == "never" { fail("no"); }
 host_run(bootstrap(#{ distro: "tiny" }), ["true"]);
 "#;
 
-pub fn repository() -> Repository {
-    let repository = Repository::new();
-    repository.write("rootwright.toml", "name = \"site\"\n");
+pub fn repository() -> Project {
+    let repository = Project::new();
+    repository.write(
+        "rootwright.toml",
+        r#"name = "site"
+"#,
+    );
     repository.write("node.rhai", NODE);
     repository.write("recipes/deep.rhai", "");
     repository.write("notes.txt", "");
@@ -24,7 +28,7 @@ pub fn repository() -> Repository {
 }
 
 /// What stands at the end of a command line, the help left out.
-fn complete(repository: &Repository, words: &[&str]) -> Vec<String> {
+fn complete(repository: &Project, words: &[&str]) -> Vec<String> {
     let mut command = rootwright();
     command.current_dir(repository.path());
     command.args(["complete", "--", "rootwright"]).args(words);
@@ -48,7 +52,11 @@ fn words_recipes_options_and_choices_are_completed() {
     assert!(!recipes.contains(&"notes.txt".to_owned()));
     assert_eq!(complete(&["build", "recipes/"]), ["recipes/deep.rhai"]);
     // Recipes of other folders go by their names, as much of the path as tells them apart.
-    repository.write("more/deep.rhai", "option(\"deep\", #{ default: true });\n");
+    repository.write(
+        "more/deep.rhai",
+        r#"option("deep", #{ default: true });
+"#,
+    );
     assert_eq!(complete(&["show", "re"]), ["recipes/", "recipes/deep"]);
     assert_eq!(complete(&["plan", "more/deep", "-o", ""]), ["deep="]);
     // Options after the one that has to be given, and in spite of one with a bad value.

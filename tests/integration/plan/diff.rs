@@ -1,25 +1,9 @@
 //! `rootwright diff` of plans: of options, recipes and revisions.
 
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Repository, diff, rootwright, run, stderr, stdout};
+use crate::support::{Project, diff, git, rootwright, stderr, stdout};
 use serde_json::Value;
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let mut git = Command::new("git");
-    git.current_dir(folder)
-        .args([
-            "-c",
-            "user.name=a",
-            "-c",
-            "user.email=a@example.org",
-            "-c",
-            "init.defaultBranch=main",
-        ])
-        .args(arguments);
-    run(&mut git);
-}
 
 const BEFORE: &str = r#"
 let size = option("size", #{ default: "1G" });
@@ -51,12 +35,16 @@ root.export(#{ format: "ext4", name: "node", size: size });
 
 #[test]
 fn a_recipe_is_compared_with_itself_at_a_revision() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("recipes/node.rhai", BEFORE);
     repository.write("recipes/files/issue", "hello\n");
     // What is left out of archives is part of the revision all the same.
     repository.write(".gitattributes", "distro export-ignore\n");
-    repository.write("rootwright.toml", "name = \"site\"\n");
+    repository.write(
+        "rootwright.toml",
+        r#"name = "site"
+"#,
+    );
     git(repository.path(), &["init", "--quiet"]);
     git(repository.path(), &["add", "."]);
     git(
@@ -170,13 +158,19 @@ steps: 1 added, 1 removed, 4 changed, 2 the same
 
 #[test]
 fn options_and_recipes_are_compared() {
-    let repository = Repository::new();
-    let recipe = "let to = option(\"to\", #{ default: \"a\" });\nlet root = bootstrap(#{ distro: \"tiny\" });\nroot.write_file(\"/etc/to\", to);\n";
+    let repository = Project::new();
+    let recipe = r#"let to = option("to", #{ default: "a" });
+let root = bootstrap(#{ distro: "tiny" });
+root.write_file("/etc/to", to);
+"#;
     repository.write("node.rhai", recipe);
-    let branch = "let side = root.fork(\"side\");\nside.make_dir(\"/side\");\n";
+    let branch = r#"let side = root.fork("side");
+side.make_dir("/side");
+"#;
     let moved = recipe.replace(
         "root.write_file",
-        "root.make_dir(\"/first\");\nroot.write_file",
+        r#"root.make_dir("/first");
+root.write_file"#,
     );
     repository.write("more.rhai", &format!("{moved}{branch}"));
     let (code, out, _) = diff(&repository, &["node.rhai", "-O", "to=b"]);
@@ -200,11 +194,23 @@ steps: 1 changed, 1 the same
     // What is checked, and what is not, is part of what differs.
     repository.write(
         "lib/trust.rhai",
-        "fn trust(root, why) { unsigned(root, \"the packages\", why); }\n",
+        r#"fn trust(root, why) { unsigned(root, "the packages", why); }
+"#,
     );
-    let trust =
-        |why: &str| format!("import \"trust\" as trust;\n{recipe}trust::trust(root, \"{why}\");\n");
-    repository.write("rootwright.toml", "name = \"site\"\n");
+    let trust = |why: &str| {
+        text!(
+            r#"import "trust" as trust;
+{recipe}trust::trust(root, "{why}");
+"#,
+            recipe,
+            why
+        )
+    };
+    repository.write(
+        "rootwright.toml",
+        r#"name = "site"
+"#,
+    );
     repository.write("one.rhai", &trust("one"));
     repository.write("two.rhai", &trust("two"));
     let (code, out, err) = diff(&repository, &["one.rhai", "two.rhai"]);
@@ -251,10 +257,11 @@ steps: 2 added, 1 changed, 1 the same
 
 #[test]
 fn what_cannot_be_compared_ends_with_2() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write(
         "node.rhai",
-        "let root = bootstrap(#{ distro: \"tiny\" });\n",
+        r#"let root = bootstrap(#{ distro: "tiny" });
+"#,
     );
     repository.write("tree/file", "");
     let failed = |arguments: &[&str]| {
@@ -311,7 +318,8 @@ fn what_cannot_be_compared_ends_with_2() {
     );
     repository.write(
         "node.rhai",
-        "let root = bootstrap(#{ distro: \"tiny\" });\n",
+        r#"let root = bootstrap(#{ distro: "tiny" });
+"#,
     );
     let said = failed(&["node.rhai", "--rev", "main"]);
     for part in [

@@ -19,9 +19,16 @@ const MIRRORS: &[(&str, &str)] = &[("debian", "http://mirror.example.org/debian"
 
 pub fn recipe(distro: &str, release: &str, arch: &str) -> String {
     let mirror = MIRRORS.iter().find(|(name, _)| *name == distro);
-    let mirror = mirror.map_or(String::new(), |(_, uri)| format!(", mirror: \"{uri}\""));
-    format!(
-        "let root = bootstrap(#{{ distro: \"{distro}\", release: \"{release}\", arch: \"{arch}\"{mirror} }});\nroot.install(role(root, \"init\") + role(root, \"kernel\") + role(root, \"dracut\") + role(root, \"dracut-network\") + role(root, \"nfs-client\") + role(root, \"ssh-server\"));\nroot.export(#{{ format: \"dir\", name: \"node\" }});\n"
+    let mirror = mirror.map_or(String::new(), |(_, uri)| text!(r#", mirror: "{uri}""#, uri));
+    text!(
+        r#"let root = bootstrap(#{ distro: "{distro}", release: "{release}", arch: "{arch}"{mirror} });
+root.install(role(root, "init") + role(root, "kernel") + role(root, "dracut") + role(root, "dracut-network") + role(root, "nfs-client") + role(root, "ssh-server"));
+root.export(#{ format: "dir", name: "node" });
+"#,
+        distro,
+        release,
+        arch,
+        mirror
     )
 }
 
@@ -68,8 +75,10 @@ fn the_plan_of_every_distro_release_and_architecture() {
 #[test]
 fn an_unknown_release_gets_the_newest_facts_and_a_warning() {
     for (distro, mirror) in MIRRORS {
-        let plan = plan(&format!(
-            "bootstrap(#{{ distro: \"{distro}\", release: \"duke\", mirror: \"{mirror}\" }});"
+        let plan = plan(&text!(
+            r#"bootstrap(#{ distro: "{distro}", release: "duke", mirror: "{mirror}" });"#,
+            distro,
+            mirror
         ));
         assert_eq!(plan.roots[0].release, "duke");
         let warned = &plan.messages[0];
@@ -126,8 +135,11 @@ fn the_diskless_node_is_one_text_for_every_distro() {
 }
 
 fn kernel_of(distro: &str, release: &str) -> String {
-    let mut recipe = recipe(distro, release, "ARCH").replace(", arch: \"ARCH\"", "");
-    recipe.push_str("log(role(root, \"kernel\")[0]);\n");
+    let mut recipe = recipe(distro, release, "ARCH").replace(r#", arch: "ARCH""#, "");
+    recipe.push_str(
+        r#"log(role(root, "kernel")[0]);
+"#,
+    );
     plan(&recipe).messages[0].text.clone()
 }
 
@@ -156,7 +168,7 @@ fn every_distro_has_the_roles() {
         let (release, arches) = releases(&distro).into_iter().next_back().unwrap();
         let mut recipe = recipe(&distro, &release, &arches[0]);
         for role in ROLES {
-            let _ = writeln!(recipe, "log(\"{role}: \" + root.role(\"{role}\").len());");
+            let _ = writeln!(recipe, r#"log("{role}: " + root.role("{role}").len());"#);
         }
         recipe.push_str("for kernel in root.kernels() { log(`${kernel.package}, ${kernel.about}`); }\nroot.repositories();\nroot.clean();\n");
         let plan = plan(&recipe);
@@ -229,7 +241,10 @@ fn the_table_says_how_far_each_release_was_verified() {
 #[test]
 fn what_tools_say_of_a_script_that_fails_ends_a_build() {
     let steps = plan(
-        "let root = bootstrap(#{ distro: \"fedora\", release: \"43\" });\nroot.install([\"x\"]);\nroot.install([\"x\"], #{ scripts_may_fail: [\"broken\", \"brokenpre\", \"Package-post-fail\"] });\n",
+        r#"let root = bootstrap(#{ distro: "fedora", release: "43" });
+root.install(["x"]);
+root.install(["x"], #{ scripts_may_fail: ["broken", "brokenpre", "Package-post-fail"] });
+"#,
     )
     .steps;
     let scan = |step: usize| {

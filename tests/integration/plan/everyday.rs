@@ -2,9 +2,8 @@
 //! where the recipe comes from. Evaluated, never built; `debian.rs` builds the same.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, git, rootwright, run, stderr, stdout};
 
 const HEAD: &str = r#"import "users" as users;
 import "services" as services;
@@ -98,13 +97,23 @@ services::boot_target(root, "multi-user");
     );
     // Other inits: distros of the repository, made from a tiny one.
     let of = |init: &str, recipe: &str, format: &str| {
-        let repository = Repository::new();
+        let repository = Project::new();
         let tiny = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
-        let services = format!(
-            "fn services(root) {{ #{{ init: \"{init}\", roles: #{{ init: [\"sysinit/devfs\"], \"ssh-server\": [\"sshd\"] }} }} }}\n"
+        let services = text!(
+            r#"fn services(root) { #{ init: "{init}", roles: #{ init: ["sysinit/devfs"], "ssh-server": ["sshd"] } } }
+"#,
+            init
         );
         repository.write("distro/other.rhai", &format!("{tiny}{services}"));
-        repository.write("recipe.rhai", &format!("import \"services\" as services;\nlet root = bootstrap(#{{ distro: \"other\" }});\n{recipe}"));
+        repository.write(
+            "recipe.rhai",
+            &text!(
+                r#"import "services" as services;
+let root = bootstrap(#{ distro: "other" });
+{recipe}"#,
+                recipe
+            ),
+        );
         let mut plan = rootwright();
         plan.current_dir(repository.path());
         plan.args([
@@ -117,7 +126,11 @@ services::boot_target(root, "multi-user");
         .output()
         .unwrap()
     };
-    let recipe = "services::enable_roles(root, [\"init\", \"ssh-server\"]);\nservices::enable(root, [\"chronyd\"]);\nservices::mask(root, \"cron\");\nservices::unmask(root, \"cron\");\n";
+    let recipe = r#"services::enable_roles(root, ["init", "ssh-server"]);
+services::enable(root, ["chronyd"]);
+services::mask(root, "cron");
+services::unmask(root, "cron");
+"#;
     holds(
         &stdout(&of("openrc", recipe, "human")),
         &[
@@ -126,7 +139,7 @@ services::boot_target(root, "multi-user");
             "rc-update --all del cron",
         ],
     );
-    let recipe = recipe.replace("\"init\", ", "");
+    let recipe = recipe.replace(r#""init", "#, "");
     holds(
         &stdout(&of("sysvinit", &recipe, "human")),
         &[
@@ -138,19 +151,19 @@ services::boot_target(root, "multi-user");
     for (init, call, message, help) in [
         (
             "openrc",
-            "services::boot_target(root, \"multi-user\")",
+            r#"services::boot_target(root, "multi-user")"#,
             "`other` has no targets",
             "OpenRC's runlevel is `default`",
         ),
         (
             "sysvinit",
-            "services::boot_target(root, \"multi-user\")",
+            r#"services::boot_target(root, "multi-user")"#,
             "`other` has no targets",
             "the usual one in /etc/inittab",
         ),
         (
             "openrc",
-            "services::enable_roles(root, \"kernel\")",
+            r#"services::enable_roles(root, "kernel")"#,
             "the distro `other` names no services of the role `kernel`",
             "it does for init, ssh-server",
         ),
@@ -220,8 +233,8 @@ fn templates_are_filled_whole() {
     holds(&text, &["│ a@b.c n1 @ n15 x<secret s>z @"]);
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("motd.in"), "on @NAME@\n").unwrap();
-    let recipe =
-        "root.write_file(\"/a\", template::fill(file_text(\"motd.in\"), #{ NAME: \"n1\" }));\n";
+    let recipe = r#"root.write_file("/a", template::fill(file_text("motd.in"), #{ NAME: "n1" }));
+"#;
     let text = stdout(&plan_of(folder.path(), recipe));
     holds(&text, &["file motd.in = ", "│ on n1"]);
 }
@@ -229,19 +242,12 @@ fn templates_are_filled_whole() {
 #[test]
 fn a_commit_and_a_date_are_inputs() {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = "log(`at ${git_revision() ?? \"none\"}, ${source_date(\"%Y-%m-%d\") ?? \"undated\"}`);\nlog(stable_uuid(\"a\") + \" \" + stable_uuid(\"b\"));\n";
+    let recipe = r#"log(`at ${git_revision() ?? "none"}, ${source_date("%Y-%m-%d") ?? "undated"}`);
+log(stable_uuid("a") + " " + stable_uuid("b"));
+"#;
     let text = stdout(&plan_of(folder.path(), recipe));
     holds(&text, &["note: at none, undated", "git revision = absent"]);
-    let git = |words: &[&str]| {
-        let mut git = Command::new("git");
-        git.current_dir(folder.path()).args([
-            "-c",
-            "user.name=x",
-            "-c",
-            "user.email=x@example.org",
-        ]);
-        stdout(&run(git.args(words))).trim().to_owned()
-    };
+    let git = |words: &[&str]| git(folder.path(), words);
     git(&["init", "--quiet"]);
     git(&["add", "recipe.rhai"]);
     git(&["commit", "--quiet", "--message", "one"]);
@@ -286,32 +292,32 @@ fn a_commit_and_a_date_are_inputs() {
 fn what_will_not_do_is_said_when_the_plan_is_made() {
     let wrong = [
         (
-            "users::add(root, \"a b\");",
+            r#"users::add(root, "a b");"#,
             "`a b` is no name of a user",
             "a string of its own",
         ),
         (
-            "users::add(root, \"a\", #{ groups: [\"-x\"] });",
+            r#"users::add(root, "a", #{ groups: ["-x"] });"#,
             "`-x` is no name of a group",
             "a string of its own",
         ),
         (
-            "users::add(root, \"a\", #{ uids: 1 });",
+            r#"users::add(root, "a", #{ uids: 1 });"#,
             "`users::add` has no field `uids`",
             "did you mean `uid`?",
         ),
         (
-            "users::add(root, \"a\", #{ comment: \"a:b\" });",
+            r#"users::add(root, "a", #{ comment: "a:b" });"#,
             "a user's comment is one line without `:`",
             "passwd(5)",
         ),
         (
-            "users::password(root, \"root\", \"hunter2\");",
+            r#"users::password(root, "root", "hunter2");"#,
             "this is no hash of a password",
             "`openssl passwd -6`",
         ),
         (
-            "users::password(root, \"root\", 5);",
+            r#"users::password(root, "root", 5);"#,
             "this is no hash of a password",
             "`openssl passwd -6`",
         ),
@@ -323,50 +329,50 @@ fn what_will_not_do_is_said_when_the_plan_is_made() {
         (
             "services::mask(root, 3);",
             "`services::mask` takes names of a service, which are strings",
-            "`\"3\"`",
+            r#"`"3"`"#,
         ),
         (
-            "dpkg::preseed(root, #{ package: \"a\", question: \"a/b\", type: \"bool\", value: true });",
+            r#"dpkg::preseed(root, #{ package: "a", question: "a/b", type: "bool", value: true });"#,
             "`bool` is no type of a question",
             "boolean",
         ),
         (
-            "dpkg::preseed(root, #{ package: \"a b\", question: \"a/b\", value: true });",
+            r#"dpkg::preseed(root, #{ package: "a b", question: "a/b", value: true });"#,
             "`a b` is no name of a package or a question",
             "debconf-get-selections",
         ),
         (
-            "dpkg::preseed(root, #{ package: \"a\", question: \"a/b\", value: \"x\\ny\" });",
+            r#"dpkg::preseed(root, #{ package: "a", question: "a/b", value: "x\ny" });"#,
             "an answer is one line",
             "line breaks",
         ),
         (
-            "archive::unpack(root, \"none.tar\", \"/opt\");",
+            r#"archive::unpack(root, "none.tar", "/opt");"#,
             "there is no file `none.tar`",
             "the folder of the script that names it",
         ),
         (
-            "log(template::fill(\"@A@\", #{}));",
+            r#"log(template::fill("@A@", #{}));"#,
             "`@A@` has no value",
             "add `A: …`",
         ),
         (
-            "log(template::fill(\"a\", #{ A: 1 }));",
+            r#"log(template::fill("a", #{ A: 1 }));"#,
             "the template does not hold `@A@`",
             "misspelt",
         ),
         (
-            "log(file_text(\"../x\"));",
+            r#"log(file_text("../x"));"#,
             "`../x` is outside of the recipe's repository",
             "stand beside it",
         ),
         (
-            "log(file_text(\".\"));",
+            r#"log(file_text("."));"#,
             "`.` is no file of at most 1 MiB",
             "`copy_in`",
         ),
         (
-            "log(source_date(\"%\"));",
+            r#"log(source_date("%"));"#,
             "`%` is no format of a date",
             "`%Y-%m-%d`",
         ),

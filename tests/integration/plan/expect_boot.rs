@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, rootwright, run, stderr, stdout};
 
 /// A stdlib with a distro whose roots say of themselves what `dracut` would say.
-pub fn repository() -> Repository {
-    let repository = Repository::new();
+pub fn repository() -> Project {
+    let repository = Project::new();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
     run(Command::new("cp")
         .arg("-a")
@@ -26,7 +26,7 @@ pub fn repository() -> Repository {
     repository
 }
 
-fn plan(repository: &Repository, recipe: &str, format: &str) -> Output {
+fn plan(repository: &Project, recipe: &str, format: &str) -> Output {
     repository.write("recipe.rhai", recipe);
     let mut plan = rootwright();
     plan.current_dir(repository.path()).args([
@@ -43,7 +43,11 @@ fn plan(repository: &Repository, recipe: &str, format: &str) -> Output {
 }
 
 pub fn recipe(rest: &str) -> String {
-    format!("let root = bootstrap(#{{ distro: \"tiny\" }});\n{rest}")
+    text!(
+        r#"let root = bootstrap(#{ distro: "tiny" });
+{rest}"#,
+        rest
+    )
 }
 
 const BOTH: &str = r#"let nodes = root.export(#{ format: "nfs", name: "nodes" });
@@ -109,8 +113,11 @@ fn it_ends_no_layer_and_is_part_of_none() {
             .map(|layer| layer.steps.len().to_string())
             .collect()
     };
-    let export = "let nodes = root.export(#{ format: \"nfs\", name: \"nodes\" });\nroot.write_file(\"/a\", \"\");\n";
-    let after = "root.write_file(\"/b\", \"\");\n";
+    let export = r#"let nodes = root.export(#{ format: "nfs", name: "nodes" });
+root.write_file("/a", "");
+"#;
+    let after = r#"root.write_file("/b", "");
+"#;
     let without = keys(&recipe(&format!("{export}{after}")));
     let with = keys(&recipe(&format!("{export}nodes.expect_boot();\n{after}")));
     assert_eq!(without, ["1", "2"]);
@@ -120,34 +127,39 @@ fn it_ends_no_layer_and_is_part_of_none() {
 #[test]
 fn what_cannot_be_expected_is_refused_where_it_stands() {
     let repository = repository();
-    let nfs = "let e = root.export(#{ format: \"nfs\", name: \"e\" });\n";
+    let nfs = r#"let e = root.export(#{ format: "nfs", name: "e" });
+"#;
     for (recipe, code, message, help) in [
         (
-            format!("{nfs}e.expect_boot(#{{ via: \"http\" }});"),
+            text!(r#"{nfs}e.expect_boot(#{ via: "http" });"#, nfs),
             "script::boot_via",
             "an export in the format `nfs` cannot be booted over `http`",
             "leave `via` out, or say `nfs` or `pxe`",
         ),
         (
-            format!("{nfs}e.expect_boot(#{{ via: \"pex\" }});"),
+            text!(r#"{nfs}e.expect_boot(#{ via: "pex" });"#, nfs),
             "script::boot_via",
             "there is no way `pex` to boot a node",
             "did you mean `pxe`?",
         ),
         (
-            "let e = root.export(#{ format: \"dir\", name: \"e\" });\ne.expect_boot(#{ via: \"pxe\" });".to_owned(),
+            r#"let e = root.export(#{ format: "dir", name: "e" });
+e.expect_boot(#{ via: "pxe" });"#
+                .to_owned(),
             "script::boot_via",
             "an export in the format `dir` has no `boot.ipxe`",
             "the formats `nfs`, `squashfs`, `erofs` and `cpio` have one",
         ),
         (
-            "let e = root.export(#{ format: \"tar\", name: \"e\" });\ne.expect_boot();".to_owned(),
+            r#"let e = root.export(#{ format: "tar", name: "e" });
+e.expect_boot();"#
+                .to_owned(),
             "script::boots_nothing",
             "the export `e` has the format `tar`, and boots no node",
             "`squashfs` and `erofs` over HTTP",
         ),
         (
-            format!("{nfs}e.expect_boot(#{{ comands: [\"true\"] }});"),
+            text!(r#"{nfs}e.expect_boot(#{ comands: ["true"] });"#, nfs),
             "script::unknown_field",
             "`expect_boot` has no field `comands`",
             "did you mean `commands`?",
@@ -168,11 +180,21 @@ fn what_cannot_be_expected_is_refused_where_it_stands() {
         repository.write("recipe.rhai", &self::recipe(&recipe));
         let mut plan = rootwright();
         plan.current_dir(repository.path());
-        plan.args(["plan", "recipe.rhai", "--allow-host-run", "--stdlib", "stdlib"]);
+        plan.args([
+            "plan",
+            "recipe.rhai",
+            "--allow-host-run",
+            "--stdlib",
+            "stdlib",
+        ]);
         plan.args(["--error-format", "json"]);
         let said = stderr(&plan.output().unwrap());
         let report: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
-        let report = if report.is_array() { &report[0] } else { &report };
+        let report = if report.is_array() {
+            &report[0]
+        } else {
+            &report
+        };
         assert_eq!(report["code"], code, "{recipe}: {report}");
         assert_eq!(report["message"], message, "{recipe}");
         let helps = report["help"].to_string().replace("\\\"", "\"");
@@ -183,10 +205,13 @@ fn what_cannot_be_expected_is_refused_where_it_stands() {
 
 #[test]
 fn an_export_that_no_initramfs_gets_at_is_refused() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let said = stderr(&plan(
         &repository,
-        &recipe("let e = root.export(#{ format: \"nfs\", name: \"e\" });\ne.expect_boot();"),
+        &recipe(
+            r#"let e = root.export(#{ format: "nfs", name: "e" });
+e.expect_boot();"#,
+        ),
         "text",
     ));
     assert!(
@@ -194,7 +219,7 @@ fn an_export_that_no_initramfs_gets_at_is_refused() {
         "{said}"
     );
     assert!(
-        said.contains("root.dracut(#{ transports: [\"nfs\"], overlay: true })"),
+        said.contains(r#"root.dracut(#{ transports: ["nfs"], overlay: true })"#),
         "{said}"
     );
     assert!(said.contains("recipe.rhai:3:"), "{said}");

@@ -87,7 +87,11 @@ fn hints() -> HintSet {
     let mut text = String::new();
     for path in files(&base().join("stdlib/hints"), "rhai") {
         let name = path.file_stem().unwrap().to_str().unwrap();
-        text.push_str(&format!("import \"hints/{name}\" as hints_{name};\n"));
+        text.push_str(&text!(
+            r#"import "hints/{name}" as hints_{name};
+"#,
+            name
+        ));
     }
     std::fs::write(&recipe, text).unwrap();
     match recipe::evaluate(&recipe, &Settings::default(), &mut NoCapture) {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::support::Repository;
+use crate::support::Project;
 use rootwright::diagnose::Report;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
 use rootwright::preview;
@@ -53,12 +53,12 @@ root.write_file("/etc/issue", "door " + secret("door") + "\n");
 root.export(#{ format: "tar", name: "node" });
 "#;
 
-const USERS: &str = "const SHELL = \"/bin/bash\";
-fn admin(root) { nspawn_run(root, [\"useradd\", \"--shell\", global::SHELL, \"admin\"]); }
-";
+const USERS: &str = r#"const SHELL = "/bin/bash";
+fn admin(root) { nspawn_run(root, ["useradd", "--shell", global::SHELL, "admin"]); }
+"#;
 
-fn repository() -> Repository {
-    let repository = Repository::new();
+fn repository() -> Project {
+    let repository = Project::new();
     repository.write("recipe.rhai", RECIPE);
     repository.write("lib/users.rhai", USERS);
     repository
@@ -72,13 +72,16 @@ fn whatever_ran_before_a_plan_is_the_same() {
         // Ends in the middle of a step, in the stdlib.
         (
             "release.rhai",
-            "let root = bootstrap(#{ distro: \"debian\", release: \"stable\" });\n",
+            r#"let root = bootstrap(#{ distro: "debian", release: "stable" });
+"#,
             "script::fail",
         ),
         // Ends in a module that a built-in calls.
         (
             "deep.rhai",
-            "let root = bootstrap(#{ distro: \"debian\", release: \"trixie\", mirror: \"http://mirror.example.org/debian\" });\nroot.dracut(#{ overlay: #{ sise: 1 } });\n",
+            r#"let root = bootstrap(#{ distro: "debian", release: "trixie", mirror: "http://mirror.example.org/debian" });
+root.dracut(#{ overlay: #{ sise: 1 } });
+"#,
             "script::unknown_field",
         ),
         // Takes all of its operations.
@@ -96,13 +99,16 @@ fn whatever_ran_before_a_plan_is_the_same() {
         // Leaves the parser behind a period.
         (
             "period.rhai",
-            "let root = bootstrap(#{ distro: \"debian\", release: \"trixie\" });\nroot.",
+            r#"let root = bootstrap(#{ distro: "debian", release: "trixie" });
+root."#,
             "script::parse",
         ),
         // Throws a value of its own.
         (
             "thrown.rhai",
-            "import \"users\" as users;\nthrow #{ message: \"no\" };\n",
+            r#"import "users" as users;
+throw #{ message: "no" };
+"#,
             "script::thrown",
         ),
     ];
@@ -112,7 +118,8 @@ fn whatever_ran_before_a_plan_is_the_same() {
     // The first word is a built-in that is a reserved word: no method of what came before.
     let first = repository.write(
         "first.rhai",
-        "export(bootstrap(#{ distro: \"debian\", release: \"trixie\", mirror: \"http://mirror.example.org/debian\" }), #{ format: \"dir\", name: \"x\" });\n",
+        r#"export(bootstrap(#{ distro: "debian", release: "trixie", mirror: "http://mirror.example.org/debian" }), #{ format: "dir", name: "x" });
+"#,
     );
     in_one_thread(|| {
         let plan = evaluated(&recipe, &[]).unwrap();
@@ -166,11 +173,19 @@ fn a_module_that_changes_is_read_anew() {
         // A circle, of a module that was sound and one that is.
         repository.write(
             "lib/users.rhai",
-            &format!("import \"more\" as more;\n{USERS}"),
+            &text!(
+                r#"import "more" as more;
+{USERS}"#,
+                USERS
+            ),
         );
         repository.write("lib/more.rhai", "const A = 1;\n");
         assert!(evaluated(&recipe, &[]).is_ok());
-        repository.write("lib/more.rhai", "import \"users\" as users;\n");
+        repository.write(
+            "lib/more.rhai",
+            r#"import "users" as users;
+"#,
+        );
         assert_eq!(code_of(evaluated(&recipe, &[])), "script::import_circle");
         std::fs::remove_file(repository.path().join("lib/more.rhai")).unwrap();
         assert_eq!(code_of(evaluated(&recipe, &[])), "script::unknown_module");
@@ -191,13 +206,13 @@ fn functions_of_tests_are_none_of_recipes() {
     );
     repository.write(
         "recipe_test.rhai",
-        "import \"users\" as users;
+        r#"import "users" as users;
 fn test_a_module_may_assert() { users::held(true); }
 fn test_the_recipe_may_not() {
-    let error = expect_error(\"recipe.rhai\");
-    assert_eq!(error.code, \"script::unknown_function\");
+    let error = expect_error("recipe.rhai");
+    assert_eq!(error.code, "script::unknown_function");
 }
-",
+"#,
     );
     let output = crate::support::rootwright()
         .current_dir(repository.path())

@@ -5,25 +5,35 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, git, rootwright, run, stderr, stdout};
 
-const BASE: &str = "//! Networks.\nimport \"parts/names\" as names;\nfn hosts(root) { root.append_file(\"/etc/hosts\", names::line(\"head\")); }\n";
-const NAMES: &str = "fn line(name) { \"192.0.2.1 \" + name + \"\\n\" }\n";
-const RECIPE: &str = "//! One.\nimport \"@net/base\" as net;\nlet root = bootstrap(#{ distro: \"tiny\", release: \"1\" });\nnet::hosts(root);\n";
+const BASE: &str = r#"//! Networks.
+import "parts/names" as names;
+fn hosts(root) { root.append_file("/etc/hosts", names::line("head")); }
+"#;
+const NAMES: &str = r#"fn line(name) { "192.0.2.1 " + name + "\n" }
+"#;
+const RECIPE: &str = r#"//! One.
+import "@net/base" as net;
+let root = bootstrap(#{ distro: "tiny", release: "1" });
+net::hosts(root);
+"#;
 
 /// A recipe repository, and the git repository of a library beside it.
 struct Site {
-    recipes: Repository,
-    beside: tempfile::TempDir,
+    recipes: Project,
 }
 
 impl Site {
     fn new() -> Self {
         let site = Site {
-            recipes: Repository::new(),
-            beside: tempfile::tempdir().unwrap(),
+            recipes: Project::new(),
         };
-        site.recipes.write("rootwright.toml", "name = \"x\"\n");
+        site.recipes.write(
+            "rootwright.toml",
+            r#"name = "x"
+"#,
+        );
         site.recipes.write("node.rhai", RECIPE);
         std::fs::create_dir(site.library()).unwrap();
         site.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -34,7 +44,7 @@ impl Site {
     }
 
     fn library(&self) -> PathBuf {
-        self.beside.path().join("net")
+        self.recipes.beside().join("net")
     }
 
     fn put(&self, name: &str, text: &str) {
@@ -44,12 +54,7 @@ impl Site {
     }
 
     fn git(&self, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
-        git.current_dir(self.library())
-            .env("HOME", self.beside.path())
-            .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
-            .args(arguments);
-        stdout(&run(&mut git)).trim().to_owned()
+        git(&self.library(), arguments)
     }
 
     /// Commits everything, under a tag.
@@ -63,8 +68,8 @@ impl Site {
         let mut command = rootwright();
         command
             .current_dir(self.recipes.path())
-            .env("HOME", self.beside.path())
-            .env("XDG_CACHE_HOME", self.beside.path().join("cache"))
+            .env("HOME", self.recipes.beside())
+            .env("XDG_CACHE_HOME", self.recipes.beside().join("cache"))
             .env("ROOTWRIGHT_STORE", self.recipes.store())
             .args(arguments);
         command
@@ -137,9 +142,12 @@ fn a_library_is_added_pinned_and_used_offline() {
         )
     );
     let lock = site.file("rootwright.lock");
-    assert!(lock.contains(&format!("commit = \"{commit}\"")), "{lock}");
+    assert!(
+        lock.contains(&text!(r#"commit = "{commit}""#, commit)),
+        "{lock}"
+    );
     // Neither the repository nor git is needed any more.
-    std::fs::rename(&address, site.beside.path().join("gone")).unwrap();
+    std::fs::rename(&address, site.recipes.beside().join("gone")).unwrap();
     let output = site
         .command(&["plan", "node", "--allow-host-run"])
         .env("PATH", "/nonexistent")
@@ -169,13 +177,9 @@ fn a_library_is_added_pinned_and_used_offline() {
 fn a_path_is_named_from_the_repository() {
     let site = Site::new();
     let below = site.recipes.path().join("distro");
-    let relative = format!(
-        "../../{}/net",
-        site.beside.path().file_name().unwrap().to_str().unwrap()
-    );
-    run(site.command(&["add", &relative]).current_dir(below));
-    let written = format!("git = \"{}\"", &relative[3..]);
-    assert!(site.file("rootwright.toml").contains(&written));
+    run(site.command(&["add", "../../net"]).current_dir(below));
+    let written = r#"git = "../net""#;
+    assert!(site.file("rootwright.toml").contains(written));
     site.forget_copies();
     site.plan();
 }
@@ -205,7 +209,7 @@ fn what_is_pinned_is_fetched_where_there_is_no_copy() {
     run(site
         .command(&["plan", "node", "--allow-host-run"])
         .env("ROOTWRIGHT_STORE", store.join("store")));
-    let cache = site.beside.path().join("cache/rootwright/libraries");
+    let cache = site.recipes.beside().join("cache/rootwright/libraries");
     assert_eq!(std::fs::read_dir(cache).unwrap().count(), 1);
     let output = site
         .command(&["plan", "node", "--allow-host-run"])
@@ -261,7 +265,11 @@ fn updates_follow_the_branch_and_say_from_where_to_where() {
     site.succeeds(&["update"]);
     assert!(site.plan().contains("192.0.2.1 head"));
     // What is no library any more loses its pin.
-    site.recipes.write("rootwright.toml", "name = \"x\"\n");
+    site.recipes.write(
+        "rootwright.toml",
+        r#"name = "x"
+"#,
+    );
     site.succeeds(&["update"]);
     assert!(!site.file("rootwright.lock").contains("net"));
 }
@@ -291,7 +299,7 @@ fn a_vendored_library_needs_nothing_else() {
     names.sort();
     assert_eq!(names, ["base.rhai", "parts"]);
     site.forget_copies();
-    let gone = site.beside.path().join("gone");
+    let gone = site.recipes.beside().join("gone");
     std::fs::rename(&address, &gone).unwrap();
     site.plan();
     // Its modules are neither recipes nor tests of the repository.
@@ -317,7 +325,7 @@ fn a_vendored_library_needs_nothing_else() {
 #[test]
 fn nothing_of_a_library_runs_while_it_is_fetched() {
     let site = Site::new();
-    let marker = site.beside.path().join("ran");
+    let marker = site.recipes.beside().join("ran");
     let touch = format!("touch {}", marker.display());
     // Whatever the library's repository says of itself, and what is in it.
     let hook = format!("#!/bin/sh\n{touch}\n");
@@ -363,7 +371,7 @@ fn nothing_of_a_library_runs_while_it_is_fetched() {
     site.git(&["-c", "core.hooksPath=/dev/null", "tag", "v2"]);
     // The person's own configuration has such a filter, and opens a protocol.
     std::fs::write(
-        site.beside.path().join(".gitconfig"),
+        site.recipes.beside().join(".gitconfig"),
         format!("[filter \"run\"]\n\tsmudge = {touch}\n\tclean = {touch}\n[protocol \"ext\"]\n\tallow = always\n[core]\n\thooksPath = {}\n", site.library().join(".git/hooks").display()),
     )
     .unwrap();
@@ -381,7 +389,7 @@ fn nothing_of_a_library_runs_while_it_is_fetched() {
     }
     // Also where git would be led there.
     std::fs::write(
-        site.beside.path().join(".gitconfig"),
+        site.recipes.beside().join(".gitconfig"),
         format!("[url \"ext::sh -c {touch} \"]\n\tinsteadOf = https://git.example.org/\n[protocol \"ext\"]\n\tallow = always\n"),
     )
     .unwrap();
@@ -431,7 +439,11 @@ fn what_git_cannot_do_is_said() {
             "help: give it one with `--name`",
         ],
     );
-    assert_eq!(site.file("rootwright.toml"), "name = \"x\"\n");
+    assert_eq!(
+        site.file("rootwright.toml"),
+        r#"name = "x"
+"#
+    );
     assert_eq!(site.copies(), Vec::<PathBuf>::new());
     site.recipes.write("rootwright.lock", "version = 9\n");
     site.fails(
@@ -459,11 +471,11 @@ fn hostile(base: &str) -> Site {
 
 #[test]
 fn a_hostile_library_is_refused_with_its_line() {
-    let grant = "help: look at the library; if that is right, grant it in rootwright.toml, below `[libraries.net]`: grants = [\"host_run\"]";
+    let grant = r#"help: look at the library; if that is right, grant it in rootwright.toml, below `[libraries.net]`: grants = ["host_run"]"#;
     for (base, parts) in [
         // It reads the host's files.
         (
-            "fn f(root) { root.copy_in(\"/etc/passwd\", \"/x\"); }",
+            r#"fn f(root) { root.copy_in("/etc/passwd", "/x"); }"#,
             [
                 "`/etc/passwd` is outside of the library `net`",
                 "@net/base.rhai:1:",
@@ -472,7 +484,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             .as_slice(),
         ),
         (
-            "fn f(root) { root.copy_in(\"../../../etc/passwd\", \"/x\"); }",
+            r#"fn f(root) { root.copy_in("../../../etc/passwd", "/x"); }"#,
             &[
                 "is outside of the library `net`",
                 "@net/base.rhai:1:",
@@ -480,7 +492,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "fn f(root) { root.write_file(\"/x\", host_read(\"/etc/passwd\")); }",
+            r#"fn f(root) { root.write_file("/x", host_read("/etc/passwd")); }"#,
             &[
                 "`host_read` is for modules of the stdlib",
                 "@net/base.rhai:1:",
@@ -488,7 +500,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "fn f(root) { root.copy_in(fetch(\"file:///etc/passwd\", #{ sha256: \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\" }), \"/x\"); }",
+            r#"fn f(root) { root.copy_in(fetch("file:///etc/passwd", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/x"); }"#,
             &[
                 "the library `net` wants a file of the host, and has no grant for it",
                 "@net/base.rhai:1:",
@@ -496,7 +508,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "fn f(root) { root.nspawn_run([\"true\"], #{ binds: [#{ host: \"/etc\", path: \"/mnt\" }] }); }",
+            r#"fn f(root) { root.nspawn_run(["true"], #{ binds: [#{ host: "/etc", path: "/mnt" }] }); }"#,
             &[
                 "the library `net` wants paths of the host inside of the root, and has no grant for it",
                 "@net/base.rhai:1:",
@@ -504,7 +516,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "fn f(root) { root.write_file(\"/x\", file_text(\"../../../etc/passwd\")); }",
+            r#"fn f(root) { root.write_file("/x", file_text("../../../etc/passwd")); }"#,
             &[
                 "is outside of the library `net`",
                 "@net/base.rhai:1:",
@@ -512,12 +524,13 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "import \"archive\" as archive;\nfn f(root) { archive::unpack(root, \"/etc/passwd\", \"/x\"); }",
+            r#"import "archive" as archive;
+fn f(root) { archive::unpack(root, "/etc/passwd", "/x"); }"#,
             &["is outside of the library `net`", "@net/base.rhai:2:"],
         ),
         // It runs commands of the host.
         (
-            "fn f(root) { root.host_run([\"id\"]); }",
+            r#"fn f(root) { root.host_run(["id"]); }"#,
             &[
                 "the library `net` wants to run a command of the host, and has no grant for it",
                 "@net/base.rhai:1:",
@@ -525,7 +538,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "fn f(root) { Fn(\"host_run\").call(root, [\"id\"]); }",
+            r#"fn f(root) { Fn("host_run").call(root, ["id"]); }"#,
             &[
                 "the library `net` wants to run a command of the host",
                 "@net/base.rhai:1:",
@@ -533,7 +546,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "fn f(root) { [1].map(|x| root.host_run([\"id\"])); }",
+            r#"fn f(root) { [1].map(|x| root.host_run(["id"])); }"#,
             &[
                 "the library `net` wants to run a command of the host",
                 "@net/base.rhai:1:",
@@ -541,7 +554,8 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "import \"package/apt\" as apt;\nfn f(root) { apt::update(root); }",
+            r#"import "package/apt" as apt;
+fn f(root) { apt::update(root); }"#,
             &[
                 "the library `net` imports `package/apt`, which runs commands of the host, and has no grant for it",
                 "@net/base.rhai:1:",
@@ -549,7 +563,7 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "fn f(root) { bootstrap(#{ distro: \"tiny\" }); }",
+            r#"fn f(root) { bootstrap(#{ distro: "tiny" }); }"#,
             &[
                 "the library `net` wants to make a root, which runs the distro's tool on the host, and has no grant for it",
                 "@net/base.rhai:1:",
@@ -557,7 +571,8 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "host_run(1, [\"id\"]);\nfn f(root) { }",
+            r#"host_run(1, ["id"]);
+fn f(root) { }"#,
             &[
                 "`root` of `host_run` has to be a root, and is a number",
                 "@net/base.rhai:1:",
@@ -565,7 +580,8 @@ fn a_hostile_library_is_refused_with_its_line() {
         ),
         // It leaves its folder.
         (
-            "import \"../../x\" as x;\nfn f(root) { }",
+            r#"import "../../x" as x;
+fn f(root) { }"#,
             &[
                 "`../../x` is no module's name",
                 "@net/base.rhai:1:",
@@ -573,7 +589,8 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "import \"distro/debian\" as debian;\nfn f(root) { }",
+            r#"import "distro/debian" as debian;
+fn f(root) { }"#,
             &[
                 "the library `net` imports `distro/debian`",
                 "@net/base.rhai:1:",
@@ -581,7 +598,8 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "import \"own\" as own;\nfn f(root) { }",
+            r#"import "own" as own;
+fn f(root) { }"#,
             &[
                 "there is no module `own`",
                 "@net/base.rhai:1:",
@@ -589,7 +607,8 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "import \"@other/x\" as x;\nfn f(root) { }",
+            r#"import "@other/x" as x;
+fn f(root) { }"#,
             &[
                 "the library `net` imports `@other/x`, which is another library's",
                 "@net/base.rhai:1:",
@@ -598,11 +617,11 @@ fn a_hostile_library_is_refused_with_its_line() {
         ),
         // It wants secrets, or makes them up.
         (
-            "fn f(root) { root.write_file(\"/x\", \"\" + secret(\"door\")); }",
+            r#"fn f(root) { root.write_file("/x", "" + secret("door")); }"#,
             &[
                 "the library `net` wants the secret `door`, and has no grant for it",
                 "@net/base.rhai:1:",
-                "grants = [\"secret:door\"]",
+                r#"grants = ["secret:door"]"#,
             ],
         ),
         // It hangs.
@@ -616,7 +635,8 @@ fn a_hostile_library_is_refused_with_its_line() {
             ],
         ),
         (
-            "let a = []; loop { a.push(\"x\"); }\nfn f(root) { }",
+            r#"let a = []; loop { a.push("x"); }
+fn f(root) { }"#,
             &["the script ", "[@net/base.rhai:1:", "help: "],
         ),
     ] {
@@ -631,7 +651,7 @@ fn a_hostile_library_is_refused_with_its_line() {
 fn a_secret_is_not_made_up() {
     // The characters that stand around a secret's name while a script runs.
     let site = hostile(
-        "fn f(root) { root.write_file(\"/x\", \"\\U000f5ec0door:0000000000000000\\U000f5ec1 \\U000f5ec0door\\U000f5ec1\"); }",
+        r#"fn f(root) { root.write_file("/x", "\U000f5ec0door:0000000000000000\U000f5ec1 \U000f5ec0door\U000f5ec1"); }"#,
     );
     let plan = site.plan();
     assert!(
@@ -644,12 +664,21 @@ fn a_secret_is_not_made_up() {
 #[test]
 fn a_library_does_what_it_is_granted_and_the_plan_says_who_asks() {
     let site = hostile(
-        "fn f(root) {\n    root.host_run([\"true\"]);\n    root.write_file(\"/x\", \"k=\" + secret(\"door\"));\n    root.copy_in(\"secret.txt\", \"/y\");\n}\n",
+        r#"fn f(root) {
+    root.host_run(["true"]);
+    root.write_file("/x", "k=" + secret("door"));
+    root.copy_in("secret.txt", "/y");
+}
+"#,
     );
     let config = site.file("rootwright.toml");
     site.recipes.write(
         "rootwright.toml",
-        &format!("{config}grants = [\"host_run\", \"secret:door\"]\n"),
+        &text!(
+            r#"{config}grants = ["host_run", "secret:door"]
+"#,
+            config
+        ),
     );
     let plan = site.plan();
     for part in [
@@ -716,7 +745,7 @@ fn links_stay_within_the_library() {
 #[test]
 fn a_forged_tree_writes_nothing_outside() {
     let site = Site::new();
-    let outside = site.beside.path().join("outside");
+    let outside = site.recipes.beside().join("outside");
     std::fs::create_dir(&outside).unwrap();
     let blob = |text: &str| {
         site.put("blob", text);
@@ -724,7 +753,7 @@ fn a_forged_tree_writes_nothing_outside() {
     };
     let (link, file) = (blob(outside.to_str().unwrap()), blob("fn f() { }\n"));
     let tree = |lines: String| {
-        std::fs::write(site.beside.path().join("tree"), lines).unwrap();
+        std::fs::write(site.recipes.beside().join("tree"), lines).unwrap();
         let made = Command::new("sh")
             .current_dir(site.library())
             .args(["-c", "git mktree --missing <../tree"])
@@ -817,7 +846,8 @@ fn a_changed_copy_or_lock_is_refused() {
         ("a file", |copy| {
             std::fs::write(
                 copy.join("parts/names.rhai"),
-                "fn line(n) { \"203.0.113.9\" }\n",
+                r#"fn line(n) { "203.0.113.9" }
+"#,
             )
             .unwrap();
         }),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, rootwright, run, stderr, stdout};
 
 fn in_folder(folder: &Path, arguments: &[&str]) -> Output {
     rootwright()
@@ -126,10 +126,13 @@ fn new_overwrites_nothing() {
     );
 }
 
-const RECIPE: &str = "//! One.\nlet release = option(\"release\", #{ default: \"one\", choices: [\"one\", \"two\"] });\nlet root = bootstrap(#{ distro: \"tiny\", release: release });\n";
+const RECIPE: &str = r#"//! One.
+let release = option("release", #{ default: "one", choices: ["one", "two"] });
+let root = bootstrap(#{ distro: "tiny", release: release });
+"#;
 
-fn repository(config: &str) -> Repository {
-    let repository = Repository::new();
+fn repository(config: &str) -> Project {
+    let repository = Project::new();
     repository.write("rootwright.toml", config);
     repository.write("recipes/node.rhai", RECIPE);
     repository.write("recipes/web/front.rhai", RECIPE);
@@ -140,7 +143,10 @@ fn repository(config: &str) -> Repository {
 
 #[test]
 fn recipes_have_names() {
-    let repository = repository("name = \"x\"\n");
+    let repository = repository(
+        r#"name = "x"
+"#,
+    );
     let deep = repository.path().join("lib/deep");
     for name in [
         "node",
@@ -171,8 +177,13 @@ fn recipes_have_names() {
 
 #[test]
 fn the_repository_gives_options_their_values() {
-    let repository =
-        repository("[options]\nrelease = \"two\"\n[options.front]\nrelease = \"one\"\n");
+    let repository = repository(
+        r#"[options]
+release = "two"
+[options.front]
+release = "one"
+"#,
+    );
     let show = |recipe: &str, arguments: &[&str]| {
         let arguments = [&["plan", recipe, "--allow-host-run"], arguments].concat();
         let plan = succeeds(repository.path(), &arguments);
@@ -193,7 +204,11 @@ fn the_repository_gives_options_their_values() {
         show("node", &["-o", "release=one"]),
         "options   release = one  given, or two"
     );
-    repository.write("rootwright.toml", "options.release = \"three\"\n");
+    repository.write(
+        "rootwright.toml",
+        r#"options.release = "three"
+"#,
+    );
     let said = fails(repository.path(), &["plan", "node"]);
     for part in [
         "`three` is no value of the option `release`",
@@ -210,22 +225,28 @@ fn the_repository_gives_options_their_values() {
 fn every_key_of_rootwright_toml_is_known_or_an_error() {
     for (config, message, place, help) in [
         (
-            "nam = \"x\"\n",
+            r#"nam = "x"
+"#,
             "there is no setting `nam`",
             "rootwright.toml:1:1",
             "did you mean `name`?",
         ),
         (
-            "name = \"x\"\n[cache]\nrefersh = \"7d\"\n",
+            r#"name = "x"
+[cache]
+refersh = "7d"
+"#,
             "there is no setting of `cache` `refersh`",
             "rootwright.toml:3:1",
             "did you mean `refresh`?",
         ),
         (
-            "[cache]\nrefresh = \"soon\"\n",
+            r#"[cache]
+refresh = "soon"
+"#,
             "`soon` is no length of time",
             "rootwright.toml:2:11",
-            "refresh = \"7d\"",
+            r#"refresh = "7d""#,
         ),
         (
             "[cache]\nrefresh = 7\n",
@@ -234,37 +255,52 @@ fn every_key_of_rootwright_toml_is_known_or_an_error() {
             "",
         ),
         (
-            "distro = \"x\"\n",
+            r#"distro = "x"
+"#,
             "`distro` has to be a table, and is of type string",
             "rootwright.toml:1:10",
             "[distro.NAME]",
         ),
         (
-            "[libraries.net]\ngit = \"../x\"\ntga = \"v1\"\n",
+            r#"[libraries.net]
+git = "../x"
+tga = "v1"
+"#,
             "there is no setting of a library `tga`",
             "rootwright.toml:3:1",
             "did you mean `tag`?",
         ),
         (
-            "[libraries.net]\ntag = \"v1\"\n",
+            r#"[libraries.net]
+tag = "v1"
+"#,
             "the library `net` has no address",
             "rootwright.toml:1:12",
-            "git = \"https://…\"",
+            r#"git = "https://…""#,
         ),
         (
-            "[libraries.net]\ngit = \"../x\"\ntag = \"v1\"\nrev = \"12\"\n",
+            r#"[libraries.net]
+git = "../x"
+tag = "v1"
+rev = "12"
+"#,
             "`net` has `rev` already",
             "rootwright.toml:3:1",
             "one of `tag`, `branch` and `rev` decides",
         ),
         (
-            "[libraries.net]\ngit = \"../x\"\ngrants = [\"hostrun\"]\n",
+            r#"[libraries.net]
+git = "../x"
+grants = ["hostrun"]
+"#,
             "there is no grant `hostrun`",
             "rootwright.toml:3:11",
             "did you mean `host_run`?",
         ),
         (
-            "[libraries.\"a b\"]\ngit = \"../x\"\n",
+            r#"[libraries."a b"]
+git = "../x"
+"#,
             "`a b` is no name for a library",
             "rootwright.toml:1:12",
             "small letters",
@@ -294,7 +330,15 @@ fn every_key_of_rootwright_toml_is_known_or_an_error() {
 #[test]
 fn check_finds_what_rootwright_toml_says_to_nobody() {
     let repository = repository(
-        "[options]\nrelaese = \"two\"\n[options.nod]\nrelease = \"two\"\n[distro.tniy]\nmirror = \"x\"\n[distro.debian]\nmiror = \"x\"\n",
+        r#"[options]
+relaese = "two"
+[options.nod]
+release = "two"
+[distro.tniy]
+mirror = "x"
+[distro.debian]
+miror = "x"
+"#,
     );
     let said = fails(repository.path(), &["check"]);
     for part in [
@@ -316,7 +360,13 @@ fn check_finds_what_rootwright_toml_says_to_nobody() {
     }
     repository.write(
         "rootwright.toml",
-        "[options]\nrelease = \"two\"\n[options.node]\nrelease = \"two\"\n[distro.debian]\nmirror = \"x\"\n",
+        r#"[options]
+release = "two"
+[options.node]
+release = "two"
+[distro.debian]
+mirror = "x"
+"#,
     );
     succeeds(repository.path(), &["check"]);
 }
@@ -335,10 +385,14 @@ fn outside_of_a_repository_libraries_have_no_place() {
 
 #[test]
 fn a_snapshot_is_the_same_from_any_folder() {
-    let repository = repository("name = \"x\"\n");
+    let repository = repository(
+        r#"name = "x"
+"#,
+    );
     repository.write(
         "tests/node_test.rhai",
-        "fn test_it() { snapshot(plan(\"recipes/node.rhai\"), \"it\"); }\n",
+        r#"fn test_it() { snapshot(plan("recipes/node.rhai"), "it"); }
+"#,
     );
     succeeds(repository.path(), &["test", "--update"]);
     for folder in ["", "tests", "lib/deep"] {

@@ -55,12 +55,19 @@ fn error(text: &str) -> (String, String, String, String) {
     )
 }
 
-const BASE: &str = "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", mirror: \"http://mirror.example.org/debian\" });\n";
+const BASE: &str = r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", mirror: "http://mirror.example.org/debian" });
+"#;
 
 #[test]
 fn a_plan_has_a_step_for_every_call() {
-    let plan = plan(&format!(
-        "{BASE}root.install([\"vim\"]);\nfn more(root) {{ root.write_file(\"/a\", \"b\"); }}\nmore(root);\nroot.export(#{{ format: \"dir\", name: \"x\" }});\nexport(root, #{{ format: \"tar\", name: \"y\" }});\n"
+    let plan = plan(&text!(
+        r#"{BASE}root.install(["vim"]);
+fn more(root) { root.write_file("/a", "b"); }
+more(root);
+root.export(#{ format: "dir", name: "x" });
+export(root, #{ format: "tar", name: "y" });
+"#,
+        BASE
     ));
     let calls: Vec<&str> = plan.steps.iter().map(|step| step.call.as_str()).collect();
     assert_eq!(
@@ -84,8 +91,11 @@ fn a_plan_has_a_step_for_every_call() {
 
 #[test]
 fn the_same_script_gives_the_same_plan() {
-    let text = format!(
-        "{BASE}root.install([\"b\", \"a\"]);\nlet m = #{{ z: 1, a: 2 }};\nfor k in m.keys() {{ root.write_file(\"/\" + k, \"x\"); }}"
+    let text = text!(
+        r#"{BASE}root.install(["b", "a"]);
+let m = #{ z: 1, a: 2 };
+for k in m.keys() { root.write_file("/" + k, "x"); }"#,
+        BASE
     );
     let folder = tempfile::tempdir().unwrap();
     let first = evaluate_in(folder.path(), &text).unwrap().plan;
@@ -98,8 +108,10 @@ fn the_same_script_gives_the_same_plan() {
 
 #[test]
 fn a_plan_survives_json() {
-    let plan = plan(&format!(
-        "{BASE}root.write_file(\"/a\", \"x=\" + secret(\"key\"));\nroot.dracut(#{{ add: [\"nfs\"], overlay: true }});"
+    let plan = plan(&text!(
+        r#"{BASE}root.write_file("/a", "x=" + secret("key"));
+root.dracut(#{ add: ["nfs"], overlay: true });"#,
+        BASE
     ));
     let json = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
@@ -121,7 +133,7 @@ fn scripts_end_in_errors_not_in_hangs() {
         ),
         ("fn f(x) { f(x + 1) } f(0);", "endless recursion"),
         (
-            "let s = \"x\"; loop { s += s; }",
+            r#"let s = "x"; loop { s += s; }"#,
             "a string doubled for ever",
         ),
         ("let a = []; loop { a.push(1); }", "an array that grows"),
@@ -130,7 +142,7 @@ fn scripts_end_in_errors_not_in_hangs() {
             "a map that grows",
         ),
         (
-            "let s = \"x\"; for i in 0..20 { s += s; } let a = []; loop { a.push(s + a.len()); }",
+            r#"let s = "x"; for i in 0..20 { s += s; } let a = []; loop { a.push(s + a.len()); }"#,
             "memory",
         ),
         (deep.as_str(), "10,000 brackets"),
@@ -169,30 +181,31 @@ fn what_a_script_may_not_do() {
         ),
         ("fn len(a) { 1 }", "script::replaces_builtin", "1: len(a)"),
         (
-            "let x = \"a\"; import x as y;",
+            r#"let x = "a"; import x as y;"#,
             "script::import_path",
             "1: x",
         ),
         (
-            "import \"../secrets\" as y;",
+            r#"import "../secrets" as y;"#,
             "script::import_path",
-            "1: \"../secrets\"",
+            r#"1: "../secrets""#,
         ),
         (
-            "import \"/etc/passwd\" as y;",
+            r#"import "/etc/passwd" as y;"#,
             "script::import_path",
-            "1: \"/etc/passwd\"",
+            r#"1: "/etc/passwd""#,
         ),
         (
-            "import \"package/apt\" as y;\nimport \"dracut/dracut\" as y;",
+            r#"import "package/apt" as y;
+import "dracut/dracut" as y;"#,
             "script::duplicate",
-            "2: \"dracut/dracut\"",
+            r#"2: "dracut/dracut""#,
         ),
-        ("eval(\"1\");", "script::parse", "1: eval"),
+        (r#"eval("1");"#, "script::parse", "1: eval"),
         (
-            "host_read(\"/etc/passwd\");",
+            r#"host_read("/etc/passwd");"#,
             "recipe::stdlib_only",
-            "1: host_read(\"/etc/passwd\")",
+            r#"1: host_read("/etc/passwd")"#,
         ),
         ("timestamp();", "script::unknown_function", "1: timestamp"),
         (
@@ -230,34 +243,34 @@ fn what_a_script_may_not_do() {
 fn mistakes_in_calls_name_the_field_and_the_cure() {
     for (call, code, help, place) in [
         (
-            "bootstrap(#{ distro: \"debain\" });",
+            r#"bootstrap(#{ distro: "debain" });"#,
             "script::unknown_distro",
             "did you mean `debian`?",
-            "2: distro: \"debain\"",
+            r#"2: distro: "debain""#,
         ),
         (
-            "bootstrap(#{ distro: \"debian\", relaese: \"bookworm\" });",
+            r#"bootstrap(#{ distro: "debian", relaese: "bookworm" });"#,
             "script::missing_field",
             "is `relaese` meant to be `release`?",
-            "2: relaese: \"bookworm\"",
+            r#"2: relaese: "bookworm""#,
         ),
         (
-            "bootstrap(#{ distro: \"debian\", release: \"bookworm\", miror: \"x\" });",
+            r#"bootstrap(#{ distro: "debian", release: "bookworm", miror: "x" });"#,
             "script::unknown_field",
             "did you mean `mirror`?",
-            "2: miror: \"x\"",
+            r#"2: miror: "x""#,
         ),
         (
-            "bootstrap(#{ distro: \"debian\", release: 12 });",
+            r#"bootstrap(#{ distro: "debian", release: 12 });"#,
             "script::wrong_type",
-            "in quotes it is a string: `\"12\"`",
+            r#"in quotes it is a string: `"12"`"#,
             "2: release: 12",
         ),
         (
-            "bootstrap(#{ distro: \"debian\", release: \"stable\" });",
+            r#"bootstrap(#{ distro: "debian", release: "stable" });"#,
             "script::fail",
-            "say the release's own name: `release: \"trixie\"` is what `stable` means today",
-            "2: release: \"stable\"",
+            r#"say the release's own name: `release: "trixie"` is what `stable` means today"#,
+            r#"2: release: "stable""#,
         ),
         (
             "root.install(5);",
@@ -266,64 +279,64 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
             "2: 5",
         ),
         (
-            "root.install([\"--force\"]);",
+            r#"root.install(["--force"]);"#,
             "script::package_name",
             "options of the package manager are fields of the last argument: `#{ recommends: true }`",
-            "2: \"--force\"",
+            r#"2: "--force""#,
         ),
         (
-            "root.write_file(\"etc/motd\", \"x\");",
+            r#"root.write_file("etc/motd", "x");"#,
             "script::relative_path",
             "write `/etc/motd`",
-            "2: \"etc/motd\"",
+            r#"2: "etc/motd""#,
         ),
         (
-            "root.nspawn_run([\"x\"], #{ usr: \"a\" });",
+            r#"root.nspawn_run(["x"], #{ usr: "a" });"#,
             "script::unknown_field",
             "did you mean `user`?",
-            "2: usr: \"a\"",
+            r#"2: usr: "a""#,
         ),
         (
-            "root.host_run([\"x\"]);",
+            r#"root.host_run(["x"]);"#,
             "script::host_access",
             "look at the recipe; if that is right, say `--allow-host-run`",
-            "2: root.host_run([\"x\"])",
+            r#"2: root.host_run(["x"])"#,
         ),
         (
-            "root.export(#{ format: \"zip\", name: \"x\" });",
+            r#"root.export(#{ format: "zip", name: "x" });"#,
             "script::export_format",
             "the formats are `dir`, `nfs`, `tar`, `squashfs`, `erofs`, `cpio`, `ext4` and `oci`",
-            "2: format: \"zip\"",
+            r#"2: format: "zip""#,
         ),
         (
-            "root.export(#{ format: \"dir\", name: \"../x\" });",
+            r#"root.export(#{ format: "dir", name: "../x" });"#,
             "script::export_name",
             "letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`",
-            "2: name: \"../x\"",
+            r#"2: name: "../x""#,
         ),
         (
-            "root.dracut(#{ overlay: #{ siz: \"1g\" } });",
+            r#"root.dracut(#{ overlay: #{ siz: "1g" } });"#,
             "script::unknown_field",
             "did you mean `size`?",
-            "2: siz: \"1g\"",
+            r#"2: siz: "1g""#,
         ),
         (
-            "root.copy_in(\"../x\", \"/x\");",
+            r#"root.copy_in("../x", "/x");"#,
             "script::copy_source",
             "files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe",
-            "2: \"../x\"",
+            r#"2: "../x""#,
         ),
         (
-            "fetch(\"ftp://x\", #{ sha256: \"00\" });",
+            r#"fetch("ftp://x", #{ sha256: "00" });"#,
             "script::fetch_url",
             "it starts with `https://`, `http://` or `file:///`",
-            "2: \"ftp://x\"",
+            r#"2: "ftp://x""#,
         ),
         (
-            "root.write_file(`/a-${secret(\"k\")}`, \"\");",
+            r#"root.write_file(`/a-${secret("k")}`, "");"#,
             "script::secret_place",
             "it would show; a secret goes into the content of a file, or to a command with `env` or `stdin`; `root.write_file(path, content, [opts])`",
-            "2: `/a-${secret(\"k\")}`",
+            r#"2: `/a-${secret("k")}`"#,
         ),
     ] {
         let (found, message, said, at) = error(&format!("{BASE}{call}"));
@@ -337,7 +350,7 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
 fn every_module_of_the_stdlib_is_clean_and_loads() {
     for module in recipe::stdlib::Stdlib::default().all() {
         let name = module.trim_end_matches(".rhai");
-        plan(&format!("import \"{name}\" as m;"));
+        plan(&text!(r#"import "{name}" as m;"#, name));
     }
 }
 
@@ -345,7 +358,13 @@ fn every_module_of_the_stdlib_is_clean_and_loads() {
 fn an_option_is_typed_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("recipe.rhai");
-    std::fs::write(&recipe, "let a = option(\"size\", #{ default: 3 });\nlet b = option(\"kind\", #{ choices: [\"one\", \"two\"], default: \"one\" });\nlog(`${a + 1} ${b}`);").unwrap();
+    std::fs::write(
+        &recipe,
+        r#"let a = option("size", #{ default: 3 });
+let b = option("kind", #{ choices: ["one", "two"], default: "one" });
+log(`${a + 1} ${b}`);"#,
+    )
+    .unwrap();
     let with = |options: &[(&str, &str)]| {
         let options = options
             .iter()
@@ -383,8 +402,9 @@ fn an_option_is_typed_and_checked() {
 
 #[test]
 fn a_secret_in_backticks_stays_a_secret() {
-    let plan = plan(&format!(
-        "{BASE}root.write_file(\"/a\", `key=${{secret(\"k\")}};` + \"\\n\");"
+    let plan = plan(&text!(
+        r#"{BASE}root.write_file("/a", `key=${secret("k")};` + "\n");"#,
+        BASE
     ));
     let json = serde_json::to_string(&plan.steps[1].actions[0].op).unwrap();
     assert!(json.contains(r#"["key=",{"secret":"k"},";\n"]"#), "{json}");

@@ -1,6 +1,6 @@
 //! `rootwright test`: tests that pass, tests that fail and what they say, formats.
 
-use crate::support::{Repository, rootwright, stderr, stdout};
+use crate::support::{Project, rootwright, stderr, stdout};
 
 const RECIPE: &str = r#"let release = option("release", #{ default: "one", choices: ["one", "two"] });
 let root = bootstrap(#{ distro: "tiny", release: release });
@@ -47,7 +47,7 @@ fn test_recipe_fails() {
 }
 "#;
 
-fn test(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String, String) {
+fn test(repository: &Project, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = rootwright()
         .current_dir(repository.path())
         .arg("test")
@@ -60,8 +60,8 @@ fn test(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String, St
     (output.status.code(), out, err)
 }
 
-fn repository(tests: &str) -> Repository {
-    let repository = Repository::new();
+fn repository(tests: &str) -> Project {
+    let repository = Project::new();
     repository.write("node.rhai", RECIPE);
     repository.write("node_test.rhai", tests);
     repository
@@ -113,7 +113,7 @@ fn other_formats() {
     let (code, out, _) = test(&repository, &["--format", "junit"]);
     assert_eq!(code, Some(1));
     assert!(
-        out.contains("<testsuite name=\"node_test.rhai\" tests=\"4\" failures=\"4\">"),
+        out.contains(r#"<testsuite name="node_test.rhai" tests="4" failures="4">"#),
         "{out}"
     );
     assert!(!out.contains('\u{1b}'), "{out}");
@@ -121,7 +121,10 @@ fn other_formats() {
 
 #[test]
 fn snapshots_are_written_then_held() {
-    let repository = repository("fn test_it() { snapshot(plan(\"node.rhai\"), \"plain\"); }\n");
+    let repository = repository(
+        r#"fn test_it() { snapshot(plan("node.rhai"), "plain"); }
+"#,
+    );
     let (code, _, err) = test(&repository, &[]);
     assert_eq!(code, Some(1));
     assert!(err.contains("there is no snapshot `plain`"), "{err}");
@@ -139,7 +142,7 @@ fn snapshots_are_written_then_held() {
 
 #[test]
 fn nothing_to_run_is_said() {
-    let empty = Repository::new();
+    let empty = Project::new();
     let (code, _, err) = test(&empty, &[]);
     assert_eq!(code, Some(1));
     assert!(err.contains("there are no tests in `.`"), "{err}");

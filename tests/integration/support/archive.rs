@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use super::{Repository, run, stdout};
+use super::{Project, run, stdout};
 
 /// A signed archive of one package, as files.
 pub struct Archive {
-    pub repository: Repository,
+    pub repository: Project,
     gnupg: tempfile::TempDir,
 }
 
@@ -23,7 +23,7 @@ impl Drop for Archive {
 impl Archive {
     pub fn new() -> Self {
         let archive = Archive {
-            repository: Repository::new(),
+            repository: Project::new(),
             gnupg: tempfile::tempdir().unwrap(),
         };
         archive.key("archive");
@@ -147,7 +147,7 @@ impl Archive {
         let uri = self.uri();
         let main = match spec.contains("components:") {
             true => "",
-            false => ", components: [\"main\"]",
+            false => r#", components: ["main"]"#,
         };
         let keyring = self.path("archive.gpg");
         let recipe = format!(

@@ -1,14 +1,28 @@
-//! What several test programs need.
+//! What several tests need.
+/// A text in which `{name}` stands for the value of `name`. Unlike `format!`, it leaves the braces
+/// of scripts alone.
+macro_rules! text {
+    ($text:expr $(, $name:ident)+ $(,)?) => {{
+        let text = String::from($text);
+        $(let text = text.replace(concat!("{", stringify!($name), "}"), &$name.to_string());)+
+        text
+    }};
+}
+
 pub mod archive;
 pub mod boots;
 pub mod failure;
 pub mod plans;
+pub mod project;
 pub mod serve;
 pub mod stdlib;
 pub mod verified;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+pub use project::{Project, git, tiny};
 
 /// The program under test.
 pub fn rootwright() -> Command {
@@ -43,89 +57,27 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
-/// A distro of one static program: roots in which commands run, made in no time and
-/// without a network. `bootstrap` may be told to leave /etc/resolv.conf in some state.
-const TINY: &str = r#"
-fn bootstrap(root, spec) {
-    let s = fields("bootstrap", spec, #{ release: "string?" });
-    describe_tiny(root);
-    host_run(root, ["sh", "-euc", `
-        cd "$1"
-        mkdir -p bin etc dev proc sys run tmp root var usr/bin usr/lib
-        cp "$(command -v busybox)" bin/busybox
-        for tool in sh ls cat echo touch sleep true false mkdir rm nslookup id env pwd wc grep kill sort tail; do ln -s busybox bin/$tool; done
-        echo root:x:0:0:root:/root:/bin/sh >etc/passwd
-        echo web:x:33:34:web:/:/bin/sh >>etc/passwd
-        echo root:x:0: >etc/group
-        echo web:x:34: >>etc/group
-        echo ID=tiny >usr/lib/os-release
-    `, "sh", "$ROOT"]);
-}
-fn describe_tiny(root) { }
-fn install(root, packages, opts) {
-    for package in packages { write_file(root, "/var/installed/" + package, "1\n"); }
-}
-fn boot_files(root) {
-    #{ kernel: ["/boot/vmlinuz-{kver}"], initramfs: ["/boot/initrd-{kver}"], packages: ["echo", "busybox\t1.35\tall"] }
-}
-"#;
-
-/// A recipe repository with the tiny distro, a store and an output folder.
-pub struct Repository {
-    folder: tempfile::TempDir,
+#[track_caller]
+pub fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-impl Repository {
-    pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("distro")).unwrap();
-        std::fs::write(folder.path().join("distro/tiny.rhai"), TINY).unwrap();
-        Repository { folder }
-    }
-
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub fn out(&self) -> PathBuf {
-        self.path().join("out")
-    }
-
-    pub fn store(&self) -> PathBuf {
-        self.path().join("store")
-    }
-
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// `rootwright build recipe.rhai`, in the repository.
-    pub fn build(&self, recipe: &str) -> Command {
-        self.build_to(recipe, "out")
-    }
-
-    /// The same, with the exports going to another folder.
-    pub fn build_to(&self, recipe: &str, out: &str) -> Command {
-        self.write("recipe.rhai", recipe);
-        let mut command = rootwright();
-        command.current_dir(self.path()).args([
-            "build",
-            "recipe.rhai",
-            "--allow-host-run",
-            "--store",
-            "store",
-            "--out",
-            out,
-        ]);
-        command
+/// Waits until something is so, and fails after a minute.
+#[track_caller]
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "waited in vain for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 /// Runs `rootwright diff` in the repository: exit status, standard output and standard error.
-pub fn diff(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn diff(repository: &Project, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = rootwright()
         .current_dir(repository.path())
         .arg("diff")

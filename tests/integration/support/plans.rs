@@ -316,7 +316,13 @@ pub fn debian_nfs() -> Plan {
         "run a script: a node that is like every other",
         vec![Op::NspawnRun(NspawnRun {
             cwd: Some("/root".to_owned()),
-            ..inside(&["sh", "-euc", "# Made on first boot, never shared.\nrm -f /etc/ssh/ssh_host_*\n: >/etc/machine-id\nfor unit in apt-daily.timer apt-daily-upgrade.timer man-db.timer; do\n    systemctl mask \"$unit\"\ndone\n"])
+            ..inside(&["sh", "-euc", r#"# Made on first boot, never shared.
+rm -f /etc/ssh/ssh_host_*
+: >/etc/machine-id
+for unit in apt-daily.timer apt-daily-upgrade.timer man-db.timer; do
+    systemctl mask "$unit"
+done
+"#])
         })],
     )
     .step_of(
@@ -344,14 +350,20 @@ pub fn debian_nfs() -> Plan {
                     },
                 ],
             })),
-            action(write("/etc/dracut.conf.d/90-rootwright.conf", "hostonly=no\nhostonly_cmdline=no\nadd_dracutmodules+=\" nfs network-manager overlay-root \"\ncompress=\"zstd -3\"\n")),
+            action(write("/etc/dracut.conf.d/90-rootwright.conf", r#"hostonly=no
+hostonly_cmdline=no
+add_dracutmodules+=" nfs network-manager overlay-root "
+compress="zstd -3"
+"#)),
             about("its exit status is 0 whatever happens", Op::NspawnRun(NspawnRun {
                 env: BTreeMap::from([("TMPDIR".to_owned(), Text::from("/tmp"))]),
                 scan: OutputScan {
                     fail_on: words(&["^dracut(-install)?: (ERROR|FAILED)", "Cannot find module directory"]),
                     ignore: words(&["installing 'tzdata'"]),
                 },
-                ..inside(&["sh", "-euc", "kver=$(ls /lib/modules | sort -V | tail -n 1)\nexec dracut --force --kver \"$kver\" \"/boot/initrd.img-$kver\"\n"])
+                ..inside(&["sh", "-euc", r#"kver=$(ls /lib/modules | sort -V | tail -n 1)
+exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
+"#])
             })),
         ],
     )
@@ -409,7 +421,8 @@ pub const NASTY: &[&str] = &[
     "two\nlines\n",
     "it's\n",
     "it's",
-    "\"double\" $HOME `id` $(id) \\ !\n",
+    r#""double" $HOME `id` $(id) \ !
+"#,
     "EOF\n",
     "a\nEOF\nb\n",
     " EOF \nEND_2\n",
@@ -446,7 +459,7 @@ pub const NASTY: &[&str] = &[
 
 /// Every operation with such contents in every place that takes text.
 pub fn nasty() -> Plan {
-    let mut builder = plan("nasty recipe.rhai", "it's \"nasty\" $(id)")
+    let mut builder = plan("nasty recipe.rhai", r#"it's "nasty" $(id)"#)
         .root("a b'c", ["any", "one", "amd64"], None)
         .option("o", "a'b\n$(id)", true, "help", &[]);
     for (at, text) in NASTY.iter().enumerate() {

@@ -52,8 +52,12 @@ pub type Releases = BTreeMap<String, Vec<String>>;
 
 /// The releases of a distro, from its own table.
 pub fn releases(distro: &str) -> Releases {
-    let recipe = format!(
-        "import \"distro/{distro}\" as distro;\nlet found = distro::releases();\nfor name in found.keys() {{ log(#{{ name: name, arches: found[name].arches, dracut: found[name].dracut }}.to_json()); }}\n"
+    let recipe = text!(
+        r#"import "distro/{distro}" as distro;
+let found = distro::releases();
+for name in found.keys() { log(#{ name: name, arches: found[name].arches, dracut: found[name].dracut }.to_json()); }
+"#,
+        distro
     );
     let plan = plan(&recipe);
     let mut releases = Releases::new();

@@ -13,7 +13,7 @@ pub enum Level {
     #[serde(rename = "planned")]
     Planned,
     #[serde(rename = "built from a made repository")]
-    MadeRepository,
+    MadeProject,
     #[serde(rename = "booted from a made repository")]
     BootedMade,
     #[serde(rename = "built from the real mirror")]

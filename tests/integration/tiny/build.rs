@@ -6,30 +6,14 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{Repository, mounts_below, processes_with, run, stderr, stdout};
-
-const TINY: &str = "let root = bootstrap(#{ distro: \"tiny\" });\n";
-
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "waited in vain for {what}"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    std::fs::read_to_string(path.as_ref())
-        .unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
-}
+use crate::support::{
+    Project, mounts_below, processes_with, read, run, stderr, stdout, tiny, wait_for,
+};
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_build_makes_what_the_recipe_says() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("files/tree/run.sh", "#!/bin/sh\n");
     std::fs::set_permissions(
         repository.path().join("files/tree/run.sh"),
@@ -37,28 +21,28 @@ fn a_build_makes_what_the_recipe_says() {
     )
     .unwrap();
     std::os::unix::fs::symlink("/etc/passwd", repository.path().join("files/tree/link")).unwrap();
-    let recipe = format!(
-        r#"{TINY}
-root.write_file("/etc/motd", "hello\n", #{{ mode: 0o640, owner: "web", group: "web" }});
+    let recipe = tiny(
+        r#"
+root.write_file("/etc/motd", "hello\n", #{ mode: 0o640, owner: "web", group: "web" });
 root.append_file("/etc/motd", "again\n");
-root.edit_file("/etc/motd", #{{ pattern: "^(a)gain$", replacement: "${{1}}-gain" }});
-root.make_dir("/srv/data", #{{ mode: 0o750 }});
+root.edit_file("/etc/motd", #{ pattern: "^(a)gain$", replacement: "${1}-gain" });
+root.make_dir("/srv/data", #{ mode: 0o750 });
 root.symlink("/srv/link", "/etc/motd");
 root.copy_in("files/tree", "/opt/tree");
-root.nspawn_run(["sh", "-c", "id -u >/srv/uid; pwd >>/srv/uid; echo $WORD >>/srv/uid"], #{{ user: "web", cwd: "/tmp", env: #{{ WORD: "it's" }}, allow_failure: "the user may not write there" }});
-root.nspawn_run("id -u >/srv/uid\npwd >>/srv/uid\necho \"$WORD\" >>/srv/uid\ncat >>/srv/uid", #{{ cwd: "/etc", env: #{{ WORD: "it's" }}, stdin: "from stdin\n" }});
-root.nspawn_run(["touch", "/srv/never"], #{{ only_if: ["false"] }});
-root.nspawn_run(["touch", "/srv/ever"], #{{ only_if: ["true"] }});
+root.nspawn_run(["sh", "-c", "id -u >/srv/uid; pwd >>/srv/uid; echo $WORD >>/srv/uid"], #{ user: "web", cwd: "/tmp", env: #{ WORD: "it's" }, allow_failure: "the user may not write there" });
+root.nspawn_run("id -u >/srv/uid\npwd >>/srv/uid\necho \"$WORD\" >>/srv/uid\ncat >>/srv/uid", #{ cwd: "/etc", env: #{ WORD: "it's" }, stdin: "from stdin\n" });
+root.nspawn_run(["touch", "/srv/never"], #{ only_if: ["false"] });
+root.nspawn_run(["touch", "/srv/ever"], #{ only_if: ["true"] });
 root.write_file("/srv/a.log", ""); root.write_file("/srv/b.log", ""); root.write_file("/srv/c.txt", "");
 root.remove_path("/srv/*.log");
 root.move_path("/srv/c.txt", "/srv/d.txt");
 root.set_mode("/srv", 0o700);
-root.set_owner("/srv/d.txt", 33, #{{ group: "34" }});
-root.export(#{{ format: "dir", name: "one" }});
-root.export(#{{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"] }});
-"#
+root.set_owner("/srv/d.txt", 33, #{ group: "34" });
+root.export(#{ format: "dir", name: "one" });
+root.export(#{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"] });
+"#,
     );
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     let root = repository.out().join("one/root");
     assert_eq!(read(root.join("etc/motd")), "hello\na-gain\n");
     let motd = std::fs::metadata(root.join("etc/motd")).unwrap();
@@ -109,26 +93,27 @@ root.export(#{{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"]
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn nothing_leads_out_of_the_root() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let outside = repository.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("kept"), "kept").unwrap();
     let at = outside.display();
-    let recipe = format!(
-        r#"{TINY}
+    let recipe = tiny(&text!(
+        r#"
 root.symlink("/abs", "{at}");
 root.symlink("/rel", "../../../../../../..{at}");
 root.write_file("/abs/a", "inside");
 root.write_file("/rel/b", "inside");
 root.write_file("/../../..{at}/c", "inside");
 root.write_file("/../../etc/passwd", "root:x:0:0::/:/bin/sh\n");
-root.remove_path("/abs/kept", #{{ missing_ok: true }});
+root.remove_path("/abs/kept", #{ missing_ok: true });
 root.remove_path("/rel/*");
-root.export(#{{ format: "dir", name: "x" }});
-"#
-    );
+root.export(#{ format: "dir", name: "x" });
+"#,
+        at
+    ));
     let passwd = read("/etc/passwd");
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     assert_eq!(read("/etc/passwd"), passwd);
     let names: Vec<_> = std::fs::read_dir(&outside)
         .unwrap()
@@ -174,11 +159,14 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
             "dir:x",
         ),
     ] {
-        let repository = Repository::new();
-        let recipe = format!(
-            "{TINY}root.host_run([\"sh\", \"-euc\", \"cd $ROOT; {make}\"]);\nroot.nspawn_run([\"sh\", \"-euc\", \"cat /etc/resolv.conf >/var/seen || true\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
-        );
-        run(&mut repository.build(&recipe));
+        let repository = Project::new();
+        let recipe = tiny(&text!(
+            r#"root.host_run(["sh", "-euc", "cd $ROOT; {make}"]);
+root.nspawn_run(["sh", "-euc", "cat /etc/resolv.conf >/var/seen || true"]);
+root.export(#{ format: "dir", name: "x" });"#,
+            make
+        ));
+        repository.recipe(&recipe).build().success();
         let root = repository.out().join("x/root");
         assert!(read(root.join("var/seen")).contains(&first), "{name}");
         let file = root.join("etc/resolv.conf");
@@ -198,9 +186,13 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_failed_command_is_reported_with_line_output_and_layer() {
-    let repository = Repository::new();
-    let recipe = format!("{TINY}\nroot.nspawn_run(\"echo first\\necho E: it broke\\nexit 7\");\n");
-    let output = repository.build(&recipe).output().unwrap();
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"
+root.nspawn_run("echo first\necho E: it broke\nexit 7");
+"#,
+    );
+    let output = repository.recipe(&recipe).build().output();
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     for part in [
@@ -235,17 +227,20 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
         "{said}"
     );
     // The next build, after the cure, takes what was built.
-    let cured = run(&mut repository.build(&recipe.replace("exit 7", "exit 0")));
+    let cured = repository
+        .recipe(&recipe.replace("exit 7", "exit 0"))
+        .build()
+        .success();
     assert!(stderr(&cured).contains("cached"), "{}", stderr(&cured));
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let failed = |call: &str, parts: &[&str]| {
-        let recipe = format!("{TINY}{call}\n");
-        let output = repository.build(&recipe).output().unwrap();
+        let recipe = tiny(&format!("{call}\n"));
+        let output = repository.recipe(&recipe).build().output();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         for part in parts {
@@ -253,7 +248,7 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
         }
     };
     failed(
-        "root.nspawn_run([\"no-such-program\", \"x\"]);",
+        r#"root.nspawn_run(["no-such-program", "x"]);"#,
         &[
             "`no-such-program` ended with exit status 1",
             "cause: the root has no program `no-such-program`",
@@ -261,7 +256,7 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
         ],
     );
     failed(
-        "root.nspawn_run(\"kill -9 $$\");",
+        r#"root.nspawn_run("kill -9 $$");"#,
         &[
             "ended with exit status 255",
             "it printed nothing; the log: ",
@@ -270,7 +265,7 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
         ],
     );
     failed(
-        "root.host_run([\"sh\", \"-c\", \"kill -9 $$\"]);",
+        r#"root.host_run(["sh", "-c", "kill -9 $$"]);"#,
         &[
             "`sh` ended with signal 9 (SIGKILL)",
             "command (on the host), signal 9 (SIGKILL):",
@@ -281,11 +276,9 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn output_decides_where_the_exit_status_lies() {
-    let repository = Repository::new();
-    let recipe = format!(
-        "{TINY}root.nspawn_run([\"echo\", \"tool: FAILED: x\"], #{{ fail_on: [\"FAILED\"] }});"
-    );
-    let output = repository.build(&recipe).output().unwrap();
+    let repository = Project::new();
+    let recipe = tiny(r#"root.nspawn_run(["echo", "tool: FAILED: x"], #{ fail_on: ["FAILED"] });"#);
+    let output = repository.recipe(&recipe).build().output();
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).contains("its output says that it failed"),
@@ -293,25 +286,29 @@ fn output_decides_where_the_exit_status_lies() {
         stderr(&output)
     );
     let ignored = recipe.replace(
-        "fail_on: [\"FAILED\"]",
-        "fail_on: [\"FAILED\"], ignore: [\"tool: FAILED\"]",
+        r#"fail_on: ["FAILED"]"#,
+        r#"fail_on: ["FAILED"], ignore: ["tool: FAILED"]"#,
     );
-    run(&mut repository.build(&ignored));
+    repository.recipe(&ignored).build().success();
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_unchanged_build_takes_its_layers() {
-    let repository = Repository::new();
-    let recipe = format!(
-        "{TINY}root.nspawn_run([\"touch\", \"/a\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"root.nspawn_run(["touch", "/a"]);
+root.export(#{ format: "dir", name: "x" });"#,
     );
-    run(&mut repository.build(&recipe));
-    let again = stderr(&run(&mut repository.build(&recipe)));
+    repository.recipe(&recipe).build().success();
+    let again = stderr(&repository.recipe(&recipe).build().success());
     assert_eq!(again.matches("cached").count(), 3, "{again}");
-    let changed = stderr(&run(
-        &mut repository.build(&recipe.replace("\"/a\"", "\"/b\""))
-    ));
+    let changed = stderr(
+        &repository
+            .recipe(&recipe.replace(r#""/a""#, r#""/b""#))
+            .build()
+            .success(),
+    );
     assert_eq!(changed.matches("cached").count(), 1, "{changed}");
     assert!(
         !repository.out().join("x/root/a").exists() && repository.out().join("x/root/b").exists()
@@ -321,21 +318,25 @@ fn an_unchanged_build_takes_its_layers() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn secrets_show_nowhere() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let value = "tr0ub4dor-and-3";
-    let recipe = format!(
-        "{TINY}root.write_file(\"/etc/key\", \"key=\" + secret(\"db-key\") + \"\\n\", #{{ mode: 0o600 }});\nroot.nspawn_run([\"sh\", \"-c\", \"echo $KEY; cat\"], #{{ env: #{{ KEY: secret(\"db-key\") }}, stdin: secret(\"db-key\") }});\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    let recipe = tiny(
+        r#"root.write_file("/etc/key", "key=" + secret("db-key") + "\n", #{ mode: 0o600 });
+root.nspawn_run(["sh", "-c", "echo $KEY; cat"], #{ env: #{ KEY: secret("db-key") }, stdin: secret("db-key") });
+root.export(#{ format: "dir", name: "x" });"#,
     );
-    let without = repository.build(&recipe).output().unwrap();
+    let without = repository.recipe(&recipe).build().output();
     assert!(
         stderr(&without).contains("`--secret db-key=FILE`"),
         "{}",
         stderr(&without)
     );
-    let output = run(repository
-        .build(&recipe)
+    let output = repository
+        .recipe(&recipe)
+        .build()
         .env("ROOTWRIGHT_SECRET_DB_KEY", value)
-        .arg("-v"));
+        .arg("-v")
+        .success();
     assert!(
         stderr(&output).contains("<secret db-key>") && !stderr(&output).contains(value),
         "{}",
@@ -365,9 +366,11 @@ fn secrets_show_nowhere() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn capture_runs_in_builds_and_is_remembered_in_previews() {
-    let repository = Repository::new();
-    let recipe = format!(
-        "{TINY}let v = root.capture([\"sh\", \"-c\", \"echo real\"], #{{ preview: \"stand-in\" }});\nroot.write_file(\"/v\", v);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"let v = root.capture(["sh", "-c", "echo real"], #{ preview: "stand-in" });
+root.write_file("/v", v);
+root.export(#{ format: "dir", name: "x" });"#,
     );
     repository.write("recipe.rhai", &recipe);
     let plan = || {
@@ -386,7 +389,7 @@ fn capture_runs_in_builds_and_is_remembered_in_previews() {
         "{}",
         plan()
     );
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     assert_eq!(read(repository.out().join("x/root/v")), "real");
     assert!(
         plan().contains("= real  remembered from the last build"),
@@ -399,11 +402,13 @@ fn capture_runs_in_builds_and_is_remembered_in_previews() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn three_hundred_layers() {
-    let repository = Repository::new();
-    let recipe = format!(
-        "{TINY}for i in 0..300 {{ root.host_run([\"sh\", \"-c\", \"echo \" + i + \" >$0/n; mkdir $0/d\" + i + \"; rm -rf $0/d\" + (i - 1), \"$ROOT\"]); }}\nroot.nspawn_run([\"sh\", \"-c\", \"cat /n >/m\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"for i in 0..300 { root.host_run(["sh", "-c", "echo " + i + " >$0/n; mkdir $0/d" + i + "; rm -rf $0/d" + (i - 1), "$ROOT"]); }
+root.nspawn_run(["sh", "-c", "cat /n >/m"]);
+root.export(#{ format: "dir", name: "x" });"#,
     );
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     let root = repository.out().join("x/root");
     assert_eq!(read(root.join("m")), "299\n");
     let folders: Vec<_> = std::fs::read_dir(&root)
@@ -417,10 +422,10 @@ fn three_hundred_layers() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn what_was_not_made_by_rootwright_is_never_replaced() {
-    let repository = Repository::new();
-    let recipe = format!("{TINY}root.export(#{{ format: \"dir\", name: \"x\" }});");
+    let repository = Project::new();
+    let recipe = tiny(r#"root.export(#{ format: "dir", name: "x" });"#);
     repository.write("out/x/mine", "mine");
-    let output = repository.build(&recipe).output().unwrap();
+    let output = repository.recipe(&recipe).build().output();
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).contains("was not made by rootwright"),
@@ -429,13 +434,16 @@ fn what_was_not_made_by_rootwright_is_never_replaced() {
     );
     assert_eq!(read(repository.out().join("x/mine")), "mine");
     std::fs::remove_dir_all(repository.out()).unwrap();
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     let before = std::fs::metadata(repository.out().join("x")).unwrap().ino();
     // An unchanged one is not written again, a changed one takes its place.
     let place = || std::fs::metadata(repository.out().join("x")).unwrap().ino();
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     assert_eq!(place(), before);
-    run(&mut repository.build(&recipe.replace("\"x\"", "\"x\", exclude: [\"var\"]")));
+    repository
+        .recipe(&recipe.replace(r#""x""#, r#""x", exclude: ["var"]"#))
+        .build()
+        .success();
     assert_ne!(place(), before);
     let names: Vec<_> = std::fs::read_dir(repository.out())
         .unwrap()
@@ -448,18 +456,22 @@ fn what_was_not_made_by_rootwright_is_never_replaced() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_full_disk_loses_nothing() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let small = repository.path().join("small");
     std::fs::create_dir(&small).unwrap();
     run(std::process::Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
         .arg(&small));
-    let recipe = format!("{TINY}root.export(#{{ format: \"dir\", name: \"x\" }});");
-    let good = run(repository.build_to(&recipe, "small").stdin(Stdio::null()))
+    let recipe = tiny(r#"root.export(#{ format: "dir", name: "x" });"#);
+    let good = repository
+        .recipe(&recipe)
+        .build_to("small")
+        .output()
         .status
         .success();
-    let larger = recipe.replace("root.export", "root.nspawn_run([\"sh\", \"-c\", \"cat /bin/busybox /bin/busybox /bin/busybox /bin/busybox /bin/busybox >/large\"]);\nroot.export");
-    let output = repository.build_to(&larger, "small").output().unwrap();
+    let larger = recipe.replace("root.export", r#"root.nspawn_run(["sh", "-c", "cat /bin/busybox /bin/busybox /bin/busybox /bin/busybox /bin/busybox >/large"]);
+root.export"#);
+    let output = repository.recipe(&larger).build_to("small").output();
     let kept = small.join("x/root/bin/busybox").exists() && !small.join("x/root/large").exists();
     let names: Vec<_> = std::fs::read_dir(&small)
         .unwrap()
@@ -478,12 +490,15 @@ fn a_full_disk_loses_nothing() {
 }
 
 /// A build that is in the middle of a command of its own.
-fn long_build(repository: &Repository, word: &str) -> std::process::Child {
-    let recipe = format!(
-        "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo {word}; sleep 1000\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
-    );
+fn long_build(repository: &Project, word: &str) -> std::process::Child {
+    let recipe = tiny(&text!(
+        r#"root.nspawn_run(["sh", "-c", "echo {word}; sleep 1000"]);
+root.export(#{ format: "dir", name: "x" });"#,
+        word
+    ));
     let child = repository
-        .build(&recipe)
+        .recipe(&recipe)
+        .build()
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -499,7 +514,7 @@ fn long_build(repository: &Repository, word: &str) -> std::process::Child {
 #[ignore = "run with tests/run tiny"]
 fn a_killed_build_leaves_nothing_and_the_next_one_works() {
     for which in ["outer", "inner"] {
-        let repository = Repository::new();
+        let repository = Project::new();
         let word = format!("word-{}-{which}", std::process::id());
         let mut child = long_build(&repository, &word);
         let pid = match which {
@@ -514,9 +529,10 @@ fn a_killed_build_leaves_nothing_and_the_next_one_works() {
         wait_for("processes to end", || processes_with(&word).is_empty());
         assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
         assert!(!repository.out().join("x").exists());
-        run(&mut repository.build(&format!(
-            "{TINY}root.export(#{{ format: \"dir\", name: \"x\" }});"
-        )));
+        repository
+            .tiny(r#"root.export(#{ format: "dir", name: "x" });"#)
+            .build()
+            .success();
         assert!(repository.out().join("x/root/bin/busybox").exists());
         let left: Vec<_> = std::fs::read_dir(repository.store().join("tmp"))
             .unwrap()
@@ -529,7 +545,7 @@ fn a_killed_build_leaves_nothing_and_the_next_one_works() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_interrupted_build_says_so_and_ends_with_130() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let word = format!("word-{}-int", std::process::id());
     let child = long_build(&repository, &word);
     run(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]));
@@ -547,10 +563,12 @@ fn an_interrupted_build_says_so_and_ends_with_130() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn progress_for_machines_is_json() {
-    let repository = Repository::new();
-    let output = run(repository
-        .build(&format!("{TINY}root.nspawn_run([\"echo\", \"hello\"]);"))
-        .args(["--log-format", "json"]));
+    let repository = Project::new();
+    let output = repository
+        .tiny(r#"root.nspawn_run(["echo", "hello"]);"#)
+        .build()
+        .args(["--log-format", "json"])
+        .success();
     let events: Vec<serde_json::Value> = stdout(&output)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -577,10 +595,11 @@ fn progress_for_machines_is_json() {
 #[ignore = "run with tests/run tiny"]
 fn a_command_cannot_change_the_hosts_resolver() {
     let host = read("/etc/resolv.conf");
-    let repository = Repository::new();
-    run(&mut repository.build(&format!(
-        "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo changed >>/etc/resolv.conf\"]);"
-    )));
+    let repository = Project::new();
+    repository
+        .tiny(r#"root.nspawn_run(["sh", "-c", "echo changed >>/etc/resolv.conf"]);"#)
+        .build()
+        .success();
     assert_eq!(read("/etc/resolv.conf"), host);
 }
 
@@ -620,12 +639,16 @@ fn a_command_may_replace_resolv_conf_and_nothing_of_the_host_stays() {
             "file:own",
         ),
     ] {
-        let repository = Repository::new();
+        let repository = Project::new();
         // The file stands in a layer of its own, below the command's.
-        let recipe = format!(
-            "{TINY}root.host_run([\"sh\", \"-euc\", \"cd $ROOT; ln -s busybox bin/mv; {before}\"]);\nroot.nspawn_run([\"sh\", \"-euc\", \"{command}\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
-        );
-        run(&mut repository.build(&recipe));
+        let recipe = tiny(&text!(
+            r#"root.host_run(["sh", "-euc", "cd $ROOT; ln -s busybox bin/mv; {before}"]);
+root.nspawn_run(["sh", "-euc", "{command}"]);
+root.export(#{ format: "dir", name: "x" });"#,
+            before,
+            command
+        ));
+        repository.recipe(&recipe).build().success();
         let etc = repository.out().join("x/root/etc");
         let file = etc.join("resolv.conf");
         let found = match std::fs::symlink_metadata(&file) {
@@ -655,17 +678,18 @@ fn a_command_may_replace_resolv_conf_and_nothing_of_the_host_stays() {
 #[ignore = "run with tests/run tiny"]
 fn a_process_in_the_background_does_not_hold_its_step() {
     let word = format!("86{}", std::process::id());
-    let recipe = format!(
-        r#"{TINY}
+    let recipe = tiny(&text!(
+        r#"
 root.host_run(["sh", "-c", "sleep {word} & setsid sleep {word}1 & echo started"]);
 root.host_run(["sh", "-c", "sleep {word}2 >/dev/null 2>&1 &"]);
 root.host_run(["sh", "-c", "exec >&- 2>&-; sleep 1; touch $ROOT/late"]);
 root.nspawn_run(["sh", "-c", "sleep {word}3 & echo started"]);
-root.export(#{{ format: "dir", name: "x" }});"#
-    );
-    let repository = Repository::new();
+root.export(#{ format: "dir", name: "x" });"#,
+        word
+    ));
+    let repository = Project::new();
     let start = Instant::now();
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     assert!(start.elapsed() < Duration::from_secs(30));
     assert!(processes_with(&format!("sleep {word}")).is_empty());
     assert!(repository.out().join("x/root/late").exists());
@@ -688,11 +712,15 @@ root.export(#{{ format: "dir", name: "x" }});"#
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_captured_value_has_no_error_output_and_the_root_keeps_its_mode() {
-    let repository = Repository::new();
-    let recipe = format!(
-        "{TINY}root.set_mode(\"/\", 0o711);\nroot.write_file(\"/a\", \"\");\nlet v = root.capture([\"sh\", \"-c\", \"echo noise >&2; echo real\"], #{{ preview: \"\" }});\nroot.write_file(\"/v\", v);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"root.set_mode("/", 0o711);
+root.write_file("/a", "");
+let v = root.capture(["sh", "-c", "echo noise >&2; echo real"], #{ preview: "" });
+root.write_file("/v", v);
+root.export(#{ format: "dir", name: "x" });"#,
     );
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     let root = repository.out().join("x/root");
     assert_eq!(read(root.join("v")), "real");
     assert_eq!(std::fs::metadata(root).unwrap().mode() & 0o7777, 0o711);

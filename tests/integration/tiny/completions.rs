@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::plan::completions::repository;
-use crate::support::{Repository, rootwright, run, stdout};
+use crate::support::{Project, rootwright, run, stdout};
 
 /// What a person types to an interactive shell, and the line after it: between `LINE<` and
 /// `>` stands what the shell has made of it.
-fn typed(repository: &Repository, shell: &str, setup: &str, keys: &[&str]) -> Vec<String> {
+fn typed(repository: &Project, shell: &str, setup: &str, keys: &[&str]) -> Vec<String> {
     let mut input = format!("{setup}\n");
     for keys in keys {
         // Ctrl-T shows the line, and empties it.
@@ -73,14 +73,14 @@ const LINES: [&str; 5] = [
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn bash_completes() {
-    let setup = "PS1='# '; source <(rootwright completions bash); show() { printf 'LINE<%s>\\n' \"$READLINE_LINE\"; READLINE_LINE= READLINE_POINT=0; }; bind -x '\"\\C-t\": show'";
+    let setup = r#"PS1='# '; source <(rootwright completions bash); show() { printf 'LINE<%s>\n' "$READLINE_LINE"; READLINE_LINE= READLINE_POINT=0; }; bind -x '"\C-t": show'"#;
     assert_eq!(typed(&repository(), "bash --norc -i", setup, &KEYS), LINES);
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn zsh_completes() {
-    let setup = "autoload -Uz compinit; compinit -u -D; source <(rootwright completions zsh); show() { print -r -- \"LINE<$BUFFER>\"; BUFFER= }; zle -N show; bindkey '^T' show";
+    let setup = r#"autoload -Uz compinit; compinit -u -D; source <(rootwright completions zsh); show() { print -r -- "LINE<$BUFFER>"; BUFFER= }; zle -N show; bindkey '^T' show"#;
     assert_eq!(typed(&repository(), "zsh -f -i", setup, &KEYS), LINES);
 }
 

@@ -3,11 +3,11 @@
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use crate::support::{Repository, diff, rootwright, run};
+use crate::support::{Project, diff, rootwright, run};
 use serde_json::Value;
 
 /// Two trees that differ in every way that is looked at.
-fn trees(repository: &Repository) {
+fn trees(repository: &Project) {
     for side in ["a", "b"] {
         repository.write(&format!("{side}/etc/motd"), &format!("same\n{side}\n"));
         repository.write(&format!("{side}/etc/same"), "same");
@@ -33,7 +33,7 @@ fn trees(repository: &Repository) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn two_trees_are_compared_the_largest_growth_first() {
-    let repository = Repository::new();
+    let repository = Project::new();
     trees(&repository);
     let same = diff(&repository, &["a", "a"]);
     assert_eq!(
@@ -111,23 +111,28 @@ size: 1.4 KiB → 3.0 MiB (+3.0 MiB)
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn exports_have_packages_and_versions() {
-    let repository = Repository::new();
+    let repository = Project::new();
     // The module lists packages of its own: a file of the root, so that they differ.
     let distro = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
     let listed = distro.replace(
-        "packages: [\"echo\", \"busybox\\t1.35\\tall\"]",
-        "packages: [\"cat\", \"/var/packages\"]",
+        r#"packages: ["echo", "busybox\t1.35\tall"]"#,
+        r#"packages: ["cat", "/var/packages"]"#,
     );
     assert_ne!(distro, listed);
     repository.write("distro/tiny.rhai", &listed);
     let recipe = |packages: &str, format: &str| {
-        format!(
-            "let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.write_file(\"/var/packages\", \"{packages}\");\nroot.export(#{{ format: \"{format}\", name: \"node\" }});\n"
+        text!(
+            r#"let root = bootstrap(#{ distro: "tiny" });
+root.write_file("/var/packages", "{packages}");
+root.export(#{ format: "{format}", name: "node" });
+"#,
+            packages,
+            format
         )
     };
     let one = "curl\\t1.0\\tamd64\\nnano\\t7\\tamd64\\nlibc\\t2\\tall\\n";
     let two = "curl\\t1.1\\tamd64\\nlibc\\t2\\tall\\nvim\\t9\\tamd64\\n";
-    run(&mut repository.build(&recipe(one, "nfs")));
+    repository.recipe(&recipe(one, "nfs")).build().success();
     let first = diff(&repository, &["out/node"]);
     assert_eq!(
         first,
@@ -137,7 +142,7 @@ fn exports_have_packages_and_versions() {
             "  x `out/node` has no version before the current one\n  help: name what it is to be compared with\n".to_owned()
         )
     );
-    run(&mut repository.build(&recipe(two, "nfs")));
+    repository.recipe(&recipe(two, "nfs")).build().success();
     let text = "\
 --- out/node/1
 +++ out/node/2
@@ -157,7 +162,10 @@ files: 1 changed
         "{out}"
     );
     // What is packed is unpacked, and compared with a tree.
-    run(&mut repository.build_to(&recipe(two, "tar"), "packed"));
+    repository
+        .recipe(&recipe(two, "tar"))
+        .build_to("packed")
+        .success();
     let (code, out, err) = diff(&repository, &["out/node/current", "packed/node"]);
     assert_eq!((code, err.as_str()), (Some(1), ""));
     assert_eq!(

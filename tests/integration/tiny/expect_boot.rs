@@ -4,30 +4,31 @@
 use std::process::Command;
 
 use crate::plan::expect_boot::{recipe, repository};
-use crate::support::{rootwright, run, stderr};
+use crate::support::{rootwright, stderr};
 
 /// No kernel is beside the export: that is found before anything is started.
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_build_fails_at_the_call_when_its_export_does_not_boot() {
     let repository = repository();
-    let recipe =
-        recipe("let e = root.export(#{ format: \"nfs\", name: \"e\" });\ne.expect_boot();\n");
-    let mut build = repository.build(&recipe);
-    let output = build.args(["--stdlib", "stdlib"]).output().unwrap();
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    for part in [
-        "boots no node",
-        "recipe.rhai:3:",
-        "e.expect_boot();",
-        "there is no kernel beside it",
-        "a node needs a kernel, `dracut` with the transport",
-        "nodes that boot from now on get version 1",
-        "rootwright export rollback e --out",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
+    let recipe = recipe(
+        r#"let e = root.export(#{ format: "nfs", name: "e" });
+e.expect_boot();
+"#,
+    );
+    let build = repository.recipe(&recipe).build();
+    build
+        .args(["--stdlib", "stdlib"])
+        .failure()
+        .stderr_contains([
+            "boots no node",
+            "recipe.rhai:3:",
+            "e.expect_boot();",
+            "there is no kernel beside it",
+            "a node needs a kernel, `dracut` with the transport",
+            "nodes that boot from now on get version 1",
+            "rootwright export rollback e --out",
+        ]);
     // What was exported is there to be looked at.
     assert!(repository.out().join("e/1/root/etc/passwd").exists());
 }
@@ -35,8 +36,14 @@ fn a_build_fails_at_the_call_when_its_export_does_not_boot() {
 /// The head of a kernel for x86_64: enough to be taken for one.
 fn with_kernel(rest: &str) -> String {
     let head = format!("{}HdrS{}", "x".repeat(0x202), "x".repeat(512));
-    recipe(&format!(
-        "root.make_dir(\"/lib/modules/1\");\nroot.write_file(\"/lib/modules/1/modules.dep\", \"\");\nroot.write_file(\"/boot/vmlinuz-1\", \"{head}\");\nroot.write_file(\"/boot/initrd-1\", \"x\");\n{rest}"
+    recipe(&text!(
+        r#"root.make_dir("/lib/modules/1");
+root.write_file("/lib/modules/1/modules.dep", "");
+root.write_file("/boot/vmlinuz-1", "{head}");
+root.write_file("/boot/initrd-1", "x");
+{rest}"#,
+        head,
+        rest
     ))
 }
 
@@ -44,10 +51,16 @@ fn with_kernel(rest: &str) -> String {
 #[ignore = "run with tests/run tiny"]
 fn a_tree_that_cannot_be_served_is_told_at_once() {
     let repository = repository();
-    let recipe = with_kernel("root.export(#{ format: \"dir\", name: \"nodes\" });\n");
-    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
-    let script = "mkdir m t && mount -t tmpfs t t && mkdir t/u t/w \
-        && mount -t overlay o -o lowerdir=out,upperdir=t/u,workdir=t/w m && exec \"$@\"";
+    let recipe = with_kernel(
+        r#"root.export(#{ format: "dir", name: "nodes" });
+"#,
+    );
+    repository
+        .recipe(&recipe)
+        .build()
+        .args(["--stdlib", "stdlib"])
+        .success();
+    let script = r#"mkdir m t && mount -t tmpfs t t && mkdir t/u t/w && mount -t overlay o -o lowerdir=out,upperdir=t/u,workdir=t/w m && exec "$@""#;
     let mut boot = Command::new("unshare");
     boot.current_dir(repository.path()).env("NO_COLOR", "1");
     boot.args([
@@ -75,9 +88,15 @@ fn a_tree_that_cannot_be_served_is_told_at_once() {
 #[ignore = "run with tests/run tiny"]
 fn what_boots_no_node_is_not_booted() {
     let repository = repository();
-    let recipe =
-        with_kernel("root.export(#{ format: \"tar\", name: \"archive\", compress: \"none\" });\n");
-    run(repository.build(&recipe).args(["--stdlib", "stdlib"]));
+    let recipe = with_kernel(
+        r#"root.export(#{ format: "tar", name: "archive", compress: "none" });
+"#,
+    );
+    repository
+        .recipe(&recipe)
+        .build()
+        .args(["--stdlib", "stdlib"])
+        .success();
     let boot = |target: &str| {
         let mut boot = rootwright();
         boot.current_dir(repository.path())

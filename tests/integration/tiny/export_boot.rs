@@ -2,7 +2,7 @@
 //! for boot loaders. dracut itself is a stand-in here, because what counts is its version;
 //! boot/debian runs the real one.
 
-use crate::support::Repository;
+use crate::support::Project;
 
 /// What a distro module says of dracut, and a root in which `dracut` copies its arguments.
 const FACTS: &str = r##"
@@ -14,35 +14,38 @@ fn dracut_facts(root) {
 "##;
 
 fn recipe(version: &str, dracut: &str, exports: &str) -> String {
-    format!(
+    text!(
         r##"
-let root = bootstrap(#{{ distro: "tiny" }});
+let root = bootstrap(#{ distro: "tiny" });
 root.write_file("/usr/bin/dracut", `#!/bin/sh
 if [ "$1" = --version ]; then echo "dracut {version}"; exit; fi
 for last; do true; done
 echo "$@" >"$last"
-`, #{{ mode: 0o755 }});
-root.write_file("/usr/bin/lsinitrd", "#!/bin/sh\nsed 's/ /\\n/g' \"$2\"\n", #{{ mode: 0o755 }});
-for name in ["find", "sed", "tee"] {{ root.symlink("/bin/" + name, "busybox"); }}
-for path in ["/usr/lib/modules/6.1/modules.dep", "/usr/lib/dracut/modules.d/90livenet/module-setup.sh", "/usr/lib/dracut/modules.d/95nfs/module-setup.sh", "/usr/bin/curl", "/usr/sbin/dmsetup", "/sbin/mount.nfs", "/sbin/rpcbind", "/bin/pgrep", "/usr/lib/modules/6.1/erofs.ko.xz"] {{
+`, #{ mode: 0o755 });
+root.write_file("/usr/bin/lsinitrd", "#!/bin/sh\nsed 's/ /\\n/g' \"$2\"\n", #{ mode: 0o755 });
+for name in ["find", "sed", "tee"] { root.symlink("/bin/" + name, "busybox"); }
+for path in ["/usr/lib/modules/6.1/modules.dep", "/usr/lib/dracut/modules.d/90livenet/module-setup.sh", "/usr/lib/dracut/modules.d/95nfs/module-setup.sh", "/usr/bin/curl", "/usr/sbin/dmsetup", "/sbin/mount.nfs", "/sbin/rpcbind", "/bin/pgrep", "/usr/lib/modules/6.1/erofs.ko.xz"] {
     root.write_file(path, "");
-}}
+}
 root.symlink("/lib/modules", "/usr/lib/modules");
 root.write_file("/boot/vmlinuz-6.1", "kernel");
-root.dracut(#{{ {dracut} }});
+root.dracut(#{ {dracut} });
 {exports}
-"##
+"##,
+        version,
+        dracut,
+        exports
     )
 }
 
-fn repository() -> Repository {
-    let repository = Repository::new();
+fn repository() -> Project {
+    let repository = Project::new();
     let module = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
     repository.write("distro/tiny.rhai", &format!("{module}{FACTS}"));
     repository
 }
 
-fn read(repository: &Repository, path: &str) -> String {
+fn read(repository: &Project, path: &str) -> String {
     std::fs::read_to_string(repository.out().join(path)).unwrap()
 }
 
@@ -68,7 +71,10 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
         ("111", "rd.overlay=tmpfs:size=25%"),
         ("112-3.fc44", "rd.overlay=tmpfs:size=25%"),
     ] {
-        let out = crate::support::run(&mut repository.build(&recipe(version, BOTH, EXPORTS)));
+        let out = repository
+            .recipe(&recipe(version, BOTH, EXPORTS))
+            .build()
+            .success();
         assert_eq!(
             read(&repository, "image/cmdline"),
             format!("{image} {overlay} quiet\n"),
@@ -101,9 +107,9 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
     assert!(arguments.contains("--add-drivers erofs"), "{arguments}");
 
     let output = repository
-        .build(&recipe("049", BOTH, EXPORTS))
-        .output()
-        .unwrap();
+        .recipe(&recipe("049", BOTH, EXPORTS))
+        .build()
+        .output();
     assert!(!output.status.success());
     let said = crate::support::stderr(&output);
     assert!(
@@ -117,7 +123,10 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
 #[ignore = "run with tests/run tiny"]
 fn boot_loaders_get_their_texts() {
     let repository = repository();
-    crate::support::run(&mut repository.build(&recipe("059", BOTH, EXPORTS)));
+    repository
+        .recipe(&recipe("059", BOTH, EXPORTS))
+        .build()
+        .success();
     let cmdline = read(&repository, "nodes/1/cmdline");
     let text = |name: &str| read(&repository, &format!("nodes/1/{name}"));
     assert!(text("boot.ipxe").ends_with(&format!(
@@ -129,11 +138,14 @@ fn boot_loaders_get_their_texts() {
     assert!(text("pxelinux.cfg").contains(&format!(
         "    KERNEL /nodes/1/vmlinuz\n    INITRD /nodes/1/initramfs.img\n    APPEND {cmdline}"
     )));
-    assert!(
-        text("exports")
-            .ends_with("\"/srv/nodes\" 192.0.2.0/24(ro,no_root_squash,no_subtree_check)\n")
-    );
-    assert!(text("ganesha.conf").contains("    Path = \"/srv/nodes\";\n"));
+    assert!(text("exports").ends_with(
+        r#""/srv/nodes" 192.0.2.0/24(ro,no_root_squash,no_subtree_check)
+"#
+    ));
+    assert!(text("ganesha.conf").contains(
+        r#"    Path = "/srv/nodes";
+"#
+    ));
     assert!(!repository.out().join("image/exports").exists());
     assert!(read(&repository, "image/pxelinux.cfg").contains("INITRD /image/initramfs.img"));
 }
@@ -141,10 +153,15 @@ fn boot_loaders_get_their_texts() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_root_as_an_initramfs_boots_itself() {
-    let repository = Repository::new();
-    crate::support::run(&mut repository.build(
-        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.export(#{ format: \"cpio\", name: \"ram\", compress: \"xz\" });\n",
-    ));
+    let repository = Project::new();
+    repository
+        .recipe(
+            r#"let root = bootstrap(#{ distro: "tiny" });
+root.export(#{ format: "cpio", name: "ram", compress: "xz" });
+"#,
+        )
+        .build()
+        .success();
     assert_eq!(read(&repository, "ram/cmdline"), "rdinit=/sbin/init\n");
     assert!(
         read(&repository, "ram/boot.ipxe")
@@ -157,7 +174,10 @@ fn a_root_as_an_initramfs_boots_itself() {
 fn an_initramfs_for_one_transport_boots_no_export_of_the_other() {
     let repository = repository();
     let nfs = r#"transports: ["nfs"]"#;
-    crate::support::run(&mut repository.build(&recipe("059", nfs, EXPORTS)));
+    repository
+        .recipe(&recipe("059", nfs, EXPORTS))
+        .build()
+        .success();
     assert!(!repository.out().join("image/cmdline").exists());
     assert!(repository.out().join("nodes/1/cmdline").exists());
     let plan = crate::support::rootwright()
@@ -173,64 +193,63 @@ fn an_initramfs_for_one_transport_boots_no_export_of_the_other() {
         said.contains("the initramfs cannot get at a `squashfs` export"),
         "{said}"
     );
-    assert!(said.contains("transports: [\"nfs\", \"http\"]"), "{said}");
+    assert!(said.contains(r#"transports: ["nfs", "http"]"#), "{said}");
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_spec_that_cannot_be_is_refused_where_it_stands() {
-    let repository = Repository::new();
+    let repository = Project::new();
     for (spec, message, help) in [
         (
-            "format: \"squash\"",
+            r#"format: "squash""#,
             "there is no export format `squash`",
             "did you mean `squashfs`?",
         ),
         (
-            "format: \"erofs\", compress: \"gzip\"",
+            r#"format: "erofs", compress: "gzip""#,
             "`gzip` is no compression of `erofs`",
             "it takes `lz4hc`, `lz4`, `zstd` and `none`",
         ),
         (
-            "format: \"nfs\", version: \"current\"",
+            r#"format: "nfs", version: "current""#,
             "`current` is no name for a version",
             "letters, digits",
         ),
-        ("format: \"nfs\", keep: 0", "`keep`", "a number from 1 on"),
+        (r#"format: "nfs", keep: 0"#, "`keep`", "a number from 1 on"),
         (
-            "format: \"nfs\", share: \"all\"",
+            r#"format: "nfs", share: "all""#,
             "`all` is no way to share files",
             "`links` or `blocks`",
         ),
-        ("format: \"dir\", keep: 2", "has no field `keep`", "it has"),
+        (r#"format: "dir", keep: 2"#, "has no field `keep`", "it has"),
         (
-            "format: \"nfs\", server: \"a b\"",
+            r#"format: "nfs", server: "a b""#,
             "`a b` cannot be part of a kernel command line",
             "",
         ),
         (
-            "format: \"nfs\", path: \"srv\"",
+            r#"format: "nfs", path: "srv""#,
             "`srv` does not start with `/`",
             "",
         ),
         (
-            "format: \"nfs\", clients: \"*(rw)\"",
+            r#"format: "nfs", clients: "*(rw)""#,
             "`*(rw)` names no clients as exports(5) does",
             "",
         ),
+        (r#"format: "ext4", size: "big""#, "`size`", "a size such as"),
         (
-            "format: \"ext4\", size: \"big\"",
-            "`size`",
-            "a size such as",
-        ),
-        (
-            "format: \"oci\", layers: \"two\"",
+            r#"format: "oci", layers: "two""#,
             "`two` is no way to make layers",
             "`one`, or `steps`",
         ),
     ] {
-        let recipe = format!(
-            "let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.export(#{{ name: \"x\", {spec} }});\n"
+        let recipe = text!(
+            r#"let root = bootstrap(#{ distro: "tiny" });
+root.export(#{ name: "x", {spec} });
+"#,
+            spec
         );
         repository.write("recipe.rhai", &recipe);
         let output = crate::support::rootwright()

@@ -11,7 +11,7 @@ use rootwright::export::{self, Manifest, Opened};
 use rootwright::plan::*;
 use rootwright::run::files;
 
-use crate::support::Repository;
+use crate::support::Project;
 
 /// Times in the root are later; everything is clamped to this.
 const TIME: u64 = 1_700_000_000;
@@ -389,8 +389,8 @@ root.export(#{ format: "dir", name: "tree", exclude: ["tmp/junk"] });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn layers_that_follow_the_steps_add_up_to_the_root() {
-    let repository = Repository::new();
-    crate::support::run(&mut repository.build(STEPS));
+    let repository = Project::new();
+    repository.recipe(STEPS).build().success();
     let image = repository.out().join("image/image");
     let source = format!("oci:{}:latest", image.display());
     let config = duct::cmd!("skopeo", "inspect", "--config", &source)
@@ -477,26 +477,28 @@ fn apply(layer: &Path, tree: &Path) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_unchanged_export_is_not_written_again() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let recipe = |text: &str, exclude: &str| {
-        format!(
-            r#"let root = bootstrap(#{{ distro: "tiny" }});
+        text!(
+            r#"let root = bootstrap(#{ distro: "tiny" });
 root.write_file("/etc/one", "{text}");
-root.export(#{{ format: "squashfs", name: "image", exclude: [{exclude}] }});
-root.export(#{{ format: "nfs", name: "nodes" }});
-"#
+root.export(#{ format: "squashfs", name: "image", exclude: [{exclude}] });
+root.export(#{ format: "nfs", name: "nodes" });
+"#,
+            text,
+            exclude
         )
     };
     let image = repository.out().join("image");
     let inode = |path: &Path| fs::metadata(path).unwrap().ino();
-    crate::support::run(&mut repository.build(&recipe("1", "")));
+    repository.recipe(&recipe("1", "")).build().success();
     let first = inode(&image);
     assert_eq!(
         manifest(&image).files["root.squashfs"].size,
         fs::metadata(image.join("root.squashfs")).unwrap().len()
     );
 
-    crate::support::run(&mut repository.build(&recipe("1", "")));
+    repository.recipe(&recipe("1", "")).build().success();
     assert_eq!(inode(&image), first, "written again");
     assert_eq!(
         fs::read_dir(repository.out().join("nodes"))
@@ -506,22 +508,37 @@ root.export(#{{ format: "nfs", name: "nodes" }});
     );
 
     // Another spec, another root, a file that was touched, one that is gone.
-    crate::support::run(&mut repository.build(&recipe("1", "\"etc/none\"")));
+    repository
+        .recipe(&recipe("1", r#""etc/none""#))
+        .build()
+        .success();
     let second = inode(&image);
     assert_ne!(second, first);
-    crate::support::run(&mut repository.build(&recipe("2", "\"etc/none\"")));
+    repository
+        .recipe(&recipe("2", r#""etc/none""#))
+        .build()
+        .success();
     let third = inode(&image);
     assert_ne!(third, second);
     assert!(repository.out().join("nodes/2/root").exists());
     fs::write(image.join("root.squashfs"), "broken").unwrap();
-    crate::support::run(&mut repository.build(&recipe("2", "\"etc/none\"")));
+    repository
+        .recipe(&recipe("2", r#""etc/none""#))
+        .build()
+        .success();
     assert_ne!(inode(&image), third);
     let fourth = inode(&image);
     fs::remove_file(image.join("root.squashfs")).unwrap();
-    crate::support::run(&mut repository.build(&recipe("2", "\"etc/none\"")));
+    repository
+        .recipe(&recipe("2", r#""etc/none""#))
+        .build()
+        .success();
     assert_ne!(inode(&image), fourth);
     // The older root is still there as a version, and becomes the current one again.
-    crate::support::run(&mut repository.build(&recipe("1", "\"etc/none\"")));
+    repository
+        .recipe(&recipe("1", r#""etc/none""#))
+        .build()
+        .success();
     assert_eq!(
         fs::read_link(repository.out().join("nodes/current")).unwrap(),
         Path::new("1")
@@ -533,14 +550,22 @@ root.export(#{{ format: "nfs", name: "nodes" }});
 #[ignore = "run with tests/run tiny"]
 fn two_builds_from_nothing_give_the_same_bytes() {
     let mut recipe = String::from(
-        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.write_file(\"/etc/one\", \"1\");\nroot.nspawn_run(\"mkdir -p /srv/a && echo x >/srv/a/x && rm /bin/pwd\");\n",
+        r#"let root = bootstrap(#{ distro: "tiny" });
+root.write_file("/etc/one", "1");
+root.nspawn_run("mkdir -p /srv/a && echo x >/srv/a/x && rm /bin/pwd");
+"#,
     );
     for format in ["tar", "squashfs", "erofs", "cpio", "ext4", "oci"] {
-        recipe += &format!("root.export(#{{ format: \"{format}\", name: \"{format}\" }});\n");
+        recipe += &text!(
+            r#"root.export(#{ format: "{format}", name: "{format}" });
+"#,
+            format
+        );
     }
-    recipe += "root.export(#{ format: \"oci\", name: \"oci-steps\", layers: \"steps\", archive: true });\n";
-    let [a, b] = [Repository::new(), Repository::new()].map(|repository| {
-        crate::support::run(&mut repository.build(&recipe));
+    recipe += r#"root.export(#{ format: "oci", name: "oci-steps", layers: "steps", archive: true });
+"#;
+    let [a, b] = [Project::new(), Project::new()].map(|repository| {
+        repository.recipe(&recipe).build().success();
         let mut found = digests(&repository.out());
         // The identity in it names the output folder.
         found.retain(|name, _| !name.ends_with("manifest.json"));

@@ -16,7 +16,7 @@ use rootwright::export::in_use::{InUse, Sources};
 use rootwright::export::{self, Opened, Shelf};
 use rootwright::plan::*;
 
-use crate::support::Repository;
+use crate::support::Project;
 
 struct Site {
     dir: tempfile::TempDir,
@@ -398,7 +398,9 @@ fn what_the_kernel_server_says_counts() {
     fs::create_dir_all(&client).unwrap();
     fs::write(
         client.join("info"),
-        "clientid: 0x1\naddress: \"192.0.2.7:800\"\n",
+        r#"clientid: 0x1
+address: "192.0.2.7:800"
+"#,
     )
     .unwrap();
     // As Linux 6.1 writes it.
@@ -517,10 +519,14 @@ impl Ganesha {
             let work = tempfile::tempdir().unwrap();
             fs::create_dir(work.path().join("recovery")).unwrap();
             let at = work.path().display();
-            let text = format!(
-                "NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Bind_addr = 127.0.0.1; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}\n\
-                 NFSv4 {{ Graceless = true; RecoveryRoot = \"{at}/recovery\"; Only_Numeric_Owners = true; Delegations = false; }}\n\
-                 NFS_KRB5 {{ Active_krb5 = false; }}\n{block}"
+            let text = text!(
+                r#"NFS_CORE_PARAM { Protocols = 4; NFS_Port = {port}; Bind_addr = 127.0.0.1; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }
+NFSv4 { Graceless = true; RecoveryRoot = "{at}/recovery"; Only_Numeric_Owners = true; Delegations = false; }
+NFS_KRB5 { Active_krb5 = false; }
+{block}"#,
+                port,
+                at,
+                block
             );
             fs::write(work.path().join("conf"), text).unwrap();
             let child = Command::new("ganesha.nfsd")
@@ -688,12 +694,16 @@ fn a_version_that_a_client_reads_stays() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn the_command_line_looks_after_them() {
-    let repository = Repository::new();
+    let repository = Project::new();
     for number in ["1", "2", "3"] {
-        let recipe = format!(
-            "let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.write_file(\"/etc/n\", \"{number}\");\nroot.export(#{{ format: \"nfs\", name: \"nodes\" }});\n"
+        let recipe = text!(
+            r#"let root = bootstrap(#{ distro: "tiny" });
+root.write_file("/etc/n", "{number}");
+root.export(#{ format: "nfs", name: "nodes" });
+"#,
+            number
         );
-        crate::support::run(&mut repository.build(&recipe));
+        repository.recipe(&recipe).build().success();
     }
     let run = |words: &[&str]| {
         let mut command = crate::support::rootwright();

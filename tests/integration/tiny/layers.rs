@@ -8,16 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Repository, mounts_below, processes_with, run, stderr, stdout};
+use crate::support::{Project, mounts_below, processes_with, read, run, stderr, stdout, tiny};
 
-const TINY: &str = "let root = bootstrap(#{ distro: \"tiny\" });\n";
-
-fn read(path: impl AsRef<Path>) -> String {
-    std::fs::read_to_string(path.as_ref())
-        .unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
-}
-
-fn plan(repository: &Repository, arguments: &[&str]) -> String {
+fn plan(repository: &Project, arguments: &[&str]) -> String {
     let mut command = crate::support::rootwright();
     command
         .current_dir(repository.path())
@@ -33,7 +26,7 @@ fn plan(repository: &Repository, arguments: &[&str]) -> String {
 }
 
 /// `rootwright --store store ARGUMENTS` in the repository.
-fn tool(repository: &Repository, arguments: &[&str]) -> Command {
+fn tool(repository: &Project, arguments: &[&str]) -> Command {
     let mut command = crate::support::rootwright();
     command
         .current_dir(repository.path())
@@ -100,7 +93,7 @@ fn same(ours: &Path, theirs: &Path, why: &str) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_plan_says_why_a_step_runs() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("lib/motd", "one\n");
     let tool_path = repository.write("tool", "#!/bin/sh\necho tool 1.0\n");
     std::fs::set_permissions(
@@ -116,19 +109,24 @@ fn a_plan_says_why_a_step_runs() {
     let program = tool_path.display();
     std::fs::write(
         stdlib.join("host/versions.toml"),
-        format!("\"{program}\" = [\"{program}\"]\n"),
+        text!(
+            r#""{program}" = ["{program}"]
+"#,
+            program
+        ),
     )
     .unwrap();
-    let recipe = format!(
-        r#"{TINY}let flavour = option("flavour", #{{ default: "mild", choices: ["mild", "hot"] }});
+    let recipe = tiny(&text!(
+        r#"let flavour = option("flavour", #{ default: "mild", choices: ["mild", "hot"] });
 root.host_run(["{program}"]);
-root.nspawn_run(["sh", "-c", "true", "install", "nano"], #{{ env: #{{ A: "1" }} }});
+root.nspawn_run(["sh", "-c", "true", "install", "nano"], #{ env: #{ A: "1" } });
 root.copy_in("lib/motd", "/etc/motd");
 root.nspawn_run(["true"]);
 root.write_file("/etc/flavour", flavour);
 root.nspawn_run(["touch", "/last"]);
-"#
-    );
+"#,
+        program
+    ));
     let with_stdlib = ["--stdlib", "stdlib"];
     let reason = |arguments: &[&str]| -> String {
         let mut all = with_stdlib.to_vec();
@@ -139,7 +137,11 @@ root.nspawn_run(["touch", "/last"]);
     };
     repository.write("recipe.rhai", &recipe);
     assert_eq!(reason(&[]), "none", "there is no store yet");
-    run(repository.build(&recipe).args(with_stdlib));
+    repository
+        .recipe(&recipe)
+        .build()
+        .args(with_stdlib)
+        .success();
     assert_eq!(reason(&[]), "none");
     let text = plan(&repository, &with_stdlib);
     assert!(text.contains("7 cached, 0 to run"), "{text}");
@@ -152,25 +154,30 @@ root.nspawn_run(["touch", "/last"]);
         reason
     };
     assert_eq!(
-        edited("\"install\", \"nano\"", "\"install\", \"nano\", \"curl\""),
+        edited(r#""install", "nano""#, r#""install", "nano", "curl""#),
         "(`sh`: + curl)"
     );
-    assert_eq!(edited("A: \"1\"", "A: \"2\""), "(the variable A changed)");
+    assert_eq!(edited(r#"A: "1""#, r#"A: "2""#), "(the variable A changed)");
     assert_eq!(
         edited(
-            "root.nspawn_run([\"true\"]);",
-            "root.nspawn_run([\"false\"]);"
+            r#"root.nspawn_run(["true"]);"#,
+            r#"root.nspawn_run(["false"]);"#
         ),
         "(`false`: + false, - true)"
     );
     assert_eq!(
-        edited("root.nspawn_run([\"true\"]);\n", ""),
+        edited(
+            r#"root.nspawn_run(["true"]);
+"#,
+            ""
+        ),
         "(gone: run true)"
     );
     assert_eq!(
         edited(
             "root.copy_in",
-            "root.nspawn_run([\"echo\", \"new\"]);\nroot.copy_in"
+            r#"root.nspawn_run(["echo", "new"]);
+root.copy_in"#
         ),
         "(new: run echo new)"
     );
@@ -185,7 +192,11 @@ root.nspawn_run(["touch", "/last"]);
     repository.write("tool", "#!/bin/sh\n\necho tool 1.1\n");
     assert_eq!(reason(&[]), format!("({program} 1.0 → 1.1)"));
     // The build says the same, and what follows has no reason of its own.
-    let output = run(repository.build(&recipe).args(with_stdlib));
+    let output = repository
+        .recipe(&recipe)
+        .build()
+        .args(with_stdlib)
+        .success();
     let said = stderr(&output);
     assert!(
         said.contains("runs: ") && said.contains("1.0 → 1.1"),
@@ -228,20 +239,20 @@ fn random_step(random: &mut Random) -> String {
     let folder = random.pick(&["d", "d/e", "f"]);
     let word = random.below(1000);
     match random.below(16) {
-        0..=2 => format!("root.write_file(\"/w/{path}\", \"{word}\\n\");"),
-        3 => format!("root.append_file(\"/w/{path}\", \"{word}\\n\");"),
-        4 => format!("root.remove_path(\"/w/{path}\", #{{ missing_ok: true }});"),
-        5 => format!("root.remove_path(\"/w/{folder}\", #{{ missing_ok: true }});"),
+        0..=2 => text!(r#"root.write_file("/w/{path}", "{word}\n");"#, path, word),
+        3 => text!(r#"root.append_file("/w/{path}", "{word}\n");"#, path, word),
+        4 => text!(r#"root.remove_path("/w/{path}", #{ missing_ok: true });"#, path),
+        5 => text!(r#"root.remove_path("/w/{folder}", #{ missing_ok: true });"#, folder),
         6 => format!("root.make_dir(\"/w/{folder}\", #{{ mode: 0o7{word_mode}5 }});", word_mode = word % 8),
-        7 => format!("root.host_run([\"sh\", \"-c\", \"rm -rf $0/w/{folder}; mkdir -p $0/w/{folder}; echo {word} >$0/w/{folder}/a\", \"$ROOT\"]);"),
-        8 => format!("root.host_run([\"sh\", \"-c\", \"mkdir -p $0/w/d; echo {word} >>$0/w/d/b; ln -f $0/w/d/b $0/w/hard\", \"$ROOT\"]);"),
-        9 => "root.host_run([\"sh\", \"-c\", \"if [ -f $0/w/hard ]; then echo in-place >>$0/w/hard; fi\", \"$ROOT\"]);".to_owned(),
-        10 => format!("root.host_run([\"sh\", \"-c\", \"if [ -d $0/w/{folder} ]; then rm -rf $0/w/moved; mv $0/w/{folder} $0/w/moved; fi\", \"$ROOT\"]);"),
-        11 => format!("root.host_run([\"sh\", \"-c\", \"mkdir -p $0/w; ln -sfn {other} $0/w/link\", \"$ROOT\"]);"),
-        12 => format!("root.host_run([\"sh\", \"-c\", \"mkdir -p $0/w; if [ -f $0/w/{path} ]; then setfattr -n user.x -v {word} $0/w/{path}; fi\", \"$ROOT\"]);"),
-        13 => format!("root.host_run([\"sh\", \"-c\", \"mkdir -p $0/w; if [ -f $0/w/{path} ]; then chown {word}:1 $0/w/{path}; fi\", \"$ROOT\"]);"),
+        7 => text!(r#"root.host_run(["sh", "-c", "rm -rf $0/w/{folder}; mkdir -p $0/w/{folder}; echo {word} >$0/w/{folder}/a", "$ROOT"]);"#, folder, word),
+        8 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w/d; echo {word} >>$0/w/d/b; ln -f $0/w/d/b $0/w/hard", "$ROOT"]);"#, word),
+        9 => r#"root.host_run(["sh", "-c", "if [ -f $0/w/hard ]; then echo in-place >>$0/w/hard; fi", "$ROOT"]);"#.to_owned(),
+        10 => text!(r#"root.host_run(["sh", "-c", "if [ -d $0/w/{folder} ]; then rm -rf $0/w/moved; mv $0/w/{folder} $0/w/moved; fi", "$ROOT"]);"#, folder),
+        11 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; ln -sfn {other} $0/w/link", "$ROOT"]);"#, other),
+        12 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; if [ -f $0/w/{path} ]; then setfattr -n user.x -v {word} $0/w/{path}; fi", "$ROOT"]);"#, path, word),
+        13 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; if [ -f $0/w/{path} ]; then chown {word}:1 $0/w/{path}; fi", "$ROOT"]);"#, path, word),
         14 => format!("root.host_run([\"sh\", \"-c\", \"mkdir -p $0/w; rm -f $0/w/fifo; mkfifo -m 6{mode}0 $0/w/fifo\", \"$ROOT\"]);", mode = word % 8),
-        _ => format!("root.nspawn_run([\"sh\", \"-c\", \"mkdir -p /w; n=$(ls -R /w | wc -l); echo $n >/w/count; echo {word} >>/w/count\"]);"),
+        _ => text!(r#"root.nspawn_run(["sh", "-c", "mkdir -p /w; n=$(ls -R /w | wc -l); echo $n >/w/count; echo {word} >>/w/count"]);"#, word),
     }
 }
 
@@ -252,7 +263,7 @@ fn random_step(random: &mut Random) -> String {
 fn a_cached_build_is_the_same_as_one_without_a_cache() {
     let rounds = std::env::var("ROOTWRIGHT_ROUNDS").map_or(6, |text| text.parse().unwrap());
     for round in 1..=rounds {
-        let repository = Repository::new();
+        let repository = Project::new();
         let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ (round * 7919));
         let mut steps: Vec<String> = (0..8).map(|_| random_step(&mut random)).collect();
         for edit in 0..6 {
@@ -266,11 +277,12 @@ fn a_cached_build_is_the_same_as_one_without_a_cache() {
                 }
                 _ => steps[at] = random_step(&mut random),
             }
-            let recipe = format!(
-                "{TINY}{}\nroot.export(#{{ format: \"dir\", name: \"x\" }});\n",
-                steps.join("\n")
-            );
-            run(&mut repository.build(&recipe));
+            let export = r#"root.export(#{ format: "dir", name: "x" });"#;
+            let steps = steps.join("\n");
+            repository
+                .tiny(format!("{steps}\n{export}\n"))
+                .build()
+                .success();
             for folder in ["fresh-store", "fresh-out"] {
                 let _ = std::fs::remove_dir_all(repository.path().join(folder));
             }
@@ -288,7 +300,7 @@ fn a_cached_build_is_the_same_as_one_without_a_cache() {
             same(
                 &repository.out().join("x/root"),
                 &repository.path().join("fresh-out/x/root"),
-                &format!("round {round}, edit {edit}:\n{recipe}"),
+                &format!("round {round}, edit {edit}:\n{steps}"),
             );
         }
     }
@@ -313,16 +325,24 @@ fn layers_keep_what_a_plain_copy_keeps() {
         "rm w/hard; echo three >w/hard; touch -h -d '2010-01-01 00:00:00.5' w/moved/link",
         "echo four >>w/moved/hard3",
     ];
-    let repository = Repository::new();
-    let mut recipe = format!("{TINY}root.export(#{{ format: \"dir\", name: \"base\" }});\n");
+    let repository = Project::new();
+    let mut recipe = tiny(
+        r#"root.export(#{ format: "dir", name: "base" });
+"#,
+    );
     for command in commands {
         let quoted = command.replace('\\', "\\\\").replace('"', "\\\"");
-        recipe.push_str(&format!(
-            "root.host_run([\"sh\", \"-euc\", \"cd $0; {quoted}\", \"$ROOT\"]);\n"
+        recipe.push_str(&text!(
+            r#"root.host_run(["sh", "-euc", "cd $0; {quoted}", "$ROOT"]);
+"#,
+            quoted
         ));
     }
-    recipe.push_str("root.export(#{ format: \"dir\", name: \"x\" });\n");
-    run(&mut repository.build(&recipe));
+    recipe.push_str(
+        r#"root.export(#{ format: "dir", name: "x" });
+"#,
+    );
+    repository.recipe(&recipe).build().success();
     let plain = repository.path().join("plain");
     run(Command::new("cp")
         .args(["-a", "--preserve=all"])
@@ -352,17 +372,17 @@ fn layers_keep_what_a_plain_copy_keeps() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn steps_that_change_files_join_the_next_command() {
-    let repository = Repository::new();
-    let recipe = format!(
-        r#"{TINY}root.write_file("/a", "1");
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"root.write_file("/a", "1");
 root.write_file("/b", "1");
 root.nspawn_run(["true"]);
 root.write_file("/c", "1");
-root.export(#{{ format: "dir", name: "x" }});
+root.export(#{ format: "dir", name: "x" });
 root.write_file("/d", "1");
-"#
+"#,
     );
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     let layers = std::fs::read_dir(repository.store().join("layers")).unwrap();
     assert_eq!(layers.count(), 4, "bootstrap, a to the command, c, d");
     let root = repository.out().join("x/root");
@@ -372,18 +392,22 @@ root.write_file("/d", "1");
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn branches_share_their_base_and_go_on_by_themselves() {
-    let repository = Repository::new();
-    let recipe = format!(
-        r#"{TINY}root.write_file("/base", "1");
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"root.write_file("/base", "1");
 let web = root.fork("web");
 root.write_file("/later", "1");
 let deep = web.fork("deep");
 web.nspawn_run(["sh", "-c", "echo web >/role"]);
 deep.nspawn_run(["sh", "-c", "echo deep >/role; ls / >/seen"]);
-for node in [root, web, deep] {{ node.export(#{{ format: "dir", name: node.name }}); }}
-"#
+for node in [root, web, deep] { node.export(#{ format: "dir", name: node.name }); }
+"#,
     );
-    run(repository.build(&recipe).args(["-j", "3"]));
+    repository
+        .recipe(&recipe)
+        .build()
+        .args(["-j", "3"])
+        .success();
     let exported = |root: &str, path: &str| repository.out().join(root).join("root").join(path);
     for root in ["tiny", "web", "deep"] {
         assert!(exported(root, "base").exists(), "{root}");
@@ -408,21 +432,22 @@ for node in [root, web, deep] {{ node.export(#{{ format: "dir", name: node.name 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn several_recipes_build_side_by_side_and_share_layers() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("rootwright.toml", "");
     let meet = repository.path().join("meet");
     std::fs::create_dir(&meet).unwrap();
+    let shared = meet.display();
     for name in ["one", "two", "three"] {
         // Each waits for the two others: they end only if all three run at a time.
         repository.write(
             &format!("recipes/{name}.rhai"),
-            &format!(
-                r#"{TINY}root.nspawn_run(["sh", "-c", "echo shared >/shared"]);
-root.nspawn_run("echo {name} >/name; echo 1 >/meet/{name}; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do if [ -e /meet/one ] && [ -e /meet/two ] && [ -e /meet/three ]; then exit 0; fi; sleep 1; done; exit 1", #{{ binds: [#{{ host: "{}", path: "/meet" }}] }});
-root.export(#{{ format: "dir", name: "{name}" }});
+            &tiny(&text!(
+                r#"root.nspawn_run(["sh", "-c", "echo shared >/shared"]);
+root.nspawn_run("echo {name} >/name; echo 1 >/meet/{name}; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do if [ -e /meet/one ] && [ -e /meet/two ] && [ -e /meet/three ]; then exit 0; fi; sleep 1; done; exit 1", #{ binds: [#{ host: "{shared}", path: "/meet" }] });
+root.export(#{ format: "dir", name: "{name}" });
 "#,
-                meet.display()
-            ),
+                name, shared
+            )),
         );
     }
     let arguments = [
@@ -460,18 +485,20 @@ root.export(#{{ format: "dir", name: "{name}" }});
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn two_builds_make_a_layer_once_and_the_other_says_that_it_waits() {
-    let repository = Repository::new();
-    let recipe = format!(
-        "{TINY}root.nspawn_run([\"sh\", \"-c\", \"sleep 3; echo $RANDOM >/r\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});\n"
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"root.nspawn_run(["sh", "-c", "sleep 3; echo $RANDOM >/r"]);
+root.export(#{ format: "dir", name: "x" });
+"#,
     );
-    let mut first = repository.build(&recipe);
+    let mut first = repository.recipe(&recipe).build();
     let first = first
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(1200));
-    let second = run(&mut repository.build_to(&recipe, "out2"));
+    let second = repository.recipe(&recipe).build_to("out2").success();
     let first = first.wait_with_output().unwrap();
     assert!(first.status.success());
     let said = stderr(&second);
@@ -492,10 +519,10 @@ fn two_builds_make_a_layer_once_and_the_other_says_that_it_waits() {
     assert_eq!(commands, 1, "the command ran once");
     // Ctrl-C ends the wait as well.
     let slow = recipe.replace("sleep 3", "sleep 20");
-    let mut first = repository.build(&slow);
+    let mut first = repository.recipe(&slow).build();
     let mut first = first.stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(1000));
-    let mut second = repository.build_to(&slow, "out2");
+    let mut second = repository.recipe(&slow).build_to("out2");
     let second = second.stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     let start = Instant::now();
@@ -510,15 +537,15 @@ fn two_builds_make_a_layer_once_and_the_other_says_that_it_waits() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_shell_sees_any_step_and_leaves_nothing() {
-    let repository = Repository::new();
-    let recipe = format!(
-        r#"{TINY}root.write_file("/one", "1\n");
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"root.write_file("/one", "1\n");
 root.write_file("/two", "2\n");
 root.nspawn_run(["sh", "-c", "echo 3 >/three"]);
 root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
-"#
+"#,
     );
-    let failed = repository.build(&recipe).output().unwrap();
+    let failed = repository.recipe(&recipe).build().output();
     let said = stderr(&failed);
     assert!(
         said.contains("rootwright shell --store store --allow-host-run recipe.rhai --failed"),
@@ -579,7 +606,10 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
         stderr(&nothing)
     );
     // A cure, and what failed is forgotten.
-    run(&mut repository.build(&recipe.replace("exit 7", "true")));
+    repository
+        .recipe(&recipe.replace("exit 7", "true"))
+        .build()
+        .success();
     let none = shell(&["--failed"]);
     assert!(
         stderr(&none).contains("no step of this recipe has failed"),
@@ -590,41 +620,52 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
 }
 
 /// An archive of the made sort: a file that says its state.
-fn with_archive(repository: &Repository) -> String {
+fn with_archive(repository: &Project) -> String {
     let stdlib = repository.path().join("stdlib");
     run(Command::new("cp")
         .arg("-r")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib"))
         .arg(&stdlib));
-    let tiny = read(repository.path().join("distro/tiny.rhai"));
     let url = repository.path().join("InRelease");
-    let tiny = tiny
+    let url = url.display();
+    let module = repository
+        .read("distro/tiny.rhai")
         .replace(
             "fn describe_tiny(root) { }",
-            &format!(
-                "fn describe_tiny(root) {{ archive(root, #{{ name: \"made\", url: \"file://{}\", state: \"^ [0-9a-f]+ main$\", date: \"(?m)^Date: (.+)$\" }}); uses_archives(root); }}",
-                url.display()
+            &text!(
+                r#"fn describe_tiny(root) {
+    archive(root, #{ name: "made", url: "file://{url}", state: "^ [0-9a-f]+ main$", date: "(?m)^Date: (.+)$" });
+    uses_archives(root);
+}"#,
+                url
             ),
         )
         .replace("fn install(root, packages, opts) {", "fn install(root, packages, opts) {\n    uses_archives(root);");
-    std::fs::write(stdlib.join("distro/tiny.rhai"), tiny).unwrap();
+    std::fs::write(stdlib.join("distro/tiny.rhai"), module).unwrap();
     std::fs::remove_dir_all(repository.path().join("distro")).unwrap();
-    format!("{TINY}root.install([\"p\"]);\nroot.nspawn_run([\"true\"]);\n")
+    tiny(
+        r#"root.install(["p"]);
+root.nspawn_run(["true"]);
+"#,
+    )
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn layers_are_as_old_as_their_archives_and_refresh_looks() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let recipe = with_archive(&repository);
     let release = |date: &str, state: &str| {
         let text = format!("Origin: Made\nDate: {date}\nSHA256:\n {state} main\n {state}0 other\n");
         repository.write("InRelease", &text);
     };
     let build = |arguments: &[&str]| {
-        let mut command = repository.build(&recipe);
-        command.args(["--stdlib", "stdlib"]).args(arguments);
-        stderr(&run(&mut command))
+        let build = repository.recipe(&recipe).build();
+        build
+            .args(["--stdlib", "stdlib"])
+            .args(arguments)
+            .success()
+            .err()
     };
     let cached = |said: &str| said.matches("  cached").count();
     release("Mon, 02 Nov 2026 10:00:00 UTC", "aa");
@@ -658,13 +699,23 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     assert_eq!(cached(&build(&[])), 3);
     // The repository's own policy.
     release("Thu, 05 Nov 2026 10:00:00 UTC", "cc");
-    repository.write("rootwright.toml", "[cache]\nrefresh = \"0s\"\n");
+    repository.write(
+        "rootwright.toml",
+        r#"[cache]
+refresh = "0s"
+"#,
+    );
     assert_eq!(cached(&build(&[])), 0);
     // An archive that does not answer changes nothing.
     std::fs::remove_file(repository.path().join("InRelease")).unwrap();
     assert_eq!(cached(&build(&["--refresh"])), 3);
-    repository.write("rootwright.toml", "[cache]\nrefresh = \"soon\"\n");
-    let wrong = repository.build(&recipe).output().unwrap();
+    repository.write(
+        "rootwright.toml",
+        r#"[cache]
+refresh = "soon"
+"#,
+    );
+    let wrong = repository.recipe(&recipe).build().output();
     assert!(
         stderr(&wrong).contains("`soon` is no length of time"),
         "{}",
@@ -675,18 +726,14 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn offline_builds_take_what_is_there_or_say_what_is_missing() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let recipe = with_archive(&repository);
     let module = repository.path().join("stdlib/distro/tiny.rhai");
     let far = read(&module).replace("file://", "http://mirror.example.org");
     std::fs::write(&module, far).unwrap();
     let build = |recipe: &str, arguments: &[&str]| {
-        let mut command = repository.build(recipe);
-        command
-            .args(["--stdlib", "stdlib"])
-            .args(arguments)
-            .output()
-            .unwrap()
+        let build = repository.recipe(recipe).build();
+        build.args(["--stdlib", "stdlib"]).args(arguments).output()
     };
     let refused = build(&recipe, &["--offline"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -704,7 +751,9 @@ fn offline_builds_take_what_is_there_or_say_what_is_missing() {
     let again = build(&recipe, &["--offline"]);
     assert!(again.status.success() && stderr(&again).matches("  cached").count() == 3);
     // Nothing of an offline build reaches a network.
-    let looks = "root.nspawn_run([\"sh\", \"-c\", \"ls /sys/class/net >/net; cat /proc/net/route >>/net\"]);\nroot.export(#{ format: \"dir\", name: \"x\" });\n";
+    let looks = r#"root.nspawn_run(["sh", "-c", "ls /sys/class/net >/net; cat /proc/net/route >>/net"]);
+root.export(#{ format: "dir", name: "x" });
+"#;
     let done = build(&format!("{recipe}{looks}"), &["--offline"]);
     assert!(done.status.success(), "{}", stderr(&done));
     let routes = read(repository.out().join("x/root/net"));
@@ -715,7 +764,7 @@ fn offline_builds_take_what_is_there_or_say_what_is_missing() {
     );
     assert!(routes.lines().count() <= 2, "{routes}");
     let broken = build(
-        &format!("{recipe}root.nspawn_run([\"false\"]);"),
+        &text!(r#"{recipe}root.nspawn_run(["false"]);"#, recipe),
         &["--offline"],
     );
     assert!(
@@ -728,14 +777,17 @@ fn offline_builds_take_what_is_there_or_say_what_is_missing() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn the_cache_is_looked_after() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let recipe = |word: &str| {
-        format!(
-            "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo {word} >/word\"]);\nroot.export(#{{ format: \"dir\", name: \"{word}\" }});\n"
-        )
+        tiny(&text!(
+            r#"root.nspawn_run(["sh", "-c", "echo {word} >/word"]);
+root.export(#{ format: "dir", name: "{word}" });
+"#,
+            word
+        ))
     };
-    run(&mut repository.build(&recipe("old")));
-    run(&mut repository.build(&recipe("new")));
+    repository.recipe(&recipe("old")).build().success();
+    repository.recipe(&recipe("new")).build().success();
     let cache = |arguments: &[&str]| {
         let mut all = vec!["cache"];
         all.extend(arguments);
@@ -782,7 +834,7 @@ fn the_cache_is_looked_after() {
         "{said}"
     );
     assert!(
-        stderr(&run(&mut repository.build(&recipe("new"))))
+        stderr(&repository.recipe(&recipe("new")).build().success())
             .matches("  cached")
             .count()
             == 3
@@ -791,7 +843,7 @@ fn the_cache_is_looked_after() {
     // A running build keeps what it needs.
     std::fs::remove_dir_all(repository.out()).unwrap();
     let slow = format!("{}root.nspawn_run([\"sleep\", \"3\"]);\n", recipe("new"));
-    let mut build = repository.build(&slow);
+    let mut build = repository.recipe(&slow).build();
     let mut build = build.stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     let said = stdout(&cache(&gc));
@@ -825,7 +877,7 @@ fn the_cache_is_looked_after() {
     let removed = cache(&["rm", &new[..10]]);
     assert!(removed.status.success(), "{}", stderr(&removed));
     assert!(cache(&["verify"]).status.success());
-    run(&mut repository.build(&recipe("new")));
+    repository.recipe(&recipe("new")).build().success();
     assert_eq!(read(repository.out().join("new/root/word")), "new\n");
     assert!(stderr(&cache(&["rm", "nothing"])).contains("the store holds no `nothing`"));
     let without = tool(&repository, &["--store", "nowhere", "cache", "ls"])
@@ -838,28 +890,31 @@ fn the_cache_is_looked_after() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn downloads_are_kept_for_other_builds() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let recipe = |word: &str| {
-        format!(
-            "{TINY}root.nspawn_run([\"sh\", \"-c\", \"ls /cache >/seen; mkdir -p /cache/partial; echo {word} >/cache/{word}.pkg; echo half >/cache/half.tmp; echo {word} >/got\"], #{{ downloads: [#{{ pool: \"p\", path: \"/cache\", suffix: \".pkg\" }}] }});\nroot.export(#{{ format: \"dir\", name: \"x\" }});\n"
-        )
+        tiny(&text!(
+            r#"root.nspawn_run(["sh", "-c", "ls /cache >/seen; mkdir -p /cache/partial; echo {word} >/cache/{word}.pkg; echo half >/cache/half.tmp; echo {word} >/got"], #{ downloads: [#{ pool: "p", path: "/cache", suffix: ".pkg" }] });
+root.export(#{ format: "dir", name: "x" });
+"#,
+            word
+        ))
     };
     let root = repository.out().join("x/root");
-    run(&mut repository.build(&recipe("one")));
+    repository.recipe(&recipe("one")).build().success();
     assert_eq!(read(root.join("seen")), "");
-    run(&mut repository.build(&recipe("two")));
+    repository.recipe(&recipe("two")).build().success();
     assert_eq!(read(root.join("seen")), "one.pkg\n");
     assert_eq!(std::fs::read_dir(root.join("cache")).unwrap().count(), 0);
     let pool = repository.store().join("packages/p");
     assert_eq!(std::fs::read_dir(&pool).unwrap().count(), 2);
     // What a build does to its folder does not reach the pool.
     let bad = recipe("three").replace("mkdir -p", "rm /cache/one.pkg; mkdir -p");
-    run(&mut repository.build(&bad));
+    repository.recipe(&bad).build().success();
     assert_eq!(std::fs::read_dir(&pool).unwrap().count(), 3);
     let wrong = repository
-        .build(&recipe("x").replace("pool: \"p\"", "pool: \"../p\""))
-        .output()
-        .unwrap();
+        .recipe(&recipe("x").replace(r#"pool: "p""#, r#"pool: "../p""#))
+        .build()
+        .output();
     assert!(
         stderr(&wrong).contains("`../p` is no name for a pool"),
         "{}",
@@ -873,7 +928,7 @@ fn downloads_are_kept_for_other_builds() {
 #[ignore = "run with tests/run tiny"]
 fn killed_builds_leave_a_clean_store() {
     let kills: u64 = std::env::var("ROOTWRIGHT_KILLS").map_or(24, |text| text.parse().unwrap());
-    let repository = Repository::new();
+    let repository = Project::new();
     let marker = repository
         .path()
         .file_name()
@@ -883,17 +938,23 @@ fn killed_builds_leave_a_clean_store() {
     let mut random = Random(0x0BAD_5EED);
     // Two recipes that share their bootstrap and the first steps of both branches.
     let recipe = |name: &str, generation: u64| {
-        let mut recipe = TINY.to_owned();
+        let mut recipe = tiny("");
         for branch in ["a", "b"] {
-            recipe.push_str(&format!("let {branch} = root.fork(\"{branch}\");\n"));
+            recipe.push_str(&text!(
+                r#"let {branch} = root.fork("{branch}");
+"#,
+                branch
+            ));
             for step in 0..3 {
                 let owner = if step == 2 { name } else { "both" };
-                recipe.push_str(&format!(
-                    "{branch}.nspawn_run([\"sh\", \"-c\", \"for i in 1 2 3 4 5 6 7 8 9; do echo {generation} {owner} >/{branch}{step}$i; done\"]);\n"
-                ));
+                recipe.push_str(&text!(r#"{branch}.nspawn_run(["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo {generation} {owner} >/{branch}{step}$i; done"]);
+"#, branch, generation, owner, step));
             }
-            recipe.push_str(&format!(
-                "{branch}.export(#{{ format: \"dir\", name: \"{name}-{branch}\" }});\n"
+            recipe.push_str(&text!(
+                r#"{branch}.export(#{ format: "dir", name: "{name}-{branch}" });
+"#,
+                branch,
+                name
             ));
         }
         recipe
@@ -975,7 +1036,7 @@ fn killed_builds_leave_a_clean_store() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_disk_that_is_full_at_any_moment_leaves_a_clean_store() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let disk = repository.path().join("disk");
     std::fs::create_dir(&disk).unwrap();
     let image = repository.path().join("disk.img");
@@ -995,9 +1056,13 @@ fn a_disk_that_is_full_at_any_moment_leaves_a_clean_store() {
         let take = format!(
             "if [ {room} != 0 ]; then fallocate -l $(($(df -B1 --output=avail {at} | tail -n 1) - {room})) {at}/filler; fi"
         );
-        format!(
-            "{TINY}root.host_run([\"sh\", \"-c\", \"{take}; for i in $(seq 40); do head -c 20000 /dev/urandom >$0/f$i; done; echo {generation} >$0/generation\", \"$ROOT\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});\n"
-        )
+        tiny(&text!(
+            r#"root.host_run(["sh", "-c", "{take}; for i in $(seq 40); do head -c 20000 /dev/urandom >$0/f$i; done; echo {generation} >$0/generation", "$ROOT"]);
+root.export(#{ format: "dir", name: "x" });
+"#,
+            take,
+            generation
+        ))
     };
     let tool = |arguments: &[&str]| {
         let mut command = crate::support::rootwright();
@@ -1064,11 +1129,13 @@ impl Drop for Unmounted {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_layer_that_lost_its_files_is_made_again() {
-    let repository = Repository::new();
-    let recipe = format!(
-        "{TINY}root.nspawn_run([\"sh\", \"-c\", \"echo 1 >/one\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});\n"
+    let repository = Project::new();
+    let recipe = tiny(
+        r#"root.nspawn_run(["sh", "-c", "echo 1 >/one"]);
+root.export(#{ format: "dir", name: "x" });
+"#,
     );
-    run(&mut repository.build(&recipe));
+    repository.recipe(&recipe).build().success();
     let layers = || {
         let folder = std::fs::read_dir(repository.store().join("layers")).unwrap();
         folder
@@ -1087,7 +1154,7 @@ fn a_layer_that_lost_its_files_is_made_again() {
         let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
         assert_eq!(verified.status.code(), Some(1), "{}", stdout(&verified));
         std::fs::remove_dir_all(repository.out()).unwrap();
-        run(&mut repository.build(&recipe));
+        repository.recipe(&recipe).build().success();
         assert_eq!(read(repository.out().join("x/root/one")), "1\n");
         let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
         assert!(verified.status.success(), "{}", stdout(&verified));
@@ -1097,7 +1164,7 @@ fn a_layer_that_lost_its_files_is_made_again() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_disk_that_fills_up_leaves_a_clean_store() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let disk = repository.path().join("disk");
     std::fs::create_dir(&disk).unwrap();
     let image = repository.path().join("disk.img");
@@ -1108,9 +1175,12 @@ fn a_disk_that_fills_up_leaves_a_clean_store() {
         .arg(&image)
         .arg(&disk));
     let recipe = |megabytes: u64| {
-        format!(
-            "{TINY}for i in 0..{megabytes} {{ root.host_run([\"sh\", \"-c\", \"head -c 100000000 /dev/zero >$0/f\" + i, \"$ROOT\"]); }}\nroot.nspawn_run([\"true\"]);\n"
-        )
+        tiny(&text!(
+            r#"for i in 0..{megabytes} { root.host_run(["sh", "-c", "head -c 100000000 /dev/zero >$0/f" + i, "$ROOT"]); }
+root.nspawn_run(["true"]);
+"#,
+            megabytes
+        ))
     };
     let build = |megabytes: u64| {
         repository.write("recipe.rhai", &recipe(megabytes));

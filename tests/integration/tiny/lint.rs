@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Repository, rootwright, run, stderr, stdout};
+use crate::support::{Project, rootwright, run, stderr, stdout};
 use rootwright::diagnose::Report;
 use rootwright::lint::{self, Finding, Severity, Subject, Table, markdown};
 use rootwright::plan::{Allowed, Transport};
@@ -355,7 +355,8 @@ const BROKEN: &[(&str, Break, &str, &str)] = &[
             put(
                 root,
                 "etc/apt/apt.conf.d/01proxy",
-                "Acquire::http::Proxy \"http://u:secret@192.0.2.1:3142\";\n",
+                r#"Acquire::http::Proxy "http://u:secret@192.0.2.1:3142";
+"#,
             )
         },
         "`/etc/apt/apt.conf.d/01proxy` names a proxy for packages",
@@ -762,22 +763,39 @@ fn a_table_that_makes_no_sense_is_refused() {
         let error = Table::new(&[("lint/x.toml".to_owned(), text.to_owned())]).unwrap_err();
         error.into()
     };
-    let lint = "[[lint]]\nname = \"x\"\nseverity = \"error\"\nreason = \"r\"\ncure = \"c\"\n";
-    let nothing = refused(&format!("{lint}[[lint.check]]\nmessage = \"m\"\n"));
+    let lint = r#"[[lint]]
+name = "x"
+severity = "error"
+reason = "r"
+cure = "c"
+"#;
+    let nothing = refused(&text!(
+        r#"{lint}[[lint.check]]
+message = "m"
+"#,
+        lint
+    ));
     assert_eq!(
         nothing.message,
         "the lint `x` has a check that makes no sense"
     );
     assert!(nothing.cause.unwrap().starts_with("it looks at nothing"));
-    let unknown = refused(&format!(
-        "{lint}[[lint.check]]\nmessage = \"m\"\npath = [\"/x\"]\n"
+    let unknown = refused(&text!(
+        r#"{lint}[[lint.check]]
+message = "m"
+path = ["/x"]
+"#,
+        lint
     ));
     assert_eq!(
         unknown.message,
         "the stdlib's `lint/x.toml` is no table of lints"
     );
     assert!(unknown.cause.unwrap().contains("unknown field `path`"));
-    let check = "[[lint.check]]\nmessage = \"m\"\npaths = [\"/x\"]\n";
+    let check = r#"[[lint.check]]
+message = "m"
+paths = ["/x"]
+"#;
     let twice = refused(&format!("{lint}{check}{lint}{check}"));
     assert_eq!(twice.message, "two lints are named `x`");
     assert_eq!(twice.help, ["give one of them another name"]);
@@ -853,7 +871,7 @@ fn boot_files(root) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_broken_root_is_found_out_and_prepare_cures_it() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("distro/broken.rhai", BROKEN_DISTRO);
     let lint = |target: &str| {
         rootwright()
@@ -870,8 +888,11 @@ fn a_broken_root_is_found_out_and_prepare_cures_it() {
             .output()
             .unwrap()
     };
-    let recipe = "//! x\nlet root = bootstrap(#{ distro: \"broken\" });\n";
-    let export = "root.export(#{ format: \"dir\", name: \"x\" });\n";
+    let recipe = r#"//! x
+let root = bootstrap(#{ distro: "broken" });
+"#;
+    let export = r#"root.export(#{ format: "dir", name: "x" });
+"#;
     let not_built = {
         repository.write("recipe.rhai", &format!("{recipe}{export}"));
         lint("recipe.rhai")
@@ -882,7 +903,10 @@ fn a_broken_root_is_found_out_and_prepare_cures_it() {
         "rootwright: the recipe's root is not in the store\n"
     );
 
-    run(&mut repository.build(&format!("{recipe}{export}")));
+    repository
+        .recipe(&format!("{recipe}{export}"))
+        .build()
+        .success();
     let found = lint("recipe.rhai");
     assert_eq!(found.status.code(), Some(1));
     let text = stderr(&found);
@@ -892,12 +916,16 @@ fn a_broken_root_is_found_out_and_prepare_cures_it() {
         assert!(named || of_boot, "{}: {text}", lint.name);
     }
 
-    let cured = format!(
-        "//! x\nimport \"diskless\" as diskless;\nlet root = bootstrap(#{{ distro: \"broken\" }});\n\
-         diskless::prepare(root, #{{ initramfs: false }});\n\
-         root.allow_lint(\"private-keys\", \"made for the test\");\n{export}"
+    let cured = text!(
+        r#"//! x
+import "diskless" as diskless;
+let root = bootstrap(#{ distro: "broken" });
+diskless::prepare(root, #{ initramfs: false });
+root.allow_lint("private-keys", "made for the test");
+{export}"#,
+        export
     );
-    run(&mut repository.build(&cured));
+    repository.recipe(&cured).build().success();
     for target in ["recipe.rhai", "out/x", "out/x/root"] {
         let clean = lint(target);
         assert_eq!(clean.status.code(), Some(0), "{target}: {}", stderr(&clean));
@@ -917,14 +945,19 @@ fn a_broken_root_is_found_out_and_prepare_cures_it() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_packed_export_is_unpacked_to_be_looked_at() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("distro/broken.rhai", BROKEN_DISTRO);
-    run(&mut repository.build(
-        "//! x\nlet root = bootstrap(#{ distro: \"broken\" });\n\
-         root.export(#{ format: \"tar\", name: \"t\" });\n\
-         root.export(#{ format: \"squashfs\", name: \"s\" });\n\
-         root.export(#{ format: \"oci\", name: \"o\" });\n",
-    ));
+    repository
+        .recipe(
+            r#"//! x
+let root = bootstrap(#{ distro: "broken" });
+root.export(#{ format: "tar", name: "t" });
+root.export(#{ format: "squashfs", name: "s" });
+root.export(#{ format: "oci", name: "o" });
+"#,
+        )
+        .build()
+        .success();
     for (name, capabilities) in [("t", true), ("s", false)] {
         let output = rootwright()
             .args(["--error-format", "short", "lint"])
@@ -955,20 +988,23 @@ fn what_is_allowed_wants_a_lint_and_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("x.rhai");
     let said = |line: &str| {
-        let text = format!(
-            "let root = bootstrap(#{{ distro: \"debian\", release: \"bookworm\" }});\n{line}\n"
+        let text = text!(
+            r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+{line}
+"#,
+            line
         );
         std::fs::write(&recipe, text).unwrap();
         stderr(&rootwright().arg("plan").arg(&recipe).output().unwrap())
     };
-    let misspelt = said("root.allow_lint(\"fstabb\", \"no\");");
+    let misspelt = said(r#"root.allow_lint("fstabb", "no");"#);
     assert!(misspelt.contains("there is no lint `fstabb`"), "{misspelt}");
     assert!(
         misspelt.contains("help: did you mean `fstab`?"),
         "{misspelt}"
     );
     assert!(misspelt.contains("x.rhai:2:"), "{misspelt}");
-    let silent = said("root.allow_lint(\"fstab\", \" \");");
+    let silent = said(r#"root.allow_lint("fstab", " ");"#);
     assert!(
         silent.contains("`fstab` is allowed without a reason"),
         "{silent}"

@@ -48,7 +48,7 @@ fn load(chromium: &Path, folder: &Path, address: &str) -> (String, String) {
 
 /// The names that the search shows, the first one first.
 fn hits(page: &str) -> Vec<String> {
-    let list = page.split_once("id=\"hits\"").unwrap().1;
+    let list = page.split_once(r#"id="hits""#).unwrap().1;
     let list = list.split_once("</div>").unwrap().0;
     list.split("href=\"#")
         .skip(1)
@@ -67,7 +67,7 @@ fn the_page_needs_nothing_and_finds_what_is_asked() {
     let file = folder.path().join("index.html");
     let text = std::fs::read_to_string(&file).unwrap();
     // What the page itself refers to, as opposed to the addresses in its examples.
-    for word in ["src=", "@import", "url(", "<link rel=\"stylesheet\""] {
+    for word in ["src=", "@import", "url(", r#"<link rel="stylesheet""#] {
         assert!(!text.contains(word), "{word}");
     }
     let links = text.split("href=\"").skip(1);
@@ -85,7 +85,7 @@ fn the_page_needs_nothing_and_finds_what_is_asked() {
     let (page, console) = load(&chromium, folder.path(), "index.html?q=write_file");
     assert_eq!(console, "");
     assert_eq!(hits(&page).first().map(String::as_str), Some("write_file"));
-    assert!(page.contains("aria-expanded=\"true\""));
+    assert!(page.contains(r#"aria-expanded="true""#));
     let (page, console) = load(&chromium, folder.path(), "index.html?q=journal%20memory");
     assert_eq!(console, "");
     let found = hits(&page);

@@ -1,7 +1,7 @@
 //! Name resolution in roots, on a host that has systemd-resolved; build.rs has one
 //! without. Root privileges.
 
-use crate::support::{Repository, run};
+use crate::support::{Project, run};
 
 /// A host with systemd-resolved: /etc/resolv.conf is a link to a file below /run, which the
 /// build's own mounts are over. Made in a mount namespace, with an overlay over /etc.
@@ -37,13 +37,17 @@ exit $status
         ),
         ("a folder", "mkdir etc/resolv.conf", "folder"),
     ] {
-        let repository = Repository::new();
+        let repository = Project::new();
         let folder = repository.path().join("host");
         std::fs::create_dir(&folder).unwrap();
         repository.write(
             "recipe.rhai",
-            &format!(
-                "let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.host_run([\"sh\", \"-euc\", \"cd $ROOT; {make}\"]);\nroot.nspawn_run([\"sh\", \"-euc\", \"cat /etc/resolv.conf >/var/seen\"]);\nroot.export(#{{ format: \"dir\", name: \"x\" }});"
+            &text!(
+                r#"let root = bootstrap(#{ distro: "tiny" });
+root.host_run(["sh", "-euc", "cd $ROOT; {make}"]);
+root.nspawn_run(["sh", "-euc", "cat /etc/resolv.conf >/var/seen"]);
+root.export(#{ format: "dir", name: "x" });"#,
+                make
             ),
         );
         run(std::process::Command::new("unshare")

@@ -97,14 +97,15 @@ fn boots_from_the_firmware(folder: &Path) {
 fn a_failed_unit_fails_the_build(folder: &Path) {
     let shipped = std::fs::read_to_string(base().join("recipes/debian-nfs.rhai")).unwrap();
     let recipe = folder.join("broken.rhai");
-    let text = format!(
-        "{shipped}
-let broken = root.fork(\"broken\");
-broken.write_file(\"/etc/systemd/system/broken.service\", \"[Service]\\nType=oneshot\\nExecStart=/bin/ls /nowhere\\n\");
-broken.symlink(\"/etc/systemd/system/multi-user.target.wants/broken.service\", \"../broken.service\");
-let image = broken.export(#{{ format: \"erofs\", name: \"broken\" }});
-image.expect_boot(#{{ via: \"http\", commands: [\"test -e /etc/fstab\", \"echo said; exit 3\"] }});
-"
+    let text = text!(
+        r#"{shipped}
+let broken = root.fork("broken");
+broken.write_file("/etc/systemd/system/broken.service", "[Service]\nType=oneshot\nExecStart=/bin/ls /nowhere\n");
+broken.symlink("/etc/systemd/system/multi-user.target.wants/broken.service", "../broken.service");
+let image = broken.export(#{ format: "erofs", name: "broken" });
+image.expect_boot(#{ via: "http", commands: ["test -e /etc/fstab", "echo said; exit 3"] });
+"#,
+        shipped
     );
     std::fs::write(&recipe, &text).unwrap();
     let at = text.lines().count();
@@ -148,9 +149,7 @@ fn a_node_that_panics_is_no_node(folder: &Path) {
         .arg("-a")
         .arg(folder.join("out/debian-bookworm-http"))
         .arg(&bad));
-    let script = "mkdir -p \"$1/bin\" && cp \"$(command -v busybox)\" \"$1/bin\" && cd \"$1\" \
-        && printf '#!/bin/busybox sh\\necho no root today\\nsleep 1\\n' >init && chmod +x init \
-        && find . | cpio --quiet -o -H newc | gzip -1 >\"$2\"";
+    let script = r#"mkdir -p "$1/bin" && cp "$(command -v busybox)" "$1/bin" && cd "$1" && printf '#!/bin/busybox sh\necho no root today\nsleep 1\n' >init && chmod +x init && find . | cpio --quiet -o -H newc | gzip -1 >"$2""#;
     run(Command::new("sh")
         .args(["-euc", script, "sh"])
         .arg(folder.join("tiny"))

@@ -166,23 +166,23 @@ fn the_everyday_modules_do_what_they_say(folder: &Path) {
     let node = std::fs::read_to_string(base().join("recipes/debian-nfs.rhai")).unwrap();
     let start = node.find("root.install([").unwrap();
     let end = start + node[start..].find("]);").unwrap() + 3;
-    let install = node[start..end].replace("kernel,", "\"linux-image-cloud-amd64\",");
+    let install = node[start..end].replace("kernel,", r#""linux-image-cloud-amd64","#);
     let recipes = folder.join("everyday");
     std::fs::create_dir_all(recipes.join("tool-1.0/bin")).unwrap();
     std::fs::write(recipes.join("tool-1.0/bin/tool"), "tool\n").unwrap();
     run(std::process::Command::new("tar")
         .current_dir(&recipes)
         .args(["-czf", "tool.tar.gz", "tool-1.0"]));
-    let recipe = format!(
+    let recipe = text!(
         r#"import "users" as users;
 import "services" as services;
 import "package/dpkg" as dpkg;
 import "archive" as archive;
-let root = bootstrap(#{{ distro: "debian", release: "bookworm" }});
+let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 {install}
-users::group(root, "cluster", #{{ gid: 4000 }});
-users::add(root, "admin", #{{ uid: 4001, groups: ["cluster", "adm"], shell: "/bin/bash", comment: "The admin", password: "$6$salt$hash", authorized_keys: ["key one"] }});
-users::add(root, "agent", #{{ system: true, group: "cluster", home: "/var/lib/agent" }});
+users::group(root, "cluster", #{ gid: 4000 });
+users::add(root, "admin", #{ uid: 4001, groups: ["cluster", "adm"], shell: "/bin/bash", comment: "The admin", password: "$6$salt$hash", authorized_keys: ["key one"] });
+users::add(root, "agent", #{ system: true, group: "cluster", home: "/var/lib/agent" });
 users::join_groups(root, "agent", "adm");
 users::password(root, "root", secret("root-hash"));
 users::lock(root, "admin");
@@ -191,12 +191,13 @@ services::disable(root, ["ssh"]);
 services::mask(root, ["apt-daily.timer", "not-there-yet.service"]);
 services::unmask(root, "apt-daily.timer");
 services::boot_target(root, "multi-user");
-dpkg::preseed(root, #{{ package: "tzdata", question: "tzdata/Areas", type: "select", value: "Europe" }});
+dpkg::preseed(root, #{ package: "tzdata", question: "tzdata/Areas", type: "select", value: "Europe" });
 dpkg::divert(root, "/etc/issue.net");
 dpkg::alternative(root, "awk", "/usr/bin/mawk");
-archive::unpack(root, "tool.tar.gz", "/opt/tool", #{{ strip: 1 }});
-root.export(#{{ format: "dir", name: "everyday" }});
-"#
+archive::unpack(root, "tool.tar.gz", "/opt/tool", #{ strip: 1 });
+root.export(#{ format: "dir", name: "everyday" });
+"#,
+        install
     );
     std::fs::write(recipes.join("everyday.rhai"), recipe).unwrap();
     let mut build = rootwright();

@@ -104,8 +104,12 @@ impl Distro {
     pub fn releases(&self) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let name = self.name;
-        let recipe =
-            format!("import \"distro/{name}\" as distro;\nlog(distro::releases().to_json());\n");
+        let recipe = text!(
+            r#"import "distro/{name}" as distro;
+log(distro::releases().to_json());
+"#,
+            name
+        );
         std::fs::write(folder.path().join("recipe.rhai"), recipe).unwrap();
         let mut plan = rootwright();
         plan.current_dir(folder.path());
@@ -322,8 +326,7 @@ fn publish(archive: &Archive, distro: &Distro, lists: &[List]) {
 
 /// The lines of a Release file for the lists in a folder.
 fn sums(folder: &Path) -> String {
-    let script = "cd \"$1\" && find . -name 'Packages*' -printf '%P\\n' | sort | while read -r file; do \
-        printf ' %s %s %s\\n' \"$(sha256sum <\"$file\" | cut -d ' ' -f 1)\" \"$(stat -c %s \"$file\")\" \"$file\"; done";
+    let script = r#"cd "$1" && find . -name 'Packages*' -printf '%P\n' | sort | while read -r file; do printf ' %s %s %s\n' "$(sha256sum <"$file" | cut -d ' ' -f 1)" "$(stat -c %s "$file")" "$file"; done"#;
     stdout(&run(Command::new("sh")
         .args(["-euc", script, "sh"])
         .arg(folder)))

@@ -44,7 +44,11 @@ impl Bench {
 
     /// Builds, and gives the root that was exported as `NAME`.
     pub fn build(&self, name: &str, recipe: &str) -> PathBuf {
-        let export = format!("root.export(#{{ format: \"dir\", name: \"{name}\" }});\n");
+        let export = text!(
+            r#"root.export(#{ format: "dir", name: "{name}" });
+"#,
+            name
+        );
         let recipe = format!("{recipe}{export}");
         run(self.command("build", name, &recipe).args(["--out", "out"]));
         assert_eq!(mounts_below(self.path()), Vec::<String>::new());
@@ -73,21 +77,28 @@ fn root(made: &Made, distro: &Distro, release: &str, more: &str) -> String {
 /// The sources as somebody who logs in would use them, and packages of several components and
 /// suites: one installed, one brought up to date, one removed.
 fn everyday() -> String {
-    format!(
+    text!(
         r#"root.nspawn_run(["apt-get", "-o", "APT::Update::Error-Mode=any", "update"]);
 root.install(["{LAST}", "{TWICE}=1"]);
-root.nspawn_run("test \"$({LAST})\" = 'Hello, world!' && test \"$(cat /usr/share/{TWICE})\" = 1", #{{ network: false }});
+root.nspawn_run("test \"$({LAST})\" = 'Hello, world!' && test \"$(cat /usr/share/{TWICE})\" = 1", #{ network: false });
 root.upgrade();
 root.remove(["{LAST}"]);
 root.clean();
-"#
+"#,
+        LAST,
+        TWICE
     )
 }
 
 fn bootstrap(made: &Made, bench: &Bench, distro: &Distro, release: &str) {
     let server = made.serve();
     let mirror = format!("{}/{}", server.uri(), distro.folder);
-    let recipe = root(made, distro, release, &format!("mirror: \"{mirror}\"")) + &*everyday();
+    let recipe = root(
+        made,
+        distro,
+        release,
+        &text!(r#"mirror: "{mirror}""#, mirror),
+    ) + &*everyday();
     let root = bench.build(release, &recipe);
     let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     assert_eq!(text(&format!("usr/share/{TWICE}")), "2\n");
@@ -137,7 +148,7 @@ fn bootstrap(made: &Made, bench: &Bench, distro: &Distro, release: &str) {
     verified(
         distro.name,
         release,
-        Level::MadeRepository,
+        Level::MadeProject,
         "distro::derivatives::releases_are_bootstrapped",
     );
 }

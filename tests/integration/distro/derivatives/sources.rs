@@ -26,7 +26,13 @@ fn ubuntu() -> &'static Distro {
 /// A root with these fields, in which its own apt gets lists and a package once more.
 fn recipe(made: &Made, release: &str, fields: &str) -> String {
     let root = root(made, ubuntu(), release, fields);
-    format!("{root}root.install([\"{LAST}\"], #{{ update: true }});\nroot.upgrade();\n")
+    text!(
+        r#"{root}root.install(["{LAST}"], #{ update: true });
+root.upgrade();
+"#,
+        root,
+        LAST
+    )
 }
 
 /// The second is asked where the first fails, in the build and in the image.
@@ -38,7 +44,11 @@ fn a_mirror_that_fails_is_passed_over() {
     let dead = format!("{}/ubuntu", dead_uri());
     let good = format!("{}/ubuntu", server.uri());
     for release in releases("jammy") {
-        let recipe = recipe(&made, release, &format!("mirror: [\"{dead}\", \"{good}\"]"));
+        let recipe = recipe(
+            &made,
+            release,
+            &text!(r#"mirror: ["{dead}", "{good}"]"#, dead, good),
+        );
         let root = bench.build(release, &recipe);
         assert!(root.join("usr/bin").join(LAST).exists());
         let list = std::fs::read_to_string(root.join("etc/apt/mirrors/ubuntu.list")).unwrap();

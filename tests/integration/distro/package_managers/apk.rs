@@ -31,7 +31,7 @@ fn root(variant: &str, folder: &str, more: &str) -> String {
     ALPINE.root_of(
         variant,
         folder,
-        &format!("repositories: [\"main\"], {more}"),
+        &text!(r#"repositories: ["main"], {more}"#, more),
     )
 }
 
@@ -67,7 +67,7 @@ fn the_script_makes_the_same_root() {
 fn what_needs_more_or_fails() {
     let bench = apk();
     let step =
-        |name: &str| root("minimal", "mirror", KEY) + &*format!("root.install([\"{name}\"]);");
+        |name: &str| root("minimal", "mirror", KEY) + &*text!(r#"root.install(["{name}"]);"#, name);
     bench
         .failure("needy", &step("needy"))
         .explains("step 2 failed", "`nowhere-to-be-found`", "")
@@ -103,8 +103,10 @@ fn packages_that_the_right_key_did_not_sign_are_refused() {
             );
         let name = format!("{folder}-allowed");
         let allowed = root("minimal", folder, r#"allow_unsigned: "made by this test""#)
-            + &*format!(
-                "root.install([\"hello\"]);\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});"
+            + &*text!(
+                r#"root.install(["hello"]);
+root.export(#{ format: "dir", name: "{name}" });"#,
+                name
             );
         let plan = bench.plan(&name, &allowed, "text");
         assert!(plan.contains("made by this test"), "{plan}");
@@ -130,12 +132,17 @@ fn names_are_looked_up_in_an_index_of_version_2() {
         "{ tar c .SIGN.* | head -c 512 | gzip; tar c APKINDEX | gzip; } >APKINDEX.tar.gz",
     ]));
     for (name, near) in [("helo", "hello"), ("greting", "greeting")] {
-        let recipe = root("minimal", "second", KEY) + &*format!("root.install([\"{name}\"]);\n");
+        let recipe = root("minimal", "second", KEY)
+            + &*text!(
+                r#"root.install(["{name}"]);
+"#,
+                name
+            );
         bench
             .failure(&format!("second-{name}"), &recipe)
             .says("host::check", &format!("there is no package `{name}`"))
             .because("is called that in main", &format!("did you mean `{near}`?"))
-            .underlines(&format!("\"{name}\""));
+            .underlines(&text!(r#""{name}""#, name));
     }
 }
 
@@ -145,7 +152,7 @@ fn names_are_looked_up_in_an_index_of_version_2() {
 fn a_key_of_the_host() {
     let bench = apk();
     let key = bench.folder.join("right.rsa.pub");
-    let of = |key: &str| root("minimal", "mirror", &format!("keyring: \"{key}\""));
+    let of = |key: &str| root("minimal", "mirror", &text!(r#"keyring: "{key}""#, key));
     let export = bench.build(
         "host-key",
         &(of(key.to_str().unwrap()) + r#"root.export(#{ format: "dir", name: "host-key" });"#),
@@ -177,10 +184,12 @@ fn packages_of_a_folder() {
     let strange = bench.uri("strange");
     for variant in ["minimal", "standard"] {
         let recipe = of(variant)
-            + &*format!(
-                r#"root.add_repository(#{{ name: "strange", uri: "{strange}", key: "right.rsa.pub" }});
-root.install(["ours"], #{{ packages_dir: "ours" }});
-root.export(#{{ format: "dir", name: "strange-{variant}" }});"#
+            + &*text!(
+                r#"root.add_repository(#{ name: "strange", uri: "{strange}", key: "right.rsa.pub" });
+root.install(["ours"], #{ packages_dir: "ours" });
+root.export(#{ format: "dir", name: "strange-{variant}" });"#,
+                strange,
+                variant
             );
         let export = bench.build(&format!("strange-{variant}"), &recipe);
         assert_eq!(read(&export, "usr/share/hello"), "1\n");

@@ -11,15 +11,20 @@ use crate::support::verified::{Level, verified};
 use crate::support::{run, stdout};
 
 /// The step that installs from a folder.
-const OURS: &str = "root.install([\"ours\"], #{ packages_dir: \"ours\" });\n";
+const OURS: &str = r#"root.install(["ours"], #{ packages_dir: "ours" });
+"#;
 
 /// An address at which nobody listens.
 pub const DEAD: &str = "http://127.0.0.1:1";
 
 /// The end of a recipe that installs `hello`.
 fn installed(name: &str) -> String {
-    format!(
-        "root.install([\"hello\"]);\nroot.clean();\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+    text!(
+        r#"root.install(["hello"]);
+root.clean();
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+        name
     )
 }
 
@@ -50,8 +55,14 @@ impl Distro<'_> {
         }
         let mirror = (self.bench)().uri(folder);
         let Distro { name, release, .. } = self;
-        format!(
-            "let root = bootstrap(#{{ distro: \"{name}\", release: \"{release}\", variant: \"{variant}\", mirror: \"{mirror}\", {more} }});\n"
+        text!(
+            r#"let root = bootstrap(#{ distro: "{name}", release: "{release}", variant: "{variant}", mirror: "{mirror}", {more} });
+"#,
+            name,
+            release,
+            variant,
+            mirror,
+            more
         )
     }
 
@@ -83,10 +94,22 @@ impl Distro<'_> {
         let (place, fields) = self.newer;
         let uri = bench.uri(place);
         let recipe = self.root_of(variant, "mirror", &format!("{}, {}", self.key, self.older))
-            + "root.install([\"hello\", \"tool\"]);\nroot.nspawn_run(\"cp /usr/share/hello /var/first\");\n"
-            + &*format!("root.add_repository(#{{ name: \"newer\", uri: \"{uri}\", {fields} }});\n")
-            + "root.upgrade();\nroot.nspawn_run(\"cp /usr/share/hello /var/second\");\nroot.remove([\"hello\"]);\nroot.clean();\n"
-            + &*format!("root.export(#{{ format: \"dir\", name: \"{name}\" }});\n");
+            + r#"root.install(["hello", "tool"]);
+root.nspawn_run("cp /usr/share/hello /var/first");
+"# + &*text!(
+            r#"root.add_repository(#{ name: "newer", uri: "{uri}", {fields} });
+"#,
+            uri,
+            fields
+        ) + r#"root.upgrade();
+root.nspawn_run("cp /usr/share/hello /var/second");
+root.remove(["hello"]);
+root.clean();
+"# + &*text!(
+            r#"root.export(#{ format: "dir", name: "{name}" });
+"#,
+            name
+        );
         let export = bench.build(name, &recipe);
         assert_eq!(read(&export, "var/first"), "1\n", "{name}");
         assert_eq!(read(&export, "var/second"), "2\n", "{name}");
@@ -121,7 +144,9 @@ impl Distro<'_> {
 
     /// A package that the mirror does not have: the check before the build says so.
     pub fn misses(&self) {
-        let recipe = self.root("minimal") + "root.install([\"helo\"]);\n";
+        let recipe = self.root("minimal")
+            + r#"root.install(["helo"]);
+"#;
         let name = format!("{}-{}-missing", self.name, self.release);
         (self.bench)()
             .failure(&name, &recipe)
@@ -130,7 +155,7 @@ impl Distro<'_> {
                 "no package and no provided name is called that in ",
                 "did you mean `hello`?",
             )
-            .underlines("\"helo\"");
+            .underlines(r#""helo""#);
     }
 
     /// `add_repository` with a key by its address. Its digest alone says which it is, or its
@@ -156,20 +181,29 @@ impl Distro<'_> {
             &format!("{}, {}", self.key, self.older),
         );
         let recipe = |name: &str, which: &str| {
-            let fields = fields.replace("\"right.asc\"", &format!("\"{address}\"{which}"));
+            let fields = fields.replace(
+                r#""right.asc""#,
+                &text!(r#""{address}"{which}"#, address, which),
+            );
             start.clone()
-                + &*format!(
-                    "root.add_repository(#{{ name: \"newer\", uri: \"{uri}\", {fields} }});\n"
+                + &*text!(
+                    r#"root.add_repository(#{ name: "newer", uri: "{uri}", {fields} });
+"#,
+                    uri,
+                    fields
                 )
-                + &*format!(
-                    "root.install([\"hello\"]);\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+                + &*text!(
+                    r#"root.install(["hello"]);
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                    name
                 )
         };
         for (how, which) in [
-            ("digest", format!(", sha256: \"{sum}\"")),
+            ("digest", text!(r#", sha256: "{sum}""#, sum)),
             (
                 "fingerprint",
-                format!(", fingerprints: [\"{fingerprint}\"]"),
+                text!(r#", fingerprints: ["{fingerprint}"]"#, fingerprint),
             ),
         ] {
             let name = format!("{}-by-{how}", self.name);
@@ -178,7 +212,7 @@ impl Distro<'_> {
         }
         let other = sum.chars().rev().collect::<String>();
         let name = format!("{}-by-other", self.name);
-        let wrong = recipe(&name, &format!(", sha256: \"{other}\""));
+        let wrong = recipe(&name, &text!(r#", sha256: "{other}""#, other));
         bench
             .failure(&name, &wrong)
             .says(
@@ -198,7 +232,7 @@ impl Distro<'_> {
                 "",
                 "or the file's digest as `sha256`",
             )
-            .underlines(&format!("key: \"{address}\""));
+            .underlines(&text!(r#"key: "{address}""#, address));
     }
 
     /// The first of two mirrors is one where nobody listens: the second has it all, in the
@@ -211,7 +245,7 @@ impl Distro<'_> {
             let name = format!("{}-mirrors-{variant}", self.name);
             let recipe = self.root(variant).replace(
                 &format!("\"{}\"", bench.uri("mirror")),
-                &format!("[\"{DEAD}\", \"{mirror}\"]"),
+                &text!(r#"["{DEAD}", "{mirror}"]"#, DEAD, mirror),
             ) + &*installed(&name);
             let export = bench.build(&name, &recipe);
             assert!(export.join("usr/share/hello").exists(), "{name}");
@@ -263,7 +297,7 @@ impl Distro<'_> {
                 of.lives(&name("standard"), "standard");
             }
             of.misses();
-            verified(self.name, release, Level::MadeRepository, test);
+            verified(self.name, release, Level::MadeProject, test);
         }
     }
 
@@ -274,7 +308,12 @@ impl Distro<'_> {
         let name = format!("{}-same", self.name);
         let more = format!("{}, include: [\"hello\"]", self.key);
         let recipe = self.root_of("minimal", "mirror", &more)
-            + &*format!("root.clean();\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n");
+            + &*text!(
+                r#"root.clean();
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                name
+            );
         let export = bench.build(&name, &recipe);
         let script = bench.folder.join(format!("{name}.sh"));
         std::fs::write(&script, bench.plan(&name, &recipe, "sh")).unwrap();
@@ -295,7 +334,11 @@ impl Distro<'_> {
             let name = format!("{}-folder-{variant}", self.name);
             let recipe = self.root(variant)
                 + OURS
-                + &*format!("root.export(#{{ format: \"dir\", name: \"{name}\" }});\n");
+                + &*text!(
+                    r#"root.export(#{ format: "dir", name: "{name}" });
+"#,
+                    name
+                );
             let export = bench.build(&name, &recipe);
             // Itself, what it needs of the folder, and what that needs of the mirror.
             assert_eq!(read(&export, "usr/share/ours"), "ours\n");
@@ -315,7 +358,7 @@ impl Distro<'_> {
 
     /// A package that neither the folder nor the mirror has, beside one of the folder.
     pub fn misses_what_is_nowhere(&self, cause: &str, help: &str) {
-        let call = "root.install([\"ours\", \"helo\"], #{ packages_dir: \"ours\" })";
+        let call = r#"root.install(["ours", "helo"], #{ packages_dir: "ours" })"#;
         let recipe = format!("{}{call};\n", self.root("minimal"));
         (self.bench)()
             .failure(&format!("{}-folder-missing", self.name), &recipe)
@@ -328,7 +371,7 @@ impl Distro<'_> {
         let bench = (self.bench)();
         std::fs::create_dir_all(bench.folder.join("empty")).unwrap();
         std::fs::write(bench.folder.join("empty/readme"), "").unwrap();
-        let call = "root.install([\"ours\"], #{ packages_dir: \"empty\" })";
+        let call = r#"root.install(["ours"], #{ packages_dir: "empty" })"#;
         let recipe = format!("{}{call};\n", self.root("minimal"));
         bench
             .failure(&format!("{}-folder-empty", self.name), &recipe)

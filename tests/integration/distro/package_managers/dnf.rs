@@ -145,7 +145,7 @@ root.export(#{ format: "dir", name: "own" });
         assert!(packages.contains(package), "{packages}");
     }
     bench
-        .failure("own-needy", &recipe.replace("[\"hello\"]", "[\"needy\"]"))
+        .failure("own-needy", &recipe.replace(r#"["hello"]"#, r#"["needy"]"#))
         .explains(
             "step 2 failed",
             "`needy-1-1.x86_64` needs `nowhere-to-be-found`",
@@ -160,12 +160,21 @@ root.export(#{ format: "dir", name: "own" });
 #[ignore = "run with tests/run distro"]
 fn streams_of_modules() {
     let bench = rpms();
-    let stream = |stream| format!("[\"greeting\"], #{{ modules: [\"greeting:{stream}\"] }}");
+    let stream = |stream: &str| {
+        text!(
+            r#"["greeting"], #{ modules: ["greeting:{stream}"] }"#,
+            stream
+        )
+    };
     let root = ROCKY.root("standard");
     let at_once = root.replace(
         KEY,
-        &format!("{KEY}, modules: [\"greeting:1\"], include: [\"greeting\"]"),
-    ) + "root.export(#{ format: \"dir\", name: \"stream-1\" });\n";
+        &text!(
+            r#"{KEY}, modules: ["greeting:1"], include: ["greeting"]"#,
+            KEY
+        ),
+    ) + r#"root.export(#{ format: "dir", name: "stream-1" });
+"#;
     let later = root
         + &*format!(
             "root.install({});\nroot.export(#{{ format: \"dir\", name: \"stream-2\" }});\n",
@@ -191,7 +200,7 @@ fn streams_of_modules() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn updates_are_there_from_the_start() {
-    let recipe = root("mirror", &format!("{KEY}, include: [\"hello\"]"))
+    let recipe = root("mirror", &text!(r#"{KEY}, include: ["hello"]"#, KEY))
         + r#"root.export(#{ format: "dir", name: "updated" });"#;
     assert_eq!(
         read(&rpms().build("updated", &recipe), "usr/share/hello"),
@@ -203,8 +212,8 @@ fn updates_are_there_from_the_start() {
 #[ignore = "run with tests/run distro"]
 fn a_foreign_release_is_one_of_its_own() {
     let bench = rpms();
-    let recipe = root("mirror", KEY).replace("\"43\"", "\"99\"")
-        + "root.export(#{ format: \"dir\", name: \"x\" });";
+    let recipe = root("mirror", KEY).replace(r#""43""#, r#""99""#)
+        + r#"root.export(#{ format: "dir", name: "x" });"#;
     let plan = bench.plan("foreign", &recipe, "text");
     assert!(
         plan.contains("the release `99` of Fedora is not known to this stdlib"),
@@ -319,8 +328,12 @@ fn downloads_are_kept_outside_of_the_image() {
     let server = Server::start(bench.folder.join("mirror"));
     let recipe = |name: &str| {
         root("mirror", KEY).replace(&bench.uri("mirror"), &server.uri())
-            + &*format!(
-                "root.install([\"hello\"]);\nroot.write_file(\"/etc/name\", \"{name}\");\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+            + &*text!(
+                r#"root.install(["hello"]);
+root.write_file("/etc/name", "{name}");
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                name
             )
     };
     let first = bench.build("cold", &recipe("cold"));
@@ -330,8 +343,8 @@ fn downloads_are_kept_outside_of_the_image() {
     let second = bench.build(
         "warm",
         &recipe("warm").replace(
-            "variant: \"minimal\"",
-            "variant: \"minimal\", recommends: true",
+            r#"variant: "minimal""#,
+            r#"variant: "minimal", recommends: true"#,
         ),
     );
     assert_eq!(server.served(".rpm"), before, "{:?}", server.log());
@@ -358,8 +371,11 @@ fn packages_of_a_folder() {
     let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
     for variant in ["minimal", "standard"] {
         let recipe = of(variant).replace(KEY, &format!("{KEY}, updates: false"))
-            + &*format!(
-                "root.add_repository(#{{ name: \"bare\", uri: \"{bare}\", key: \"right.asc\" }});\n{ours};"
+            + &*text!(
+                r#"root.add_repository(#{ name: "bare", uri: "{bare}", key: "right.asc" });
+{ours};"#,
+                bare,
+                ours
             );
         bench
             .failure("folder-bare", &recipe)
@@ -428,24 +444,31 @@ fn lists_of_mirrors() {
     std::fs::write(lists.join("mirrorlist"), format!("{DEAD}/{os}\n{place}\n")).unwrap();
     for kind in ["metalink", "mirrorlist"] {
         let uri = format!("{}/lists/{kind}", server.uri());
-        let module = format!(
+        let module = text!(
             r#"import "package/dnf" as dnf;
 import "distro/fedora" as fedora;
-fn bootstrap(root, spec) {{
+fn bootstrap(root, spec) {
     let table = fedora::table();
     table.distro = "{kind}";
-    table.releases["43"].repositories = [#{{
+    table.releases["43"].repositories = [#{
         id: "made", name: "Made", file: "made.repo", path: "linux", base: "http://mirror.example.org", {kind}: "{uri}",
-    }}];
+    }];
     dnf::bootstrap(root, spec, table);
-}}
-fn install(root, packages, opts) {{ dnf::install(root, packages, opts); }}
-fn boot_files(root) {{ fedora::boot_files(root) }}
-"#
+}
+fn install(root, packages, opts) { dnf::install(root, packages, opts); }
+fn boot_files(root) { fedora::boot_files(root) }
+"#,
+            kind,
+            uri
         );
         std::fs::write(bench.folder.join(format!("distro/{kind}.rhai")), module).unwrap();
-        let recipe = format!(
-            "let root = bootstrap(#{{ distro: \"{kind}\", release: \"43\", variant: \"minimal\", {KEY} }});\nroot.install([\"tool\"]);\nroot.export(#{{ format: \"dir\", name: \"{kind}\" }});\n"
+        let recipe = text!(
+            r#"let root = bootstrap(#{ distro: "{kind}", release: "43", variant: "minimal", {KEY} });
+root.install(["tool"]);
+root.export(#{ format: "dir", name: "{kind}" });
+"#,
+            kind,
+            KEY
         );
         let before = server.served("repomd.xml");
         let export = bench.build(kind, &recipe);
@@ -465,14 +488,14 @@ fn boot_files(root) {{ fedora::boot_files(root) }}
         bench
             .failure(
                 &format!("{kind}-missing"),
-                &recipe.replace("\"tool\"", "\"tol\""),
+                &recipe.replace(r#""tool""#, r#""tol""#),
             )
             .explains(
                 "there is no package `tol`",
                 "no package and no provided name is called that in made",
                 "did you mean `tool`?",
             )
-            .underlines("\"tol\"");
+            .underlines(r#""tol""#);
     }
     // An index that is not the one of the metalink is not taken.
     let metalink = std::fs::read_to_string(lists.join("metalink")).unwrap();
@@ -481,8 +504,10 @@ fn boot_files(root) {{ fedora::boot_files(root) }}
         metalink.replace(sum, &"0".repeat(64)),
     )
     .unwrap();
-    let recipe = format!(
-        "bootstrap(#{{ distro: \"metalink\", release: \"43\", variant: \"minimal\", {KEY}, include: [\"tool\"] }});\n"
+    let recipe = text!(
+        r#"bootstrap(#{ distro: "metalink", release: "43", variant: "minimal", {KEY}, include: ["tool"] });
+"#,
+        KEY
     );
     bench.failure("metalink-other", &recipe).explains(
         "step 1 failed",

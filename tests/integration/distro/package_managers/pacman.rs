@@ -24,7 +24,7 @@ fn root(variant: &str, folder: &str, more: &str) -> String {
     ARCH.root_of(
         variant,
         folder,
-        &format!("repositories: [\"core\"], {more}"),
+        &text!(r#"repositories: ["core"], {more}"#, more),
     )
 }
 
@@ -142,8 +142,11 @@ fn packages_of_a_folder() {
     let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
     for variant in ["minimal", "standard"] {
         let recipe = of(variant)
-            + &*format!(
-                "root.add_repository(#{{ name: \"strange\", uri: \"{other}\", key: \"right.asc\", before: true }});\n{ours};"
+            + &*text!(
+                r#"root.add_repository(#{ name: "strange", uri: "{other}", key: "right.asc", before: true });
+{ours};"#,
+                other,
+                ours
             );
         bench
             .failure("folder-other", &recipe)
@@ -188,10 +191,11 @@ fn a_day_that_stays() {
     let recipe = ARCH.root_of(
         "minimal",
         "mirror",
-        &format!("{KEY}, snapshot: \"20261101\""),
+        &text!(r#"{KEY}, snapshot: "20261101""#, KEY),
     );
     let dated = recipe.replace(&mirror, &bench.uri("days/{date}"))
-        + "root.export(#{ format: \"dir\", name: \"day\" });\n";
+        + r#"root.export(#{ format: "dir", name: "day" });
+"#;
     let list = read(&bench.build("day", &dated), "etc/pacman.d/mirrorlist");
     assert!(list.contains("/days/2026/11/01/$repo/os/$arch\n"), "{list}");
     bench
@@ -201,5 +205,5 @@ fn a_day_that_stays() {
             "it is a mirror of what is new today",
             "put `{date}`, which becomes `2026/11/01`, into its address",
         )
-        .underlines(&format!("mirror: \"{mirror}\""));
+        .underlines(&text!(r#"mirror: "{mirror}""#, mirror));
 }

@@ -80,8 +80,11 @@ fn updates_are_there_from_the_start() {
             ..OPENSUSE
         }
         .root("minimal")
-            + &*format!(
-                "root.install([\"hello\"]);\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});\n"
+            + &*text!(
+                r#"root.install(["hello"]);
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                name
             );
         assert_eq!(
             read(&rpms().build(&name, &recipe), "usr/share/hello"),
@@ -116,9 +119,10 @@ fn repositories_that_nobody_or_somebody_else_signed_are_refused() {
     );
     let bare = bench.uri("bare/linux/releases/43/Everything/x86_64/os");
     let added = root(KEY)
-        + format!(
-            r#"root.add_repository(#{{ name: "bare", uri: "{bare}", key: "right.asc" }});
-root.install(["hello"]);"#
+        + text!(
+            r#"root.add_repository(#{ name: "bare", uri: "{bare}", key: "right.asc" });
+root.install(["hello"]);"#,
+            bare
         )
         .as_str();
     bench
@@ -144,7 +148,7 @@ root.install(["hello"]);"#
 #[test]
 #[ignore = "run with tests/run distro"]
 fn the_roots_own_zypper_installs_what_comes_later() {
-    let recipe = root(KEY).replace("\"minimal\"", "\"standard\"")
+    let recipe = root(KEY).replace(r#""minimal""#, r#""standard""#)
         + r#"root.install(["hello"]);
 root.nspawn_run("/usr/bin/rpm --query --all --queryformat '%{NAME} %{VERSION}\n' | sort >/var/packages");
 root.remove(["hello"]);
@@ -173,8 +177,11 @@ fn packages_of_a_folder() {
     let bare = bench.uri("bare/linux/updates/43/Everything/x86_64");
     let ours = r#"root.install(["ours"], #{ packages_dir: "ours" })"#;
     let recipe = of("minimal")
-        + &*format!(
-            "root.add_repository(#{{ name: \"bare\", uri: \"{bare}\", key: \"right.asc\" }});\n{ours};"
+        + &*text!(
+            r#"root.add_repository(#{ name: "bare", uri: "{bare}", key: "right.asc" });
+{ours};"#,
+            bare,
+            ours
         );
     bench
         .failure("suse-folder-bare", &recipe)

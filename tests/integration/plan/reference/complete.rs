@@ -139,7 +139,7 @@ fn errors_are_documented_and_are_there() {
         for error in &entry.doc.errors {
             let last = error.code.rsplit("::").next().unwrap();
             let is_there = all.contains(&format!("\"{}\"", error.code))
-                || all.contains(&format!("\"{last}\""));
+                || all.contains(&text!(r#""{last}""#, last));
             assert!(is_there, "{}: nothing says `{}`", entry.name, error.code);
             documented.insert(error.code.clone());
         }

@@ -16,18 +16,18 @@ const WRONG: &str = "'c'";
 
 /// Values for what takes more than its type says.
 const VALUES: &[(&str, &str)] = &[
-    ("distro", "\"debian\""),
-    ("release", "\"bookworm\""),
-    ("url", "\"https://mirror.example.org/x\""),
+    ("distro", r#""debian""#),
+    ("release", r#""bookworm""#),
+    ("url", r#""https://mirror.example.org/x""#),
     (
         "sha256",
-        "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
+        r#""e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855""#,
     ),
-    ("lint", "\"resolv-conf\""),
-    ("tool", "\"frobnicate\""),
-    ("host", "\"/srv\""),
-    ("path", "\"/a\""),
-    ("function", "\"boot_files\""),
+    ("lint", r#""resolv-conf""#),
+    ("tool", r#""frobnicate""#),
+    ("host", r#""/srv""#),
+    ("path", r#""/a""#),
+    ("function", r#""boot_files""#),
 ];
 
 /// A value of a parameter. `target` leads from it to the place that is to be wrong.
@@ -63,25 +63,25 @@ fn value(parameter: &Parameter, target: Option<&[&str]>, variant: usize) -> Stri
         return (*value).to_owned();
     }
     if let Some(choice) = choices(parameter).get(variant) {
-        return format!("\"{choice}\"");
+        return text!(r#""{choice}""#, choice);
     }
     match parameter.kind.as_str() {
         "a root" => "root",
-        "an export" => "bootstrap(#{ distro: \"debian\", release: \"bookworm\" }).export(#{ format: \"cpio\", name: \"e\" })",
-        "a path" => "\"/a\"",
-        "an array of strings" | "an array of strings or a script" => "[\"a\"]",
+        "an export" => r#"bootstrap(#{ distro: "debian", release: "bookworm" }).export(#{ format: "cpio", name: "e" })"#,
+        "a path" => r#""/a""#,
+        "an array of strings" | "an array of strings or a script" => r#"["a"]"#,
         "permission bits" => "0o644",
-        "a map of strings" => "#{ A: \"a\" }",
+        "a map of strings" => r#"#{ A: "a" }"#,
         "a boolean" | "a boolean or a map" => "true",
         kind if kind.starts_with("a number") => "1",
-        kind if kind.starts_with("a size") => "\"2G\"",
+        kind if kind.starts_with("a size") => r#""2G""#,
         "an array" => "[]",
         "a map" | "a function" => "#{}",
         "a string or a fetched file" => {
-            "fetch(\"https://mirror.example.org/x\", #{ sha256: \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\" })"
+            r#"fetch("https://mirror.example.org/x", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" })"#
         }
         "any value" => "1",
-        kind if kind.starts_with("a string") || kind.starts_with("a name") => "\"a\"",
+        kind if kind.starts_with("a string") || kind.starts_with("a name") => r#""a""#,
         other => panic!("`{other}` of `{}` is a type that the test does not know", parameter.name),
     }
     .to_owned()
@@ -89,7 +89,7 @@ fn value(parameter: &Parameter, target: Option<&[&str]>, variant: usize) -> Stri
 
 /// What a required string has to be one of.
 fn choices(parameter: &Parameter) -> Vec<String> {
-    let quoted = Regex::new("`\"([a-z0-9]+)\"`").unwrap();
+    let quoted = Regex::new(r#"`"([a-z0-9]+)"`"#).unwrap();
     let found: Vec<String> = quoted
         .captures_iter(&parameter.text)
         .map(|found| found[1].to_owned())
@@ -118,10 +118,15 @@ fn script(entry: &Entry, target: &[&str], variant: usize) -> String {
         .collect();
     let mut script = String::new();
     if let Some((module, _)) = entry.name.split_once("::") {
-        script += &format!("import \"{module}\" as {module};\n");
+        script += &text!(
+            r#"import "{module}" as {module};
+"#,
+            module
+        );
     }
     if entry.params.iter().any(|name| name == "root") {
-        script += "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });\n";
+        script += r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+"#;
     }
     script += &format!("{}({});\n", entry.name, arguments.join(", "));
     script

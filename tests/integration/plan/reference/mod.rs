@@ -49,7 +49,7 @@ impl Bench {
         if access != Access::Everyone {
             let stdlib = self.stdlib();
             std::fs::write(stdlib.join("example.rhai"), text).unwrap();
-            std::fs::write(&recipe, "import \"example\" as example;").unwrap();
+            std::fs::write(&recipe, r#"import "example" as example;"#).unwrap();
             settings.stdlib = Some(stdlib);
         } else {
             std::fs::write(&recipe, text).unwrap();

@@ -28,8 +28,7 @@ fn docs_reference_md_is_what_the_source_says() {
 fn one_function_is_shown() {
     assert_eq!(
         docs(&["remove_path"]),
-        "\
-root.remove_path(path, [opts])
+        r#"root.remove_path(path, [opts])
 
 Removes files or trees of the root; `*`, `?` and `[…]` are wildcards.
 
@@ -53,14 +52,13 @@ Errors
   files::missing: it is not there; said when it is built.
 
 Example
-  let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });
-  root.remove_path(\"/etc/motd\", #{ missing_ok: true });
-"
+  let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+  root.remove_path("/etc/motd", #{ missing_ok: true });
+"#
     );
     assert_eq!(
         docs(&["diskless::gpt_auto", "--format", "markdown"]),
-        "\
-# diskless::gpt_auto
+        r#"# diskless::gpt_auto
 
 ```text
 diskless::gpt_auto(root)
@@ -73,11 +71,11 @@ Keeps systemd from mounting partitions that it finds on a node's disks.
 Gives nothing.
 
 ```rhai
-import \"diskless\" as diskless;
-let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });
+import "diskless" as diskless;
+let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 diskless::gpt_auto(root);
 ```
-"
+"#
     );
     // The last part of a name will do, and a family or a module by its own.
     assert_eq!(docs(&["journald"]), docs(&["diskless::journald"]));
@@ -87,7 +85,10 @@ diskless::gpt_auto(root);
     );
     let module = docs(&["diskless"]);
     for part in [
-        "The module diskless\n\n`import \"diskless\" as diskless;`\n",
+        r#"The module diskless
+
+`import "diskless" as diskless;`
+"#,
         "  diskless::prepare ",
     ] {
         assert!(module.contains(part), "{part}: {module}");

@@ -23,5 +23,5 @@ fn a_secret_is_a_variable() {
 #[test]
 fn roots_of_one_name_get_directories_of_their_own() {
     let script = sh(&plans::two_roots_of_one_name());
-    assert!(script.contains("\"$work/x-0\"") && script.contains("\"$work/x-1\""));
+    assert!(script.contains(r#""$work/x-0""#) && script.contains(r#""$work/x-1""#));
 }

@@ -95,7 +95,7 @@ fn forks() -> rootwright::plan::Plan {
         .step(
             1,
             "write_file",
-            "write \"/small\"",
+            r#"write "/small""#,
             vec![write("/small", "3\n")],
         )
         .step(

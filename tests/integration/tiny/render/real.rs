@@ -126,7 +126,8 @@ fn contents_arrive_byte_for_byte() {
             argv: vec![
                 "sh".to_owned(),
                 "-c".to_owned(),
-                "printf %s \"$VALUE\" >\"$1\" && printf %s \"$2\" >\"$1.argument\" && cat >\"$1.stdin\"".to_owned(),
+                r#"printf %s "$VALUE" >"$1" && printf %s "$2" >"$1.argument" && cat >"$1.stdin""#
+                    .to_owned(),
                 "sh".to_owned(),
                 format!("$ROOT/{at}.value"),
                 word.replace("$ROOT", "").replace("${ROOT}", ""),
@@ -145,7 +146,11 @@ fn contents_arrive_byte_for_byte() {
         assert_eq!(read(&root, &at.to_string()), *text);
         assert_eq!(
             read(&root, &format!("{at}.secret")),
-            format!("{text}s3'c\"r$t\n{text}")
+            text!(
+                r#"{text}s3'c"r$t
+{text}"#,
+                text
+            )
         );
         assert_eq!(
             read(&root, &format!("{at}.value")),
@@ -168,7 +173,10 @@ fn commands_run_inside_with_what_they_are_given() {
     let bench = Bench::new();
     fs::create_dir(bench.path("shared")).unwrap();
     fs::write(bench.path("shared/from-host"), "hello\n").unwrap();
-    let script = "printf '%s\\n' \"it's $1\" \"$VALUE\" \"$PATH_TO\" \"$(id -u)\" \"$(pwd)\"\ncat\ncat /shared/by/all/from-host\n";
+    let script = r#"printf '%s\n' "it's $1" "$VALUE" "$PATH_TO" "$(id -u)" "$(pwd)"
+cat
+cat /shared/by/all/from-host
+"#;
     let run = NspawnRun {
         env: BTreeMap::from([
             ("VALUE".to_owned(), Text::secret("value")),
@@ -200,7 +208,14 @@ fn commands_run_inside_with_what_they_are_given() {
                 // systemd-nspawn asks it about users, and a busybox has none.
                 plans::write_as(
                     "/usr/bin/getent",
-                    Text::from("#!/bin/sh\ncase $1 in\ninitgroups) echo \"$2\" ;;\n*) grep \"^$2:\" \"/etc/$1\" ;;\nesac\n"),
+                    Text::from(
+                        r#"#!/bin/sh
+case $1 in
+initgroups) echo "$2" ;;
+*) grep "^$2:" "/etc/$1" ;;
+esac
+"#,
+                    ),
                     Some(0o755),
                 ),
                 Op::SetOwner(SetOwner {
