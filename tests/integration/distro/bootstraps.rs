@@ -31,12 +31,12 @@ root.clean();
 "#;
 
 fn bootstrap(release: &str) {
-    let repository = Project::new();
-    repository.write("recipe.rhai", RECIPE);
+    let project = Project::new();
+    project.write("recipe.rhai", RECIPE);
     let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstraps");
     let mut build = crate::support::rootwright();
     build
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .arg("--store")
         .arg(&store)
         .args(["build", "recipe.rhai", "-o"])

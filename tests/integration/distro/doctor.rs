@@ -48,7 +48,7 @@ fn a_good_archive_is_good() {
 fn a_host_without_the_archives_compressor_says_so() {
     // As mirrors do: the plain list is named in Release, and only the packed one is there.
     let archive = Archive::new();
-    let packed = archive.repository.write(
+    let packed = archive.project.write(
         "archive/dists/bookworm/main/binary-amd64/Packages.xz",
         "not looked into",
     );
@@ -67,7 +67,7 @@ fn a_host_without_the_archives_compressor_says_so() {
         .arg(r#"mkdir without; mknod without/xz c 0 0; mount -t overlay overlay -o lowerdir=without:/usr/bin /usr/bin; exec "$@""#)
         .args(["sh", env!("CARGO_BIN_EXE_rootwright")])
         .args(["--store", "store", "doctor", "recipe.rhai"])
-        .current_dir(archive.repository.path())
+        .current_dir(archive.project.path())
         .output()
         .unwrap();
     let list = stdout(&output);
@@ -144,7 +144,7 @@ fn a_suite_a_component_an_architecture_that_are_not_there() {
     let updates = hello
         .replace("updates: false", "updates: true")
         .replace(r#", "contrib""#, "");
-    archive.repository.write("recipe.rhai", &updates);
+    archive.project.write("recipe.rhai", &updates);
     let output = archive
         .command(&["doctor", "recipe.rhai"])
         .output()
@@ -157,7 +157,7 @@ fn a_suite_a_component_an_architecture_that_are_not_there() {
         ],
     );
     let text = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
-    archive.repository.write(
+    archive.project.write(
         "recipe.rhai",
         &text
             .replace(r#""amd64""#, r#""s390x""#)
@@ -181,14 +181,12 @@ fn a_suite_a_component_an_architecture_that_are_not_there() {
             && said.contains("qemu-user-static"),
         "{said}"
     );
-    archive
-        .repository
-        .write("archive/dists/bookworm/Release", "");
+    archive.project.write("archive/dists/bookworm/Release", "");
     let wrong = std::fs::read_to_string(archive.path("archive/dists/bookworm/InRelease")).unwrap();
     std::fs::create_dir_all(archive.path("archive/dists/trixie")).unwrap();
     std::fs::write(archive.path("archive/dists/trixie/InRelease"), wrong).unwrap();
     let text = std::fs::read_to_string(archive.path("recipe.rhai")).unwrap();
-    archive.repository.write(
+    archive.project.write(
         "recipe.rhai",
         &text.replace("s390x", "amd64").replace("bookworm", "trixie"),
     );
@@ -237,7 +235,7 @@ fn a_package_that_does_not_exist_is_underlined() {
 "#,
     ] {
         let recipe = recipe.replace("root.install", &format!("{step}root.install"));
-        archive.repository.write("recipe.rhai", &recipe);
+        archive.project.write("recipe.rhai", &recipe);
         let output = archive
             .command(&["doctor", "recipe.rhai"])
             .output()
@@ -247,7 +245,7 @@ fn a_package_that_does_not_exist_is_underlined() {
         let said = "there is no package `openssh-sever`, but step 2 may add others";
         assert!(list.contains(said), "{list}");
     }
-    archive.repository.write("recipe.rhai", &recipe);
+    archive.project.write("recipe.rhai", &recipe);
     // As data, for editors.
     let json = archive
         .command(&["--error-format", "json", "doctor", "recipe.rhai"])
@@ -265,8 +263,8 @@ fn a_package_that_does_not_exist_is_underlined() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn without_a_network_it_says_what_it_did_not_check() {
-    let repository = Project::new();
-    repository.write(
+    let project = Project::new();
+    project.write(
         "recipe.rhai",
         r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", mirror: "http://mirror.example.org/debian" });
 root.install(["no-such-package"]);
@@ -276,7 +274,7 @@ root.install(["no-such-package"]);
         .arg("--net")
         .arg(env!("CARGO_BIN_EXE_rootwright"))
         .args(["--store", "store", "doctor", "recipe.rhai"])
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .output()
         .unwrap();
     let list = stdout(&output);
@@ -290,9 +288,9 @@ root.install(["no-such-package"]);
 #[test]
 #[ignore = "run with tests/run distro"]
 fn all_that_is_wrong_with_the_host_is_said_at_once_and_a_cure_with_it() {
-    let repository = Project::new();
-    repository.write("out/x/mine", "mine");
-    repository.write(
+    let project = Project::new();
+    project.write("out/x/mine", "mine");
+    project.write(
         "recipe.rhai",
         r#"let root = bootstrap(#{ distro: "tiny" });
 root.write_file("/k", secret("key"));
@@ -301,7 +299,7 @@ root.export(#{ format: "dir", name: "x" });
 "#,
     );
     let mut command = crate::support::rootwright();
-    command.current_dir(repository.path());
+    command.current_dir(project.path());
     let output = command
         .args([
             "--store",
@@ -370,8 +368,8 @@ fn names_that_mean_several_packages_are_left_to_the_package_manager() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn a_check_that_does_not_end_is_ended() {
-    let repository = Project::new();
-    let stdlib = repository.path().join("stdlib");
+    let project = Project::new();
+    let stdlib = project.path().join("stdlib");
     run(Command::new("cp")
         .arg("-r")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib"))
@@ -384,13 +382,13 @@ sleep 4711
 "#,
     )
     .unwrap();
-    repository.write(
+    project.write(
         "recipe.rhai",
         r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", arch: "arm64", mirror: "file:///nowhere" });
 "#,
     );
     let output = crate::support::rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args([
             "--store",
             "store",
@@ -417,21 +415,21 @@ sleep 4711
 #[test]
 #[ignore = "run with tests/run distro"]
 fn room_for_exports_is_looked_at() {
-    let repository = Project::new();
-    repository.write(
+    let project = Project::new();
+    project.write(
         "recipe.rhai",
         r#"let root = bootstrap(#{ distro: "tiny" });
 root.export(#{ format: "dir", name: "x" });
 "#,
     );
-    std::fs::create_dir(repository.out()).unwrap();
+    std::fs::create_dir(project.out()).unwrap();
     let program = env!("CARGO_BIN_EXE_rootwright");
     let script = format!(
         "mount -t tmpfs -o size=8m none out && exec {program} --store store doctor recipe.rhai --allow-host-run"
     );
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-c", &script])
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .output()
         .unwrap();
     let list = stdout(&output);
@@ -461,13 +459,13 @@ fn the_scripts_of_checks_are_sound() {
 #[test]
 #[ignore = "run with tests/run distro"]
 fn fix_installs_what_is_missing() {
-    let repository = Project::new();
-    let stdlib = repository.path().join("stdlib");
+    let project = Project::new();
+    let stdlib = project.path().join("stdlib");
     run(Command::new("cp")
         .arg("-r")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib"))
         .arg(&stdlib));
-    let bin = repository.path().join("bin");
+    let bin = project.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     let table = std::fs::read_to_string(stdlib.join("host/tools.toml")).unwrap();
     let id = std::fs::read_to_string("/etc/os-release").unwrap();
@@ -492,7 +490,7 @@ made-tool = { debian = "--force" }
 "#,
         );
     std::fs::write(stdlib.join("host/tools.toml"), table).unwrap();
-    repository.write(
+    project.write(
         "recipe.rhai",
         r#"let root = bootstrap(#{ distro: "tiny" });
 root.host_run(["made-tool"]);
@@ -501,7 +499,7 @@ root.host_run(["made-tool"]);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let doctor = |fix: &[&str]| {
         let mut command = crate::support::rootwright();
-        command.current_dir(repository.path()).env("PATH", &path);
+        command.current_dir(project.path()).env("PATH", &path);
         command
             .args([
                 "--store",

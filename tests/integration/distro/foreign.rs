@@ -75,12 +75,12 @@ fn an_arm_root_is_made_and_runs() {
         );
         return;
     };
-    let repository = Project::new();
-    repository.write("recipe.rhai", RECIPE);
+    let project = Project::new();
+    project.write("recipe.rhai", RECIPE);
     let command = |verb: &str| {
         let mut command = rootwright();
         command
-            .current_dir(repository.path())
+            .current_dir(project.path())
             .args([verb, "recipe.rhai", "--store", "store"]);
         command
     };

@@ -62,7 +62,7 @@ fn distro(archive: &Archive, fingerprint: &str) {
     let text = MADE
         .replace("FINGERPRINT", fingerprint)
         .replace("URI", &archive.uri());
-    archive.repository.write("distro/made.rhai", &text);
+    archive.project.write("distro/made.rhai", &text);
 }
 
 /// Only unpacked: the little root has no dpkg that could install.
@@ -76,7 +76,7 @@ root.nspawn_run(["/bin/sh", "-c", "echo it runs"], #{ network: false });
         EXTRACT,
         spec
     );
-    archive.repository.write("recipe.rhai", &text);
+    archive.project.write("recipe.rhai", &text);
 }
 
 #[track_caller]
@@ -90,10 +90,7 @@ fn refused(archive: &Archive, command: &str, words: &[&str]) {
     }
     // Nothing has run.
     assert!(!said.contains("1. bootstrap"), "{said}");
-    assert_eq!(
-        mounts_below(archive.repository.path()),
-        Vec::<String>::new()
-    );
+    assert_eq!(mounts_below(archive.project.path()), Vec::<String>::new());
 }
 
 /// The keyring is on no host: its package comes from the archive, and is taken because the
@@ -124,9 +121,9 @@ fn a_keyring_that_the_host_lacks_is_fetched_and_checked() {
         "sh",
         "recipe.rhai",
     ])));
-    archive.repository.write("plan.sh", &script);
+    archive.project.write("plan.sh", &script);
     run(Command::new("bash")
-        .current_dir(archive.repository.path())
+        .current_dir(archive.project.path())
         .args(["plan.sh", "by-script"]));
     assert!(archive.path("by-script/made/bin/busybox").is_file());
 }
@@ -160,9 +157,9 @@ fn a_fetched_keyring_with_another_fingerprint_is_refused() {
         "sh",
         "recipe.rhai",
     ])));
-    archive.repository.write("plan.sh", &script);
+    archive.project.write("plan.sh", &script);
     let output = Command::new("bash")
-        .current_dir(archive.repository.path())
+        .current_dir(archive.project.path())
         .args(["plan.sh", "by-script"])
         .output()
         .unwrap();
@@ -289,7 +286,7 @@ fn a_distro_of_the_repository_works_like_a_built_in_one() {
 "#,
             script
         );
-        archive.repository.write("recipe.rhai", &text);
+        archive.project.write("recipe.rhai", &text);
         archive.command(&["plan", "recipe.rhai"]).output().unwrap()
     };
     let output = ask(

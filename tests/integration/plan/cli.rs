@@ -10,9 +10,9 @@ let root = bootstrap(#{ distro: "debian", release: release, mirror: "http://mirr
 "#;
 
 /// Exit status and standard error of a command in a repository.
-fn failed(repository: &Project, arguments: &[&str]) -> (Option<i32>, String) {
+fn failed(project: &Project, arguments: &[&str]) -> (Option<i32>, String) {
     let output = rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(arguments)
         .output()
         .unwrap();
@@ -21,11 +21,11 @@ fn failed(repository: &Project, arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn bad_recipes_get_clear_errors() {
-    let repository = Project::new();
-    repository.write("node.rhai", DEBIAN);
-    repository.write("broken.rhai", "let x = ;\n");
-    std::fs::write(repository.path().join("latin.rhai"), b"// caf\xe9\n").unwrap();
-    repository.write("typo.rhai", "let a = 1;\nroot_of(instal);\n");
+    let project = Project::new();
+    project.write("node.rhai", DEBIAN);
+    project.write("broken.rhai", "let x = ;\n");
+    std::fs::write(project.path().join("latin.rhai"), b"// caf\xe9\n").unwrap();
+    project.write("typo.rhai", "let a = 1;\nroot_of(instal);\n");
     for (name, said) in [
         (
             "nod.rhai",
@@ -41,17 +41,14 @@ fn bad_recipes_get_clear_errors() {
         ),
     ] {
         assert_eq!(
-            failed(&repository, &["plan", name]),
+            failed(&project, &["plan", name]),
             (Some(1), said.to_owned())
         );
     }
-    let (code, said) = failed(&repository, &["plan", "broken.rhai"]);
+    let (code, said) = failed(&project, &["plan", "broken.rhai"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("broken.rhai:1:9"), "{said}");
-    let (code, said) = failed(
-        &repository,
-        &["plan", "typo.rhai", "--error-format", "short"],
-    );
+    let (code, said) = failed(&project, &["plan", "typo.rhai", "--error-format", "short"]);
     assert_eq!(
         (code, said.starts_with("typo.rhai:2:")),
         (Some(1), true),
@@ -61,9 +58,9 @@ fn bad_recipes_get_clear_errors() {
 
 #[test]
 fn options_are_checked_by_name_and_choice() {
-    let repository = Project::new();
-    repository.write("node.rhai", DEBIAN);
-    let (code, said) = failed(&repository, &["plan", "node.rhai", "-o", "relase=trixie"]);
+    let project = Project::new();
+    project.write("node.rhai", DEBIAN);
+    let (code, said) = failed(&project, &["plan", "node.rhai", "-o", "relase=trixie"]);
     assert_eq!(
         (code, said.as_str()),
         (
@@ -71,7 +68,7 @@ fn options_are_checked_by_name_and_choice() {
             "  x the recipe has no option `relase`\n  help: did you mean `release`?\n"
         )
     );
-    let (code, said) = failed(&repository, &["plan", "node.rhai", "-o", "release=trixi"]);
+    let (code, said) = failed(&project, &["plan", "node.rhai", "-o", "release=trixi"]);
     assert_eq!(code, Some(1));
     for part in [
         "`trixi` is no value of the option `release`",
@@ -81,19 +78,16 @@ fn options_are_checked_by_name_and_choice() {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(
-        failed(&repository, &["plan", "node.rhai", "-o", "release"]).0,
+        failed(&project, &["plan", "node.rhai", "-o", "release"]).0,
         Some(2)
     );
 }
 
 #[test]
 fn errors_are_data_where_asked_for() {
-    let repository = Project::new();
-    repository.write("node.rhai", "nothing(1);");
-    let (_, said) = failed(
-        &repository,
-        &["plan", "node.rhai", "--error-format", "json"],
-    );
+    let project = Project::new();
+    project.write("node.rhai", "nothing(1);");
+    let (_, said) = failed(&project, &["plan", "node.rhai", "--error-format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(report["code"], "script::unknown_function");
     assert_eq!(report["trace"][0]["span"]["start"]["line"], 1);
@@ -201,8 +195,8 @@ fn a_wrong_command_line_is_a_report_like_any_other() {
 
 #[test]
 fn show_describes_what_it_need_not_allow() {
-    let repository = Project::new();
-    repository.write(
+    let project = Project::new();
+    project.write(
         "node.rhai",
         r#"//! Runs on the host.
 let size = option("size", #{ default: 3 });
@@ -211,8 +205,7 @@ root.host_run(["true"]);
 "#,
     );
     let mut show = rootwright();
-    show.current_dir(repository.path())
-        .args(["show", "node.rhai"]);
+    show.current_dir(project.path()).args(["show", "node.rhai"]);
     let said = stdout(&run(&mut show));
     assert!(
         said.contains("node.rhai: Runs on the host") && said.contains("-o size="),
@@ -232,11 +225,11 @@ fn a_recipe_that_has_no_end_is_not_read_to_its_end() {
 
 #[test]
 fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
-    let repository = Project::new();
-    repository.write("node.rhai", DEBIAN);
+    let project = Project::new();
+    project.write("node.rhai", DEBIAN);
     let mut allow = Command::new("chmod");
-    run(allow.args(["-R", "a+rX"]).arg(repository.path()));
-    let program = repository.path().join("rootwright");
+    run(allow.args(["-R", "a+rX"]).arg(project.path()));
+    let program = project.path().join("rootwright");
     // By a program of its own: what this process has open for writing, a command that another
     // test starts may inherit, and a program that is open so does not run.
     run(Command::new("cp")
@@ -246,7 +239,7 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&program)
         .args(["build", "node.rhai"])
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -259,8 +252,8 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(&program)
             .args([command, "node.rhai"])
-            .current_dir(repository.path())
-            .env("PATH", repository.path())
+            .current_dir(project.path())
+            .env("PATH", project.path())
             .output()
             .unwrap();
         let said = stderr(&output);
@@ -273,13 +266,13 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
             assert!(said.contains(part), "{command}: {part}: {said}");
         }
     }
-    repository.recipe(
+    project.recipe(
         r#"
 let root = bootstrap(#{ distro: "debian", release: "bookworm", keyring: "/nowhere.gpg", mirror: "http://mirror.example.org/debian" });
 root.export(#{ format: "tar", name: "x" });
 "#,
     );
-    let build = repository.build().env("PATH", repository.path());
+    let build = project.build().env("PATH", project.path());
     build.output().stderr_contains([
         "this host lacks",
         "`mmdebstrap` (step 1,",
@@ -289,15 +282,15 @@ root.export(#{ format: "tar", name: "x" });
         "next: apt-get install -y --no-install-recommends",
         "mmdebstrap",
     ]);
-    assert!(!repository.out().exists());
+    assert!(!project.out().exists());
 }
 
 #[test]
 fn planning_needs_nothing() {
-    let repository = Project::new();
-    repository.write("node.rhai", DEBIAN);
+    let project = Project::new();
+    project.write("node.rhai", DEBIAN);
     let output = rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(["plan", "node.rhai", "--store", "/nowhere/at/all"])
         .env("PATH", "")
         .output()
@@ -309,21 +302,21 @@ fn planning_needs_nothing() {
 
 #[test]
 fn check_tries_every_choice_and_ends_with_1() {
-    let repository = Project::new();
-    repository.write("good.rhai", DEBIAN);
-    repository.write("lib/helper.rhai", "this is no recipe");
+    let project = Project::new();
+    project.write("good.rhai", DEBIAN);
+    project.write("lib/helper.rhai", "this is no recipe");
     let good = run(rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(["check", "good.rhai"]));
     assert_eq!(stderr(&good), "1 recipe checked, nothing wrong\n");
-    repository.write(
+    project.write(
         "bad.rhai",
         r#"let kind = option("kind", #{ default: "a", choices: ["a", "b"] });
 if kind == "b" { fail("b is broken"); }
 "#,
     );
-    repository.write("worse.rhai", "one(1);\ntwo(2);\n");
-    let (code, said) = failed(&repository, &["check", "bad.rhai", "worse.rhai"]);
+    project.write("worse.rhai", "one(1);\ntwo(2);\n");
+    let (code, said) = failed(&project, &["check", "bad.rhai", "worse.rhai"]);
     assert_eq!(code, Some(1));
     for part in [
         "b is broken",
@@ -339,43 +332,43 @@ if kind == "b" { fail("b is broken"); }
 
 #[test]
 fn check_finds_all_in_all_files_and_says_each_once() {
-    let repository = Project::new();
-    repository.write(
+    let project = Project::new();
+    project.write(
         "rootwright.toml",
         r#"name = "site"
 "#,
     );
-    repository.write(
+    project.write(
         "a.rhai",
         r#"import "shared" as shared;
 one(1);
 "#,
     );
-    repository.write(
+    project.write(
         "b.rhai",
         r#"import "shared" as shared;
 let x = ;
 "#,
     );
-    repository.write(
+    project.write(
         "c.rhai",
         r#"import "shared" as shared;
 two(2);
 "#,
     );
-    repository.write("lib/broken.rhai", "fn f( { }\n");
-    repository.write(
+    project.write("lib/broken.rhai", "fn f( { }\n");
+    project.write(
         "lib/shared.rhai",
         "fn f() { three(3); }\nfn g() { four(4); }\n",
     );
-    repository.write("lib/unused.rhai", "fn f() { five(5); }\n");
-    repository.write(
+    project.write("lib/unused.rhai", "fn f() { five(5); }\n");
+    project.write(
         "distro/mine.rhai",
         r#"import "unused" as unused;
 fn bootstrap(root, spec) { six(6); }
 "#,
     );
-    let check = || failed(&repository, &["check", "--error-format", "short"]);
+    let check = || failed(&project, &["check", "--error-format", "short"]);
     let (code, said) = check();
     assert_eq!(code, Some(1));
     let place = |part: &str| {
@@ -401,7 +394,7 @@ fn bootstrap(root, spec) { six(6); }
     );
     assert_eq!(check().1, said, "the order is stable");
     // As data it is a line for each finding, and nothing else.
-    let (code, data) = failed(&repository, &["check", "--error-format", "json"]);
+    let (code, data) = failed(&project, &["check", "--error-format", "json"]);
     assert_eq!(code, Some(1));
     let found: Vec<serde_json::Value> = data
         .lines()
@@ -417,17 +410,17 @@ fn bootstrap(root, spec) { six(6); }
 
 #[test]
 fn list_and_show_read_the_comments_and_options() {
-    let repository = Project::new();
-    repository.write("b.rhai", "//! The second.\n");
-    repository.write(
+    let project = Project::new();
+    project.write("b.rhai", "//! The second.\n");
+    project.write(
         "a.rhai",
         &format!("//! The first.\n//!\n//! With more.\n{DEBIAN}"),
     );
-    repository.write("lib/c.rhai", "//! A library.\n");
-    let list = run(rootwright().current_dir(repository.path()).arg("list"));
+    project.write("lib/c.rhai", "//! A library.\n");
+    let list = run(rootwright().current_dir(project.path()).arg("list"));
     assert_eq!(stdout(&list), "a.rhai  The first.\nb.rhai  The second.\n");
     let show = stdout(&run(rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(["show", "a.rhai"])));
     for part in [
         "a.rhai: The first.",
@@ -441,8 +434,8 @@ fn list_and_show_read_the_comments_and_options() {
 
 #[test]
 fn the_site_says_the_mirror() {
-    let repository = Project::new();
-    repository.write(
+    let project = Project::new();
+    project.write(
         "rootwright.toml",
         r#"name = "site"
 [distro.debian]
@@ -450,21 +443,21 @@ mirror = "http://site.example.org/debian"
 "#,
     );
     let recipe = DEBIAN.replace(r#", mirror: "http://mirror.example.org/debian""#, "");
-    repository.write("deep/node.rhai", &recipe);
+    project.write("deep/node.rhai", &recipe);
     let plan = stdout(&run(rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(["plan", "deep/node.rhai"])));
     assert!(
         plan.contains("mirror = http://site.example.org/debian")
             && plan.contains("the site's configuration"),
         "{plan}"
     );
-    repository.write(
+    project.write(
         "rootwright.toml",
         r#"nmae = "site"
 "#,
     );
-    let (_, said) = failed(&repository, &["plan", "deep/node.rhai"]);
+    let (_, said) = failed(&project, &["plan", "deep/node.rhai"]);
     assert!(
         said.contains("there is no setting `nmae`") && said.contains("did you mean `name`?"),
         "{said}"

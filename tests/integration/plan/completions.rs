@@ -14,23 +14,23 @@ if host == "never" { fail("no"); }
 host_run(bootstrap(#{ distro: "tiny" }), ["true"]);
 "#;
 
-pub fn repository() -> Project {
-    let repository = Project::new();
-    repository.write(
+pub fn project() -> Project {
+    let project = Project::new();
+    project.write(
         "rootwright.toml",
         r#"name = "site"
 "#,
     );
-    repository.write("node.rhai", NODE);
-    repository.write("recipes/deep.rhai", "");
-    repository.write("notes.txt", "");
-    repository
+    project.write("node.rhai", NODE);
+    project.write("recipes/deep.rhai", "");
+    project.write("notes.txt", "");
+    project
 }
 
 /// What stands at the end of a command line, the help left out.
-fn complete(repository: &Project, words: &[&str]) -> Vec<String> {
+fn complete(project: &Project, words: &[&str]) -> Vec<String> {
     let mut command = rootwright();
-    command.current_dir(repository.path());
+    command.current_dir(project.path());
     command.args(["complete", "--", "rootwright"]).args(words);
     let output = run(&mut command);
     assert_eq!(stderr(&output), "");
@@ -42,8 +42,8 @@ fn complete(repository: &Project, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn words_recipes_options_and_choices_are_completed() {
-    let repository = repository();
-    let complete = |words: &[&str]| complete(&repository, words);
+    let project = project();
+    let complete = |words: &[&str]| complete(&project, words);
     assert_eq!(complete(&["pl"]), ["plan"]);
     assert_eq!(complete(&["plan", "--fo"]), ["--format"]);
     assert_eq!(complete(&["plan", "--format", "s"]), ["sh", "schema"]);
@@ -52,7 +52,7 @@ fn words_recipes_options_and_choices_are_completed() {
     assert!(!recipes.contains(&"notes.txt".to_owned()));
     assert_eq!(complete(&["build", "recipes/"]), ["recipes/deep.rhai"]);
     // Recipes of other folders go by their names, as much of the path as tells them apart.
-    repository.write(
+    project.write(
         "more/deep.rhai",
         r#"option("deep", #{ default: true });
 "#,
@@ -95,7 +95,7 @@ fn words_recipes_options_and_choices_are_completed() {
         complete(&["plan", "absent.rhai", "-o", ""]),
         Vec::<String>::new()
     );
-    repository.write("node.rhai", "let x = ;");
+    project.write("node.rhai", "let x = ;");
     assert_eq!(
         complete(&["plan", "node.rhai", "-o", ""]),
         Vec::<String>::new()

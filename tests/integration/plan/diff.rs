@@ -35,23 +35,20 @@ root.export(#{ format: "ext4", name: "node", size: size });
 
 #[test]
 fn a_recipe_is_compared_with_itself_at_a_revision() {
-    let repository = Project::new();
-    repository.write("recipes/node.rhai", BEFORE);
-    repository.write("recipes/files/issue", "hello\n");
+    let project = Project::new();
+    project.write("recipes/node.rhai", BEFORE);
+    project.write("recipes/files/issue", "hello\n");
     // What is left out of archives is part of the revision all the same.
-    repository.write(".gitattributes", "distro export-ignore\n");
-    repository.write(
+    project.write(".gitattributes", "distro export-ignore\n");
+    project.write(
         "rootwright.toml",
         r#"name = "site"
 "#,
     );
-    git(repository.path(), &["init", "--quiet"]);
-    git(repository.path(), &["add", "."]);
-    git(
-        repository.path(),
-        &["commit", "--quiet", "--message", "one"],
-    );
-    let same = diff(&repository, &["recipes/node.rhai", "--rev", "main"]);
+    git(project.path(), &["init", "--quiet"]);
+    git(project.path(), &["add", "."]);
+    git(project.path(), &["commit", "--quiet", "--message", "one"]);
+    let same = diff(&project, &["recipes/node.rhai", "--rev", "main"]);
     assert_eq!(
         same,
         (
@@ -60,10 +57,10 @@ fn a_recipe_is_compared_with_itself_at_a_revision() {
             "the plans are the same\n".to_owned()
         )
     );
-    repository.write("recipes/node.rhai", AFTER);
+    project.write("recipes/node.rhai", AFTER);
     // A mark of a working tree that is not to be touched.
-    repository.write("recipes/untracked", "");
-    let (code, out, err) = diff(&repository, &["recipes/node.rhai", "--rev", "main"]);
+    project.write("recipes/untracked", "");
+    let (code, out, err) = diff(&project, &["recipes/node.rhai", "--rev", "main"]);
     assert_eq!((code, err.as_str()), (Some(1), ""));
     assert_eq!(
         out,
@@ -110,7 +107,7 @@ steps: 1 added, 1 removed, 4 changed, 2 the same
 "
     );
     let status = Command::new("git")
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(["status", "--porcelain"])
         .output()
         .unwrap();
@@ -120,7 +117,7 @@ steps: 1 added, 1 removed, 4 changed, 2 the same
     );
     // As data, the other way round, from another folder.
     let output = rootwright()
-        .current_dir(repository.path().join("recipes"))
+        .current_dir(project.path().join("recipes"))
         .args([
             "diff",
             "node.rhai",
@@ -158,12 +155,12 @@ steps: 1 added, 1 removed, 4 changed, 2 the same
 
 #[test]
 fn options_and_recipes_are_compared() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = r#"let to = option("to", #{ default: "a" });
 let root = bootstrap(#{ distro: "tiny" });
 root.write_file("/etc/to", to);
 "#;
-    repository.write("node.rhai", recipe);
+    project.write("node.rhai", recipe);
     let branch = r#"let side = root.fork("side");
 side.make_dir("/side");
 "#;
@@ -172,8 +169,8 @@ side.make_dir("/side");
         r#"root.make_dir("/first");
 root.write_file"#,
     );
-    repository.write("more.rhai", &format!("{moved}{branch}"));
-    let (code, out, _) = diff(&repository, &["node.rhai", "-O", "to=b"]);
+    project.write("more.rhai", &format!("{moved}{branch}"));
+    let (code, out, _) = diff(&project, &["node.rhai", "-O", "to=b"]);
     assert_eq!(code, Some(1));
     assert_eq!(
         out,
@@ -192,7 +189,7 @@ steps: 1 changed, 1 the same
 "
     );
     // What is checked, and what is not, is part of what differs.
-    repository.write(
+    project.write(
         "lib/trust.rhai",
         r#"fn trust(root, why) { unsigned(root, "the packages", why); }
 "#,
@@ -206,14 +203,14 @@ steps: 1 changed, 1 the same
             why
         )
     };
-    repository.write(
+    project.write(
         "rootwright.toml",
         r#"name = "site"
 "#,
     );
-    repository.write("one.rhai", &trust("one"));
-    repository.write("two.rhai", &trust("two"));
-    let (code, out, err) = diff(&repository, &["one.rhai", "two.rhai"]);
+    project.write("one.rhai", &trust("one"));
+    project.write("two.rhai", &trust("two"));
+    let (code, out, err) = diff(&project, &["one.rhai", "two.rhai"]);
     assert_eq!(
         (code, out.as_str()),
         (
@@ -223,7 +220,7 @@ steps: 1 changed, 1 the same
         "{err}"
     );
     let (_, out, _) = diff(
-        &repository,
+        &project,
         &[
             "node.rhai",
             "more.rhai",
@@ -257,15 +254,15 @@ steps: 2 added, 1 changed, 1 the same
 
 #[test]
 fn what_cannot_be_compared_ends_with_2() {
-    let repository = Project::new();
-    repository.write(
+    let project = Project::new();
+    project.write(
         "node.rhai",
         r#"let root = bootstrap(#{ distro: "tiny" });
 "#,
     );
-    repository.write("tree/file", "");
+    project.write("tree/file", "");
     let failed = |arguments: &[&str]| {
-        let (code, out, err) = diff(&repository, arguments);
+        let (code, out, err) = diff(&project, arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {err}");
         err
     };
@@ -291,12 +288,9 @@ fn what_cannot_be_compared_ends_with_2() {
         said.starts_with("  x `node.rhai` is in no git repository\n"),
         "{said}"
     );
-    git(repository.path(), &["init", "--quiet"]);
-    git(repository.path(), &["add", "tree"]);
-    git(
-        repository.path(),
-        &["commit", "--quiet", "--message", "one"],
-    );
+    git(project.path(), &["init", "--quiet"]);
+    git(project.path(), &["add", "tree"]);
+    git(project.path(), &["commit", "--quiet", "--message", "one"]);
     assert_eq!(
         failed(&["node.rhai", "--rev", "mian"]),
         "  x git knows no revision `mian`\n  help: did you mean `main`?\n"
@@ -310,13 +304,10 @@ fn what_cannot_be_compared_ends_with_2() {
         "  x there is no `node.rhai` at `main`\n  help: `git ls-tree -r --name-only main` shows what is there\n"
     );
     // What is wrong at the revision is shown where it was.
-    repository.write("node.rhai", "let a = 1;\nnothing(a);\n");
-    git(repository.path(), &["add", "node.rhai", "distro"]);
-    git(
-        repository.path(),
-        &["commit", "--quiet", "--message", "two"],
-    );
-    repository.write(
+    project.write("node.rhai", "let a = 1;\nnothing(a);\n");
+    git(project.path(), &["add", "node.rhai", "distro"]);
+    git(project.path(), &["commit", "--quiet", "--message", "two"]);
+    project.write(
         "node.rhai",
         r#"let root = bootstrap(#{ distro: "tiny" });
 "#,

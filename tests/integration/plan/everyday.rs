@@ -97,15 +97,15 @@ services::boot_target(root, "multi-user");
     );
     // Other inits: distros of the repository, made from a tiny one.
     let of = |init: &str, recipe: &str, format: &str| {
-        let repository = Project::new();
-        let tiny = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
+        let project = Project::new();
+        let tiny = std::fs::read_to_string(project.path().join("distro/tiny.rhai")).unwrap();
         let services = text!(
             r#"fn services(root) { #{ init: "{init}", roles: #{ init: ["sysinit/devfs"], "ssh-server": ["sshd"] } } }
 "#,
             init
         );
-        repository.write("distro/other.rhai", &format!("{tiny}{services}"));
-        repository.write(
+        project.write("distro/other.rhai", &format!("{tiny}{services}"));
+        project.write(
             "recipe.rhai",
             &text!(
                 r#"import "services" as services;
@@ -115,7 +115,7 @@ let root = bootstrap(#{ distro: "other" });
             ),
         );
         let mut plan = rootwright();
-        plan.current_dir(repository.path());
+        plan.current_dir(project.path());
         plan.args([
             "plan",
             "recipe.rhai",

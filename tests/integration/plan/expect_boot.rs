@@ -6,13 +6,13 @@ use std::process::{Command, Output};
 use crate::support::{Project, rootwright, run, stderr, stdout};
 
 /// A stdlib with a distro whose roots say of themselves what `dracut` would say.
-pub fn repository() -> Project {
-    let repository = Project::new();
+pub fn project() -> Project {
+    let project = Project::new();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
     run(Command::new("cp")
         .arg("-a")
-        .args([own, repository.path().join("stdlib")]));
-    let module = repository.path().join("distro/tiny.rhai");
+        .args([own, project.path().join("stdlib")]));
+    let module = project.path().join("distro/tiny.rhai");
     let text = std::fs::read_to_string(&module).unwrap();
     std::fs::remove_file(module).unwrap();
     let text = text.replace(
@@ -22,21 +22,21 @@ pub fn repository() -> Project {
     set_fact(root, "boot", #{ nfs: true, http: true, mount: [], overlay: "50%", extra: "" });
 }"#,
     );
-    repository.write("stdlib/distro/tiny.rhai", &text);
-    repository
+    project.write("stdlib/distro/tiny.rhai", &text);
+    project
 }
 
-fn plan(repository: &Project, recipe: &str, format: &str) -> Output {
-    repository.write("recipe.rhai", recipe);
+fn plan(project: &Project, recipe: &str, format: &str) -> Output {
+    project.write("recipe.rhai", recipe);
     let mut plan = rootwright();
-    plan.current_dir(repository.path()).args([
+    plan.current_dir(project.path()).args([
         "plan",
         "recipe.rhai",
         "--allow-host-run",
         "--format",
         format,
     ]);
-    if repository.path().join("stdlib").exists() {
+    if project.path().join("stdlib").exists() {
         plan.args(["--stdlib", "stdlib"]);
     }
     plan.output().unwrap()
@@ -58,8 +58,8 @@ expect_boot(root.export(#{ format: "cpio", name: "ram" }), #{ via: "pxe" });
 
 #[test]
 fn a_plan_has_it_in_every_form() {
-    let repository = repository();
-    let text = stdout(&plan(&repository, &recipe(BOTH), "text"));
+    let project = project();
+    let text = stdout(&plan(&project, &recipe(BOTH), "text"));
     assert!(
         text.contains("boot nodes (in QEMU, 2048 MiB, 90 s at most)"),
         "{text}"
@@ -71,7 +71,7 @@ fn a_plan_has_it_in_every_form() {
     );
     assert!(text.contains("2 exports, 2 boots"), "{text}");
 
-    let json = stdout(&plan(&repository, &recipe(BOTH), "json"));
+    let json = stdout(&plan(&project, &recipe(BOTH), "json"));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let step = &json["steps"][2];
     assert_eq!(step["call"], "expect_boot");
@@ -90,11 +90,11 @@ fn a_plan_has_it_in_every_form() {
         serde_json::json!(["qemu-system-x86_64"])
     );
 
-    let graph = stdout(&plan(&repository, &recipe(BOTH), "graph"));
+    let graph = stdout(&plan(&project, &recipe(BOTH), "graph"));
     assert!(graph.contains("step_2 -> step_3"), "{graph}");
     assert!(graph.contains("step_1 -> step_4"), "{graph}");
 
-    let script = stdout(&plan(&repository, &recipe(BOTH), "sh"));
+    let script = stdout(&plan(&project, &recipe(BOTH), "sh"));
     assert!(
         script.contains("the export nodes is not booted here: `rootwright boot OUT/nodes` does it"),
         "{script}"
@@ -103,9 +103,9 @@ fn a_plan_has_it_in_every_form() {
 
 #[test]
 fn it_ends_no_layer_and_is_part_of_none() {
-    let repository = repository();
+    let project = project();
     let keys = |recipe: &str| -> Vec<String> {
-        let json = stdout(&plan(&repository, recipe, "json"));
+        let json = stdout(&plan(&project, recipe, "json"));
         let plan: rootwright::plan::Plan = serde_json::from_str(&json).unwrap();
         let layers = rootwright::plan::layers(&plan);
         layers
@@ -126,7 +126,7 @@ root.write_file("/a", "");
 
 #[test]
 fn what_cannot_be_expected_is_refused_where_it_stands() {
-    let repository = repository();
+    let project = project();
     let nfs = r#"let e = root.export(#{ format: "nfs", name: "e" });
 "#;
     for (recipe, code, message, help) in [
@@ -177,9 +177,9 @@ e.expect_boot();"#
             "`export` gives one: `let nodes = root.export(#{ … });`",
         ),
     ] {
-        repository.write("recipe.rhai", &self::recipe(&recipe));
+        project.write("recipe.rhai", &self::recipe(&recipe));
         let mut plan = rootwright();
-        plan.current_dir(repository.path());
+        plan.current_dir(project.path());
         plan.args([
             "plan",
             "recipe.rhai",
@@ -205,9 +205,9 @@ e.expect_boot();"#
 
 #[test]
 fn an_export_that_no_initramfs_gets_at_is_refused() {
-    let repository = Project::new();
+    let project = Project::new();
     let said = stderr(&plan(
-        &repository,
+        &project,
         &recipe(
             r#"let e = root.export(#{ format: "nfs", name: "e" });
 e.expect_boot();"#,

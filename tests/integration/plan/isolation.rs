@@ -57,17 +57,17 @@ const USERS: &str = r#"const SHELL = "/bin/bash";
 fn admin(root) { nspawn_run(root, ["useradd", "--shell", global::SHELL, "admin"]); }
 "#;
 
-fn repository() -> Project {
-    let repository = Project::new();
-    repository.write("recipe.rhai", RECIPE);
-    repository.write("lib/users.rhai", USERS);
-    repository
+fn project() -> Project {
+    let project = Project::new();
+    project.write("recipe.rhai", RECIPE);
+    project.write("lib/users.rhai", USERS);
+    project
 }
 
 #[test]
 fn whatever_ran_before_a_plan_is_the_same() {
-    let repository = repository();
-    let recipe = repository.path().join("recipe.rhai");
+    let project = project();
+    let recipe = project.path().join("recipe.rhai");
     let others = [
         // Ends in the middle of a step, in the stdlib.
         (
@@ -113,10 +113,10 @@ throw #{ message: "no" };
         ),
     ];
     for (name, text, _) in others {
-        repository.write(name, text);
+        project.write(name, text);
     }
     // The first word is a built-in that is a reserved word: no method of what came before.
-    let first = repository.write(
+    let first = project.write(
         "first.rhai",
         r#"export(bootstrap(#{ distro: "debian", release: "trixie", mirror: "http://mirror.example.org/debian" }), #{ format: "dir", name: "x" });
 "#,
@@ -126,7 +126,7 @@ throw #{ message: "no" };
         let trixie = evaluated(&recipe, &[("release", "trixie")]).unwrap();
         assert_ne!(plan, trixie);
         for (name, _, code) in others {
-            let other = repository.path().join(name);
+            let other = project.path().join(name);
             let failure = evaluated(&other, &[]).unwrap_err();
             assert_eq!(failure.reports.first().unwrap().code, code, "{name}");
             // The same again: what is kept of a bad script is no excuse for it.
@@ -157,21 +157,21 @@ throw #{ message: "no" };
 
 #[test]
 fn a_module_that_changes_is_read_anew() {
-    let repository = repository();
-    let recipe = repository.path().join("recipe.rhai");
+    let project = project();
+    let recipe = project.path().join("recipe.rhai");
     in_one_thread(|| {
         let before = evaluated(&recipe, &[]).unwrap();
         assert!(before.contains("/bin/bash"));
-        repository.write("lib/users.rhai", &USERS.replace("bash", "zsh"));
+        project.write("lib/users.rhai", &USERS.replace("bash", "zsh"));
         assert!(evaluated(&recipe, &[]).unwrap().contains("/bin/zsh"));
         // What it does not have any more is missed.
-        repository.write(
+        project.write(
             "lib/users.rhai",
             &USERS.replace("admin(root)", "operator(root)"),
         );
         assert_eq!(code_of(evaluated(&recipe, &[])), "script::unknown_function");
         // A circle, of a module that was sound and one that is.
-        repository.write(
+        project.write(
             "lib/users.rhai",
             &text!(
                 r#"import "more" as more;
@@ -179,32 +179,32 @@ fn a_module_that_changes_is_read_anew() {
                 USERS
             ),
         );
-        repository.write("lib/more.rhai", "const A = 1;\n");
+        project.write("lib/more.rhai", "const A = 1;\n");
         assert!(evaluated(&recipe, &[]).is_ok());
-        repository.write(
+        project.write(
             "lib/more.rhai",
             r#"import "users" as users;
 "#,
         );
         assert_eq!(code_of(evaluated(&recipe, &[])), "script::import_circle");
-        std::fs::remove_file(repository.path().join("lib/more.rhai")).unwrap();
+        std::fs::remove_file(project.path().join("lib/more.rhai")).unwrap();
         assert_eq!(code_of(evaluated(&recipe, &[])), "script::unknown_module");
-        repository.write("lib/users.rhai", USERS);
+        project.write("lib/users.rhai", USERS);
         assert_eq!(before, evaluated(&recipe, &[]).unwrap());
         // A module nearer to the recipe goes before the one in `lib/`.
-        repository.write("users.rhai", &USERS.replace("bash", "fish"));
+        project.write("users.rhai", &USERS.replace("bash", "fish"));
         assert!(evaluated(&recipe, &[]).unwrap().contains("/bin/fish"));
     });
 }
 
 #[test]
 fn functions_of_tests_are_none_of_recipes() {
-    let repository = repository();
-    repository.write(
+    let project = project();
+    project.write(
         "lib/users.rhai",
         &format!("{USERS}fn held(x) {{ assert(x); }}\n"),
     );
-    repository.write(
+    project.write(
         "recipe_test.rhai",
         r#"import "users" as users;
 fn test_a_module_may_assert() { users::held(true); }
@@ -215,7 +215,7 @@ fn test_the_recipe_may_not() {
 "#,
     );
     let output = crate::support::rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .arg("test")
         .output()
         .unwrap();

@@ -131,23 +131,23 @@ let release = option("release", #{ default: "one", choices: ["one", "two"] });
 let root = bootstrap(#{ distro: "tiny", release: release });
 "#;
 
-fn repository(config: &str) -> Project {
-    let repository = Project::new();
-    repository.write("rootwright.toml", config);
-    repository.write("recipes/node.rhai", RECIPE);
-    repository.write("recipes/web/front.rhai", RECIPE);
-    repository.write("recipes/mail/front.rhai", RECIPE);
-    repository.write("lib/deep/x.rhai", "fn f() { }\n");
-    repository
+fn project(config: &str) -> Project {
+    let project = Project::new();
+    project.write("rootwright.toml", config);
+    project.write("recipes/node.rhai", RECIPE);
+    project.write("recipes/web/front.rhai", RECIPE);
+    project.write("recipes/mail/front.rhai", RECIPE);
+    project.write("lib/deep/x.rhai", "fn f() { }\n");
+    project
 }
 
 #[test]
 fn recipes_have_names() {
-    let repository = repository(
+    let project = project(
         r#"name = "x"
 "#,
     );
-    let deep = repository.path().join("lib/deep");
+    let deep = project.path().join("lib/deep");
     for name in [
         "node",
         "recipes/node",
@@ -170,14 +170,14 @@ fn recipes_have_names() {
         "{said}"
     );
     // A file here counts more than a recipe's name.
-    repository.write("node", RECIPE);
-    let plan = succeeds(repository.path(), &["show", "node"]);
+    project.write("node", RECIPE);
+    let plan = succeeds(project.path(), &["show", "node"]);
     assert!(plan.starts_with("node: One."), "{plan}");
 }
 
 #[test]
 fn the_repository_gives_options_their_values() {
-    let repository = repository(
+    let project = project(
         r#"[options]
 release = "two"
 [options.front]
@@ -186,7 +186,7 @@ release = "one"
     );
     let show = |recipe: &str, arguments: &[&str]| {
         let arguments = [&["plan", recipe, "--allow-host-run"], arguments].concat();
-        let plan = succeeds(repository.path(), &arguments);
+        let plan = succeeds(project.path(), &arguments);
         plan.lines()
             .find(|line| line.starts_with("options"))
             .unwrap()
@@ -204,12 +204,12 @@ release = "one"
         show("node", &["-o", "release=one"]),
         "options   release = one  given, or two"
     );
-    repository.write(
+    project.write(
         "rootwright.toml",
         r#"options.release = "three"
 "#,
     );
-    let said = fails(repository.path(), &["plan", "node"]);
+    let said = fails(project.path(), &["plan", "node"]);
     for part in [
         "`three` is no value of the option `release`",
         "[recipes/node.rhai:2:15]",
@@ -318,8 +318,8 @@ git = "../x"
             "",
         ),
     ] {
-        let repository = repository(config);
-        let said = fails(&repository.path().join("recipes"), &["show", "node.rhai"]);
+        let project = project(config);
+        let said = fails(&project.path().join("recipes"), &["show", "node.rhai"]);
         for part in [message, &format!("[../{place}]"), help] {
             assert!(said.contains(part), "{part:?} in:\n{said}");
         }
@@ -329,7 +329,7 @@ git = "../x"
 /// What the file itself cannot tell, `check` does, which sees every recipe and module.
 #[test]
 fn check_finds_what_rootwright_toml_says_to_nobody() {
-    let repository = repository(
+    let project = project(
         r#"[options]
 relaese = "two"
 [options.nod]
@@ -340,7 +340,7 @@ mirror = "x"
 miror = "x"
 "#,
     );
-    let said = fails(repository.path(), &["check"]);
+    let said = fails(project.path(), &["check"]);
     for part in [
         "no recipe has an option `relaese`",
         "[rootwright.toml:2:1]",
@@ -358,7 +358,7 @@ miror = "x"
     ] {
         assert!(said.contains(part), "{part:?} in:\n{said}");
     }
-    repository.write(
+    project.write(
         "rootwright.toml",
         r#"[options]
 release = "two"
@@ -368,7 +368,7 @@ release = "two"
 mirror = "x"
 "#,
     );
-    succeeds(repository.path(), &["check"]);
+    succeeds(project.path(), &["check"]);
 }
 
 #[test]
@@ -385,24 +385,21 @@ fn outside_of_a_repository_libraries_have_no_place() {
 
 #[test]
 fn a_snapshot_is_the_same_from_any_folder() {
-    let repository = repository(
+    let project = project(
         r#"name = "x"
 "#,
     );
-    repository.write(
+    project.write(
         "tests/node_test.rhai",
         r#"fn test_it() { snapshot(plan("recipes/node.rhai"), "it"); }
 "#,
     );
-    succeeds(repository.path(), &["test", "--update"]);
+    succeeds(project.path(), &["test", "--update"]);
     for folder in ["", "tests", "lib/deep"] {
-        succeeds(&repository.path().join(folder), &["test"]);
+        succeeds(&project.path().join(folder), &["test"]);
     }
-    succeeds(
-        &repository.path().join("tests"),
-        &["test", "node_test.rhai"],
-    );
-    let text = repository.path().join("tests/snapshots/node_test__it.txt");
+    succeeds(&project.path().join("tests"), &["test", "node_test.rhai"]);
+    let text = project.path().join("tests/snapshots/node_test__it.txt");
     let text = std::fs::read_to_string(text).unwrap();
     assert!(text.contains("recipe    recipes/node.rhai\n"), "{text}");
 }

@@ -47,9 +47,9 @@ fn test_recipe_fails() {
 }
 "#;
 
-fn test(repository: &Project, arguments: &[&str]) -> (Option<i32>, String, String) {
+fn test(project: &Project, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .arg("test")
         .args(arguments)
         .env("ROOTWRIGHT_SECRET_DOOR", "swordfish")
@@ -60,16 +60,16 @@ fn test(repository: &Project, arguments: &[&str]) -> (Option<i32>, String, Strin
     (output.status.code(), out, err)
 }
 
-fn repository(tests: &str) -> Project {
-    let repository = Project::new();
-    repository.write("node.rhai", RECIPE);
-    repository.write("node_test.rhai", tests);
-    repository
+fn project(tests: &str) -> Project {
+    let project = Project::new();
+    project.write("node.rhai", RECIPE);
+    project.write("node_test.rhai", tests);
+    project
 }
 
 #[test]
 fn tests_pass_in_the_order_of_the_file() {
-    let (code, out, err) = test(&repository(PASSING), &[]);
+    let (code, out, err) = test(&project(PASSING), &[]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(
         out.starts_with(
@@ -81,7 +81,7 @@ fn tests_pass_in_the_order_of_the_file() {
 
 #[test]
 fn failures_show_their_line_and_both_values() {
-    let (code, out, err) = test(&repository(FAILING), &["node_test.rhai"]);
+    let (code, out, err) = test(&project(FAILING), &["node_test.rhai"]);
     assert_eq!(code, Some(1));
     assert!(out.contains("0 passed, 4 failed"), "{out}");
     for said in [
@@ -103,14 +103,14 @@ fn failures_show_their_line_and_both_values() {
 
 #[test]
 fn other_formats() {
-    let repository = repository(FAILING);
-    let (code, out, _) = test(&repository, &["--format", "tap"]);
+    let project = project(FAILING);
+    let (code, out, _) = test(&project, &["--format", "tap"]);
     assert_eq!(code, Some(1));
     assert!(
         out.starts_with("TAP version 14\n1..4\nnot ok 1 - node_test.rhai: test_differs\n  ---\n"),
         "{out}"
     );
-    let (code, out, _) = test(&repository, &["--format", "junit"]);
+    let (code, out, _) = test(&project, &["--format", "junit"]);
     assert_eq!(code, Some(1));
     assert!(
         out.contains(r#"<testsuite name="node_test.rhai" tests="4" failures="4">"#),
@@ -121,17 +121,17 @@ fn other_formats() {
 
 #[test]
 fn snapshots_are_written_then_held() {
-    let repository = repository(
+    let project = project(
         r#"fn test_it() { snapshot(plan("node.rhai"), "plain"); }
 "#,
     );
-    let (code, _, err) = test(&repository, &[]);
+    let (code, _, err) = test(&project, &[]);
     assert_eq!(code, Some(1));
     assert!(err.contains("there is no snapshot `plain`"), "{err}");
-    assert_eq!(test(&repository, &["--update"]).0, Some(0));
-    assert_eq!(test(&repository, &[]).0, Some(0));
-    repository.write("node.rhai", &RECIPE.replace("alpha", "beta"));
-    let (code, _, err) = test(&repository, &[]);
+    assert_eq!(test(&project, &["--update"]).0, Some(0));
+    assert_eq!(test(&project, &[]).0, Some(0));
+    project.write("node.rhai", &RECIPE.replace("alpha", "beta"));
+    let (code, _, err) = test(&project, &[]);
     assert_eq!(code, Some(1));
     assert!(
         err.contains("the plan is not the snapshot `plain`"),
@@ -146,7 +146,7 @@ fn nothing_to_run_is_said() {
     let (code, _, err) = test(&empty, &[]);
     assert_eq!(code, Some(1));
     assert!(err.contains("there are no tests in `.`"), "{err}");
-    let (code, _, err) = test(&repository("fn helper() { 1 }\n"), &[]);
+    let (code, _, err) = test(&project("fn helper() { 1 }\n"), &[]);
     assert_eq!(code, Some(1));
     assert!(err.contains("`node_test.rhai` has no tests"), "{err}");
     assert!(err.contains("starts with `test_`"), "{err}");

@@ -7,7 +7,7 @@ use super::{Project, run, stdout};
 
 /// A signed archive of one package, as files.
 pub struct Archive {
-    pub repository: Project,
+    pub project: Project,
     gnupg: tempfile::TempDir,
 }
 
@@ -23,7 +23,7 @@ impl Drop for Archive {
 impl Archive {
     pub fn new() -> Self {
         let archive = Archive {
-            repository: Project::new(),
+            project: Project::new(),
             gnupg: tempfile::tempdir().unwrap(),
         };
         archive.key("archive");
@@ -32,7 +32,7 @@ impl Archive {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.repository.path().join(name)
+        self.project.path().join(name)
     }
 
     /// The archive's address.
@@ -90,7 +90,7 @@ impl Archive {
             let control = format!(
                 "Package: {name}\nVersion: 1\nArchitecture: amd64\nMaintainer: made <made@example.org>\nDescription: made by a test\n"
             );
-            self.repository
+            self.project
                 .write(&format!("packages/{name}/DEBIAN/control"), &control);
             std::fs::create_dir_all(self.path("archive/pool")).unwrap();
             run(Command::new("dpkg-deb")
@@ -110,7 +110,7 @@ impl Archive {
 
     fn publish(&self, packages: &str, names: &[&str], fields: &str) {
         let main = "archive/dists/bookworm/main/binary-amd64";
-        let list = self.repository.write(&format!("{main}/Packages"), packages);
+        let list = self.project.write(&format!("{main}/Packages"), packages);
         if names.contains(&"Packages.xz") {
             run(Command::new("xz").args(["--keep", "--force"]).arg(&list));
         }
@@ -125,7 +125,7 @@ impl Archive {
         let release = format!(
             "Origin: Made\nSuite: stable\nCodename: bookworm\nArchitectures: amd64 all\nComponents: main\nNo-Support-for-Architecture-all: Packages\n{fields}SHA256:\n{sums}",
         );
-        self.repository
+        self.project
             .write("archive/dists/bookworm/Release", &release);
     }
 
@@ -154,14 +154,14 @@ impl Archive {
             "let root = bootstrap(#{{ distro: \"debian\", release: \"bookworm\", arch: \"amd64\", mirror: \"{uri}\", keyring: \"{}\", updates: false, security: false{main}{spec} }});\nroot.install([{packages}]);\n",
             keyring.display()
         );
-        self.repository.write("recipe.rhai", &recipe);
+        self.project.write("recipe.rhai", &recipe);
         self.command(&["doctor", "recipe.rhai"]).output().unwrap()
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = super::rootwright();
         command
-            .current_dir(self.repository.path())
+            .current_dir(self.project.path())
             .args(["--store", "store"])
             .args(arguments);
         command

@@ -77,9 +77,9 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Runs `rootwright diff` in the repository: exit status, standard output and standard error.
-pub fn diff(repository: &Project, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn diff(project: &Project, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .arg("diff")
         .args(arguments)
         .args(["--store", "store", "--allow-host-run"])

@@ -13,14 +13,14 @@ use crate::support::{
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_build_makes_what_the_recipe_says() {
-    let repository = Project::new();
-    repository.write("files/tree/run.sh", "#!/bin/sh\n");
+    let project = Project::new();
+    project.write("files/tree/run.sh", "#!/bin/sh\n");
     std::fs::set_permissions(
-        repository.path().join("files/tree/run.sh"),
+        project.path().join("files/tree/run.sh"),
         PermissionsExt::from_mode(0o755),
     )
     .unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", repository.path().join("files/tree/link")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", project.path().join("files/tree/link")).unwrap();
     let recipe = tiny(
         r#"
 root.write_file("/etc/motd", "hello\n", #{ mode: 0o640, owner: "web", group: "web" });
@@ -42,8 +42,8 @@ root.export(#{ format: "dir", name: "one" });
 root.export(#{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"] });
 "#,
     );
-    repository.recipe(&recipe).build().success();
-    let root = repository.out().join("one/root");
+    project.recipe(&recipe).build().success();
+    let root = project.out().join("one/root");
     assert_eq!(read(root.join("etc/motd")), "hello\na-gain\n");
     let motd = std::fs::metadata(root.join("etc/motd")).unwrap();
     assert_eq!(
@@ -75,7 +75,7 @@ root.export(#{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"] 
     assert_eq!(std::fs::metadata(root.join("srv/d.txt")).unwrap().uid(), 33);
     let tar = std::process::Command::new("tar")
         .arg("-tf")
-        .arg(repository.out().join("two/root.tar"))
+        .arg(project.out().join("two/root.tar"))
         .output()
         .unwrap();
     let names = stdout(&tar);
@@ -84,17 +84,17 @@ root.export(#{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"] 
         "{names}"
     );
     let manifest: serde_json::Value =
-        serde_json::from_str(&read(repository.out().join("two/manifest.json"))).unwrap();
+        serde_json::from_str(&read(project.out().join("two/manifest.json"))).unwrap();
     assert_eq!(manifest["made_by"], "rootwright");
     assert_eq!(manifest["recipe"]["path"], "recipe.rhai");
-    assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
+    assert_eq!(mounts_below(project.path()), Vec::<String>::new());
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn nothing_leads_out_of_the_root() {
-    let repository = Project::new();
-    let outside = repository.path().join("outside");
+    let project = Project::new();
+    let outside = project.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("kept"), "kept").unwrap();
     let at = outside.display();
@@ -113,7 +113,7 @@ root.export(#{ format: "dir", name: "x" });
         at
     ));
     let passwd = read("/etc/passwd");
-    repository.recipe(&recipe).build().success();
+    project.recipe(&recipe).build().success();
     assert_eq!(read("/etc/passwd"), passwd);
     let names: Vec<_> = std::fs::read_dir(&outside)
         .unwrap()
@@ -121,7 +121,7 @@ root.export(#{ format: "dir", name: "x" });
         .map(|e| e.file_name())
         .collect();
     assert_eq!(names, ["kept"]);
-    let root = repository.out().join("x/root");
+    let root = project.out().join("x/root");
     assert_eq!(read(root.join("etc/passwd")), "root:x:0:0::/:/bin/sh\n");
     assert!(root.join(outside.strip_prefix("/").unwrap()).is_dir());
 }
@@ -159,15 +159,15 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
             "dir:x",
         ),
     ] {
-        let repository = Project::new();
+        let project = Project::new();
         let recipe = tiny(&text!(
             r#"root.host_run(["sh", "-euc", "cd $ROOT; {make}"]);
 root.nspawn_run(["sh", "-euc", "cat /etc/resolv.conf >/var/seen || true"]);
 root.export(#{ format: "dir", name: "x" });"#,
             make
         ));
-        repository.recipe(&recipe).build().success();
-        let root = repository.out().join("x/root");
+        project.recipe(&recipe).build().success();
+        let root = project.out().join("x/root");
         assert!(read(root.join("var/seen")).contains(&first), "{name}");
         let file = root.join("etc/resolv.conf");
         let found = match std::fs::symlink_metadata(&file) {
@@ -186,13 +186,13 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_failed_command_is_reported_with_line_output_and_layer() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"
 root.nspawn_run("echo first\necho E: it broke\nexit 7");
 "#,
     );
-    let output = repository.recipe(&recipe).build().output();
+    let output = project.recipe(&recipe).build().output();
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     for part in [
@@ -212,7 +212,7 @@ root.nspawn_run("echo first\necho E: it broke\nexit 7");
         .find_map(|line| line.trim().strip_prefix("next: rootwright shell "));
     let shell = shell.unwrap_or_else(|| panic!("{said}"));
     let looked = run(crate::support::rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .arg("shell")
         .args(shell.split(' '))
         .args(["--", "ls", "/etc/passwd"]));
@@ -227,7 +227,7 @@ root.nspawn_run("echo first\necho E: it broke\nexit 7");
         "{said}"
     );
     // The next build, after the cure, takes what was built.
-    let cured = repository
+    let cured = project
         .recipe(&recipe.replace("exit 7", "exit 0"))
         .build()
         .success();
@@ -237,10 +237,10 @@ root.nspawn_run("echo first\necho E: it broke\nexit 7");
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
-    let repository = Project::new();
+    let project = Project::new();
     let failed = |call: &str, parts: &[&str]| {
         let recipe = tiny(&format!("{call}\n"));
-        let output = repository.recipe(&recipe).build().output();
+        let output = project.recipe(&recipe).build().output();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         for part in parts {
@@ -276,9 +276,9 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn output_decides_where_the_exit_status_lies() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(r#"root.nspawn_run(["echo", "tool: FAILED: x"], #{ fail_on: ["FAILED"] });"#);
-    let output = repository.recipe(&recipe).build().output();
+    let output = project.recipe(&recipe).build().output();
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).contains("its output says that it failed"),
@@ -289,49 +289,47 @@ fn output_decides_where_the_exit_status_lies() {
         r#"fail_on: ["FAILED"]"#,
         r#"fail_on: ["FAILED"], ignore: ["tool: FAILED"]"#,
     );
-    repository.recipe(&ignored).build().success();
+    project.recipe(&ignored).build().success();
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_unchanged_build_takes_its_layers() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"root.nspawn_run(["touch", "/a"]);
 root.export(#{ format: "dir", name: "x" });"#,
     );
-    repository.recipe(&recipe).build().success();
-    let again = stderr(&repository.recipe(&recipe).build().success());
+    project.recipe(&recipe).build().success();
+    let again = stderr(&project.recipe(&recipe).build().success());
     assert_eq!(again.matches("cached").count(), 3, "{again}");
     let changed = stderr(
-        &repository
+        &project
             .recipe(&recipe.replace(r#""/a""#, r#""/b""#))
             .build()
             .success(),
     );
     assert_eq!(changed.matches("cached").count(), 1, "{changed}");
-    assert!(
-        !repository.out().join("x/root/a").exists() && repository.out().join("x/root/b").exists()
-    );
+    assert!(!project.out().join("x/root/a").exists() && project.out().join("x/root/b").exists());
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn secrets_show_nowhere() {
-    let repository = Project::new();
+    let project = Project::new();
     let value = "tr0ub4dor-and-3";
     let recipe = tiny(
         r#"root.write_file("/etc/key", "key=" + secret("db-key") + "\n", #{ mode: 0o600 });
 root.nspawn_run(["sh", "-c", "echo $KEY; cat"], #{ env: #{ KEY: secret("db-key") }, stdin: secret("db-key") });
 root.export(#{ format: "dir", name: "x" });"#,
     );
-    let without = repository.recipe(&recipe).build().output();
+    let without = project.recipe(&recipe).build().output();
     assert!(
         stderr(&without).contains("`--secret db-key=FILE`"),
         "{}",
         stderr(&without)
     );
-    let output = repository
+    let output = project
         .recipe(&recipe)
         .build()
         .env("ROOTWRIGHT_SECRET_DB_KEY", value)
@@ -343,17 +341,17 @@ root.export(#{ format: "dir", name: "x" });"#,
         stderr(&output)
     );
     assert_eq!(
-        read(repository.out().join("x/root/etc/key")),
+        read(project.out().join("x/root/etc/key")),
         format!("key={value}\n")
     );
     let found = std::process::Command::new("grep")
         .args(["-rl", value, "."])
-        .current_dir(repository.store().join("logs"))
+        .current_dir(project.store().join("logs"))
         .output()
         .unwrap();
     assert_eq!(stdout(&found), "");
     let mut plan = crate::support::rootwright();
-    plan.current_dir(repository.path()).args([
+    plan.current_dir(project.path()).args([
         "plan",
         "recipe.rhai",
         "--allow-host-run",
@@ -366,16 +364,16 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn capture_runs_in_builds_and_is_remembered_in_previews() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"let v = root.capture(["sh", "-c", "echo real"], #{ preview: "stand-in" });
 root.write_file("/v", v);
 root.export(#{ format: "dir", name: "x" });"#,
     );
-    repository.write("recipe.rhai", &recipe);
+    project.write("recipe.rhai", &recipe);
     let plan = || {
         let mut plan = crate::support::rootwright();
-        plan.current_dir(repository.path()).args([
+        plan.current_dir(project.path()).args([
             "plan",
             "recipe.rhai",
             "--allow-host-run",
@@ -389,8 +387,8 @@ root.export(#{ format: "dir", name: "x" });"#,
         "{}",
         plan()
     );
-    repository.recipe(&recipe).build().success();
-    assert_eq!(read(repository.out().join("x/root/v")), "real");
+    project.recipe(&recipe).build().success();
+    assert_eq!(read(project.out().join("x/root/v")), "real");
     assert!(
         plan().contains("= real  remembered from the last build"),
         "{}",
@@ -402,14 +400,14 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn three_hundred_layers() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"for i in 0..300 { root.host_run(["sh", "-c", "echo " + i + " >$0/n; mkdir $0/d" + i + "; rm -rf $0/d" + (i - 1), "$ROOT"]); }
 root.nspawn_run(["sh", "-c", "cat /n >/m"]);
 root.export(#{ format: "dir", name: "x" });"#,
     );
-    repository.recipe(&recipe).build().success();
-    let root = repository.out().join("x/root");
+    project.recipe(&recipe).build().success();
+    let root = project.out().join("x/root");
     assert_eq!(read(root.join("m")), "299\n");
     let folders: Vec<_> = std::fs::read_dir(&root)
         .unwrap()
@@ -422,30 +420,30 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn what_was_not_made_by_rootwright_is_never_replaced() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(r#"root.export(#{ format: "dir", name: "x" });"#);
-    repository.write("out/x/mine", "mine");
-    let output = repository.recipe(&recipe).build().output();
+    project.write("out/x/mine", "mine");
+    let output = project.recipe(&recipe).build().output();
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).contains("was not made by rootwright"),
         "{}",
         stderr(&output)
     );
-    assert_eq!(read(repository.out().join("x/mine")), "mine");
-    std::fs::remove_dir_all(repository.out()).unwrap();
-    repository.recipe(&recipe).build().success();
-    let before = std::fs::metadata(repository.out().join("x")).unwrap().ino();
+    assert_eq!(read(project.out().join("x/mine")), "mine");
+    std::fs::remove_dir_all(project.out()).unwrap();
+    project.recipe(&recipe).build().success();
+    let before = std::fs::metadata(project.out().join("x")).unwrap().ino();
     // An unchanged one is not written again, a changed one takes its place.
-    let place = || std::fs::metadata(repository.out().join("x")).unwrap().ino();
-    repository.recipe(&recipe).build().success();
+    let place = || std::fs::metadata(project.out().join("x")).unwrap().ino();
+    project.recipe(&recipe).build().success();
     assert_eq!(place(), before);
-    repository
+    project
         .recipe(&recipe.replace(r#""x""#, r#""x", exclude: ["var"]"#))
         .build()
         .success();
     assert_ne!(place(), before);
-    let names: Vec<_> = std::fs::read_dir(repository.out())
+    let names: Vec<_> = std::fs::read_dir(project.out())
         .unwrap()
         .flatten()
         .map(|e| e.file_name())
@@ -456,14 +454,14 @@ fn what_was_not_made_by_rootwright_is_never_replaced() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_full_disk_loses_nothing() {
-    let repository = Project::new();
-    let small = repository.path().join("small");
+    let project = Project::new();
+    let small = project.path().join("small");
     std::fs::create_dir(&small).unwrap();
     run(std::process::Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
         .arg(&small));
     let recipe = tiny(r#"root.export(#{ format: "dir", name: "x" });"#);
-    let good = repository
+    let good = project
         .recipe(&recipe)
         .build_to("small")
         .output()
@@ -471,7 +469,7 @@ fn a_full_disk_loses_nothing() {
         .success();
     let larger = recipe.replace("root.export", r#"root.nspawn_run(["sh", "-c", "cat /bin/busybox /bin/busybox /bin/busybox /bin/busybox /bin/busybox >/large"]);
 root.export"#);
-    let output = repository.recipe(&larger).build_to("small").output();
+    let output = project.recipe(&larger).build_to("small").output();
     let kept = small.join("x/root/bin/busybox").exists() && !small.join("x/root/large").exists();
     let names: Vec<_> = std::fs::read_dir(&small)
         .unwrap()
@@ -490,13 +488,13 @@ root.export"#);
 }
 
 /// A build that is in the middle of a command of its own.
-fn long_build(repository: &Project, word: &str) -> std::process::Child {
+fn long_build(project: &Project, word: &str) -> std::process::Child {
     let recipe = tiny(&text!(
         r#"root.nspawn_run(["sh", "-c", "echo {word}; sleep 1000"]);
 root.export(#{ format: "dir", name: "x" });"#,
         word
     ));
-    let child = repository
+    let child = project
         .recipe(&recipe)
         .build()
         .stderr(Stdio::piped())
@@ -514,9 +512,9 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[ignore = "run with tests/run tiny"]
 fn a_killed_build_leaves_nothing_and_the_next_one_works() {
     for which in ["outer", "inner"] {
-        let repository = Project::new();
+        let project = Project::new();
         let word = format!("word-{}-{which}", std::process::id());
-        let mut child = long_build(&repository, &word);
+        let mut child = long_build(&project, &word);
         let pid = match which {
             "outer" => child.id(),
             _ => {
@@ -527,14 +525,14 @@ fn a_killed_build_leaves_nothing_and_the_next_one_works() {
         run(std::process::Command::new("kill").args(["-9", &pid.to_string()]));
         child.wait().unwrap();
         wait_for("processes to end", || processes_with(&word).is_empty());
-        assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
-        assert!(!repository.out().join("x").exists());
-        repository
+        assert_eq!(mounts_below(project.path()), Vec::<String>::new());
+        assert!(!project.out().join("x").exists());
+        project
             .tiny(r#"root.export(#{ format: "dir", name: "x" });"#)
             .build()
             .success();
-        assert!(repository.out().join("x/root/bin/busybox").exists());
-        let left: Vec<_> = std::fs::read_dir(repository.store().join("tmp"))
+        assert!(project.out().join("x/root/bin/busybox").exists());
+        let left: Vec<_> = std::fs::read_dir(project.store().join("tmp"))
             .unwrap()
             .flatten()
             .collect();
@@ -545,9 +543,9 @@ fn a_killed_build_leaves_nothing_and_the_next_one_works() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_interrupted_build_says_so_and_ends_with_130() {
-    let repository = Project::new();
+    let project = Project::new();
     let word = format!("word-{}-int", std::process::id());
-    let child = long_build(&repository, &word);
+    let child = long_build(&project, &word);
     run(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]));
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
@@ -557,14 +555,14 @@ fn an_interrupted_build_says_so_and_ends_with_130() {
         stderr(&output)
     );
     assert!(processes_with(&word).is_empty());
-    assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
+    assert_eq!(mounts_below(project.path()), Vec::<String>::new());
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn progress_for_machines_is_json() {
-    let repository = Project::new();
-    let output = repository
+    let project = Project::new();
+    let output = project
         .tiny(r#"root.nspawn_run(["echo", "hello"]);"#)
         .build()
         .args(["--log-format", "json"])
@@ -595,8 +593,8 @@ fn progress_for_machines_is_json() {
 #[ignore = "run with tests/run tiny"]
 fn a_command_cannot_change_the_hosts_resolver() {
     let host = read("/etc/resolv.conf");
-    let repository = Project::new();
-    repository
+    let project = Project::new();
+    project
         .tiny(r#"root.nspawn_run(["sh", "-c", "echo changed >>/etc/resolv.conf"]);"#)
         .build()
         .success();
@@ -639,7 +637,7 @@ fn a_command_may_replace_resolv_conf_and_nothing_of_the_host_stays() {
             "file:own",
         ),
     ] {
-        let repository = Project::new();
+        let project = Project::new();
         // The file stands in a layer of its own, below the command's.
         let recipe = tiny(&text!(
             r#"root.host_run(["sh", "-euc", "cd $ROOT; ln -s busybox bin/mv; {before}"]);
@@ -648,8 +646,8 @@ root.export(#{ format: "dir", name: "x" });"#,
             before,
             command
         ));
-        repository.recipe(&recipe).build().success();
-        let etc = repository.out().join("x/root/etc");
+        project.recipe(&recipe).build().success();
+        let etc = project.out().join("x/root/etc");
         let file = etc.join("resolv.conf");
         let found = match std::fs::symlink_metadata(&file) {
             Err(_) => "missing".to_owned(),
@@ -687,14 +685,14 @@ root.nspawn_run(["sh", "-c", "sleep {word}3 & echo started"]);
 root.export(#{ format: "dir", name: "x" });"#,
         word
     ));
-    let repository = Project::new();
+    let project = Project::new();
     let start = Instant::now();
-    repository.recipe(&recipe).build().success();
+    project.recipe(&recipe).build().success();
     assert!(start.elapsed() < Duration::from_secs(30));
     assert!(processes_with(&format!("sleep {word}")).is_empty());
-    assert!(repository.out().join("x/root/late").exists());
+    assert!(project.out().join("x/root/late").exists());
     let log = |step: &str| {
-        let logs = repository.store().join("logs");
+        let logs = project.store().join("logs");
         let build = std::fs::read_dir(logs).unwrap().next().unwrap().unwrap();
         read(build.path().join(step))
     };
@@ -712,7 +710,7 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_captured_value_has_no_error_output_and_the_root_keeps_its_mode() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"root.set_mode("/", 0o711);
 root.write_file("/a", "");
@@ -720,8 +718,8 @@ let v = root.capture(["sh", "-c", "echo noise >&2; echo real"], #{ preview: "" }
 root.write_file("/v", v);
 root.export(#{ format: "dir", name: "x" });"#,
     );
-    repository.recipe(&recipe).build().success();
-    let root = repository.out().join("x/root");
+    project.recipe(&recipe).build().success();
+    let root = project.out().join("x/root");
     assert_eq!(read(root.join("v")), "real");
     assert_eq!(std::fs::metadata(root).unwrap().mode() & 0o7777, 0o711);
 }

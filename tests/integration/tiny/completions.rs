@@ -5,12 +5,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::plan::completions::repository;
+use crate::plan::completions::project;
 use crate::support::{Project, rootwright, run, stdout};
 
 /// What a person types to an interactive shell, and the line after it: between `LINE<` and
 /// `>` stands what the shell has made of it.
-fn typed(repository: &Project, shell: &str, setup: &str, keys: &[&str]) -> Vec<String> {
+fn typed(project: &Project, shell: &str, setup: &str, keys: &[&str]) -> Vec<String> {
     let mut input = format!("{setup}\n");
     for keys in keys {
         // Ctrl-T shows the line, and empties it.
@@ -32,10 +32,10 @@ fn typed(repository: &Project, shell: &str, setup: &str, keys: &[&str]) -> Vec<S
         "/dev/null",
     ]);
     command
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .env("PATH", format!("{}:{path}", folder.display()))
         .env("TERM", "dumb")
-        .env("HOME", repository.path())
+        .env("HOME", project.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -74,20 +74,20 @@ const LINES: [&str; 5] = [
 #[ignore = "run with tests/run tiny"]
 fn bash_completes() {
     let setup = r#"PS1='# '; source <(rootwright completions bash); show() { printf 'LINE<%s>\n' "$READLINE_LINE"; READLINE_LINE= READLINE_POINT=0; }; bind -x '"\C-t": show'"#;
-    assert_eq!(typed(&repository(), "bash --norc -i", setup, &KEYS), LINES);
+    assert_eq!(typed(&project(), "bash --norc -i", setup, &KEYS), LINES);
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn zsh_completes() {
     let setup = r#"autoload -Uz compinit; compinit -u -D; source <(rootwright completions zsh); show() { print -r -- "LINE<$BUFFER>"; BUFFER= }; zle -N show; bindkey '^T' show"#;
-    assert_eq!(typed(&repository(), "zsh -f -i", setup, &KEYS), LINES);
+    assert_eq!(typed(&project(), "zsh -f -i", setup, &KEYS), LINES);
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn fish_completes() {
-    let repository = repository();
+    let project = project();
     let folder = Path::new(env!("CARGO_BIN_EXE_rootwright"))
         .parent()
         .unwrap();
@@ -97,8 +97,8 @@ fn fish_completes() {
         let mut command = Command::new("fish");
         command
             .args(["--no-config", "-c", &script])
-            .current_dir(repository.path())
-            .env("HOME", repository.path())
+            .current_dir(project.path())
+            .env("HOME", project.path())
             .env("PATH", format!("{}:{path}", folder.display()));
         stdout(&run(&mut command))
     };

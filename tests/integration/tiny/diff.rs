@@ -7,23 +7,23 @@ use crate::support::{Project, diff, rootwright, run};
 use serde_json::Value;
 
 /// Two trees that differ in every way that is looked at.
-fn trees(repository: &Project) {
+fn trees(project: &Project) {
     for side in ["a", "b"] {
-        repository.write(&format!("{side}/etc/motd"), &format!("same\n{side}\n"));
-        repository.write(&format!("{side}/etc/same"), "same");
-        repository.write(&format!("{side}/etc/shadow"), "root");
-        repository.write(&format!("{side}/usr/bin/tool"), "x");
+        project.write(&format!("{side}/etc/motd"), &format!("same\n{side}\n"));
+        project.write(&format!("{side}/etc/same"), "same");
+        project.write(&format!("{side}/etc/shadow"), "root");
+        project.write(&format!("{side}/usr/bin/tool"), "x");
         let target = if side == "a" { "tool" } else { "../tool" };
-        symlink(target, repository.path().join(side).join("usr/bin/link")).unwrap();
+        symlink(target, project.path().join(side).join("usr/bin/link")).unwrap();
     }
-    let b = repository.path().join("b");
+    let b = project.path().join("b");
     std::fs::set_permissions(b.join("etc/shadow"), PermissionsExt::from_mode(0o600)).unwrap();
     chown(b.join("etc/shadow"), Some(1), Some(2)).unwrap();
-    repository.write("b/usr/share/large", &"x".repeat(3 << 20));
-    repository.write("b/usr/share/doc/small", "12345");
-    repository.write("b/usr/bin/tool", &"y".repeat(2048));
-    repository.write("a/var/old", &"z".repeat(1500));
-    repository.write("a/kind", "1");
+    project.write("b/usr/share/large", &"x".repeat(3 << 20));
+    project.write("b/usr/share/doc/small", "12345");
+    project.write("b/usr/bin/tool", &"y".repeat(2048));
+    project.write("a/var/old", &"z".repeat(1500));
+    project.write("a/kind", "1");
     std::fs::create_dir(b.join("kind")).unwrap();
     xattr::set(b.join("etc/same"), "user.note", b"1").unwrap();
     let mut fifo = Command::new("mkfifo");
@@ -33,9 +33,9 @@ fn trees(repository: &Project) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn two_trees_are_compared_the_largest_growth_first() {
-    let repository = Project::new();
-    trees(&repository);
-    let same = diff(&repository, &["a", "a"]);
+    let project = Project::new();
+    trees(&project);
+    let same = diff(&project, &["a", "a"]);
     assert_eq!(
         same,
         (
@@ -44,7 +44,7 @@ fn two_trees_are_compared_the_largest_growth_first() {
             "the roots are the same\n".to_owned()
         )
     );
-    let (code, out, err) = diff(&repository, &["a", "b", "--lines"]);
+    let (code, out, err) = diff(&project, &["a", "b", "--lines"]);
     assert_eq!((code, err.as_str()), (Some(1), ""));
     assert_eq!(
         out,
@@ -75,7 +75,7 @@ size: 1.4 KiB → 3.0 MiB (+3.0 MiB)
 "
         .replace("YYYY", &"y".repeat(2048))
     );
-    let (_, out, _) = diff(&repository, &["a", "b", "--format", "json"]);
+    let (_, out, _) = diff(&project, &["a", "b", "--format", "json"]);
     let data: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
         (&data["compared"], &data["same"]),
@@ -111,15 +111,15 @@ size: 1.4 KiB → 3.0 MiB (+3.0 MiB)
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn exports_have_packages_and_versions() {
-    let repository = Project::new();
+    let project = Project::new();
     // The module lists packages of its own: a file of the root, so that they differ.
-    let distro = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
+    let distro = std::fs::read_to_string(project.path().join("distro/tiny.rhai")).unwrap();
     let listed = distro.replace(
         r#"packages: ["echo", "busybox\t1.35\tall"]"#,
         r#"packages: ["cat", "/var/packages"]"#,
     );
     assert_ne!(distro, listed);
-    repository.write("distro/tiny.rhai", &listed);
+    project.write("distro/tiny.rhai", &listed);
     let recipe = |packages: &str, format: &str| {
         text!(
             r#"let root = bootstrap(#{ distro: "tiny" });
@@ -132,8 +132,8 @@ root.export(#{ format: "{format}", name: "node" });
     };
     let one = "curl\\t1.0\\tamd64\\nnano\\t7\\tamd64\\nlibc\\t2\\tall\\n";
     let two = "curl\\t1.1\\tamd64\\nlibc\\t2\\tall\\nvim\\t9\\tamd64\\n";
-    repository.recipe(&recipe(one, "nfs")).build().success();
-    let first = diff(&repository, &["out/node"]);
+    project.recipe(&recipe(one, "nfs")).build().success();
+    let first = diff(&project, &["out/node"]);
     assert_eq!(
         first,
         (
@@ -142,7 +142,7 @@ root.export(#{ format: "{format}", name: "node" });
             "  x `out/node` has no version before the current one\n  help: name what it is to be compared with\n".to_owned()
         )
     );
-    repository.recipe(&recipe(two, "nfs")).build().success();
+    project.recipe(&recipe(two, "nfs")).build().success();
     let text = "\
 --- out/node/1
 +++ out/node/2
@@ -154,7 +154,7 @@ packages: 1 added, 1 removed, 1 changed
 
 files: 1 changed
 ";
-    let (code, out, err) = diff(&repository, &["out/node"]);
+    let (code, out, err) = diff(&project, &["out/node"]);
     assert_eq!((code, err.as_str()), (Some(1), ""));
     assert!(out.starts_with(text), "{out}");
     assert!(
@@ -162,11 +162,11 @@ files: 1 changed
         "{out}"
     );
     // What is packed is unpacked, and compared with a tree.
-    repository
+    project
         .recipe(&recipe(two, "tar"))
         .build_to("packed")
         .success();
-    let (code, out, err) = diff(&repository, &["out/node/current", "packed/node"]);
+    let (code, out, err) = diff(&project, &["out/node/current", "packed/node"]);
     assert_eq!((code, err.as_str()), (Some(1), ""));
     assert_eq!(
         out,
@@ -174,15 +174,15 @@ files: 1 changed
     );
     // The roots of builds themselves.
     let other = recipe(one, "tar");
-    repository.write("other.rhai", &other);
-    let (code, _, err) = diff(&repository, &["other.rhai", "recipe.rhai", "--built"]);
+    project.write("other.rhai", &other);
+    let (code, _, err) = diff(&project, &["other.rhai", "recipe.rhai", "--built"]);
     assert_eq!(code, Some(2));
     assert!(
         err.contains("the root of `other.rhai` is not in the store"),
         "{err}"
     );
     let mut build = rootwright();
-    build.current_dir(repository.path());
+    build.current_dir(project.path());
     build.args([
         "build",
         "other.rhai",
@@ -194,7 +194,7 @@ files: 1 changed
     ]);
     run(&mut build);
     let (code, out, err) = diff(
-        &repository,
+        &project,
         &["other.rhai", "recipe.rhai", "--built", "--lines"],
     );
     assert_eq!((code, err.as_str()), (Some(1), ""));
@@ -202,7 +202,7 @@ files: 1 changed
         out.contains("~ /var/packages\n") && out.contains("+vim\t9\tamd64\n"),
         "{out}"
     );
-    let (code, out, err) = diff(&repository, &["out/node/2", "recipe.rhai", "--built"]);
+    let (code, out, err) = diff(&project, &["out/node/2", "recipe.rhai", "--built"]);
     assert_eq!((code, err.as_str()), (Some(1), ""));
     // systemd-nspawn makes /lib in a root without one, for the command that lists packages.
     let mut lines: Vec<&str> = out.lines().collect();

@@ -3,20 +3,20 @@
 
 use std::process::Command;
 
-use crate::plan::expect_boot::{recipe, repository};
+use crate::plan::expect_boot::{project, recipe};
 use crate::support::{rootwright, stderr};
 
 /// No kernel is beside the export: that is found before anything is started.
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_build_fails_at_the_call_when_its_export_does_not_boot() {
-    let repository = repository();
+    let project = project();
     let recipe = recipe(
         r#"let e = root.export(#{ format: "nfs", name: "e" });
 e.expect_boot();
 "#,
     );
-    let build = repository.recipe(&recipe).build();
+    let build = project.recipe(&recipe).build();
     build
         .args(["--stdlib", "stdlib"])
         .failure()
@@ -30,7 +30,7 @@ e.expect_boot();
             "rootwright export rollback e --out",
         ]);
     // What was exported is there to be looked at.
-    assert!(repository.out().join("e/1/root/etc/passwd").exists());
+    assert!(project.out().join("e/1/root/etc/passwd").exists());
 }
 
 /// The head of a kernel for x86_64: enough to be taken for one.
@@ -50,19 +50,19 @@ root.write_file("/boot/initrd-1", "x");
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_tree_that_cannot_be_served_is_told_at_once() {
-    let repository = repository();
+    let project = project();
     let recipe = with_kernel(
         r#"root.export(#{ format: "dir", name: "nodes" });
 "#,
     );
-    repository
+    project
         .recipe(&recipe)
         .build()
         .args(["--stdlib", "stdlib"])
         .success();
     let script = r#"mkdir m t && mount -t tmpfs t t && mkdir t/u t/w && mount -t overlay o -o lowerdir=out,upperdir=t/u,workdir=t/w m && exec "$@""#;
     let mut boot = Command::new("unshare");
-    boot.current_dir(repository.path()).env("NO_COLOR", "1");
+    boot.current_dir(project.path()).env("NO_COLOR", "1");
     boot.args([
         "--mount",
         "sh",
@@ -87,19 +87,19 @@ fn a_tree_that_cannot_be_served_is_told_at_once() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn what_boots_no_node_is_not_booted() {
-    let repository = repository();
+    let project = project();
     let recipe = with_kernel(
         r#"root.export(#{ format: "tar", name: "archive", compress: "none" });
 "#,
     );
-    repository
+    project
         .recipe(&recipe)
         .build()
         .args(["--stdlib", "stdlib"])
         .success();
     let boot = |target: &str| {
         let mut boot = rootwright();
-        boot.current_dir(repository.path())
+        boot.current_dir(project.path())
             .args(["boot", target, "--store", "store", "--stdlib", "stdlib"])
             .arg("--allow-host-run");
         let output = boot.output().unwrap();

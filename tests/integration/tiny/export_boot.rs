@@ -38,15 +38,15 @@ root.dracut(#{ {dracut} });
     )
 }
 
-fn repository() -> Project {
-    let repository = Project::new();
-    let module = std::fs::read_to_string(repository.path().join("distro/tiny.rhai")).unwrap();
-    repository.write("distro/tiny.rhai", &format!("{module}{FACTS}"));
-    repository
+fn project() -> Project {
+    let project = Project::new();
+    let module = std::fs::read_to_string(project.path().join("distro/tiny.rhai")).unwrap();
+    project.write("distro/tiny.rhai", &format!("{module}{FACTS}"));
+    project
 }
 
-fn read(repository: &Project, path: &str) -> String {
-    std::fs::read_to_string(repository.out().join(path)).unwrap()
+fn read(project: &Project, path: &str) -> String {
+    std::fs::read_to_string(project.out().join(path)).unwrap()
 }
 
 const BOTH: &str = r#"transports: ["nfs", "http"], overlay: #{ size: "25%" }, cmdline: "quiet""#;
@@ -59,7 +59,7 @@ root.export(#{ format: "nfs", name: "nodes", server: "192.0.2.1", path: "/srv/no
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn the_command_line_is_for_the_dracut_in_the_root() {
-    let repository = repository();
+    let project = project();
     let image = "root=live:http://192.0.2.1/image/root.squashfs rd.live.image ip=dhcp rd.neednet=1 rootwright.overlay=0";
     for (version, overlay) in [
         ("051", "rd.live.overlay.overlayfs=1"),
@@ -71,27 +71,27 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
         ("111", "rd.overlay=tmpfs:size=25%"),
         ("112-3.fc44", "rd.overlay=tmpfs:size=25%"),
     ] {
-        let out = repository
+        let out = project
             .recipe(&recipe(version, BOTH, EXPORTS))
             .build()
             .success();
         assert_eq!(
-            read(&repository, "image/cmdline"),
+            read(&project, "image/cmdline"),
             format!("{image} {overlay} quiet\n"),
             "{version}: {}",
             crate::support::stderr(&out)
         );
         // Our own module behaves alike on all of them.
-        let number = std::fs::read_link(repository.out().join("nodes/current")).unwrap();
+        let number = std::fs::read_link(project.out().join("nodes/current")).unwrap();
         assert_eq!(
-            read(&repository, "nodes/current/cmdline"),
+            read(&project, "nodes/current/cmdline"),
             format!(
                 "root=nfs4:192.0.2.1:/srv/nodes/{}/root:vers=4.1,ro ip=dhcp rd.neednet=1 rootwright.overlay=size=25% quiet\n",
                 number.display()
             ),
         );
     }
-    let arguments = read(&repository, "image/initramfs.img");
+    let arguments = read(&project, "image/initramfs.img");
     for module in [
         "nfs",
         "livenet",
@@ -106,7 +106,7 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
     }
     assert!(arguments.contains("--add-drivers erofs"), "{arguments}");
 
-    let output = repository
+    let output = project
         .recipe(&recipe("049", BOTH, EXPORTS))
         .build()
         .output();
@@ -122,13 +122,13 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn boot_loaders_get_their_texts() {
-    let repository = repository();
-    repository
+    let project = project();
+    project
         .recipe(&recipe("059", BOTH, EXPORTS))
         .build()
         .success();
-    let cmdline = read(&repository, "nodes/1/cmdline");
-    let text = |name: &str| read(&repository, &format!("nodes/1/{name}"));
+    let cmdline = read(&project, "nodes/1/cmdline");
+    let text = |name: &str| read(&project, &format!("nodes/1/{name}"));
     assert!(text("boot.ipxe").ends_with(&format!(
         "\nkernel http://192.0.2.1/nodes/1/vmlinuz initrd=initramfs.img {cmdline}initrd --name initramfs.img http://192.0.2.1/nodes/1/initramfs.img\nboot\n"
     )));
@@ -146,15 +146,15 @@ fn boot_loaders_get_their_texts() {
         r#"    Path = "/srv/nodes";
 "#
     ));
-    assert!(!repository.out().join("image/exports").exists());
-    assert!(read(&repository, "image/pxelinux.cfg").contains("INITRD /image/initramfs.img"));
+    assert!(!project.out().join("image/exports").exists());
+    assert!(read(&project, "image/pxelinux.cfg").contains("INITRD /image/initramfs.img"));
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_root_as_an_initramfs_boots_itself() {
-    let repository = Project::new();
-    repository
+    let project = Project::new();
+    project
         .recipe(
             r#"let root = bootstrap(#{ distro: "tiny" });
 root.export(#{ format: "cpio", name: "ram", compress: "xz" });
@@ -162,9 +162,9 @@ root.export(#{ format: "cpio", name: "ram", compress: "xz" });
         )
         .build()
         .success();
-    assert_eq!(read(&repository, "ram/cmdline"), "rdinit=/sbin/init\n");
+    assert_eq!(read(&project, "ram/cmdline"), "rdinit=/sbin/init\n");
     assert!(
-        read(&repository, "ram/boot.ipxe")
+        read(&project, "ram/boot.ipxe")
             .contains("initrd --name root.cpio.xz http://SERVER/ram/root.cpio.xz\n")
     );
 }
@@ -172,16 +172,16 @@ root.export(#{ format: "cpio", name: "ram", compress: "xz" });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_initramfs_for_one_transport_boots_no_export_of_the_other() {
-    let repository = repository();
+    let project = project();
     let nfs = r#"transports: ["nfs"]"#;
-    repository
+    project
         .recipe(&recipe("059", nfs, EXPORTS))
         .build()
         .success();
-    assert!(!repository.out().join("image/cmdline").exists());
-    assert!(repository.out().join("nodes/1/cmdline").exists());
+    assert!(!project.out().join("image/cmdline").exists());
+    assert!(project.out().join("nodes/1/cmdline").exists());
     let plan = crate::support::rootwright()
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(["plan", "recipe.rhai", "--allow-host-run"])
         .output()
         .unwrap();
@@ -199,7 +199,7 @@ fn an_initramfs_for_one_transport_boots_no_export_of_the_other() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_spec_that_cannot_be_is_refused_where_it_stands() {
-    let repository = Project::new();
+    let project = Project::new();
     for (spec, message, help) in [
         (
             r#"format: "squash""#,
@@ -251,9 +251,9 @@ root.export(#{ name: "x", {spec} });
 "#,
             spec
         );
-        repository.write("recipe.rhai", &recipe);
+        project.write("recipe.rhai", &recipe);
         let output = crate::support::rootwright()
-            .current_dir(repository.path())
+            .current_dir(project.path())
             .args(["plan", "recipe.rhai", "--allow-host-run"])
             .output()
             .unwrap();

@@ -389,9 +389,9 @@ root.export(#{ format: "dir", name: "tree", exclude: ["tmp/junk"] });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn layers_that_follow_the_steps_add_up_to_the_root() {
-    let repository = Project::new();
-    repository.recipe(STEPS).build().success();
-    let image = repository.out().join("image/image");
+    let project = Project::new();
+    project.recipe(STEPS).build().success();
+    let image = project.out().join("image/image");
     let source = format!("oci:{}:latest", image.display());
     let config = duct::cmd!("skopeo", "inspect", "--config", &source)
         .read()
@@ -430,7 +430,7 @@ fn layers_that_follow_the_steps_add_up_to_the_root() {
         lines.sort();
         lines
     };
-    assert_eq!(list(tree.path()), list(&repository.out().join("tree/root")));
+    assert_eq!(list(tree.path()), list(&project.out().join("tree/root")));
     assert_eq!(
         fs::read_to_string(tree.path().join("etc/one")).unwrap(),
         "2\n"
@@ -477,7 +477,7 @@ fn apply(layer: &Path, tree: &Path) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_unchanged_export_is_not_written_again() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = |text: &str, exclude: &str| {
         text!(
             r#"let root = bootstrap(#{ distro: "tiny" });
@@ -489,61 +489,59 @@ root.export(#{ format: "nfs", name: "nodes" });
             exclude
         )
     };
-    let image = repository.out().join("image");
+    let image = project.out().join("image");
     let inode = |path: &Path| fs::metadata(path).unwrap().ino();
-    repository.recipe(&recipe("1", "")).build().success();
+    project.recipe(&recipe("1", "")).build().success();
     let first = inode(&image);
     assert_eq!(
         manifest(&image).files["root.squashfs"].size,
         fs::metadata(image.join("root.squashfs")).unwrap().len()
     );
 
-    repository.recipe(&recipe("1", "")).build().success();
+    project.recipe(&recipe("1", "")).build().success();
     assert_eq!(inode(&image), first, "written again");
     assert_eq!(
-        fs::read_dir(repository.out().join("nodes"))
-            .unwrap()
-            .count(),
+        fs::read_dir(project.out().join("nodes")).unwrap().count(),
         4
     );
 
     // Another spec, another root, a file that was touched, one that is gone.
-    repository
+    project
         .recipe(&recipe("1", r#""etc/none""#))
         .build()
         .success();
     let second = inode(&image);
     assert_ne!(second, first);
-    repository
+    project
         .recipe(&recipe("2", r#""etc/none""#))
         .build()
         .success();
     let third = inode(&image);
     assert_ne!(third, second);
-    assert!(repository.out().join("nodes/2/root").exists());
+    assert!(project.out().join("nodes/2/root").exists());
     fs::write(image.join("root.squashfs"), "broken").unwrap();
-    repository
+    project
         .recipe(&recipe("2", r#""etc/none""#))
         .build()
         .success();
     assert_ne!(inode(&image), third);
     let fourth = inode(&image);
     fs::remove_file(image.join("root.squashfs")).unwrap();
-    repository
+    project
         .recipe(&recipe("2", r#""etc/none""#))
         .build()
         .success();
     assert_ne!(inode(&image), fourth);
     // The older root is still there as a version, and becomes the current one again.
-    repository
+    project
         .recipe(&recipe("1", r#""etc/none""#))
         .build()
         .success();
     assert_eq!(
-        fs::read_link(repository.out().join("nodes/current")).unwrap(),
+        fs::read_link(project.out().join("nodes/current")).unwrap(),
         Path::new("1")
     );
-    assert!(!repository.out().join("nodes/3").exists());
+    assert!(!project.out().join("nodes/3").exists());
 }
 
 #[test]
@@ -564,9 +562,9 @@ root.nspawn_run("mkdir -p /srv/a && echo x >/srv/a/x && rm /bin/pwd");
     }
     recipe += r#"root.export(#{ format: "oci", name: "oci-steps", layers: "steps", archive: true });
 "#;
-    let [a, b] = [Project::new(), Project::new()].map(|repository| {
-        repository.recipe(&recipe).build().success();
-        let mut found = digests(&repository.out());
+    let [a, b] = [Project::new(), Project::new()].map(|project| {
+        project.recipe(&recipe).build().success();
+        let mut found = digests(&project.out());
         // The identity in it names the output folder.
         found.retain(|name, _| !name.ends_with("manifest.json"));
         found

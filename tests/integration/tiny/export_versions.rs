@@ -694,7 +694,7 @@ fn a_version_that_a_client_reads_stays() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn the_command_line_looks_after_them() {
-    let repository = Project::new();
+    let project = Project::new();
     for number in ["1", "2", "3"] {
         let recipe = text!(
             r#"let root = bootstrap(#{ distro: "tiny" });
@@ -703,12 +703,12 @@ root.export(#{ format: "nfs", name: "nodes" });
 "#,
             number
         );
-        repository.recipe(&recipe).build().success();
+        project.recipe(&recipe).build().success();
     }
     let run = |words: &[&str]| {
         let mut command = crate::support::rootwright();
         command
-            .current_dir(repository.path())
+            .current_dir(project.path())
             .arg("export")
             .args(words);
         command.output().unwrap()

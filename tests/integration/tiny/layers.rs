@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Project, mounts_below, processes_with, read, run, stderr, stdout, tiny};
 
-fn plan(repository: &Project, arguments: &[&str]) -> String {
+fn plan(project: &Project, arguments: &[&str]) -> String {
     let mut command = crate::support::rootwright();
     command
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args([
             "plan",
             "recipe.rhai",
@@ -26,10 +26,10 @@ fn plan(repository: &Project, arguments: &[&str]) -> String {
 }
 
 /// `rootwright --store store ARGUMENTS` in the repository.
-fn tool(repository: &Project, arguments: &[&str]) -> Command {
+fn tool(project: &Project, arguments: &[&str]) -> Command {
     let mut command = crate::support::rootwright();
     command
-        .current_dir(repository.path())
+        .current_dir(project.path())
         .args(["--store", "store"])
         .args(arguments);
     command
@@ -93,15 +93,15 @@ fn same(ours: &Path, theirs: &Path, why: &str) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_plan_says_why_a_step_runs() {
-    let repository = Project::new();
-    repository.write("lib/motd", "one\n");
-    let tool_path = repository.write("tool", "#!/bin/sh\necho tool 1.0\n");
+    let project = Project::new();
+    project.write("lib/motd", "one\n");
+    let tool_path = project.write("tool", "#!/bin/sh\necho tool 1.0\n");
     std::fs::set_permissions(
         &tool_path,
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )
     .unwrap();
-    let stdlib = repository.path().join("stdlib");
+    let stdlib = project.path().join("stdlib");
     run(Command::new("cp")
         .arg("-r")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib"))
@@ -131,26 +131,22 @@ root.nspawn_run(["touch", "/last"]);
     let reason = |arguments: &[&str]| -> String {
         let mut all = with_stdlib.to_vec();
         all.extend(arguments);
-        let text = plan(&repository, &all);
+        let text = plan(&project, &all);
         let found = text.lines().find(|line| line.trim().starts_with('('));
         found.map_or_else(|| "none".to_owned(), |line| line.trim().to_owned())
     };
-    repository.write("recipe.rhai", &recipe);
+    project.write("recipe.rhai", &recipe);
     assert_eq!(reason(&[]), "none", "there is no store yet");
-    repository
-        .recipe(&recipe)
-        .build()
-        .args(with_stdlib)
-        .success();
+    project.recipe(&recipe).build().args(with_stdlib).success();
     assert_eq!(reason(&[]), "none");
-    let text = plan(&repository, &with_stdlib);
+    let text = plan(&project, &with_stdlib);
     assert!(text.contains("7 cached, 0 to run"), "{text}");
 
     let edited = |from: &str, to: &str| {
         assert!(recipe.contains(from), "{from}");
-        repository.write("recipe.rhai", &recipe.replace(from, to));
+        project.write("recipe.rhai", &recipe.replace(from, to));
         let reason = reason(&[]);
-        repository.write("recipe.rhai", &recipe);
+        project.write("recipe.rhai", &recipe);
         reason
     };
     assert_eq!(
@@ -185,18 +181,14 @@ root.copy_in"#
         reason(&["-o", "flavour=hot"]),
         "(option flavour: mild → hot)"
     );
-    repository.write("lib/motd", "two\n");
+    project.write("lib/motd", "two\n");
     assert_eq!(reason(&[]), "(file lib/motd changed)");
-    repository.write("lib/motd", "one\n");
+    project.write("lib/motd", "one\n");
     assert_eq!(reason(&[]), "none");
-    repository.write("tool", "#!/bin/sh\n\necho tool 1.1\n");
+    project.write("tool", "#!/bin/sh\n\necho tool 1.1\n");
     assert_eq!(reason(&[]), format!("({program} 1.0 → 1.1)"));
     // The build says the same, and what follows has no reason of its own.
-    let output = repository
-        .recipe(&recipe)
-        .build()
-        .args(with_stdlib)
-        .success();
+    let output = project.recipe(&recipe).build().args(with_stdlib).success();
     let said = stderr(&output);
     assert!(
         said.contains("runs: ") && said.contains("1.0 → 1.1"),
@@ -204,7 +196,7 @@ root.copy_in"#
     );
     assert_eq!(said.matches("runs: ").count(), 1, "{said}");
 
-    run(&mut tool(&repository, &["cache", "rm", "--everything"]));
+    run(&mut tool(&project, &["cache", "rm", "--everything"]));
     assert_eq!(
         reason(&[]),
         "(its layer is not in the store: it failed, or was removed)"
@@ -263,7 +255,7 @@ fn random_step(random: &mut Random) -> String {
 fn a_cached_build_is_the_same_as_one_without_a_cache() {
     let rounds = std::env::var("ROOTWRIGHT_ROUNDS").map_or(6, |text| text.parse().unwrap());
     for round in 1..=rounds {
-        let repository = Project::new();
+        let project = Project::new();
         let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ (round * 7919));
         let mut steps: Vec<String> = (0..8).map(|_| random_step(&mut random)).collect();
         for edit in 0..6 {
@@ -279,15 +271,15 @@ fn a_cached_build_is_the_same_as_one_without_a_cache() {
             }
             let export = r#"root.export(#{ format: "dir", name: "x" });"#;
             let steps = steps.join("\n");
-            repository
+            project
                 .tiny(format!("{steps}\n{export}\n"))
                 .build()
                 .success();
             for folder in ["fresh-store", "fresh-out"] {
-                let _ = std::fs::remove_dir_all(repository.path().join(folder));
+                let _ = std::fs::remove_dir_all(project.path().join(folder));
             }
             let mut fresh = crate::support::rootwright();
-            fresh.current_dir(repository.path()).args([
+            fresh.current_dir(project.path()).args([
                 "--store",
                 "fresh-store",
                 "build",
@@ -298,8 +290,8 @@ fn a_cached_build_is_the_same_as_one_without_a_cache() {
             ]);
             run(&mut fresh);
             same(
-                &repository.out().join("x/root"),
-                &repository.path().join("fresh-out/x/root"),
+                &project.out().join("x/root"),
+                &project.path().join("fresh-out/x/root"),
                 &format!("round {round}, edit {edit}:\n{steps}"),
             );
         }
@@ -325,7 +317,7 @@ fn layers_keep_what_a_plain_copy_keeps() {
         "rm w/hard; echo three >w/hard; touch -h -d '2010-01-01 00:00:00.5' w/moved/link",
         "echo four >>w/moved/hard3",
     ];
-    let repository = Project::new();
+    let project = Project::new();
     let mut recipe = tiny(
         r#"root.export(#{ format: "dir", name: "base" });
 "#,
@@ -342,18 +334,18 @@ fn layers_keep_what_a_plain_copy_keeps() {
         r#"root.export(#{ format: "dir", name: "x" });
 "#,
     );
-    repository.recipe(&recipe).build().success();
-    let plain = repository.path().join("plain");
+    project.recipe(&recipe).build().success();
+    let plain = project.path().join("plain");
     run(Command::new("cp")
         .args(["-a", "--preserve=all"])
-        .arg(repository.out().join("base/root"))
+        .arg(project.out().join("base/root"))
         .arg(&plain));
     for command in commands {
         run(Command::new("sh")
             .args(["-euc", command])
             .current_dir(&plain));
     }
-    let ours = repository.out().join("x/root");
+    let ours = project.out().join("x/root");
     same(&ours, &plain, "layers against a plain copy");
     for name in ["w/moved/one", "w/moved/link"] {
         let time = |root: &Path| {
@@ -372,7 +364,7 @@ fn layers_keep_what_a_plain_copy_keeps() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn steps_that_change_files_join_the_next_command() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"root.write_file("/a", "1");
 root.write_file("/b", "1");
@@ -382,17 +374,17 @@ root.export(#{ format: "dir", name: "x" });
 root.write_file("/d", "1");
 "#,
     );
-    repository.recipe(&recipe).build().success();
-    let layers = std::fs::read_dir(repository.store().join("layers")).unwrap();
+    project.recipe(&recipe).build().success();
+    let layers = std::fs::read_dir(project.store().join("layers")).unwrap();
     assert_eq!(layers.count(), 4, "bootstrap, a to the command, c, d");
-    let root = repository.out().join("x/root");
+    let root = project.out().join("x/root");
     assert!(root.join("c").exists() && !root.join("d").exists());
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn branches_share_their_base_and_go_on_by_themselves() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"root.write_file("/base", "1");
 let web = root.fork("web");
@@ -403,12 +395,8 @@ deep.nspawn_run(["sh", "-c", "echo deep >/role; ls / >/seen"]);
 for node in [root, web, deep] { node.export(#{ format: "dir", name: node.name }); }
 "#,
     );
-    repository
-        .recipe(&recipe)
-        .build()
-        .args(["-j", "3"])
-        .success();
-    let exported = |root: &str, path: &str| repository.out().join(root).join("root").join(path);
+    project.recipe(&recipe).build().args(["-j", "3"]).success();
+    let exported = |root: &str, path: &str| project.out().join(root).join("root").join(path);
     for root in ["tiny", "web", "deep"] {
         assert!(exported(root, "base").exists(), "{root}");
     }
@@ -419,10 +407,10 @@ for node in [root, web, deep] { node.export(#{ format: "dir", name: node.name })
     let seen = read(exported("deep", "seen"));
     assert!(seen.contains("base") && !seen.contains("later"), "{seen}");
     // bootstrap, /base, and one each.
-    let layers = std::fs::read_dir(repository.store().join("layers")).unwrap();
+    let layers = std::fs::read_dir(project.store().join("layers")).unwrap();
     assert_eq!(layers.count(), 5);
     // The script that needs no rootwright makes the same branches.
-    let text = plan(&repository, &[]);
+    let text = plan(&project, &[]);
     assert!(
         text.contains("web: tiny") && text.contains("forked from tiny after step 2"),
         "{text}"
@@ -432,14 +420,14 @@ for node in [root, web, deep] { node.export(#{ format: "dir", name: node.name })
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn several_recipes_build_side_by_side_and_share_layers() {
-    let repository = Project::new();
-    repository.write("rootwright.toml", "");
-    let meet = repository.path().join("meet");
+    let project = Project::new();
+    project.write("rootwright.toml", "");
+    let meet = project.path().join("meet");
     std::fs::create_dir(&meet).unwrap();
     let shared = meet.display();
     for name in ["one", "two", "three"] {
         // Each waits for the two others: they end only if all three run at a time.
-        repository.write(
+        project.write(
             &format!("recipes/{name}.rhai"),
             &tiny(&text!(
                 r#"root.nspawn_run(["sh", "-c", "echo shared >/shared"]);
@@ -459,20 +447,20 @@ root.export(#{ format: "dir", name: "{name}" });
         "out",
         "--allow-host-run",
     ];
-    let said = stderr(&run(&mut tool(&repository, &arguments)));
+    let said = stderr(&run(&mut tool(&project, &arguments)));
     for name in ["one", "two", "three"] {
-        let exported = repository.out().join(name).join("root/name");
+        let exported = project.out().join(name).join("root/name");
         assert_eq!(read(exported), format!("{name}\n"));
         assert!(said.contains(&format!("{name} 3. ")), "{said}");
     }
-    let layers = std::fs::read_dir(repository.store().join("layers")).unwrap();
+    let layers = std::fs::read_dir(project.store().join("layers")).unwrap();
     assert_eq!(
         layers.count(),
         5,
         "bootstrap, the shared one, three of their own"
     );
     // An option goes to the recipes that have it; one that none has is an error.
-    let mut wrong = tool(&repository, &arguments);
+    let mut wrong = tool(&project, &arguments);
     let wrong = wrong.args(["-o", "colour=red"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     assert!(
@@ -485,20 +473,20 @@ root.export(#{ format: "dir", name: "{name}" });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn two_builds_make_a_layer_once_and_the_other_says_that_it_waits() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"root.nspawn_run(["sh", "-c", "sleep 3; echo $RANDOM >/r"]);
 root.export(#{ format: "dir", name: "x" });
 "#,
     );
-    let mut first = repository.recipe(&recipe).build();
+    let mut first = project.recipe(&recipe).build();
     let first = first
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(1200));
-    let second = repository.recipe(&recipe).build_to("out2").success();
+    let second = project.recipe(&recipe).build_to("out2").success();
     let first = first.wait_with_output().unwrap();
     assert!(first.status.success());
     let said = stderr(&second);
@@ -507,7 +495,7 @@ root.export(#{ format: "dir", name: "x" });
         "{said}"
     );
     assert!(said.contains("cached"), "{said}");
-    let logs: Vec<PathBuf> = walkdir::WalkDir::new(repository.store().join("logs"))
+    let logs: Vec<PathBuf> = walkdir::WalkDir::new(project.store().join("logs"))
         .into_iter()
         .map(|entry| entry.unwrap().into_path())
         .filter(|path| path.ends_with("journal.jsonl"))
@@ -519,10 +507,10 @@ root.export(#{ format: "dir", name: "x" });
     assert_eq!(commands, 1, "the command ran once");
     // Ctrl-C ends the wait as well.
     let slow = recipe.replace("sleep 3", "sleep 20");
-    let mut first = repository.recipe(&slow).build();
+    let mut first = project.recipe(&slow).build();
     let mut first = first.stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(1000));
-    let mut second = repository.recipe(&slow).build_to("out2");
+    let mut second = project.recipe(&slow).build_to("out2");
     let second = second.stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     let start = Instant::now();
@@ -537,7 +525,7 @@ root.export(#{ format: "dir", name: "x" });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_shell_sees_any_step_and_leaves_nothing() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"root.write_file("/one", "1\n");
 root.write_file("/two", "2\n");
@@ -545,7 +533,7 @@ root.nspawn_run(["sh", "-c", "echo 3 >/three"]);
 root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
 "#,
     );
-    let failed = repository.recipe(&recipe).build().output();
+    let failed = project.recipe(&recipe).build().output();
     let said = stderr(&failed);
     assert!(
         said.contains("rootwright shell --store store --allow-host-run recipe.rhai --failed"),
@@ -554,10 +542,7 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
     let shell = |arguments: &[&str]| {
         let mut all = vec!["shell", "recipe.rhai", "--allow-host-run"];
         all.extend(arguments);
-        tool(&repository, &all)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        tool(&project, &all).stdin(Stdio::null()).output().unwrap()
     };
     let seen = |arguments: &[&str]| stdout(&shell(arguments));
     let at = |point: &[&str]| {
@@ -606,7 +591,7 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
         stderr(&nothing)
     );
     // A cure, and what failed is forgotten.
-    repository
+    project
         .recipe(&recipe.replace("exit 7", "true"))
         .build()
         .success();
@@ -616,19 +601,19 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
         "{}",
         stderr(&none)
     );
-    assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
+    assert_eq!(mounts_below(project.path()), Vec::<String>::new());
 }
 
 /// An archive of the made sort: a file that says its state.
-fn with_archive(repository: &Project) -> String {
-    let stdlib = repository.path().join("stdlib");
+fn with_archive(project: &Project) -> String {
+    let stdlib = project.path().join("stdlib");
     run(Command::new("cp")
         .arg("-r")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib"))
         .arg(&stdlib));
-    let url = repository.path().join("InRelease");
+    let url = project.path().join("InRelease");
     let url = url.display();
-    let module = repository
+    let module = project
         .read("distro/tiny.rhai")
         .replace(
             "fn describe_tiny(root) { }",
@@ -642,7 +627,7 @@ fn with_archive(repository: &Project) -> String {
         )
         .replace("fn install(root, packages, opts) {", "fn install(root, packages, opts) {\n    uses_archives(root);");
     std::fs::write(stdlib.join("distro/tiny.rhai"), module).unwrap();
-    std::fs::remove_dir_all(repository.path().join("distro")).unwrap();
+    std::fs::remove_dir_all(project.path().join("distro")).unwrap();
     tiny(
         r#"root.install(["p"]);
 root.nspawn_run(["true"]);
@@ -653,14 +638,14 @@ root.nspawn_run(["true"]);
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn layers_are_as_old_as_their_archives_and_refresh_looks() {
-    let repository = Project::new();
-    let recipe = with_archive(&repository);
+    let project = Project::new();
+    let recipe = with_archive(&project);
     let release = |date: &str, state: &str| {
         let text = format!("Origin: Made\nDate: {date}\nSHA256:\n {state} main\n {state}0 other\n");
-        repository.write("InRelease", &text);
+        project.write("InRelease", &text);
     };
     let build = |arguments: &[&str]| {
-        let build = repository.recipe(&recipe).build();
+        let build = project.recipe(&recipe).build();
         build
             .args(["--stdlib", "stdlib"])
             .args(arguments)
@@ -670,7 +655,7 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     let cached = |said: &str| said.matches("  cached").count();
     release("Mon, 02 Nov 2026 10:00:00 UTC", "aa");
     assert_eq!(cached(&build(&[])), 0);
-    let text = plan(&repository, &["--stdlib", "stdlib"]);
+    let text = plan(&project, &["--stdlib", "stdlib"]);
     assert!(text.contains("packages of 2026-11-02, "), "{text}");
     // Only the date: the same packages.
     release("Tue, 03 Nov 2026 10:00:00 UTC", "aa");
@@ -691,7 +676,7 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     release("Wed, 04 Nov 2026 11:00:00 UTC", "aa");
     assert_eq!(cached(&build(&["--refresh"])), 3);
     // And they are those that are taken from now on.
-    let text = plan(&repository, &["--stdlib", "stdlib"]);
+    let text = plan(&project, &["--stdlib", "stdlib"]);
     assert!(
         text.contains("packages of 2026-11-0") && text.contains("3 cached, 0 to run"),
         "{text}"
@@ -699,7 +684,7 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     assert_eq!(cached(&build(&[])), 3);
     // The repository's own policy.
     release("Thu, 05 Nov 2026 10:00:00 UTC", "cc");
-    repository.write(
+    project.write(
         "rootwright.toml",
         r#"[cache]
 refresh = "0s"
@@ -707,15 +692,15 @@ refresh = "0s"
     );
     assert_eq!(cached(&build(&[])), 0);
     // An archive that does not answer changes nothing.
-    std::fs::remove_file(repository.path().join("InRelease")).unwrap();
+    std::fs::remove_file(project.path().join("InRelease")).unwrap();
     assert_eq!(cached(&build(&["--refresh"])), 3);
-    repository.write(
+    project.write(
         "rootwright.toml",
         r#"[cache]
 refresh = "soon"
 "#,
     );
-    let wrong = repository.recipe(&recipe).build().output();
+    let wrong = project.recipe(&recipe).build().output();
     assert!(
         stderr(&wrong).contains("`soon` is no length of time"),
         "{}",
@@ -726,13 +711,13 @@ refresh = "soon"
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn offline_builds_take_what_is_there_or_say_what_is_missing() {
-    let repository = Project::new();
-    let recipe = with_archive(&repository);
-    let module = repository.path().join("stdlib/distro/tiny.rhai");
+    let project = Project::new();
+    let recipe = with_archive(&project);
+    let module = project.path().join("stdlib/distro/tiny.rhai");
     let far = read(&module).replace("file://", "http://mirror.example.org");
     std::fs::write(&module, far).unwrap();
     let build = |recipe: &str, arguments: &[&str]| {
-        let build = repository.recipe(recipe).build();
+        let build = project.recipe(recipe).build();
         build.args(["--stdlib", "stdlib"]).args(arguments).output()
     };
     let refused = build(&recipe, &["--offline"]);
@@ -756,7 +741,7 @@ root.export(#{ format: "dir", name: "x" });
 "#;
     let done = build(&format!("{recipe}{looks}"), &["--offline"]);
     assert!(done.status.success(), "{}", stderr(&done));
-    let routes = read(repository.out().join("x/root/net"));
+    let routes = read(project.out().join("x/root/net"));
     // The head of the table of routes at most.
     assert!(
         routes.starts_with("lo\n") && !routes.contains("eth"),
@@ -777,7 +762,7 @@ root.export(#{ format: "dir", name: "x" });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn the_cache_is_looked_after() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = |word: &str| {
         tiny(&text!(
             r#"root.nspawn_run(["sh", "-c", "echo {word} >/word"]);
@@ -786,12 +771,12 @@ root.export(#{ format: "dir", name: "{word}" });
             word
         ))
     };
-    repository.recipe(&recipe("old")).build().success();
-    repository.recipe(&recipe("new")).build().success();
+    project.recipe(&recipe("old")).build().success();
+    project.recipe(&recipe("new")).build().success();
     let cache = |arguments: &[&str]| {
         let mut all = vec!["cache"];
         all.extend(arguments);
-        tool(&repository, &all).output().unwrap()
+        tool(&project, &all).output().unwrap()
     };
     let listed = stdout(&cache(&["ls"]));
     assert!(
@@ -827,23 +812,23 @@ root.export(#{ format: "dir", name: "{word}" });
         !said.contains("echo") && !said.contains("bootstrap"),
         "{said}"
     );
-    std::fs::remove_dir_all(repository.out().join("old")).unwrap();
+    std::fs::remove_dir_all(project.out().join("old")).unwrap();
     let said = stdout(&cache(&gc));
     assert!(
         said.contains("echo old") && !said.contains("echo new"),
         "{said}"
     );
     assert!(
-        stderr(&repository.recipe(&recipe("new")).build().success())
+        stderr(&project.recipe(&recipe("new")).build().success())
             .matches("  cached")
             .count()
             == 3
     );
 
     // A running build keeps what it needs.
-    std::fs::remove_dir_all(repository.out()).unwrap();
+    std::fs::remove_dir_all(project.out()).unwrap();
     let slow = format!("{}root.nspawn_run([\"sleep\", \"3\"]);\n", recipe("new"));
-    let mut build = repository.recipe(&slow).build();
+    let mut build = project.recipe(&slow).build();
     let mut build = build.stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     let said = stdout(&cache(&gc));
@@ -863,7 +848,7 @@ root.export(#{ format: "dir", name: "{word}" });
     assert!(cache(&["verify"]).status.success());
     let new = layers("echo new")[0]["name"].as_str().unwrap().to_owned();
     std::fs::write(
-        repository.store().join("layers").join(&new).join("fs/word"),
+        project.store().join("layers").join(&new).join("fs/word"),
         "bad\n",
     )
     .unwrap();
@@ -877,10 +862,10 @@ root.export(#{ format: "dir", name: "{word}" });
     let removed = cache(&["rm", &new[..10]]);
     assert!(removed.status.success(), "{}", stderr(&removed));
     assert!(cache(&["verify"]).status.success());
-    repository.recipe(&recipe("new")).build().success();
-    assert_eq!(read(repository.out().join("new/root/word")), "new\n");
+    project.recipe(&recipe("new")).build().success();
+    assert_eq!(read(project.out().join("new/root/word")), "new\n");
     assert!(stderr(&cache(&["rm", "nothing"])).contains("the store holds no `nothing`"));
-    let without = tool(&repository, &["--store", "nowhere", "cache", "ls"])
+    let without = tool(&project, &["--store", "nowhere", "cache", "ls"])
         .output()
         .unwrap();
     assert_eq!(without.status.code(), Some(2), "the store is named twice");
@@ -890,7 +875,7 @@ root.export(#{ format: "dir", name: "{word}" });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn downloads_are_kept_for_other_builds() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = |word: &str| {
         tiny(&text!(
             r#"root.nspawn_run(["sh", "-c", "ls /cache >/seen; mkdir -p /cache/partial; echo {word} >/cache/{word}.pkg; echo half >/cache/half.tmp; echo {word} >/got"], #{ downloads: [#{ pool: "p", path: "/cache", suffix: ".pkg" }] });
@@ -899,19 +884,19 @@ root.export(#{ format: "dir", name: "x" });
             word
         ))
     };
-    let root = repository.out().join("x/root");
-    repository.recipe(&recipe("one")).build().success();
+    let root = project.out().join("x/root");
+    project.recipe(&recipe("one")).build().success();
     assert_eq!(read(root.join("seen")), "");
-    repository.recipe(&recipe("two")).build().success();
+    project.recipe(&recipe("two")).build().success();
     assert_eq!(read(root.join("seen")), "one.pkg\n");
     assert_eq!(std::fs::read_dir(root.join("cache")).unwrap().count(), 0);
-    let pool = repository.store().join("packages/p");
+    let pool = project.store().join("packages/p");
     assert_eq!(std::fs::read_dir(&pool).unwrap().count(), 2);
     // What a build does to its folder does not reach the pool.
     let bad = recipe("three").replace("mkdir -p", "rm /cache/one.pkg; mkdir -p");
-    repository.recipe(&bad).build().success();
+    project.recipe(&bad).build().success();
     assert_eq!(std::fs::read_dir(&pool).unwrap().count(), 3);
-    let wrong = repository
+    let wrong = project
         .recipe(&recipe("x").replace(r#"pool: "p""#, r#"pool: "../p""#))
         .build()
         .output();
@@ -928,8 +913,8 @@ root.export(#{ format: "dir", name: "x" });
 #[ignore = "run with tests/run tiny"]
 fn killed_builds_leave_a_clean_store() {
     let kills: u64 = std::env::var("ROOTWRIGHT_KILLS").map_or(24, |text| text.parse().unwrap());
-    let repository = Project::new();
-    let marker = repository
+    let project = Project::new();
+    let marker = project
         .path()
         .file_name()
         .unwrap()
@@ -960,9 +945,9 @@ fn killed_builds_leave_a_clean_store() {
         recipe
     };
     let build = |name: &str, generation: u64| {
-        repository.write(&format!("{name}.rhai"), &recipe(name, generation));
+        project.write(&format!("{name}.rhai"), &recipe(name, generation));
         let mut command = crate::support::rootwright();
-        command.current_dir(repository.path()).args([
+        command.current_dir(project.path()).args([
             "build",
             &format!("{name}.rhai"),
             "--allow-host-run",
@@ -1010,18 +995,18 @@ fn killed_builds_leave_a_clean_store() {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        assert_eq!(mounts_below(repository.path()), Vec::<String>::new());
+        assert_eq!(mounts_below(project.path()), Vec::<String>::new());
     }
-    let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
+    let verified = tool(&project, &["cache", "verify"]).output().unwrap();
     assert!(verified.status.success(), "{}", stdout(&verified));
     for name in ["one", "two"] {
         run(&mut build(name, 1_000_000));
         for (file, owner) in [("a/root/a09", "both"), ("b/root/b29", name)] {
-            let path = repository.out().join(format!("{name}-{file}"));
+            let path = project.out().join(format!("{name}-{file}"));
             assert_eq!(read(path), format!("1000000 {owner}\n"));
         }
     }
-    for folder in [repository.store().join("tmp"), repository.out()] {
+    for folder in [project.store().join("tmp"), project.out()] {
         let entries = std::fs::read_dir(&folder).unwrap().flatten();
         let left: Vec<_> = entries
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -1036,10 +1021,10 @@ fn killed_builds_leave_a_clean_store() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_disk_that_is_full_at_any_moment_leaves_a_clean_store() {
-    let repository = Project::new();
-    let disk = repository.path().join("disk");
+    let project = Project::new();
+    let disk = project.path().join("disk");
     std::fs::create_dir(&disk).unwrap();
-    let image = repository.path().join("disk.img");
+    let image = project.path().join("disk.img");
     run(Command::new("truncate").args(["-s", "1400M"]).arg(&image));
     run(Command::new("mkfs.ext4")
         .args(["-q", "-m", "0"])
@@ -1067,13 +1052,13 @@ root.export(#{ format: "dir", name: "x" });
     let tool = |arguments: &[&str]| {
         let mut command = crate::support::rootwright();
         command
-            .current_dir(repository.path())
+            .current_dir(project.path())
             .args(["--store", "disk/store"])
             .args(arguments);
         command.output().unwrap()
     };
     let build = |generation: u64, room: u64| {
-        repository.write("recipe.rhai", &recipe(generation, room));
+        project.write("recipe.rhai", &recipe(generation, room));
         tool(&[
             "build",
             "recipe.rhai",
@@ -1129,15 +1114,15 @@ impl Drop for Unmounted {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_layer_that_lost_its_files_is_made_again() {
-    let repository = Project::new();
+    let project = Project::new();
     let recipe = tiny(
         r#"root.nspawn_run(["sh", "-c", "echo 1 >/one"]);
 root.export(#{ format: "dir", name: "x" });
 "#,
     );
-    repository.recipe(&recipe).build().success();
+    project.recipe(&recipe).build().success();
     let layers = || {
-        let folder = std::fs::read_dir(repository.store().join("layers")).unwrap();
+        let folder = std::fs::read_dir(project.store().join("layers")).unwrap();
         folder
             .map(|entry| entry.unwrap().path())
             .collect::<Vec<_>>()
@@ -1151,12 +1136,12 @@ root.export(#{ format: "dir", name: "x" });
                 std::fs::write(path, "{").unwrap();
             }
         }
-        let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
+        let verified = tool(&project, &["cache", "verify"]).output().unwrap();
         assert_eq!(verified.status.code(), Some(1), "{}", stdout(&verified));
-        std::fs::remove_dir_all(repository.out()).unwrap();
-        repository.recipe(&recipe).build().success();
-        assert_eq!(read(repository.out().join("x/root/one")), "1\n");
-        let verified = tool(&repository, &["cache", "verify"]).output().unwrap();
+        std::fs::remove_dir_all(project.out()).unwrap();
+        project.recipe(&recipe).build().success();
+        assert_eq!(read(project.out().join("x/root/one")), "1\n");
+        let verified = tool(&project, &["cache", "verify"]).output().unwrap();
         assert!(verified.status.success(), "{}", stdout(&verified));
     }
 }
@@ -1164,10 +1149,10 @@ root.export(#{ format: "dir", name: "x" });
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_disk_that_fills_up_leaves_a_clean_store() {
-    let repository = Project::new();
-    let disk = repository.path().join("disk");
+    let project = Project::new();
+    let disk = project.path().join("disk");
     std::fs::create_dir(&disk).unwrap();
-    let image = repository.path().join("disk.img");
+    let image = project.path().join("disk.img");
     run(Command::new("truncate").args(["-s", "1600M"]).arg(&image));
     run(Command::new("mkfs.ext4").arg("-q").arg(&image));
     run(Command::new("mount")
@@ -1183,9 +1168,9 @@ root.nspawn_run(["true"]);
         ))
     };
     let build = |megabytes: u64| {
-        repository.write("recipe.rhai", &recipe(megabytes));
+        project.write("recipe.rhai", &recipe(megabytes));
         let mut command = crate::support::rootwright();
-        command.current_dir(repository.path()).args([
+        command.current_dir(project.path()).args([
             "--store",
             "disk/store",
             "build",
@@ -1200,18 +1185,13 @@ root.nspawn_run(["true"]);
     let verified = {
         let mut command = crate::support::rootwright();
         command
-            .current_dir(repository.path())
+            .current_dir(project.path())
             .args(["--store", "disk/store", "cache", "verify"]);
         command.output().unwrap()
     };
     let mut gc = crate::support::rootwright();
-    gc.current_dir(repository.path()).args([
-        "--store",
-        "disk/store",
-        "cache",
-        "rm",
-        "--everything",
-    ]);
+    gc.current_dir(project.path())
+        .args(["--store", "disk/store", "cache", "rm", "--everything"]);
     let removed = gc.output().unwrap();
     let small = build(2);
     run(Command::new("umount").arg(&disk));

@@ -871,11 +871,11 @@ fn boot_files(root) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_broken_root_is_found_out_and_prepare_cures_it() {
-    let repository = Project::new();
-    repository.write("distro/broken.rhai", BROKEN_DISTRO);
+    let project = Project::new();
+    project.write("distro/broken.rhai", BROKEN_DISTRO);
     let lint = |target: &str| {
         rootwright()
-            .current_dir(repository.path())
+            .current_dir(project.path())
             .args([
                 "--error-format",
                 "short",
@@ -894,7 +894,7 @@ let root = bootstrap(#{ distro: "broken" });
     let export = r#"root.export(#{ format: "dir", name: "x" });
 "#;
     let not_built = {
-        repository.write("recipe.rhai", &format!("{recipe}{export}"));
+        project.write("recipe.rhai", &format!("{recipe}{export}"));
         lint("recipe.rhai")
     };
     assert_eq!(not_built.status.code(), Some(1));
@@ -903,7 +903,7 @@ let root = bootstrap(#{ distro: "broken" });
         "rootwright: the recipe's root is not in the store\n"
     );
 
-    repository
+    project
         .recipe(&format!("{recipe}{export}"))
         .build()
         .success();
@@ -925,7 +925,7 @@ root.allow_lint("private-keys", "made for the test");
 {export}"#,
         export
     );
-    repository.recipe(&cured).build().success();
+    project.recipe(&cured).build().success();
     for target in ["recipe.rhai", "out/x", "out/x/root"] {
         let clean = lint(target);
         assert_eq!(clean.status.code(), Some(0), "{target}: {}", stderr(&clean));
@@ -945,9 +945,9 @@ root.allow_lint("private-keys", "made for the test");
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_packed_export_is_unpacked_to_be_looked_at() {
-    let repository = Project::new();
-    repository.write("distro/broken.rhai", BROKEN_DISTRO);
-    repository
+    let project = Project::new();
+    project.write("distro/broken.rhai", BROKEN_DISTRO);
+    project
         .recipe(
             r#"//! x
 let root = bootstrap(#{ distro: "broken" });
@@ -961,7 +961,7 @@ root.export(#{ format: "oci", name: "o" });
     for (name, capabilities) in [("t", true), ("s", false)] {
         let output = rootwright()
             .args(["--error-format", "short", "lint"])
-            .arg(repository.out().join(name))
+            .arg(project.out().join(name))
             .output()
             .unwrap();
         let text = stderr(&output);
@@ -975,7 +975,7 @@ root.export(#{ format: "oci", name: "o" });
             "{name}: {text}"
         );
     }
-    let path = repository.out().join("o");
+    let path = project.out().join("o");
     let output = rootwright().arg("lint").arg(&path).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("is of the format `oci`, which is not unpacked"));

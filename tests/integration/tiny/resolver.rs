@@ -37,10 +37,10 @@ exit $status
         ),
         ("a folder", "mkdir etc/resolv.conf", "folder"),
     ] {
-        let repository = Project::new();
-        let folder = repository.path().join("host");
+        let project = Project::new();
+        let folder = project.path().join("host");
         std::fs::create_dir(&folder).unwrap();
-        repository.write(
+        project.write(
             "recipe.rhai",
             &text!(
                 r#"let root = bootstrap(#{ distro: "tiny" });
@@ -54,8 +54,8 @@ root.export(#{ format: "dir", name: "x" });"#,
             .args(["--mount", "sh", "-euc", HOST, "sh"])
             .arg(&folder)
             .arg(env!("CARGO_BIN_EXE_rootwright"))
-            .current_dir(repository.path()));
-        let root = repository.out().join("x/root");
+            .current_dir(project.path()));
+        let root = project.out().join("x/root");
         let seen = std::fs::read_to_string(root.join("var/seen")).unwrap();
         assert_eq!(seen, "nameserver 127.0.0.53\n", "{name}");
         let file = root.join("etc/resolv.conf");
