@@ -384,8 +384,7 @@ sleep 4711
     .unwrap();
     project.write(
         "recipe.rhai",
-        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", arch: "arm64", mirror: "file:///nowhere" });
-"#,
+        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", arch: "arm64", mirror: "file:///nowhere" });"#,
     );
     let output = crate::support::rootwright()
         .current_dir(project.path())

@@ -9,86 +9,61 @@ const DEBIAN: &str = r#"let release = option("release", #{ default: "bookworm", 
 let root = bootstrap(#{ distro: "debian", release: release, mirror: "http://mirror.example.org/debian" });
 "#;
 
-/// Exit status and standard error of a command in a repository.
-fn failed(project: &Project, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = rootwright()
-        .current_dir(project.path())
-        .args(arguments)
-        .output()
-        .unwrap();
-    (output.status.code(), stderr(&output))
-}
-
 #[test]
 fn bad_recipes_get_clear_errors() {
     let project = Project::new();
-    project.write("node.rhai", DEBIAN);
-    project.write("broken.rhai", "let x = ;\n");
+    project
+        .file("node.rhai", DEBIAN)
+        .file("broken.rhai", "let x = ;\n")
+        .file("typo.rhai", "let a = 1;\nroot_of(instal);\n");
     std::fs::write(project.path().join("latin.rhai"), b"// caf\xe9\n").unwrap();
-    project.write("typo.rhai", "let a = 1;\nroot_of(instal);\n");
-    for (name, said) in [
-        (
-            "nod.rhai",
-            "  x cannot read `nod.rhai`: there is no such file\n  help: did you mean `node.rhai`?\n",
-        ),
-        (
-            "distro",
-            "  x `distro` is a folder, not a recipe\n  help: `rootwright list distro` shows the recipes in it\n",
-        ),
-        (
-            "latin.rhai",
-            "  x `latin.rhai` is not UTF-8 text: the bytes in line 1 are not characters\n  help: save it as UTF-8\n",
-        ),
-    ] {
-        assert_eq!(
-            failed(&project, &["plan", name]),
-            (Some(1), said.to_owned())
-        );
-    }
-    let (code, said) = failed(&project, &["plan", "broken.rhai"]);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("broken.rhai:1:9"), "{said}");
-    let (code, said) = failed(&project, &["plan", "typo.rhai", "--error-format", "short"]);
-    assert_eq!(
-        (code, said.starts_with("typo.rhai:2:")),
-        (Some(1), true),
-        "{said}"
+    let plan = |name: &str| project.command(&["plan", name]);
+    plan("nod.rhai").failure().stderr(
+        "  x cannot read `nod.rhai`: there is no such file\n  help: did you mean `node.rhai`?\n",
     );
+    plan("distro").failure().stderr(
+        "  x `distro` is a folder, not a recipe\n  help: `rootwright list distro` shows the recipes in it\n",
+    );
+    plan("latin.rhai").failure().stderr(
+        "  x `latin.rhai` is not UTF-8 text: the bytes in line 1 are not characters\n  help: save it as UTF-8\n",
+    );
+    plan("broken.rhai")
+        .failure()
+        .stderr_contains(["broken.rhai:1:9"]);
+    let said = plan("typo.rhai")
+        .args(["--error-format", "short"])
+        .failure()
+        .err();
+    assert!(said.starts_with("typo.rhai:2:"), "{said}");
 }
 
 #[test]
 fn options_are_checked_by_name_and_choice() {
     let project = Project::new();
-    project.write("node.rhai", DEBIAN);
-    let (code, said) = failed(&project, &["plan", "node.rhai", "-o", "relase=trixie"]);
-    assert_eq!(
-        (code, said.as_str()),
-        (
-            Some(1),
-            "  x the recipe has no option `relase`\n  help: did you mean `release`?\n"
-        )
-    );
-    let (code, said) = failed(&project, &["plan", "node.rhai", "-o", "release=trixi"]);
-    assert_eq!(code, Some(1));
-    for part in [
-        "`trixi` is no value of the option `release`",
-        "node.rhai:1:15",
-        "did you mean `-o release=trixie`?",
-    ] {
-        assert!(said.contains(part), "{said}");
-    }
-    assert_eq!(
-        failed(&project, &["plan", "node.rhai", "-o", "release"]).0,
-        Some(2)
-    );
+    project.recipe(DEBIAN);
+    project
+        .plan()
+        .option("relase=trixie")
+        .failure()
+        .stderr("  x the recipe has no option `relase`\n  help: did you mean `release`?\n");
+    project
+        .plan()
+        .option("release=trixi")
+        .failure()
+        .stderr_contains([
+            "`trixi` is no value of the option `release`",
+            "recipe.rhai:1:15",
+            "did you mean `-o release=trixie`?",
+        ]);
+    project.plan().option("release").status(2);
 }
 
 #[test]
 fn errors_are_data_where_asked_for() {
     let project = Project::new();
-    project.write("node.rhai", "nothing(1);");
-    let (_, said) = failed(&project, &["plan", "node.rhai", "--error-format", "json"]);
-    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    project.recipe("nothing(1);");
+    let plan = project.plan().args(["--error-format", "json"]);
+    let report = plan.failure().report();
     assert_eq!(report["code"], "script::unknown_function");
     assert_eq!(report["trace"][0]["span"]["start"]["line"], 1);
 }
@@ -196,21 +171,17 @@ fn a_wrong_command_line_is_a_report_like_any_other() {
 #[test]
 fn show_describes_what_it_need_not_allow() {
     let project = Project::new();
-    project.write(
-        "node.rhai",
+    project.recipe(
         r#"//! Runs on the host.
 let size = option("size", #{ default: 3 });
 let root = bootstrap(#{ distro: "tiny" });
 root.host_run(["true"]);
 "#,
     );
-    let mut show = rootwright();
-    show.current_dir(project.path()).args(["show", "node.rhai"]);
-    let said = stdout(&run(&mut show));
-    assert!(
-        said.contains("node.rhai: Runs on the host") && said.contains("-o size="),
-        "{said}"
-    );
+    project
+        .command(&["show", "recipe.rhai"])
+        .success()
+        .stdout_contains(["recipe.rhai: Runs on the host", "-o size="]);
 }
 
 #[test]
@@ -303,74 +274,58 @@ fn planning_needs_nothing() {
 #[test]
 fn check_tries_every_choice_and_ends_with_1() {
     let project = Project::new();
-    project.write("good.rhai", DEBIAN);
-    project.write("lib/helper.rhai", "this is no recipe");
-    let good = run(rootwright()
-        .current_dir(project.path())
-        .args(["check", "good.rhai"]));
-    assert_eq!(stderr(&good), "1 recipe checked, nothing wrong\n");
-    project.write(
-        "bad.rhai",
-        r#"let kind = option("kind", #{ default: "a", choices: ["a", "b"] });
+    project
+        .file("good.rhai", DEBIAN)
+        .file("lib/helper.rhai", "this is no recipe")
+        .command(&["check", "good.rhai"])
+        .success()
+        .stderr("1 recipe checked, nothing wrong\n");
+    project
+        .file(
+            "bad.rhai",
+            r#"
+let kind = option("kind", #{ default: "a", choices: ["a", "b"] });
 if kind == "b" { fail("b is broken"); }
 "#,
-    );
-    project.write("worse.rhai", "one(1);\ntwo(2);\n");
-    let (code, said) = failed(&project, &["check", "bad.rhai", "worse.rhai"]);
-    assert_eq!(code, Some(1));
-    for part in [
-        "b is broken",
-        "with `-o kind=b`",
-        "bad.rhai:2:",
-        "`one`",
-        "`two`",
-        "2 recipes checked, 3 findings",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
+        )
+        .file("worse.rhai", "one(1);\ntwo(2);\n")
+        .command(&["check", "bad.rhai", "worse.rhai"])
+        .failure()
+        .stderr_contains([
+            "b is broken",
+            "with `-o kind=b`",
+            "bad.rhai:3:",
+            "`one`",
+            "`two`",
+            "2 recipes checked, 3 findings",
+        ]);
 }
 
 #[test]
 fn check_finds_all_in_all_files_and_says_each_once() {
     let project = Project::new();
-    project.write(
-        "rootwright.toml",
-        r#"name = "site"
-"#,
-    );
-    project.write(
-        "a.rhai",
-        r#"import "shared" as shared;
-one(1);
-"#,
-    );
-    project.write(
-        "b.rhai",
-        r#"import "shared" as shared;
-let x = ;
-"#,
-    );
-    project.write(
-        "c.rhai",
-        r#"import "shared" as shared;
-two(2);
-"#,
-    );
-    project.write("lib/broken.rhai", "fn f( { }\n");
-    project.write(
-        "lib/shared.rhai",
-        "fn f() { three(3); }\nfn g() { four(4); }\n",
-    );
-    project.write("lib/unused.rhai", "fn f() { five(5); }\n");
-    project.write(
-        "distro/mine.rhai",
-        r#"import "unused" as unused;
+    project
+        .config(r#"name = "site""#)
+        .file("a.rhai", "import \"shared\" as shared;\none(1);\n")
+        .file("b.rhai", "import \"shared\" as shared;\nlet x = ;\n")
+        .file("c.rhai", "import \"shared\" as shared;\ntwo(2);\n")
+        .file("lib/broken.rhai", "fn f( { }\n")
+        .file(
+            "lib/shared.rhai",
+            "fn f() { three(3); }\nfn g() { four(4); }\n",
+        )
+        .file("lib/unused.rhai", "fn f() { five(5); }\n")
+        .file(
+            "distro/mine.rhai",
+            r#"import "unused" as unused;
 fn bootstrap(root, spec) { six(6); }
 "#,
-    );
-    let check = || failed(&project, &["check", "--error-format", "short"]);
-    let (code, said) = check();
-    assert_eq!(code, Some(1));
+        );
+    let check = |format: &str| {
+        let check = project.check().args(["--error-format", format]);
+        check.failure().err()
+    };
+    let said = check("short");
     let place = |part: &str| {
         assert_eq!(said.matches(part).count(), 1, "{part}: {said}");
         said.find(part).unwrap()
@@ -392,11 +347,9 @@ fn bootstrap(root, spec) { six(6); }
         said.ends_with("3 recipes and 5 modules checked, 8 findings\n"),
         "{said}"
     );
-    assert_eq!(check().1, said, "the order is stable");
+    assert_eq!(check("short"), said, "the order is stable");
     // As data it is a line for each finding, and nothing else.
-    let (code, data) = failed(&project, &["check", "--error-format", "json"]);
-    assert_eq!(code, Some(1));
-    let found: Vec<serde_json::Value> = data
+    let found: Vec<serde_json::Value> = check("json")
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -411,55 +364,50 @@ fn bootstrap(root, spec) { six(6); }
 #[test]
 fn list_and_show_read_the_comments_and_options() {
     let project = Project::new();
-    project.write("b.rhai", "//! The second.\n");
-    project.write(
-        "a.rhai",
-        &format!("//! The first.\n//!\n//! With more.\n{DEBIAN}"),
-    );
-    project.write("lib/c.rhai", "//! A library.\n");
-    let list = run(rootwright().current_dir(project.path()).arg("list"));
-    assert_eq!(stdout(&list), "a.rhai  The first.\nb.rhai  The second.\n");
-    let show = stdout(&run(rootwright()
-        .current_dir(project.path())
-        .args(["show", "a.rhai"])));
-    for part in [
-        "a.rhai: The first.",
-        "With more.",
-        "-o release=…",
-        r#"default "bookworm"; one of "bookworm", "trixie""#,
-    ] {
-        assert!(show.contains(part), "{part}: {show}");
-    }
+    project
+        .file("b.rhai", "//! The second.\n")
+        .file(
+            "a.rhai",
+            format!("//! The first.\n//!\n//! With more.\n{DEBIAN}"),
+        )
+        .file("lib/c.rhai", "//! A library.\n");
+    project
+        .command(&["list"])
+        .success()
+        .stdout("a.rhai  The first.\nb.rhai  The second.\n");
+    project
+        .command(&["show", "a.rhai"])
+        .success()
+        .stdout_contains([
+            "a.rhai: The first.",
+            "With more.",
+            "-o release=…",
+            r#"default "bookworm"; one of "bookworm", "trixie""#,
+        ]);
 }
 
 #[test]
 fn the_site_says_the_mirror() {
+    let recipe = DEBIAN.replace(r#", mirror: "http://mirror.example.org/debian""#, "");
     let project = Project::new();
-    project.write(
-        "rootwright.toml",
-        r#"name = "site"
+    project
+        .config(
+            r#"
+name = "site"
 [distro.debian]
 mirror = "http://site.example.org/debian"
 "#,
-    );
-    let recipe = DEBIAN.replace(r#", mirror: "http://mirror.example.org/debian""#, "");
-    project.write("deep/node.rhai", &recipe);
-    let plan = stdout(&run(rootwright()
-        .current_dir(project.path())
-        .args(["plan", "deep/node.rhai"])));
-    assert!(
-        plan.contains("mirror = http://site.example.org/debian")
-            && plan.contains("the site's configuration"),
-        "{plan}"
-    );
-    project.write(
-        "rootwright.toml",
-        r#"nmae = "site"
-"#,
-    );
-    let (_, said) = failed(&project, &["plan", "deep/node.rhai"]);
-    assert!(
-        said.contains("there is no setting `nmae`") && said.contains("did you mean `name`?"),
-        "{said}"
-    );
+        )
+        .recipe(recipe)
+        .plan()
+        .success()
+        .stdout_contains([
+            "mirror = http://site.example.org/debian",
+            "the site's configuration",
+        ]);
+    project
+        .config(r#"nmae = "site""#)
+        .plan()
+        .failure()
+        .stderr_contains(["there is no setting `nmae`", "did you mean `name`?"]);
 }

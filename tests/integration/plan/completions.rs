@@ -16,11 +16,7 @@ host_run(bootstrap(#{ distro: "tiny" }), ["true"]);
 
 pub fn project() -> Project {
     let project = Project::new();
-    project.write(
-        "rootwright.toml",
-        r#"name = "site"
-"#,
-    );
+    project.write("rootwright.toml", r#"name = "site""#);
     project.write("node.rhai", NODE);
     project.write("recipes/deep.rhai", "");
     project.write("notes.txt", "");
@@ -52,11 +48,7 @@ fn words_recipes_options_and_choices_are_completed() {
     assert!(!recipes.contains(&"notes.txt".to_owned()));
     assert_eq!(complete(&["build", "recipes/"]), ["recipes/deep.rhai"]);
     // Recipes of other folders go by their names, as much of the path as tells them apart.
-    project.write(
-        "more/deep.rhai",
-        r#"option("deep", #{ default: true });
-"#,
-    );
+    project.write("more/deep.rhai", r#"option("deep", #{ default: true });"#);
     assert_eq!(complete(&["show", "re"]), ["recipes/", "recipes/deep"]);
     assert_eq!(complete(&["plan", "more/deep", "-o", ""]), ["deep="]);
     // Options after the one that has to be given, and in spite of one with a bad value.

@@ -40,11 +40,7 @@ fn a_recipe_is_compared_with_itself_at_a_revision() {
     project.write("recipes/files/issue", "hello\n");
     // What is left out of archives is part of the revision all the same.
     project.write(".gitattributes", "distro export-ignore\n");
-    project.write(
-        "rootwright.toml",
-        r#"name = "site"
-"#,
-    );
+    project.write("rootwright.toml", r#"name = "site""#);
     git(project.path(), &["init", "--quiet"]);
     git(project.path(), &["add", "."]);
     git(project.path(), &["commit", "--quiet", "--message", "one"]);
@@ -191,8 +187,7 @@ steps: 1 changed, 1 the same
     // What is checked, and what is not, is part of what differs.
     project.write(
         "lib/trust.rhai",
-        r#"fn trust(root, why) { unsigned(root, "the packages", why); }
-"#,
+        r#"fn trust(root, why) { unsigned(root, "the packages", why); }"#,
     );
     let trust = |why: &str| {
         text!(
@@ -203,11 +198,7 @@ steps: 1 changed, 1 the same
             why
         )
     };
-    project.write(
-        "rootwright.toml",
-        r#"name = "site"
-"#,
-    );
+    project.write("rootwright.toml", r#"name = "site""#);
     project.write("one.rhai", &trust("one"));
     project.write("two.rhai", &trust("two"));
     let (code, out, err) = diff(&project, &["one.rhai", "two.rhai"]);
@@ -255,11 +246,7 @@ steps: 2 added, 1 changed, 1 the same
 #[test]
 fn what_cannot_be_compared_ends_with_2() {
     let project = Project::new();
-    project.write(
-        "node.rhai",
-        r#"let root = bootstrap(#{ distro: "tiny" });
-"#,
-    );
+    project.write("node.rhai", r#"let root = bootstrap(#{ distro: "tiny" });"#);
     project.write("tree/file", "");
     let failed = |arguments: &[&str]| {
         let (code, out, err) = diff(&project, arguments);
@@ -307,11 +294,7 @@ fn what_cannot_be_compared_ends_with_2() {
     project.write("node.rhai", "let a = 1;\nnothing(a);\n");
     git(project.path(), &["add", "node.rhai", "distro"]);
     git(project.path(), &["commit", "--quiet", "--message", "two"]);
-    project.write(
-        "node.rhai",
-        r#"let root = bootstrap(#{ distro: "tiny" });
-"#,
-    );
+    project.write("node.rhai", r#"let root = bootstrap(#{ distro: "tiny" });"#);
     let said = failed(&["node.rhai", "--rev", "main"]);
     for part in [
         "there is no function `nothing`",

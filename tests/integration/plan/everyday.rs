@@ -227,8 +227,7 @@ archive::unpack(root, fetch("https://mirror.example.org/x.tar.gz", #{ sha256: "e
 #[test]
 fn templates_are_filled_whole() {
     let text = planned(
-        r#"root.write_file("/a", template::fill("a@b.c @NAME@ @ @NAME@@N2@ x@Y@z @", #{ NAME: "n1", N2: 5, Y: secret("s") }));
-"#,
+        r#"root.write_file("/a", template::fill("a@b.c @NAME@ @ @NAME@@N2@ x@Y@z @", #{ NAME: "n1", N2: 5, Y: secret("s") }));"#,
     );
     holds(&text, &["│ a@b.c n1 @ n15 x<secret s>z @"]);
     let folder = tempfile::tempdir().unwrap();

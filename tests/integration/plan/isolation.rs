@@ -118,8 +118,7 @@ throw #{ message: "no" };
     // The first word is a built-in that is a reserved word: no method of what came before.
     let first = project.write(
         "first.rhai",
-        r#"export(bootstrap(#{ distro: "debian", release: "trixie", mirror: "http://mirror.example.org/debian" }), #{ format: "dir", name: "x" });
-"#,
+        r#"export(bootstrap(#{ distro: "debian", release: "trixie", mirror: "http://mirror.example.org/debian" }), #{ format: "dir", name: "x" });"#,
     );
     in_one_thread(|| {
         let plan = evaluated(&recipe, &[]).unwrap();
@@ -181,11 +180,7 @@ fn a_module_that_changes_is_read_anew() {
         );
         project.write("lib/more.rhai", "const A = 1;\n");
         assert!(evaluated(&recipe, &[]).is_ok());
-        project.write(
-            "lib/more.rhai",
-            r#"import "users" as users;
-"#,
-        );
+        project.write("lib/more.rhai", r#"import "users" as users;"#);
         assert_eq!(code_of(evaluated(&recipe, &[])), "script::import_circle");
         std::fs::remove_file(project.path().join("lib/more.rhai")).unwrap();
         assert_eq!(code_of(evaluated(&recipe, &[])), "script::unknown_module");

@@ -204,11 +204,7 @@ release = "one"
         show("node", &["-o", "release=one"]),
         "options   release = one  given, or two"
     );
-    project.write(
-        "rootwright.toml",
-        r#"options.release = "three"
-"#,
-    );
+    project.write("rootwright.toml", r#"options.release = "three""#);
     let said = fails(project.path(), &["plan", "node"]);
     for part in [
         "`three` is no value of the option `release`",
@@ -391,8 +387,7 @@ fn a_snapshot_is_the_same_from_any_folder() {
     );
     project.write(
         "tests/node_test.rhai",
-        r#"fn test_it() { snapshot(plan("recipes/node.rhai"), "it"); }
-"#,
+        r#"fn test_it() { snapshot(plan("recipes/node.rhai"), "it"); }"#,
     );
     succeeds(project.path(), &["test", "--update"]);
     for folder in ["", "tests", "lib/deep"] {

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 use super::{read, rootwright, run, stderr, stdout};
 
 /// A distro of one static program: roots in which commands run, made in no time and
@@ -148,8 +150,9 @@ impl Project {
         self.command(&["plan", "recipe.rhai", "--allow-host-run"])
     }
 
+    /// Checks all recipes and modules of the repository.
     pub fn check(&self) -> Run {
-        self.command(&["check", "recipe.rhai"])
+        self.command(&["check"])
     }
 
     pub fn build(&self) -> Run {
@@ -247,6 +250,18 @@ impl Outcome {
 
     pub fn err(&self) -> String {
         stderr(&self.0)
+    }
+
+    /// What was printed as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out()).unwrap_or_else(|error| panic!("{error}: {}", self.out()))
+    }
+
+    /// The one report, of a command with `--error-format json`.
+    #[track_caller]
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&self.err()).unwrap_or_else(|error| panic!("{error}: {}", self.err()))
     }
 
     /// Standard output is exactly this.

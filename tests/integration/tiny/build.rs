@@ -92,13 +92,38 @@ root.export(#{ format: "tar", name: "two", compress: "none", exclude: ["srv/*"] 
 
 #[test]
 #[ignore = "run with tests/run tiny"]
+fn a_library_takes_part_in_a_build() {
+    let project = Project::new();
+    project
+        .library(
+            "motd",
+            &[(
+                "base.rhai",
+                r#"fn hello(root) { root.write_file("/etc/motd", "hello\n"); }"#,
+            )],
+        )
+        .recipe(
+            r#"
+import "@motd/base" as motd;
+let root = bootstrap(#{ distro: "tiny" });
+motd::hello(root);
+root.export(#{ format: "dir", name: "x" });
+"#,
+        )
+        .build()
+        .success();
+    assert_eq!(project.read("out/x/root/etc/motd"), "hello\n");
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
 fn nothing_leads_out_of_the_root() {
     let project = Project::new();
     let outside = project.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("kept"), "kept").unwrap();
     let at = outside.display();
-    let recipe = tiny(&text!(
+    project.tiny(&text!(
         r#"
 root.symlink("/abs", "{at}");
 root.symlink("/rel", "../../../../../../..{at}");
@@ -113,7 +138,7 @@ root.export(#{ format: "dir", name: "x" });
         at
     ));
     let passwd = read("/etc/passwd");
-    project.recipe(&recipe).build().success();
+    project.build().success();
     assert_eq!(read("/etc/passwd"), passwd);
     let names: Vec<_> = std::fs::read_dir(&outside)
         .unwrap()
@@ -160,13 +185,15 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
         ),
     ] {
         let project = Project::new();
-        let recipe = tiny(&text!(
-            r#"root.host_run(["sh", "-euc", "cd $ROOT; {make}"]);
+        project
+            .tiny(&text!(
+                r#"root.host_run(["sh", "-euc", "cd $ROOT; {make}"]);
 root.nspawn_run(["sh", "-euc", "cat /etc/resolv.conf >/var/seen || true"]);
 root.export(#{ format: "dir", name: "x" });"#,
-            make
-        ));
-        project.recipe(&recipe).build().success();
+                make
+            ))
+            .build()
+            .success();
         let root = project.out().join("x/root");
         assert!(read(root.join("var/seen")).contains(&first), "{name}");
         let file = root.join("etc/resolv.conf");
@@ -187,12 +214,12 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[ignore = "run with tests/run tiny"]
 fn a_failed_command_is_reported_with_line_output_and_layer() {
     let project = Project::new();
-    let recipe = tiny(
+    project.tiny(
         r#"
 root.nspawn_run("echo first\necho E: it broke\nexit 7");
 "#,
     );
-    let output = project.recipe(&recipe).build().output();
+    let output = project.build().output();
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     for part in [
@@ -227,10 +254,7 @@ root.nspawn_run("echo first\necho E: it broke\nexit 7");
         "{said}"
     );
     // The next build, after the cure, takes what was built.
-    let cured = project
-        .recipe(&recipe.replace("exit 7", "exit 0"))
-        .build()
-        .success();
+    let cured = project.edit("exit 7", "exit 0").build().success();
     assert!(stderr(&cured).contains("cached"), "{}", stderr(&cured));
 }
 
@@ -239,8 +263,8 @@ root.nspawn_run("echo first\necho E: it broke\nexit 7");
 fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
     let project = Project::new();
     let failed = |call: &str, parts: &[&str]| {
-        let recipe = tiny(&format!("{call}\n"));
-        let output = project.recipe(&recipe).build().output();
+        project.tiny(&format!("{call}\n"));
+        let output = project.build().output();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         for part in parts {
@@ -296,19 +320,16 @@ fn output_decides_where_the_exit_status_lies() {
 #[ignore = "run with tests/run tiny"]
 fn an_unchanged_build_takes_its_layers() {
     let project = Project::new();
-    let recipe = tiny(
-        r#"root.nspawn_run(["touch", "/a"]);
+    project
+        .tiny(
+            r#"root.nspawn_run(["touch", "/a"]);
 root.export(#{ format: "dir", name: "x" });"#,
-    );
-    project.recipe(&recipe).build().success();
-    let again = stderr(&project.recipe(&recipe).build().success());
+        )
+        .build()
+        .success();
+    let again = stderr(&project.build().success());
     assert_eq!(again.matches("cached").count(), 3, "{again}");
-    let changed = stderr(
-        &project
-            .recipe(&recipe.replace(r#""/a""#, r#""/b""#))
-            .build()
-            .success(),
-    );
+    let changed = stderr(&project.edit(r#""/a""#, r#""/b""#).build().success());
     assert_eq!(changed.matches("cached").count(), 1, "{changed}");
     assert!(!project.out().join("x/root/a").exists() && project.out().join("x/root/b").exists());
 }
@@ -318,19 +339,18 @@ root.export(#{ format: "dir", name: "x" });"#,
 fn secrets_show_nowhere() {
     let project = Project::new();
     let value = "tr0ub4dor-and-3";
-    let recipe = tiny(
+    project.tiny(
         r#"root.write_file("/etc/key", "key=" + secret("db-key") + "\n", #{ mode: 0o600 });
 root.nspawn_run(["sh", "-c", "echo $KEY; cat"], #{ env: #{ KEY: secret("db-key") }, stdin: secret("db-key") });
 root.export(#{ format: "dir", name: "x" });"#,
     );
-    let without = project.recipe(&recipe).build().output();
+    let without = project.build().output();
     assert!(
         stderr(&without).contains("`--secret db-key=FILE`"),
         "{}",
         stderr(&without)
     );
     let output = project
-        .recipe(&recipe)
         .build()
         .env("ROOTWRIGHT_SECRET_DB_KEY", value)
         .arg("-v")
@@ -401,12 +421,11 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[ignore = "run with tests/run tiny"]
 fn three_hundred_layers() {
     let project = Project::new();
-    let recipe = tiny(
+    project.tiny(
         r#"for i in 0..300 { root.host_run(["sh", "-c", "echo " + i + " >$0/n; mkdir $0/d" + i + "; rm -rf $0/d" + (i - 1), "$ROOT"]); }
 root.nspawn_run(["sh", "-c", "cat /n >/m"]);
 root.export(#{ format: "dir", name: "x" });"#,
-    );
-    project.recipe(&recipe).build().success();
+    ).build().success();
     let root = project.out().join("x/root");
     assert_eq!(read(root.join("m")), "299\n");
     let folders: Vec<_> = std::fs::read_dir(&root)
@@ -421,9 +440,9 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[ignore = "run with tests/run tiny"]
 fn what_was_not_made_by_rootwright_is_never_replaced() {
     let project = Project::new();
-    let recipe = tiny(r#"root.export(#{ format: "dir", name: "x" });"#);
+    project.tiny(r#"root.export(#{ format: "dir", name: "x" });"#);
     project.write("out/x/mine", "mine");
-    let output = project.recipe(&recipe).build().output();
+    let output = project.build().output();
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).contains("was not made by rootwright"),
@@ -432,14 +451,14 @@ fn what_was_not_made_by_rootwright_is_never_replaced() {
     );
     assert_eq!(read(project.out().join("x/mine")), "mine");
     std::fs::remove_dir_all(project.out()).unwrap();
-    project.recipe(&recipe).build().success();
+    project.build().success();
     let before = std::fs::metadata(project.out().join("x")).unwrap().ino();
     // An unchanged one is not written again, a changed one takes its place.
     let place = || std::fs::metadata(project.out().join("x")).unwrap().ino();
-    project.recipe(&recipe).build().success();
+    project.build().success();
     assert_eq!(place(), before);
     project
-        .recipe(&recipe.replace(r#""x""#, r#""x", exclude: ["var"]"#))
+        .edit(r#""x""#, r#""x", exclude: ["var"]"#)
         .build()
         .success();
     assert_ne!(place(), before);
@@ -639,14 +658,16 @@ fn a_command_may_replace_resolv_conf_and_nothing_of_the_host_stays() {
     ] {
         let project = Project::new();
         // The file stands in a layer of its own, below the command's.
-        let recipe = tiny(&text!(
-            r#"root.host_run(["sh", "-euc", "cd $ROOT; ln -s busybox bin/mv; {before}"]);
+        project
+            .tiny(&text!(
+                r#"root.host_run(["sh", "-euc", "cd $ROOT; ln -s busybox bin/mv; {before}"]);
 root.nspawn_run(["sh", "-euc", "{command}"]);
 root.export(#{ format: "dir", name: "x" });"#,
-            before,
-            command
-        ));
-        project.recipe(&recipe).build().success();
+                before,
+                command
+            ))
+            .build()
+            .success();
         let etc = project.out().join("x/root/etc");
         let file = etc.join("resolv.conf");
         let found = match std::fs::symlink_metadata(&file) {
@@ -676,7 +697,8 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[ignore = "run with tests/run tiny"]
 fn a_process_in_the_background_does_not_hold_its_step() {
     let word = format!("86{}", std::process::id());
-    let recipe = tiny(&text!(
+    let project = Project::new();
+    project.tiny(&text!(
         r#"
 root.host_run(["sh", "-c", "sleep {word} & setsid sleep {word}1 & echo started"]);
 root.host_run(["sh", "-c", "sleep {word}2 >/dev/null 2>&1 &"]);
@@ -685,9 +707,8 @@ root.nspawn_run(["sh", "-c", "sleep {word}3 & echo started"]);
 root.export(#{ format: "dir", name: "x" });"#,
         word
     ));
-    let project = Project::new();
     let start = Instant::now();
-    project.recipe(&recipe).build().success();
+    project.build().success();
     assert!(start.elapsed() < Duration::from_secs(30));
     assert!(processes_with(&format!("sleep {word}")).is_empty());
     assert!(project.out().join("x/root/late").exists());
@@ -711,14 +732,16 @@ root.export(#{ format: "dir", name: "x" });"#,
 #[ignore = "run with tests/run tiny"]
 fn a_captured_value_has_no_error_output_and_the_root_keeps_its_mode() {
     let project = Project::new();
-    let recipe = tiny(
-        r#"root.set_mode("/", 0o711);
+    project
+        .tiny(
+            r#"root.set_mode("/", 0o711);
 root.write_file("/a", "");
 let v = root.capture(["sh", "-c", "echo noise >&2; echo real"], #{ preview: "" });
 root.write_file("/v", v);
 root.export(#{ format: "dir", name: "x" });"#,
-    );
-    project.recipe(&recipe).build().success();
+        )
+        .build()
+        .success();
     let root = project.out().join("x/root");
     assert_eq!(read(root.join("v")), "real");
     assert_eq!(std::fs::metadata(root).unwrap().mode() & 0o7777, 0o711);

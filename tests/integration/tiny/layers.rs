@@ -318,10 +318,7 @@ fn layers_keep_what_a_plain_copy_keeps() {
         "echo four >>w/moved/hard3",
     ];
     let project = Project::new();
-    let mut recipe = tiny(
-        r#"root.export(#{ format: "dir", name: "base" });
-"#,
-    );
+    let mut recipe = tiny(r#"root.export(#{ format: "dir", name: "base" });"#);
     for command in commands {
         let quoted = command.replace('\\', "\\\\").replace('"', "\\\"");
         recipe.push_str(&text!(
@@ -365,16 +362,18 @@ fn layers_keep_what_a_plain_copy_keeps() {
 #[ignore = "run with tests/run tiny"]
 fn steps_that_change_files_join_the_next_command() {
     let project = Project::new();
-    let recipe = tiny(
-        r#"root.write_file("/a", "1");
+    project
+        .tiny(
+            r#"root.write_file("/a", "1");
 root.write_file("/b", "1");
 root.nspawn_run(["true"]);
 root.write_file("/c", "1");
 root.export(#{ format: "dir", name: "x" });
 root.write_file("/d", "1");
 "#,
-    );
-    project.recipe(&recipe).build().success();
+        )
+        .build()
+        .success();
     let layers = std::fs::read_dir(project.store().join("layers")).unwrap();
     assert_eq!(layers.count(), 4, "bootstrap, a to the command, c, d");
     let root = project.out().join("x/root");
@@ -385,7 +384,7 @@ root.write_file("/d", "1");
 #[ignore = "run with tests/run tiny"]
 fn branches_share_their_base_and_go_on_by_themselves() {
     let project = Project::new();
-    let recipe = tiny(
+    project.tiny(
         r#"root.write_file("/base", "1");
 let web = root.fork("web");
 root.write_file("/later", "1");
@@ -395,7 +394,7 @@ deep.nspawn_run(["sh", "-c", "echo deep >/role; ls / >/seen"]);
 for node in [root, web, deep] { node.export(#{ format: "dir", name: node.name }); }
 "#,
     );
-    project.recipe(&recipe).build().args(["-j", "3"]).success();
+    project.build().args(["-j", "3"]).success();
     let exported = |root: &str, path: &str| project.out().join(root).join("root").join(path);
     for root in ["tiny", "web", "deep"] {
         assert!(exported(root, "base").exists(), "{root}");
@@ -1115,12 +1114,14 @@ impl Drop for Unmounted {
 #[ignore = "run with tests/run tiny"]
 fn a_layer_that_lost_its_files_is_made_again() {
     let project = Project::new();
-    let recipe = tiny(
-        r#"root.nspawn_run(["sh", "-c", "echo 1 >/one"]);
+    project
+        .tiny(
+            r#"root.nspawn_run(["sh", "-c", "echo 1 >/one"]);
 root.export(#{ format: "dir", name: "x" });
 "#,
-    );
-    project.recipe(&recipe).build().success();
+        )
+        .build()
+        .success();
     let layers = || {
         let folder = std::fs::read_dir(project.store().join("layers")).unwrap();
         folder
@@ -1139,7 +1140,7 @@ root.export(#{ format: "dir", name: "x" });
         let verified = tool(&project, &["cache", "verify"]).output().unwrap();
         assert_eq!(verified.status.code(), Some(1), "{}", stdout(&verified));
         std::fs::remove_dir_all(project.out()).unwrap();
-        project.recipe(&recipe).build().success();
+        project.build().success();
         assert_eq!(read(project.out().join("x/root/one")), "1\n");
         let verified = tool(&project, &["cache", "verify"]).output().unwrap();
         assert!(verified.status.success(), "{}", stdout(&verified));
