@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use crate::support::failure::Failure;
-use crate::support::{mounts_below, processes_with, rootwright, run, stderr, stdout};
+use crate::support::{mounts_below, processes_with, rootwright, run, stderr, stdout, wait_for};
 
 const ROOT: &str = r#"//! x
 let root = bootstrap(#{ distro: "debian", release: "bookworm", variant: "apt", updates: false, security: false });
@@ -338,21 +337,15 @@ fn a_build_that_is_killed_takes_the_system_with_it() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
-    while processes_with("sleep 7531")
-        .iter()
-        .all(|line| line != "sleep 7531 ")
-    {
-        assert!(Instant::now() < until, "the script does not start");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for("the script to start", || {
+        let sleeping = processes_with("sleep 7531");
+        sleeping.iter().any(|line| line == "sleep 7531 ")
+    });
     build.kill().unwrap();
     build.wait().unwrap();
-    let until = Instant::now() + Duration::from_secs(10);
-    while !processes_with("sleep 7531").is_empty() {
-        assert!(Instant::now() < until, "{:?}", processes_with("sleep 7531"));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for("processes to end", || {
+        processes_with("sleep 7531").is_empty()
+    });
     bench.nothing_is_left();
 }
 

@@ -1,9 +1,9 @@
 //! `expect_boot`: what a plan has of it, and what is refused.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::support::{Project, rootwright, run, stderr, stdout};
+use crate::support::{Outcome, Project, run, stderr, stdout, tiny};
 
 /// A stdlib with a distro whose roots say of themselves what `dracut` would say.
 pub fn project() -> Project {
@@ -26,28 +26,12 @@ pub fn project() -> Project {
     project
 }
 
-fn plan(project: &Project, recipe: &str, format: &str) -> Output {
-    project.write("recipe.rhai", recipe);
-    let mut plan = rootwright();
-    plan.current_dir(project.path()).args([
-        "plan",
-        "recipe.rhai",
-        "--allow-host-run",
-        "--format",
-        format,
-    ]);
-    if project.path().join("stdlib").exists() {
-        plan.args(["--stdlib", "stdlib"]);
+fn plan(project: &Project, recipe: &str, format: &str) -> Outcome {
+    let plan = project.recipe(recipe).plan().args(["--format", format]);
+    match project.path().join("stdlib").exists() {
+        true => plan.args(["--stdlib", "stdlib"]).output(),
+        false => plan.output(),
     }
-    plan.output().unwrap()
-}
-
-pub fn recipe(rest: &str) -> String {
-    text!(
-        r#"let root = bootstrap(#{ distro: "tiny" });
-{rest}"#,
-        rest
-    )
 }
 
 const BOTH: &str = r#"let nodes = root.export(#{ format: "nfs", name: "nodes" });
@@ -59,7 +43,7 @@ expect_boot(root.export(#{ format: "cpio", name: "ram" }), #{ via: "pxe" });
 #[test]
 fn a_plan_has_it_in_every_form() {
     let project = project();
-    let text = stdout(&plan(&project, &recipe(BOTH), "text"));
+    let text = stdout(&plan(&project, &tiny(BOTH), "text"));
     assert!(
         text.contains("boot nodes (in QEMU, 2048 MiB, 90 s at most)"),
         "{text}"
@@ -71,8 +55,7 @@ fn a_plan_has_it_in_every_form() {
     );
     assert!(text.contains("2 exports, 2 boots"), "{text}");
 
-    let json = stdout(&plan(&project, &recipe(BOTH), "json"));
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json = plan(&project, &tiny(BOTH), "json").json();
     let step = &json["steps"][2];
     assert_eq!(step["call"], "expect_boot");
     assert_eq!(step["site"][0]["span"]["start"]["line"], 3);
@@ -90,11 +73,11 @@ fn a_plan_has_it_in_every_form() {
         serde_json::json!(["qemu-system-x86_64"])
     );
 
-    let graph = stdout(&plan(&project, &recipe(BOTH), "graph"));
+    let graph = stdout(&plan(&project, &tiny(BOTH), "graph"));
     assert!(graph.contains("step_2 -> step_3"), "{graph}");
     assert!(graph.contains("step_1 -> step_4"), "{graph}");
 
-    let script = stdout(&plan(&project, &recipe(BOTH), "sh"));
+    let script = stdout(&plan(&project, &tiny(BOTH), "sh"));
     assert!(
         script.contains("the export nodes is not booted here: `rootwright boot OUT/nodes` does it"),
         "{script}"
@@ -118,8 +101,8 @@ root.write_file("/a", "");
 "#;
     let after = r#"root.write_file("/b", "");
 "#;
-    let without = keys(&recipe(&format!("{export}{after}")));
-    let with = keys(&recipe(&format!("{export}nodes.expect_boot();\n{after}")));
+    let without = keys(&tiny(&format!("{export}{after}")));
+    let with = keys(&tiny(&format!("{export}nodes.expect_boot();\n{after}")));
     assert_eq!(without, ["1", "2"]);
     assert_eq!(with, without);
 }
@@ -177,24 +160,9 @@ e.expect_boot();"#
             "`export` gives one: `let nodes = root.export(#{ … });`",
         ),
     ] {
-        project.write("recipe.rhai", &self::recipe(&recipe));
-        let mut plan = rootwright();
-        plan.current_dir(project.path());
-        plan.args([
-            "plan",
-            "recipe.rhai",
-            "--allow-host-run",
-            "--stdlib",
-            "stdlib",
-        ]);
-        plan.args(["--error-format", "json"]);
-        let said = stderr(&plan.output().unwrap());
-        let report: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
-        let report = if report.is_array() {
-            &report[0]
-        } else {
-            &report
-        };
+        let plan = project.recipe(tiny(&recipe)).plan();
+        let plan = plan.args(["--stdlib", "stdlib", "--error-format", "json"]);
+        let report = plan.failure().report();
         assert_eq!(report["code"], code, "{recipe}: {report}");
         assert_eq!(report["message"], message, "{recipe}");
         let helps = report["help"].to_string().replace("\\\"", "\"");
@@ -208,7 +176,7 @@ fn an_export_that_no_initramfs_gets_at_is_refused() {
     let project = Project::new();
     let said = stderr(&plan(
         &project,
-        &recipe(
+        &tiny(
             r#"let e = root.export(#{ format: "nfs", name: "e" });
 e.expect_boot();"#,
         ),

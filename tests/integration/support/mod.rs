@@ -22,7 +22,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-pub use project::{Project, git, tiny};
+pub use project::{Outcome, Project, git, tiny};
 
 /// The program under test.
 pub fn rootwright() -> Command {

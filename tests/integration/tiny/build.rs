@@ -219,8 +219,7 @@ fn a_failed_command_is_reported_with_line_output_and_layer() {
 root.nspawn_run("echo first\necho E: it broke\nexit 7");
 "#,
     );
-    let output = project.build().output();
-    assert_eq!(output.status.code(), Some(1));
+    let output = project.build().failure();
     let said = stderr(&output);
     for part in [
         "step 2 failed: the script ended with exit status 7",
@@ -264,9 +263,8 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
     let project = Project::new();
     let failed = |call: &str, parts: &[&str]| {
         project.tiny(&format!("{call}\n"));
-        let output = project.build().output();
+        let output = project.build().failure();
         let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
         for part in parts {
             assert!(said.contains(part), "{call}: {part} is not in:\n{said}");
         }
@@ -302,8 +300,7 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
 fn output_decides_where_the_exit_status_lies() {
     let project = Project::new();
     let recipe = tiny(r#"root.nspawn_run(["echo", "tool: FAILED: x"], #{ fail_on: ["FAILED"] });"#);
-    let output = project.recipe(&recipe).build().output();
-    assert_eq!(output.status.code(), Some(1));
+    let output = project.recipe(&recipe).build().failure();
     assert!(
         stderr(&output).contains("its output says that it failed"),
         "{}",
@@ -442,8 +439,7 @@ fn what_was_not_made_by_rootwright_is_never_replaced() {
     let project = Project::new();
     project.tiny(r#"root.export(#{ format: "dir", name: "x" });"#);
     project.write("out/x/mine", "mine");
-    let output = project.build().output();
-    assert_eq!(output.status.code(), Some(1));
+    let output = project.build().failure();
     assert!(
         stderr(&output).contains("was not made by rootwright"),
         "{}",

@@ -3,15 +3,15 @@
 
 use std::process::Command;
 
-use crate::plan::expect_boot::{project, recipe};
-use crate::support::{rootwright, stderr};
+use crate::plan::expect_boot::project;
+use crate::support::{rootwright, stderr, tiny};
 
 /// No kernel is beside the export: that is found before anything is started.
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_build_fails_at_the_call_when_its_export_does_not_boot() {
     let project = project();
-    let recipe = recipe(
+    let recipe = tiny(
         r#"let e = root.export(#{ format: "nfs", name: "e" });
 e.expect_boot();
 "#,
@@ -36,7 +36,7 @@ e.expect_boot();
 /// The head of a kernel for x86_64: enough to be taken for one.
 fn with_kernel(rest: &str) -> String {
     let head = format!("{}HdrS{}", "x".repeat(0x202), "x".repeat(512));
-    recipe(&text!(
+    tiny(&text!(
         r#"root.make_dir("/lib/modules/1");
 root.write_file("/lib/modules/1/modules.dep", "");
 root.write_file("/boot/vmlinuz-1", "{head}");

@@ -14,6 +14,8 @@ use rootwright::export::{self, Manifest};
 use rootwright::plan::*;
 use tempfile::TempDir;
 
+use crate::support::wait_for;
+
 struct Fixture {
     dir: TempDir,
     plan: Plan,
@@ -616,7 +618,12 @@ fn a_kill_leaves_the_old_or_the_new_export() {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(180 + 13 * round));
+        // Sooner or later after the beginning of an export.
+        let staging = f.path("staging");
+        wait_for("an export to begin", || {
+            fs::read_dir(&staging).is_ok_and(|mut entries| entries.next().is_some())
+        });
+        std::thread::sleep(std::time::Duration::from_millis(13 * round));
         let _ = duct::cmd!("kill", "-9", "--", format!("-{}", child.id()))
             .unchecked()
             .run();

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest, Opened};
 use rootwright::plan::*;
 use rootwright::run::files;
 
-use crate::support::Project;
+use crate::support::{Project, wait_for};
 
 /// Times in the root are later; everything is clamped to this.
 const TIME: u64 = 1_700_000_000;
@@ -56,7 +57,10 @@ fn make_root(root: &Path, names: &[&str]) {
 fn two_roots(folder: &Path) -> [PathBuf; 2] {
     let (a, b) = (folder.join("a/root"), folder.join("b/root"));
     make_root(&a, &["one", "two", "three", "four"]);
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let made = SystemTime::now();
+    wait_for("the next second", || {
+        made.elapsed().is_ok_and(|passed| passed.as_secs() > 0)
+    });
     make_root(&b, &["four", "three", "two", "one"]);
     [a, b]
 }

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rootwright::diagnose::Report;
@@ -16,7 +16,7 @@ use rootwright::export::in_use::{InUse, Sources};
 use rootwright::export::{self, Opened, Shelf};
 use rootwright::plan::*;
 
-use crate::support::Project;
+use crate::support::{Project, wait_for};
 
 struct Site {
     dir: tempfile::TempDir,
@@ -544,12 +544,13 @@ NFS_KRB5 { Active_krb5 = false; }
                 port,
                 _work: work,
             };
+            // Somebody else may have got the port meanwhile: another is tried then.
             let until = Instant::now() + Duration::from_secs(20);
             while Instant::now() < until {
                 if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     return ganesha;
                 }
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(Duration::from_millis(20));
             }
         }
         panic!("nfs-ganesha does not listen");
@@ -596,11 +597,13 @@ fn nobody_sees_a_mixed_tree_while_versions_are_switched() {
     let first = site.export(None, "1");
     let ganesha = Ganesha::new(&fs::read_to_string(first.join("ganesha.conf")).unwrap());
     let done = AtomicBool::new(false);
+    let begun = AtomicUsize::new(0);
     let seen = std::sync::Mutex::new(std::collections::BTreeSet::new());
     // A node: gets the boot text of what is current, then reads what that names, over NFS.
     let node = || {
         let mut boots = 0;
         while !done.load(Ordering::Relaxed) {
+            begun.fetch_add(1, Ordering::Relaxed);
             let cmdline = fs::read_to_string(site.shelf().join("current/cmdline")).unwrap();
             let root = cmdline.split(':').nth(2).unwrap().to_owned();
             let read = |path: PathBuf| {
@@ -630,12 +633,19 @@ fn nobody_sees_a_mixed_tree_while_versions_are_switched() {
     std::thread::scope(|scope| {
         let nodes: Vec<_> = (0..12).map(|_| scope.spawn(node)).collect();
         let shelf = Shelf::open(&site.shelf()).unwrap();
+        // As many boots have begun since as there are clients.
+        let some_boot = || {
+            let before = begun.load(Ordering::Relaxed);
+            wait_for("clients to boot", || {
+                begun.load(Ordering::Relaxed) >= before + 12
+            });
+        };
         for number in 2..=9 {
             stamp(&site, number);
             site.export(None, &number.to_string());
-            std::thread::sleep(Duration::from_millis(150));
+            some_boot();
             shelf.rollback(None).unwrap();
-            std::thread::sleep(Duration::from_millis(150));
+            some_boot();
             shelf.rollback(Some(&number.to_string())).unwrap();
             shelf.prune(&[], 6, &Sources::default()).unwrap();
         }

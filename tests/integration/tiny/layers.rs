@@ -8,32 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Project, mounts_below, processes_with, read, run, stderr, stdout, tiny};
-
-fn plan(project: &Project, arguments: &[&str]) -> String {
-    let mut command = crate::support::rootwright();
-    command
-        .current_dir(project.path())
-        .args([
-            "plan",
-            "recipe.rhai",
-            "--allow-host-run",
-            "--store",
-            "store",
-        ])
-        .args(arguments);
-    stdout(&run(&mut command))
-}
-
-/// `rootwright --store store ARGUMENTS` in the repository.
-fn tool(project: &Project, arguments: &[&str]) -> Command {
-    let mut command = crate::support::rootwright();
-    command
-        .current_dir(project.path())
-        .args(["--store", "store"])
-        .args(arguments);
-    command
-}
+use crate::support::{
+    Project, mounts_below, processes_with, read, run, stderr, stdout, tiny, wait_for,
+};
 
 /// Everything of a tree that has to be the same: kind, mode, owner, links, target or
 /// content, and extended attributes.
@@ -131,7 +108,7 @@ root.nspawn_run(["touch", "/last"]);
     let reason = |arguments: &[&str]| -> String {
         let mut all = with_stdlib.to_vec();
         all.extend(arguments);
-        let text = plan(&project, &all);
+        let text = project.plan().args(&all).success().out();
         let found = text.lines().find(|line| line.trim().starts_with('('));
         found.map_or_else(|| "none".to_owned(), |line| line.trim().to_owned())
     };
@@ -139,7 +116,7 @@ root.nspawn_run(["touch", "/last"]);
     assert_eq!(reason(&[]), "none", "there is no store yet");
     project.recipe(&recipe).build().args(with_stdlib).success();
     assert_eq!(reason(&[]), "none");
-    let text = plan(&project, &with_stdlib);
+    let text = project.plan().args(&with_stdlib).success().out();
     assert!(text.contains("7 cached, 0 to run"), "{text}");
 
     let edited = |from: &str, to: &str| {
@@ -196,7 +173,7 @@ root.copy_in"#
     );
     assert_eq!(said.matches("runs: ").count(), 1, "{said}");
 
-    run(&mut tool(&project, &["cache", "rm", "--everything"]));
+    project.command(&["cache", "rm", "--everything"]).success();
     assert_eq!(
         reason(&[]),
         "(its layer is not in the store: it failed, or was removed)"
@@ -409,7 +386,7 @@ for node in [root, web, deep] { node.export(#{ format: "dir", name: node.name })
     let layers = std::fs::read_dir(project.store().join("layers")).unwrap();
     assert_eq!(layers.count(), 5);
     // The script that needs no rootwright makes the same branches.
-    let text = plan(&project, &[]);
+    let text = project.plan().success().out();
     assert!(
         text.contains("web: tiny") && text.contains("forked from tiny after step 2"),
         "{text}"
@@ -446,7 +423,7 @@ root.export(#{ format: "dir", name: "{name}" });
         "out",
         "--allow-host-run",
     ];
-    let said = stderr(&run(&mut tool(&project, &arguments)));
+    let said = stderr(&project.command(&arguments).success());
     for name in ["one", "two", "three"] {
         let exported = project.out().join(name).join("root/name");
         assert_eq!(read(exported), format!("{name}\n"));
@@ -459,9 +436,8 @@ root.export(#{ format: "dir", name: "{name}" });
         "bootstrap, the shared one, three of their own"
     );
     // An option goes to the recipes that have it; one that none has is an error.
-    let mut wrong = tool(&project, &arguments);
-    let wrong = wrong.args(["-o", "colour=red"]).output().unwrap();
-    assert_eq!(wrong.status.code(), Some(1));
+    let wrong = project.command(&arguments);
+    let wrong = wrong.option("colour=red").failure();
     assert!(
         stderr(&wrong).contains("none of the recipes has an option `colour`"),
         "{}",
@@ -473,52 +449,77 @@ root.export(#{ format: "dir", name: "{name}" });
 #[ignore = "run with tests/run tiny"]
 fn two_builds_make_a_layer_once_and_the_other_says_that_it_waits() {
     let project = Project::new();
-    let recipe = tiny(
-        r#"root.nspawn_run(["sh", "-c", "sleep 3; echo $RANDOM >/r"]);
-root.export(#{ format: "dir", name: "x" });
-"#,
-    );
+    let gate = Gate::new(&project);
+    let recipe = tiny(&format!(
+        "{}{}",
+        gate.step(),
+        r#"root.export(#{ format: "dir", name: "x" });"#
+    ));
+    let log = project.path().join("second.log");
+    let waiting = || {
+        let mut second = project.recipe(&recipe).build_to("out2");
+        let second = second.stderr(std::fs::File::create(&log).unwrap());
+        let second = second.spawn().unwrap();
+        wait_for("the second build to wait", || {
+            read(&log).contains("another build makes this layer, waiting for it")
+        });
+        second
+    };
     let mut first = project.recipe(&recipe).build();
-    let first = first
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(1200));
-    let second = project.recipe(&recipe).build_to("out2").success();
-    let first = first.wait_with_output().unwrap();
-    assert!(first.status.success());
-    let said = stderr(&second);
-    assert!(
-        said.contains("another build makes this layer, waiting for it"),
-        "{said}"
-    );
-    assert!(said.contains("cached"), "{said}");
-    let logs: Vec<PathBuf> = walkdir::WalkDir::new(project.store().join("logs"))
+    let mut first = first.stderr(Stdio::null()).spawn().unwrap();
+    gate.reached();
+    // Ctrl-C ends the wait.
+    let mut second = waiting();
+    let start = Instant::now();
+    run(Command::new("kill").args(["-INT", &second.id().to_string()]));
+    assert_eq!(second.wait().unwrap().code(), Some(130), "{}", read(&log));
+    assert!(start.elapsed() < Duration::from_secs(8));
+    let mut second = waiting();
+    gate.open();
+    assert!(first.wait().unwrap().success());
+    assert!(second.wait().unwrap().success(), "{}", read(&log));
+    assert!(read(&log).contains("cached"), "{}", read(&log));
+    let commands: usize = walkdir::WalkDir::new(project.store().join("logs"))
         .into_iter()
         .map(|entry| entry.unwrap().into_path())
         .filter(|path| path.ends_with("journal.jsonl"))
-        .collect();
-    let commands: usize = logs
-        .iter()
-        .map(|path| read(path).matches("sleep 3").count())
+        .map(|path| read(path).matches("gate/reached").count())
         .sum();
     assert_eq!(commands, 1, "the command ran once");
-    // Ctrl-C ends the wait as well.
-    let slow = recipe.replace("sleep 3", "sleep 20");
-    let mut first = project.recipe(&slow).build();
-    let mut first = first.stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1000));
-    let mut second = project.recipe(&slow).build_to("out2");
-    let second = second.stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(700));
-    let start = Instant::now();
-    run(Command::new("kill").args(["-INT", &second.id().to_string()]));
-    let output = second.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(start.elapsed() < Duration::from_secs(8));
-    run(Command::new("kill").args(["-INT", &first.id().to_string()]));
-    first.wait().unwrap();
+}
+
+/// A step that waits until the test lets it go on, for a minute at most.
+struct Gate(PathBuf);
+
+impl Gate {
+    fn new(project: &Project) -> Gate {
+        let gate = project.beside().join("gate");
+        std::fs::create_dir(&gate).unwrap();
+        Gate(gate)
+    }
+
+    fn step(&self) -> String {
+        let gate = self.0.display();
+        text!(
+            r#"root.host_run(["sh", "-euc", `
+    touch {gate}/reached
+    i=0
+    until [ -e {gate}/open ] || [ $i = 600 ]; do sleep 0.1; i=$((i + 1)); done
+    echo $$ >"$ROOT/r"
+`]);
+"#,
+            gate
+        )
+    }
+
+    /// Waits for a build to be at the step.
+    fn reached(&self) {
+        wait_for("the step to begin", || self.0.join("reached").exists());
+    }
+
+    fn open(&self) {
+        std::fs::write(self.0.join("open"), "").unwrap();
+    }
 }
 
 #[test]
@@ -541,7 +542,7 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
     let shell = |arguments: &[&str]| {
         let mut all = vec!["shell", "recipe.rhai", "--allow-host-run"];
         all.extend(arguments);
-        tool(&project, &all).stdin(Stdio::null()).output().unwrap()
+        project.command(&all).stdin(Stdio::null()).output().unwrap()
     };
     let seen = |arguments: &[&str]| stdout(&shell(arguments));
     let at = |point: &[&str]| {
@@ -654,7 +655,7 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     let cached = |said: &str| said.matches("  cached").count();
     release("Mon, 02 Nov 2026 10:00:00 UTC", "aa");
     assert_eq!(cached(&build(&[])), 0);
-    let text = plan(&project, &["--stdlib", "stdlib"]);
+    let text = project.plan().args(&["--stdlib", "stdlib"]).success().out();
     assert!(text.contains("packages of 2026-11-02, "), "{text}");
     // Only the date: the same packages.
     release("Tue, 03 Nov 2026 10:00:00 UTC", "aa");
@@ -675,7 +676,7 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     release("Wed, 04 Nov 2026 11:00:00 UTC", "aa");
     assert_eq!(cached(&build(&["--refresh"])), 3);
     // And they are those that are taken from now on.
-    let text = plan(&project, &["--stdlib", "stdlib"]);
+    let text = project.plan().args(&["--stdlib", "stdlib"]).success().out();
     assert!(
         text.contains("packages of 2026-11-0") && text.contains("3 cached, 0 to run"),
         "{text}"
@@ -775,7 +776,7 @@ root.export(#{ format: "dir", name: "{word}" });
     let cache = |arguments: &[&str]| {
         let mut all = vec!["cache"];
         all.extend(arguments);
-        tool(&project, &all).output().unwrap()
+        project.command(&all).output()
     };
     let listed = stdout(&cache(&["ls"]));
     assert!(
@@ -826,10 +827,12 @@ root.export(#{ format: "dir", name: "{word}" });
 
     // A running build keeps what it needs.
     std::fs::remove_dir_all(project.out()).unwrap();
-    let slow = format!("{}root.nspawn_run([\"sleep\", \"3\"]);\n", recipe("new"));
-    let mut build = project.recipe(&slow).build();
+    let gate = Gate::new(&project);
+    let mut build = project
+        .recipe(format!("{}{}", recipe("new"), gate.step()))
+        .build();
     let mut build = build.stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
+    gate.reached();
     let said = stdout(&cache(&gc));
     assert!(
         !said.contains("echo") && !said.contains("bootstrap"),
@@ -841,6 +844,7 @@ root.export(#{ format: "dir", name: "{word}" });
         "{}",
         stderr(&held)
     );
+    gate.open();
     assert!(build.wait().unwrap().success());
 
     // A damaged layer is found, named, removed and made anew.
@@ -864,9 +868,9 @@ root.export(#{ format: "dir", name: "{word}" });
     project.recipe(&recipe("new")).build().success();
     assert_eq!(read(project.out().join("new/root/word")), "new\n");
     assert!(stderr(&cache(&["rm", "nothing"])).contains("the store holds no `nothing`"));
-    let without = tool(&project, &["--store", "nowhere", "cache", "ls"])
-        .output()
-        .unwrap();
+    let without = project
+        .command(&["--store", "nowhere", "cache", "ls"])
+        .output();
     assert_eq!(without.status.code(), Some(2), "the store is named twice");
 }
 
@@ -914,7 +918,7 @@ fn killed_builds_leave_a_clean_store() {
     let kills: u64 = std::env::var("ROOTWRIGHT_KILLS").map_or(24, |text| text.parse().unwrap());
     let project = Project::new();
     let marker = project
-        .path()
+        .beside()
         .file_name()
         .unwrap()
         .to_string_lossy()
@@ -984,20 +988,11 @@ fn killed_builds_leave_a_clean_store() {
             let _ = child.kill();
             child.wait().unwrap();
         }
-        let start = Instant::now();
         // The kernel ends what PID 1 had started.
-        while !processes_with(&marker).is_empty() {
-            assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "{:?}",
-                processes_with(&marker)
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for("processes to end", || processes_with(&marker).is_empty());
         assert_eq!(mounts_below(project.path()), Vec::<String>::new());
     }
-    let verified = tool(&project, &["cache", "verify"]).output().unwrap();
-    assert!(verified.status.success(), "{}", stdout(&verified));
+    project.command(&["cache", "verify"]).success();
     for name in ["one", "two"] {
         run(&mut build(name, 1_000_000));
         for (file, owner) in [("a/root/a09", "both"), ("b/root/b29", name)] {
@@ -1137,13 +1132,11 @@ root.export(#{ format: "dir", name: "x" });
                 std::fs::write(path, "{").unwrap();
             }
         }
-        let verified = tool(&project, &["cache", "verify"]).output().unwrap();
-        assert_eq!(verified.status.code(), Some(1), "{}", stdout(&verified));
+        project.command(&["cache", "verify"]).failure();
         std::fs::remove_dir_all(project.out()).unwrap();
         project.build().success();
         assert_eq!(read(project.out().join("x/root/one")), "1\n");
-        let verified = tool(&project, &["cache", "verify"]).output().unwrap();
-        assert!(verified.status.success(), "{}", stdout(&verified));
+        project.command(&["cache", "verify"]).success();
     }
 }
 

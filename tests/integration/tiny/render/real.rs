@@ -12,6 +12,7 @@ use rootwright::preview::sh;
 use crate::support::plans::{
     self, Builder, action, dir, edit, host, inside, link, plan, remove, write,
 };
+use crate::support::{processes_with, wait_for};
 
 /// A scratch directory for a script and what it makes.
 pub struct Bench {
@@ -734,33 +735,16 @@ fn nothing_survives_a_kill() {
         .arg(bench.path("out"))
         .spawn()
         .unwrap();
-    let started = std::time::Instant::now();
     let sleeping = || {
         fs::read_dir(bench.path("out")).is_ok_and(|mut entries| {
             entries.any(|entry| entry.unwrap().path().join("box/sleeping").exists())
         })
     };
-    while !sleeping() {
-        assert!(
-            started.elapsed().as_secs() < 60,
-            "the command did not start"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_for("the command to start", sleeping);
     child.kill().unwrap();
     child.wait().unwrap();
     let marker = bench.dir.path().display().to_string();
-    let gone = || {
-        let mine = |entry: std::io::Result<fs::DirEntry>| {
-            fs::read(entry.unwrap().path().join("cmdline"))
-                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&marker))
-        };
-        !fs::read_dir("/proc").unwrap().any(mine)
-    };
-    while !gone() {
-        assert!(started.elapsed().as_secs() < 60, "something still runs");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_for("processes to end", || processes_with(&marker).is_empty());
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(&marker));
 }
