@@ -9,6 +9,7 @@ mod failures;
 #[cfg(target_arch = "x86_64")]
 mod foreign;
 mod keyrings;
+mod lint;
 mod nspawn_boot;
 mod package_managers;
 mod tutorial;

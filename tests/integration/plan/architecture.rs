@@ -132,3 +132,28 @@ fn there_is_no_flag_for_a_dry_run() {
         assert!(!text.contains("dry_run"), "{}", file.display());
     }
 }
+
+/// Plain `cargo test` runs the tier `plan` only: tests of the others say how they are run.
+#[test]
+fn tests_of_the_other_tiers_are_ignored() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration");
+    for tier in ["tiny", "distro", "boot"] {
+        let mut files = Vec::new();
+        sources(&tests.join(tier), &mut files);
+        assert!(!files.is_empty());
+        let ignored = format!("#[ignore = \"run with tests/run {tier}\"]");
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let mut lines = text.lines();
+            while let Some(line) = lines.next() {
+                let next = (line == "#[test]").then(|| lines.next().unwrap());
+                let part = "#[ignore = \"a part of the next test\"]";
+                assert!(
+                    next.is_none_or(|next| next == ignored || next == part),
+                    "{}: {next:?}",
+                    file.display()
+                );
+            }
+        }
+    }
+}

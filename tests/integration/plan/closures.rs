@@ -1,17 +1,9 @@
 //! Why the stdlib passes closures inward only: what the pinned Rhai does with a closure
 //! that leaves its module.
 
-use rootwright::diagnose::Report;
-use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::build::PreviewCapture;
+
 use rootwright::recipe::{self, Settings, stdlib::Stdlib};
-
-struct NoCapture;
-
-impl Capture for NoCapture {
-    fn capture(&mut self, _: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        Err(Box::new(Report::new("test", "no capture here")))
-    }
-}
 
 /// The message of the first failure of a recipe that imports `module` as `m`.
 fn evaluate(module: &str, recipe: &str) -> Result<(), String> {
@@ -27,7 +19,7 @@ fn evaluate(module: &str, recipe: &str) -> Result<(), String> {
         ),
     )
     .unwrap();
-    recipe::evaluate(&path, &Settings::default(), &mut NoCapture)
+    recipe::evaluate(&path, &Settings::default(), &mut PreviewCapture::default())
         .map(|_| ())
         .map_err(|failure| failure.reports[0].message.clone())
 }

@@ -2,17 +2,9 @@
 
 use std::path::Path;
 
-use rootwright::diagnose::Report;
-use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::build::PreviewCapture;
+
 use rootwright::recipe::{self, Settings};
-
-struct NoCapture;
-
-impl Capture for NoCapture {
-    fn capture(&mut self, _: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        Err(Box::new(Report::new("test", "nothing is captured here")))
-    }
-}
 
 #[test]
 fn every_rhai_example_evaluates() {
@@ -34,7 +26,11 @@ fn every_rhai_example_evaluates() {
             let folder = tempfile::tempdir().unwrap();
             let recipe = folder.path().join("example.rhai");
             std::fs::write(&recipe, script).unwrap();
-            let result = recipe::evaluate(&recipe, &Settings::default(), &mut NoCapture);
+            let result = recipe::evaluate(
+                &recipe,
+                &Settings::default(),
+                &mut PreviewCapture::default(),
+            );
             if let Err(failure) = result {
                 panic!("{name}: {:#?}\n{script}", failure.reports);
             }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rootwright::diagnose::{HintSet, Report};
-use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::build::PreviewCapture;
+use rootwright::diagnose::HintSet;
+
 use rootwright::recipe::{self, Settings};
 
 /// A failure that happened: what the tool printed, and what is to be said about it.
@@ -18,14 +19,6 @@ struct Recording {
     /// The first words of the cause.
     hint: String,
     output: String,
-}
-
-struct NoCapture;
-
-impl Capture for NoCapture {
-    fn capture(&mut self, _: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        Err(Box::new(Report::new("test", "nothing is captured here")))
-    }
 }
 
 fn base() -> &'static Path {
@@ -94,7 +87,11 @@ fn hints() -> HintSet {
         ));
     }
     std::fs::write(&recipe, text).unwrap();
-    match recipe::evaluate(&recipe, &Settings::default(), &mut NoCapture) {
+    match recipe::evaluate(
+        &recipe,
+        &Settings::default(),
+        &mut PreviewCapture::default(),
+    ) {
         Ok(evaluation) => evaluation.hints,
         Err(failure) => panic!("{:#?}", failure.reports),
     }

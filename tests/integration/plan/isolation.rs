@@ -5,18 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::support::Project;
-use rootwright::diagnose::Report;
-use rootwright::plan::{Capture, CaptureRequest, Captured};
+use rootwright::build::PreviewCapture;
+
 use rootwright::preview;
 use rootwright::recipe::{Failure, Settings, evaluate_here, parallel};
-
-struct Stand;
-
-impl Capture for Stand {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        Ok(Captured::Preview(request.preview.unwrap_or("").to_owned()))
-    }
-}
 
 fn evaluated(recipe: &Path, options: &[(&str, &str)]) -> Result<String, Failure> {
     let settings = Settings {
@@ -26,7 +18,7 @@ fn evaluated(recipe: &Path, options: &[(&str, &str)]) -> Result<String, Failure>
             .collect(),
         ..Settings::default()
     };
-    let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(Stand));
+    let answers = Rc::new(RefCell::new(PreviewCapture::default()));
     let plan = evaluate_here(recipe, &settings, answers)?.plan;
     Ok(preview::json(&plan))
 }

@@ -13,6 +13,7 @@ pub mod expect_boot;
 mod hints;
 mod isolation;
 mod libraries;
+pub mod lint;
 mod properties;
 mod reference;
 mod render;

@@ -2,25 +2,20 @@
 
 use std::path::Path;
 
+use rootwright::build::PreviewCapture;
 use rootwright::diagnose::Report;
-use rootwright::plan::{Capture, CaptureRequest, Captured, Op, Plan};
+use rootwright::plan::{Op, Plan};
 use rootwright::recipe::{self, Evaluation, Settings};
-
-struct Stand;
-
-impl Capture for Stand {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        request
-            .preview
-            .map(|text| Captured::Preview(text.to_owned()))
-            .ok_or_else(|| Box::new(Report::new("test", "no preview")))
-    }
-}
 
 fn evaluate_in(folder: &Path, text: &str) -> Result<Evaluation, Vec<Report>> {
     let recipe = folder.join("recipe.rhai");
     std::fs::write(&recipe, text).unwrap();
-    recipe::evaluate(&recipe, &Settings::default(), &mut Stand).map_err(|failure| failure.reports)
+    recipe::evaluate(
+        &recipe,
+        &Settings::default(),
+        &mut PreviewCapture::default(),
+    )
+    .map_err(|failure| failure.reports)
 }
 
 fn evaluate(text: &str) -> Result<Evaluation, Vec<Report>> {
@@ -40,7 +35,12 @@ fn error(text: &str) -> (String, String, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("recipe.rhai");
     std::fs::write(&recipe, text).unwrap();
-    let failure = recipe::evaluate(&recipe, &Settings::default(), &mut Stand).unwrap_err();
+    let failure = recipe::evaluate(
+        &recipe,
+        &Settings::default(),
+        &mut PreviewCapture::default(),
+    )
+    .unwrap_err();
     let report = &failure.reports[0];
     let place = report.place().map_or(String::new(), |span| {
         let range = failure.sources.byte_range(span).unwrap();
@@ -163,7 +163,12 @@ fn a_script_of_100_mb_is_refused_unread() {
         .unwrap()
         .set_len(100 << 20)
         .unwrap();
-    let failure = recipe::evaluate(&recipe, &Settings::default(), &mut Stand).unwrap_err();
+    let failure = recipe::evaluate(
+        &recipe,
+        &Settings::default(),
+        &mut PreviewCapture::default(),
+    )
+    .unwrap_err();
     assert_eq!(failure.reports[0].code, "script::limit");
     assert_eq!(
         failure.reports[0].help,
@@ -374,7 +379,7 @@ log(`${a + 1} ${b}`);"#,
             options,
             ..Settings::default()
         };
-        recipe::evaluate(&recipe, &settings, &mut Stand)
+        recipe::evaluate(&recipe, &settings, &mut PreviewCapture::default())
             .map(|evaluation| evaluation.plan.messages[0].text.clone())
             .map_err(|failure| {
                 format!(

@@ -7,19 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rootwright::diagnose::Report;
+use rootwright::build::PreviewCapture;
 use rootwright::diagnose::render::{Style, render};
-use rootwright::plan::{Capture, CaptureRequest, Captured};
+
 use rootwright::recipe::{self, Failure, HostFacts, Settings};
-
-/// `capture`, as a preview without a memory of earlier builds answers it.
-struct Preview;
-
-impl Capture for Preview {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
-        rootwright::build::PreviewCapture::default().capture(request)
-    }
-}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/scripts")
@@ -70,7 +61,8 @@ fn settings(text: &str) -> Settings {
 fn failure(name: &str) -> Option<Failure> {
     let path = folder().join(name);
     let text = std::fs::read_to_string(&path).unwrap();
-    let mut failure = recipe::evaluate(&path, &settings(&text), &mut Preview).err()?;
+    let mut failure =
+        recipe::evaluate(&path, &settings(&text), &mut PreviewCapture::default()).err()?;
     let prefix = format!("{}/", folder().display());
     let reports = serde_json::to_string(&failure.reports).unwrap();
     failure.reports = serde_json::from_str(&reports.replace(&prefix, "")).unwrap();

@@ -1,9 +1,9 @@
 //! A signed archive of apt, made on the spot.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use super::{Project, run, stdout};
+use super::{Outcome, Project, Run, run, stdout};
 
 /// A signed archive of one package, as files.
 pub struct Archive {
@@ -143,27 +143,24 @@ impl Archive {
             .arg(self.path(folder).join("Release")));
     }
 
-    pub fn doctor(&self, spec: &str, packages: &str) -> Output {
+    pub fn doctor(&self, spec: &str, packages: &str) -> Outcome {
         let uri = self.uri();
         let main = match spec.contains("components:") {
             true => "",
             false => r#", components: ["main"]"#,
         };
         let keyring = self.path("archive.gpg");
-        let recipe = format!(
-            "let root = bootstrap(#{{ distro: \"debian\", release: \"bookworm\", arch: \"amd64\", mirror: \"{uri}\", keyring: \"{}\", updates: false, security: false{main}{spec} }});\nroot.install([{packages}]);\n",
-            keyring.display()
-        );
-        self.project.write("recipe.rhai", &recipe);
-        self.command(&["doctor", "recipe.rhai"]).output().unwrap()
+        let keyring = keyring.display();
+        self.project.recipe(text!(
+            r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", arch: "amd64", mirror: "{uri}", keyring: "{keyring}", updates: false, security: false{main}{spec} });
+root.install([{packages}]);
+"#,
+            uri, keyring, main, spec, packages
+        ));
+        self.command(&["doctor", "recipe.rhai"]).output()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = super::rootwright();
-        command
-            .current_dir(self.project.path())
-            .args(["--store", "store"])
-            .args(arguments);
-        command
+    pub fn command(&self, arguments: &[&str]) -> Run {
+        self.project.command(arguments)
     }
 }

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-pub use project::{Outcome, Project, git, tiny};
+pub use project::{Outcome, Project, Run, git, tiny};
 
 /// The program under test.
 pub fn rootwright() -> Command {

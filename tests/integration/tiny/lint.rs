@@ -1,34 +1,17 @@
 //! Every lint: a root that is broken in one way, and the one finding; the root that is not
 //! broken, without any. Needs root privileges (device nodes, capabilities, nspawn), cpio and
-//! the compressors; one test a Debian mirror, the host's own.
+//! the compressors.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use crate::plan::lint::table;
 use crate::support::{Project, rootwright, run, stderr, stdout};
-use rootwright::diagnose::Report;
-use rootwright::lint::{self, Finding, Severity, Subject, Table, markdown};
+use rootwright::lint::{self, Finding, Subject};
 use rootwright::plan::{Allowed, Transport};
 
 const KVER: &str = "6.1.0-test";
-
-fn stdlib() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib")
-}
-
-fn table() -> Table {
-    let mut files: Vec<(String, String)> = std::fs::read_dir(stdlib().join("lint"))
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
-            let name = format!("lint/{}", path.file_name().unwrap().to_string_lossy());
-            (name, std::fs::read_to_string(&path).unwrap())
-        })
-        .collect();
-    files.sort();
-    Table::new(&files).unwrap()
-}
 
 fn put(root: &Path, path: &str, text: impl AsRef<[u8]>) {
     let path = root.join(path);
@@ -146,7 +129,7 @@ fn initramfs(root: &Path, compressor: &str, change: impl Fn(&Path)) {
     pack(folder.path(), &to, compressor);
 }
 
-fn look_via(root: &Path, transports: &[Transport]) -> Vec<Finding> {
+pub fn look_via(root: &Path, transports: &[Transport]) -> Vec<Finding> {
     let subject = Subject {
         root: root.to_owned(),
         transports: transports.to_vec(),
@@ -586,25 +569,6 @@ fn every_lint_finds_what_it_is_for() {
 
 #[test]
 #[ignore = "run with tests/run tiny"]
-fn every_cure_is_a_function_of_the_stdlib_and_the_lists_agree() {
-    let module = std::fs::read_to_string(stdlib().join("diskless.rhai")).unwrap();
-    let services = std::fs::read_to_string(stdlib().join("lint/services.toml")).unwrap();
-    for lint in table().lints {
-        let function = format!("fn {}(root)", lint.cure);
-        assert!(module.contains(&function), "{}: {function}", lint.name);
-    }
-    let words = |text: &str, from: &str| -> Vec<String> {
-        let list = text.split_once(from).unwrap().1.split_once(']').unwrap().0;
-        let quoted = list.split('"').skip(1).step_by(2);
-        quoted.map(str::to_owned).collect()
-    };
-    let masked = words(&module, "const TIMERS = [");
-    assert_eq!(masked, words(&services, "units = ["));
-    assert!(masked.len() > 20);
-}
-
-#[test]
-#[ignore = "run with tests/run tiny"]
 fn transports_and_the_command_line_decide_what_matters() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
@@ -734,90 +698,6 @@ fn the_command_line_lists_skips_and_counts() {
         serde_json::from_str(stderr(&json).lines().next().unwrap()).unwrap();
     assert_eq!(first["code"], "lint::hostname");
     assert_eq!(first["severity"], "warning");
-}
-
-#[test]
-#[ignore = "run with tests/run tiny"]
-fn what_is_no_root_is_said() {
-    let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("nothing");
-    let output = rootwright().arg("lint").arg(&missing).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).starts_with(&format!(
-            "  x `{}` cannot be looked at\n",
-            missing.display()
-        )),
-        "{}",
-        stderr(&output)
-    );
-    assert!(
-        stderr(&output).contains("help: name a directory that is a root, a recipe, or an export")
-    );
-}
-
-#[test]
-#[ignore = "run with tests/run tiny"]
-fn a_table_that_makes_no_sense_is_refused() {
-    let refused = |text: &str| -> Report {
-        let error = Table::new(&[("lint/x.toml".to_owned(), text.to_owned())]).unwrap_err();
-        error.into()
-    };
-    let lint = r#"[[lint]]
-name = "x"
-severity = "error"
-reason = "r"
-cure = "c"
-"#;
-    let nothing = refused(&text!(
-        r#"{lint}[[lint.check]]
-message = "m"
-"#,
-        lint
-    ));
-    assert_eq!(
-        nothing.message,
-        "the lint `x` has a check that makes no sense"
-    );
-    assert!(nothing.cause.unwrap().starts_with("it looks at nothing"));
-    let unknown = refused(&text!(
-        r#"{lint}[[lint.check]]
-message = "m"
-path = ["/x"]
-"#,
-        lint
-    ));
-    assert_eq!(
-        unknown.message,
-        "the stdlib's `lint/x.toml` is no table of lints"
-    );
-    assert!(unknown.cause.unwrap().contains("unknown field `path`"));
-    let check = r#"[[lint.check]]
-message = "m"
-paths = ["/x"]
-"#;
-    let twice = refused(&format!("{lint}{check}{lint}{check}"));
-    assert_eq!(twice.message, "two lints are named `x`");
-    assert_eq!(twice.help, ["give one of them another name"]);
-}
-
-#[test]
-#[ignore = "run with tests/run tiny"]
-fn the_page_has_every_lint() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/lint.md");
-    let text = std::fs::read_to_string(&page).unwrap();
-    let (before, rest) = text.split_once("<!-- lints -->\n").unwrap();
-    let (list, after) = rest.split_once("<!-- end of the lints -->\n").unwrap();
-    let now = format!("\n{}", markdown(&table()));
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        let text = format!("{before}<!-- lints -->\n{now}<!-- end of the lints -->\n{after}");
-        std::fs::write(&page, text).unwrap();
-        return;
-    }
-    assert!(
-        list == now,
-        "docs/lint.md is behind; UPDATE_DOCS=1 cargo test plan::lint writes it"
-    );
 }
 
 /// A tiny root that has everything wrong, for recipes.
@@ -980,67 +860,4 @@ root.export(#{ format: "oci", name: "o" });
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("is of the format `oci`, which is not unpacked"));
     assert!(stderr(&output).contains("help: name the recipe: its root is looked at instead"));
-}
-
-#[test]
-#[ignore = "run with tests/run tiny"]
-fn what_is_allowed_wants_a_lint_and_a_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let recipe = folder.path().join("x.rhai");
-    let said = |line: &str| {
-        let text = text!(
-            r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-{line}
-"#,
-            line
-        );
-        std::fs::write(&recipe, text).unwrap();
-        stderr(&rootwright().arg("plan").arg(&recipe).output().unwrap())
-    };
-    let misspelt = said(r#"root.allow_lint("fstabb", "no");"#);
-    assert!(misspelt.contains("there is no lint `fstabb`"), "{misspelt}");
-    assert!(
-        misspelt.contains("help: did you mean `fstab`?"),
-        "{misspelt}"
-    );
-    assert!(misspelt.contains("x.rhai:2:"), "{misspelt}");
-    let silent = said(r#"root.allow_lint("fstab", " ");"#);
-    assert!(
-        silent.contains("`fstab` is allowed without a reason"),
-        "{silent}"
-    );
-    assert!(silent.contains("x.rhai:2:"), "{silent}");
-}
-
-/// A root that somebody else has made: the list is worth reading.
-#[test]
-#[ignore = "run with tests/run tiny"]
-fn a_plain_bootstrap_gives_a_useful_list() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("root");
-    run(Command::new("mmdebstrap")
-        .args(["--mode=root", "--variant=apt", "--quiet"])
-        .arg("--include=systemd-sysv,openssh-server,iputils-ping")
-        .arg("bookworm")
-        .arg(&root));
-    let found = look_via(&root, &[Transport::Nfs]);
-    let has = |lint: &str, message: &str| {
-        let hit = |finding: &&Finding| finding.lint == lint && finding.message.contains(message);
-        assert!(
-            found.iter().any(|finding| hit(&finding)),
-            "{lint}: {found:#?}"
-        );
-    };
-    has("ssh-host-keys", "`/etc/ssh/ssh_host_rsa_key` is a host key");
-    has("ssh-host-keys", "no unit makes host keys");
-    has("file-capabilities", "`/usr/bin/ping`");
-    has("journald", "nothing caps");
-    has("timers", "`apt-daily.timer`");
-    has("gpt-auto", "systemd-gpt-auto-generator");
-    has("kernel-versions", "there is no kernel");
-    // And it is a list, not a flood.
-    let counted = found
-        .iter()
-        .filter(|finding| finding.severity != Severity::Note);
-    assert!((8..40).contains(&counted.count()), "{found:#?}");
 }

@@ -12,7 +12,7 @@ mod export_formats;
 mod export_versions;
 mod files_inside;
 mod layers;
-mod lint;
+pub mod lint;
 mod reference_page;
 mod render;
 mod resolver;
