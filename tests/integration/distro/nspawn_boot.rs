@@ -2,13 +2,14 @@
 //! own package mirror, mmdebstrap and systemd-nspawn. One root is made, and every case
 //! stands on it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::support::failure::Failure;
-use crate::support::{mounts_below, processes_with, rootwright, run, stderr, stdout, wait_for};
+use crate::support::{
+    listing, mounts_below, processes_with, rootwright, run, stderr, stdout, wait_for,
+};
 
 const ROOT: &str = r#"//! x
 let root = bootstrap(#{ distro: "debian", release: "bookworm", variant: "apt", updates: false, security: false });
@@ -117,19 +118,6 @@ root.export(#{ format: "dir", name: "works" });
     let host = std::fs::read_to_string("/etc/resolv.conf").unwrap();
     let server = host.lines().find(|line| line.starts_with("nameserver"));
     assert!(bench.exported("works", "srv/dns").contains(server.unwrap()));
-}
-
-/// Every path with kind, mode and owner, and each file's digest.
-fn listing(root: &Path) -> BTreeMap<String, String> {
-    let script = r#"cd "$1"
-find . -mindepth 1 -printf '%P\t%y %m %U %G %l\n'
-find . -type f -print0 | xargs -0 sha256sum | sed 's|^\([0-9a-f]*\)  \./\(.*\)|\2 (content)\t\1|'"#;
-    let output = run(Command::new("sh").args(["-euc", script, "sh"]).arg(root));
-    let text = stdout(&output);
-    let lines = text.lines().filter_map(|line| line.split_once('\t'));
-    lines
-        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
-        .collect()
 }
 
 /// What the root's own units and tmpfiles.d(5) make at every boot, and nothing of this one:

@@ -18,6 +18,7 @@ pub mod serve;
 pub mod stdlib;
 pub mod verified;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -108,6 +109,19 @@ pub fn packages(export: &Path) -> Vec<String> {
     let packages = manifest["packages"].as_array().unwrap().iter();
     let names = packages.filter_map(|package| package["name"].as_str());
     names.map(str::to_owned).collect()
+}
+
+/// Every path of a tree with kind, mode, owner and target, and every file's digest.
+pub fn listing(root: &Path) -> BTreeMap<String, String> {
+    let script = r#"cd "$1"
+find . -mindepth 1 -printf '%P\t%y %m %U %G %l\n'
+find . -type f -print0 | xargs -0 sha256sum | sed 's|^\([0-9a-f]*\)  \./\(.*\)|\2 (content)\t\1|'"#;
+    let output = run(Command::new("sh").args(["-euc", script, "sh"]).arg(root));
+    let text = stdout(&output);
+    let lines = text.lines().filter_map(|line| line.split_once('\t'));
+    lines
+        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
+        .collect()
 }
 
 /// Lines of this process's mount table that name `path`.

@@ -40,13 +40,9 @@ root.dracut(#{ {dracut} });
 
 fn project() -> Project {
     let project = Project::new();
-    let module = std::fs::read_to_string(project.path().join("distro/tiny.rhai")).unwrap();
+    let module = project.read("distro/tiny.rhai");
     project.write("distro/tiny.rhai", &format!("{module}{FACTS}"));
     project
-}
-
-fn read(project: &Project, path: &str) -> String {
-    std::fs::read_to_string(project.out().join(path)).unwrap()
 }
 
 const BOTH: &str = r#"transports: ["nfs", "http"], overlay: #{ size: "25%" }, cmdline: "quiet""#;
@@ -76,7 +72,7 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
             .build()
             .success();
         assert_eq!(
-            read(&project, "image/cmdline"),
+            project.read("out/image/cmdline"),
             format!("{image} {overlay} quiet\n"),
             "{version}: {}",
             crate::support::stderr(&out)
@@ -84,14 +80,14 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
         // Our own module behaves alike on all of them.
         let number = std::fs::read_link(project.out().join("nodes/current")).unwrap();
         assert_eq!(
-            read(&project, "nodes/current/cmdline"),
+            project.read("out/nodes/current/cmdline"),
             format!(
                 "root=nfs4:192.0.2.1:/srv/nodes/{}/root:vers=4.1,ro ip=dhcp rd.neednet=1 rootwright.overlay=size=25% quiet\n",
                 number.display()
             ),
         );
     }
-    let arguments = read(&project, "image/initramfs.img");
+    let arguments = project.read("out/image/initramfs.img");
     for module in [
         "nfs",
         "livenet",
@@ -127,8 +123,8 @@ fn boot_loaders_get_their_texts() {
         .recipe(&recipe("059", BOTH, EXPORTS))
         .build()
         .success();
-    let cmdline = read(&project, "nodes/1/cmdline");
-    let text = |name: &str| read(&project, &format!("nodes/1/{name}"));
+    let cmdline = project.read("out/nodes/1/cmdline");
+    let text = |name: &str| project.read(&format!("out/nodes/1/{name}"));
     assert!(text("boot.ipxe").ends_with(&format!(
         "\nkernel http://192.0.2.1/nodes/1/vmlinuz initrd=initramfs.img {cmdline}initrd --name initramfs.img http://192.0.2.1/nodes/1/initramfs.img\nboot\n"
     )));
@@ -147,7 +143,11 @@ fn boot_loaders_get_their_texts() {
 "#
     ));
     assert!(!project.out().join("image/exports").exists());
-    assert!(read(&project, "image/pxelinux.cfg").contains("INITRD /image/initramfs.img"));
+    assert!(
+        project
+            .read("out/image/pxelinux.cfg")
+            .contains("INITRD /image/initramfs.img")
+    );
 }
 
 #[test]
@@ -162,9 +162,10 @@ root.export(#{ format: "cpio", name: "ram", compress: "xz" });
         )
         .build()
         .success();
-    assert_eq!(read(&project, "ram/cmdline"), "rdinit=/sbin/init\n");
+    assert_eq!(project.read("out/ram/cmdline"), "rdinit=/sbin/init\n");
     assert!(
-        read(&project, "ram/boot.ipxe")
+        project
+            .read("out/ram/boot.ipxe")
             .contains("initrd --name root.cpio.xz http://SERVER/ram/root.cpio.xz\n")
     );
 }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::verified::{Level, verified};
-use crate::support::{mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout};
+use crate::support::{
+    listing, mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout,
+};
 
 fn base() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -105,21 +107,6 @@ fn looks_like_a_node(export: &Path, release: &str) {
         ""
     );
     root_is_locked(&root);
-}
-
-/// Every path of a tree with kind, mode, owner and target, and every file's digest.
-fn listing(root: &Path) -> std::collections::BTreeMap<String, String> {
-    let script = r#"cd "$1"
-find . -mindepth 1 -printf '%P\t%y %m %U %G %l\n'
-find . -type f -print0 | xargs -0 sha256sum | sed 's|^\([0-9a-f]*\)  \./\(.*\)|\2 (content)\t\1|'"#;
-    let output = run(std::process::Command::new("sh")
-        .args(["-euc", script, "sh"])
-        .arg(root));
-    stdout(&output)
-        .lines()
-        .filter_map(|line| line.split_once('\t'))
-        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
-        .collect()
 }
 
 /// `plan --format sh` makes the same root without rootwright.

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use super::bench::{apk, read};
+use super::bench::apk;
 use super::distro::Distro;
-use crate::support::run;
+use crate::support::{read, run};
 
 const KEY: &str = r#"keyring: "right.rsa.pub""#;
 
@@ -48,7 +48,7 @@ fn packages_are_installed_upgraded_and_removed() {
     let export = ALPINE.lives("lived", "standard");
     let cache = std::fs::read_dir(export.join("var/cache/apk")).unwrap();
     assert_eq!(cache.count(), 0);
-    let repositories = read(&export, "etc/apk/repositories");
+    let repositories = read(export.join("etc/apk/repositories"));
     let mut lines = repositories.lines();
     assert!(
         lines.any(|line| line.ends_with("/mirror/v3.23/community")),
@@ -111,7 +111,7 @@ root.export(#{ format: "dir", name: "{name}" });"#,
         let plan = bench.plan(&name, &allowed, "text");
         assert!(plan.contains("made by this test"), "{plan}");
         let export = bench.build(&name, &allowed);
-        assert_eq!(read(&export, "usr/share/hello"), "1\n");
+        assert_eq!(read(export.join("usr/share/hello")), "1\n");
     }
 }
 
@@ -158,7 +158,7 @@ fn a_key_of_the_host() {
         &(of(key.to_str().unwrap()) + r#"root.export(#{ format: "dir", name: "host-key" });"#),
     );
     assert_eq!(
-        read(&export, "etc/apk/keys/right.rsa.pub"),
+        read(export.join("etc/apk/keys/right.rsa.pub")),
         std::fs::read_to_string(key).unwrap()
     );
     bench
@@ -192,8 +192,8 @@ root.export(#{ format: "dir", name: "strange-{variant}" });"#,
                 variant
             );
         let export = bench.build(&format!("strange-{variant}"), &recipe);
-        assert_eq!(read(&export, "usr/share/hello"), "1\n");
-        assert_eq!(read(&export, "usr/share/ours"), "ours\n");
+        assert_eq!(read(export.join("usr/share/hello")), "1\n");
+        assert_eq!(read(export.join("usr/share/ours")), "ours\n");
     }
 }
 

@@ -92,25 +92,3 @@ impl Bench {
         failure
     }
 }
-
-/// The text of a file below an exported root.
-#[track_caller]
-pub fn read(export: &Path, file: &str) -> String {
-    let path = export.join(file);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Every path of a tree with kind, mode, owner, target and digest.
-pub fn listing(root: &Path, volatile: &[&str]) -> Vec<String> {
-    let script = r#"cd "$1"
-find . -mindepth 1 -printf '%P\t%y %m %U %G %l\n'
-find . -type f -print0 | xargs -0 sha256sum | sed 's|^\([0-9a-f]*\)  \./\(.*\)|\2 (content)\t\1|'"#;
-    let output = run(Command::new("sh").args(["-euc", script, "sh"]).arg(root));
-    let mut lines: Vec<String> = stdout(&output)
-        .lines()
-        .filter(|line| !volatile.iter().any(|start| line.starts_with(start)))
-        .map(str::to_owned)
-        .collect();
-    lines.sort();
-    lines
-}

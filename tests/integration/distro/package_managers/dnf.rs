@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use super::bench::{read, rpms};
+use super::bench::rpms;
 use super::distro::{DEAD, Distro};
 use crate::support::serve::Server;
-use crate::support::{run, stdout};
+use crate::support::{read, run, stdout};
 
 const KEY: &str = r#"keyring: "right.asc""#;
 
@@ -92,7 +92,7 @@ fn every_release_of_the_enterprise_linux_family() {
 fn packages_are_installed_upgraded_and_removed() {
     let export = FEDORA.lives("lived", "minimal");
     // Without the host's disks.
-    let devices = read(&export, "var/devices");
+    let devices = read(export.join("var/devices"));
     assert!(
         devices.contains("null\n") && !devices.contains("loop"),
         "{devices}"
@@ -100,7 +100,7 @@ fn packages_are_installed_upgraded_and_removed() {
     for left in ["etc/kernel/install.d/50-dracut.install", "root/.rpmdb"] {
         assert!(export.join(left).symlink_metadata().is_err(), "{left}");
     }
-    assert_eq!(read(&export, "etc/machine-id"), "");
+    assert_eq!(read(export.join("etc/machine-id")), "");
     // Where this distro's rpm looks, whatever the host's would take.
     assert!(export.join("usr/lib/sysimage/rpm/rpmdb.sqlite").exists());
     let mode = run(Command::new("stat")
@@ -108,15 +108,15 @@ fn packages_are_installed_upgraded_and_removed() {
         .args(["proc", "tmp"].map(|name| export.join(name))));
     assert_eq!(stdout(&mode), "555\n1777\n");
     // The image's own repositories are those that it was made from, with the key beside them.
-    let repository = read(&export, "etc/yum.repos.d/fedora.repo");
+    let repository = read(export.join("etc/yum.repos.d/fedora.repo"));
     assert!(repository.contains("gpgcheck=1\n"), "{repository}");
     assert!(
         repository.contains("gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-image\n"),
         "{repository}"
     );
     assert_eq!(
-        read(&export, "etc/pki/rpm-gpg/RPM-GPG-KEY-newer"),
-        read(&export, "etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-image")
+        read(export.join("etc/pki/rpm-gpg/RPM-GPG-KEY-newer")),
+        read(export.join("etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-image"))
     );
     let cache = std::fs::read_dir(export.join("var/cache/dnf")).unwrap();
     assert_eq!(cache.count(), 0);
@@ -140,7 +140,7 @@ root.nspawn_run("/usr/bin/rpm --query --all --queryformat '%{NAME} %{VERSION}\n'
 root.export(#{ format: "dir", name: "own" });
 "#;
     // What the host's tool has installed is known to the root's own as well.
-    let packages = read(&bench.build("own", &recipe), "var/packages");
+    let packages = read(bench.build("own", &recipe).join("var/packages"));
     for package in ["dnf 1\n", "filesystem 1\n", "hello 2\n"] {
         assert!(packages.contains(package), "{packages}");
     }
@@ -182,7 +182,7 @@ fn streams_of_modules() {
         );
     for (name, recipe, version) in [("stream-1", &at_once, "1\n"), ("stream-2", &later, "2\n")] {
         assert_eq!(
-            read(&bench.build(name, recipe), "usr/share/greeting"),
+            read(bench.build(name, recipe).join("usr/share/greeting")),
             version
         );
     }
@@ -203,7 +203,7 @@ fn updates_are_there_from_the_start() {
     let recipe = root("mirror", &text!(r#"{KEY}, include: ["hello"]"#, KEY))
         + r#"root.export(#{ format: "dir", name: "updated" });"#;
     assert_eq!(
-        read(&rpms().build("updated", &recipe), "usr/share/hello"),
+        read(rpms().build("updated", &recipe).join("usr/share/hello")),
         "2\n"
     );
 }
@@ -282,7 +282,7 @@ fn packages_that_nobody_signed_are_refused() {
         "allowed",
         &(allowed + r#"root.export(#{ format: "dir", name: "allowed" });"#),
     );
-    assert!(read(&export, "etc/yum.repos.d/fedora.repo").contains("gpgcheck=0\n"));
+    assert!(read(export.join("etc/yum.repos.d/fedora.repo")).contains("gpgcheck=0\n"));
 }
 
 #[test]
@@ -349,7 +349,7 @@ root.export(#{ format: "dir", name: "{name}" });
     );
     assert_eq!(server.served(".rpm"), before, "{:?}", server.log());
     for export in [first, second] {
-        assert_eq!(read(&export, "usr/share/hello"), "2\n");
+        assert_eq!(read(export.join("usr/share/hello")), "2\n");
         let packages = run(Command::new("find").arg(&export).args(["-name", "*.rpm"]));
         assert_eq!(stdout(&packages), "");
     }
@@ -472,14 +472,14 @@ root.export(#{ format: "dir", name: "{kind}" });
         );
         let before = server.served("repomd.xml");
         let export = bench.build(kind, &recipe);
-        assert_eq!(read(&export, "usr/share/tool"), "1\n");
+        assert_eq!(read(export.join("usr/share/tool")), "1\n");
         assert!(
             server.served(&format!("lists/{kind}")) > 0,
             "{:?}",
             server.log()
         );
         assert!(server.served("repomd.xml") > before, "{:?}", server.log());
-        let file = read(&export, "etc/yum.repos.d/made.repo");
+        let file = read(export.join("etc/yum.repos.d/made.repo"));
         assert!(
             file.contains(&format!("{kind}={uri}\n")) && !file.contains("baseurl"),
             "{file}"

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use super::bench::{arch, read};
+use super::bench::arch;
 use super::distro::Distro;
-use crate::support::run;
+use crate::support::{read, run};
 
 const KEY: &str = r#"keyring: "right.asc""#;
 
@@ -51,7 +51,7 @@ fn packages_are_installed_upgraded_and_removed() {
         let path = export.join("etc/pacman.d/gnupg").join(secret);
         assert!(!path.exists(), "{secret}");
     }
-    let configuration = read(&export, "etc/pacman.conf");
+    let configuration = read(export.join("etc/pacman.conf"));
     assert!(
         configuration.contains("SigLevel = Required DatabaseOptional\n"),
         "{configuration}"
@@ -126,7 +126,7 @@ fn packages_that_nobody_or_somebody_else_signed_are_refused() {
         "allowed",
         &(allowed + r#"root.export(#{ format: "dir", name: "allowed" });"#),
     );
-    assert!(read(&export, "etc/pacman.conf").contains("SigLevel = Never\n"));
+    assert!(read(export.join("etc/pacman.conf")).contains("SigLevel = Never\n"));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_day_that_stays() {
     let dated = recipe.replace(&mirror, &bench.uri("days/{date}"))
         + r#"root.export(#{ format: "dir", name: "day" });
 "#;
-    let list = read(&bench.build("day", &dated), "etc/pacman.d/mirrorlist");
+    let list = read(bench.build("day", &dated).join("etc/pacman.d/mirrorlist"));
     assert!(list.contains("/days/2026/11/01/$repo/os/$arch\n"), "{list}");
     bench
         .failure("no-day", &recipe)

@@ -1,7 +1,8 @@
 //! openSUSE's module with the real zypper.
 
-use super::bench::{read, rpms};
+use super::bench::rpms;
 use super::distro::Distro;
+use crate::support::read;
 
 const KEY: &str = r#"keyring: "right.asc""#;
 
@@ -61,7 +62,7 @@ fn packages_are_installed_upgraded_and_removed() {
     for left in [".buildenv", "run/zypp.pid", "var/cache/zypp/packages"] {
         assert!(export.join(left).symlink_metadata().is_err(), "{left}");
     }
-    let repository = read(&export, "etc/zypp/repos.d/repo-oss.repo");
+    let repository = read(export.join("etc/zypp/repos.d/repo-oss.repo"));
     assert!(
         repository.contains("gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-opensuse-image\n"),
         "{repository}"
@@ -87,7 +88,7 @@ root.export(#{ format: "dir", name: "{name}" });
                 name
             );
         assert_eq!(
-            read(&rpms().build(&name, &recipe), "usr/share/hello"),
+            read(rpms().build(&name, &recipe).join("usr/share/hello")),
             "2\n"
         );
     }
@@ -155,7 +156,7 @@ root.remove(["hello"]);
 root.export(#{ format: "dir", name: "suse-own" });
 "#;
     let export = rpms().build("suse-own", &recipe);
-    let packages = read(&export, "var/packages");
+    let packages = read(export.join("var/packages"));
     for package in ["zypper 1\n", "filesystem 1\n", "hello 1\n"] {
         assert!(packages.contains(package), "{packages}");
     }

@@ -12,7 +12,7 @@ use rootwright::preview::sh;
 use crate::support::plans::{
     self, Builder, action, dir, edit, host, inside, link, plan, remove, write,
 };
-use crate::support::{processes_with, wait_for};
+use crate::support::{processes_with, read, wait_for};
 
 /// A scratch directory for a script and what it makes.
 pub struct Bench {
@@ -102,10 +102,6 @@ pub fn busybox() -> Builder {
         )
 }
 
-fn read(root: &Path, path: &str) -> String {
-    fs::read_to_string(root.join(path)).unwrap()
-}
-
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn contents_arrive_byte_for_byte() {
@@ -144,9 +140,9 @@ fn contents_arrive_byte_for_byte() {
     let root = out.join("root");
     for (at, text) in plans::NASTY.iter().enumerate() {
         let word = text.replace('\0', "");
-        assert_eq!(read(&root, &at.to_string()), *text);
+        assert_eq!(read(root.join(&at.to_string())), *text);
         assert_eq!(
-            read(&root, &format!("{at}.secret")),
+            read(root.join(&format!("{at}.secret"))),
             text!(
                 r#"{text}s3'c"r$t
 {text}"#,
@@ -154,14 +150,14 @@ fn contents_arrive_byte_for_byte() {
             )
         );
         assert_eq!(
-            read(&root, &format!("{at}.value")),
+            read(root.join(&format!("{at}.value"))),
             word.replace("$ROOT", "")
         );
         assert_eq!(
-            read(&root, &format!("{at}.value.argument")),
+            read(root.join(&format!("{at}.value.argument"))),
             word.replace("$ROOT", "").replace("${ROOT}", "")
         );
-        assert_eq!(read(&root, &format!("{at}.value.stdin")), *text);
+        assert_eq!(read(root.join(&format!("{at}.value.stdin"))), *text);
         let mode = fs::metadata(root.join(format!("{at}.secret"))).unwrap();
         assert_eq!(mode.permissions().mode() & 0o7777, 0o600);
     }
@@ -263,7 +259,7 @@ esac
     assert!(text.contains("exit status 1 is allowed: it is a test"));
     let root = bench.path("out/box");
     assert_eq!(
-        read(&root, "home/said"),
+        read(root.join("home/said")),
         "it's me\nhush\na b\n4711\n/etc\none\ntwohello\n"
     );
     assert!(root.join("yes").exists() && !root.join("no").exists());
@@ -421,7 +417,7 @@ fn names_resolve_and_the_image_keeps_its_resolv_conf() {
         after.push(host(&["mv", "-T", "$ROOT/../before", "$ROOT/before"]));
         let plan = busybox().step(0, "dns", "dns", after).done();
         let root = bench.make(&plan).join("box");
-        assert_eq!(read(&root, "seen"), hosts, "{name}");
+        assert_eq!(read(root.join("seen")), hosts, "{name}");
         fs::remove_file(root.join("seen")).unwrap();
         let before = tree(&root.join("before"));
         fs::remove_dir_all(root.join("before")).unwrap();
@@ -452,9 +448,9 @@ fn the_environment_is_the_same_for_everyone() {
         ("https_proxy", "http://proxy.example.org"),
     ];
     let root = bench.make_with(&plan, &env).join("box");
-    assert_eq!(read(&root, "secret"), "hush");
+    assert_eq!(read(root.join("secret")), "hush");
     for (file, proxy) in [("on-host", true), ("online", true), ("offline", false)] {
-        let seen = read(&root, file);
+        let seen = read(root.join(file));
         assert!(
             !seen.contains("hush") && !seen.contains("EDITOR"),
             "{file}: {seen}"
@@ -533,15 +529,15 @@ fn an_export_has_the_tree_and_what_boots_it() {
             .step(0, "export", "export node", vec![Op::Export(job)])
             .done();
         let out = bench.make(&plan).join("node");
-        assert_eq!(read(&out, "vmlinuz"), "kernel");
-        assert_eq!(read(&out, "initramfs.img"), "10");
+        assert_eq!(read(out.join("vmlinuz")), "kernel");
+        assert_eq!(read(out.join("initramfs.img")), "10");
         assert_eq!(
             fs::metadata(out.join("initramfs.img")).unwrap().mode() & 0o777,
             0o644
         );
-        assert_eq!(read(&out, "cmdline"), "root=nfs4:SERVER:PATH\n");
+        assert_eq!(read(out.join("cmdline")), "root=nfs4:SERVER:PATH\n");
         let manifest: rootwright::export::Manifest =
-            serde_json::from_str(&read(&out, "manifest.json")).unwrap();
+            serde_json::from_str(&read(out.join("manifest.json"))).unwrap();
         assert_eq!(manifest.kernel_version.as_deref(), Some("6.1.0-10"));
         assert_eq!(manifest.packages.len(), 2);
         assert_eq!(manifest.packages[0].name, "a\"");
@@ -584,7 +580,7 @@ fn an_export_has_the_tree_and_what_boots_it() {
                 .contains("is no export; it is not replaced")
         );
         assert_eq!(bench.left(), ["node"]);
-        assert_eq!(read(&out, "manifest.json"), "{}");
+        assert_eq!(read(out.join("manifest.json")), "{}");
     }
 }
 
@@ -642,7 +638,7 @@ fn a_file_is_fetched_and_its_digest_checked() {
         (got.mode() & 0o7777, got.uid(), got.gid()),
         (0o700, 4711, 4713)
     );
-    assert_eq!(read(&out, "box/opt/file"), "abc");
+    assert_eq!(read(out.join("box/opt/file")), "abc");
 }
 
 /// Nothing of the host is touched through links of the root that point out of it.
@@ -701,9 +697,9 @@ fn links_of_the_root_stay_inside() {
     let out = bench.make(&plan).join("box");
     assert_eq!(tree(&outside), before);
     let inner = out.join(target.trim_start_matches('/'));
-    assert_eq!(read(&inner, "file"), "copied\n");
+    assert_eq!(read(inner.join("file")), "copied\n");
     assert!(!inner.join("new").exists());
-    assert_eq!(read(&out, "etc/new"), "root\n");
+    assert_eq!(read(out.join("etc/new")), "root\n");
     assert_eq!(
         fs::read_link(out.join("passwd")).unwrap(),
         Path::new("/etc/passwd")
