@@ -29,7 +29,7 @@ impl Site {
         let site = Site {
             recipes: Project::new(),
         };
-        site.recipes.write("rootwright.toml", r#"name = "x""#);
+        site.recipes.write("rootwright.toml", "name = \"x\"\n");
         site.recipes.write("node.rhai", RECIPE);
         std::fs::create_dir(site.library()).unwrap();
         site.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -261,7 +261,7 @@ fn updates_follow_the_branch_and_say_from_where_to_where() {
     site.succeeds(&["update"]);
     assert!(site.plan().contains("192.0.2.1 head"));
     // What is no library any more loses its pin.
-    site.recipes.write("rootwright.toml", r#"name = "x""#);
+    site.recipes.write("rootwright.toml", "name = \"x\"\n");
     site.succeeds(&["update"]);
     assert!(!site.file("rootwright.lock").contains("net"));
 }
