@@ -453,16 +453,14 @@ fn fix_installs_what_is_missing() {
         .arg(&stdlib));
     let bin = project.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
+    let tool = bin.join("made-tool").display().to_string();
     let table = std::fs::read_to_string(stdlib.join("host/tools.toml")).unwrap();
     let id = std::fs::read_to_string("/etc/os-release").unwrap();
     assert!(id.contains("debian"), "the test's table is for this family");
     let table = table
         .replace(
             r#"install = ["apt-get", "install", "-y", "--no-install-recommends"]"#,
-            &format!(
-                "install = [\"cp\", \"/bin/true\", \"{}\"]",
-                bin.join("made-tool").display()
-            ),
+            &text!(r#"install = ["cp", "/bin/true", "{tool}"]"#, tool),
         )
         .replace(
             r#"refresh = ["apt-get", "update"]
@@ -471,21 +469,26 @@ fn fix_installs_what_is_missing() {
         )
         .replace(
             "[tools]\n",
-            r#"[tools]
-made-tool = { debian = "--force" }
+            &text!(
+                r#"[tools]
+"{tool}" = { debian = "--force" }
 "#,
+                tool
+            ),
         );
     std::fs::write(stdlib.join("host/tools.toml"), table).unwrap();
     project.write(
         "recipe.rhai",
-        r#"let root = bootstrap(#{ distro: "tiny" });
-root.host_run(["made-tool"]);
+        &text!(
+            r#"let root = bootstrap(#{ distro: "tiny" });
+root.host_run(["{tool}"]);
 "#,
+            tool
+        ),
     );
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let doctor = |fix: &[&str]| {
         let mut command = crate::support::rootwright();
-        command.current_dir(project.path()).env("PATH", &path);
+        command.current_dir(project.path());
         command
             .args([
                 "--store",
@@ -502,7 +505,7 @@ root.host_run(["made-tool"]);
     };
     let before = doctor(&[]);
     assert!(
-        stderr(&before).contains("`made-tool`") && stderr(&before).contains("next: cp /bin/true"),
+        stderr(&before).contains("made-tool`") && stderr(&before).contains("next: cp /bin/true"),
         "{}",
         stderr(&before)
     );

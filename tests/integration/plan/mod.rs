@@ -2,14 +2,14 @@
 //! network, seconds.
 
 mod architecture;
-mod cli;
-mod closures;
+pub mod cli;
 pub mod completions;
 mod diff;
 pub mod distros;
 mod docs;
 mod everyday;
 pub mod expect_boot;
+mod function_lookup;
 mod hints;
 mod isolation;
 mod libraries;

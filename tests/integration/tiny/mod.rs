@@ -13,6 +13,8 @@ mod export_versions;
 mod files_inside;
 mod layers;
 pub mod lint;
+mod preflight;
+mod processes;
 mod reference_page;
 mod render;
 mod resolver;
