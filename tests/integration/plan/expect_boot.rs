@@ -58,7 +58,7 @@ fn a_plan_has_it_in_every_form() {
     let json = plan(&project, &tiny(BOTH), "json").json();
     let step = &json["steps"][2];
     assert_eq!(step["call"], "expect_boot");
-    assert_eq!(step["site"][0]["span"]["start"]["line"], 3);
+    assert_eq!(step["calls"][0]["span"]["start"]["line"], 3);
     assert_eq!(
         step["actions"][0]["op"],
         serde_json::json!({

@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::rc::Rc;
 
 use crate::support::{Project, long, rootwright, run, stdout};
@@ -352,28 +351,16 @@ for turn in 0..3 { root.install(["x"]); helper(); }
 root.nspawn_run(["mine", helper()]);
 "#,
     );
-    let plan = plan_of(&project, &[]);
+    let plan = project.plan().success().out();
     assert!(plan.contains("mine recipe"), "{plan}");
     assert_eq!(plan.matches("add distro distro").count(), 3, "{plan}");
-}
-
-fn plan_of(project: &Project, environment: &[(&str, &Path)]) -> String {
-    let mut command = rootwright();
-    command
-        .current_dir(project.path())
-        .env("ROOTWRIGHT_STORE", project.store())
-        .envs(environment.iter().copied())
-        .args(["plan", "recipe.rhai", "--allow-host-run"]);
-    stdout(&run(&mut command))
 }
 
 /// A library between the recipe and the standard library.
 #[test]
 fn a_library_does_not_change_what_others_do() {
-    let (project, beside) = (Project::new(), tempfile::tempdir().unwrap());
-    let library = beside.path().join("net");
-    std::fs::create_dir(&library).unwrap();
-    let script = r#"import "template" as template;
+    let base = r#"
+import "template" as template;
 private fn helper() { "library" }
 fn is_name(part) { throw "LEAK"; }
 fn keys() { throw "LEAK"; }
@@ -381,27 +368,11 @@ fn own() { helper() }
 fn filled() { template::fill("@A@", #{ A: helper() }) }
 fn apply(f) { helper() + f.call() }
 "#;
-    std::fs::write(library.join("base.rhai"), script).unwrap();
-    for arguments in [
-        &["init", "--quiet", "--initial-branch=main"][..],
-        &["add", "--all"],
-        &["commit", "--quiet", "--message", "v1"],
-        &["tag", "v1"],
-    ] {
-        run(Command::new("git")
-            .current_dir(&library)
-            .env("HOME", beside.path())
-            .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
-            .args(arguments));
-    }
-    project.write(
-        "rootwright.toml",
-        r#"name = "x"
-"#,
-    );
-    project.write(
-        "recipe.rhai",
-        r#"import "@net/base" as net;
+    let plan = Project::new()
+        .library("net", &[("base.rhai", base)])
+        .recipe(
+            r#"
+import "@net/base" as net;
 import "template" as template;
 fn helper() { "recipe" }
 fn is_name(part) { throw "LEAK"; }
@@ -409,15 +380,11 @@ fn keys() { throw "LEAK"; }
 let root = bootstrap(#{ distro: "tiny" });
 for turn in 0..3 { root.nspawn_run(["say", helper(), net::own(), net::filled(), net::apply(|| helper()), template::fill("@A@", #{ A: "x" })]); }
 "#,
-    );
-    let home: &[(&str, &Path)] = &[("HOME", beside.path()), ("XDG_CACHE_HOME", beside.path())];
-    run(rootwright()
-        .current_dir(project.path())
-        .env("ROOTWRIGHT_STORE", project.store())
-        .envs(home.iter().copied())
-        .args(["add", library.to_str().unwrap(), "--tag", "v1"]));
-    let plan = plan_of(&project, home);
-    let said = "say recipe library library libraryrecipe x";
+        )
+        .plan()
+        .success()
+        .out();
+    let said = "root# say recipe library library libraryrecipe x";
     assert_eq!(plan.matches(said).count(), 3, "{plan}");
 }
 

@@ -690,7 +690,7 @@ fn a_library_does_what_it_is_granted_and_the_plan_says_who_asks() {
     );
     assert_eq!(library["asked"][0]["grant"], "host_run");
     assert_eq!(
-        library["asked"][0]["site"][1]["span"]["file"],
+        library["asked"][0]["calls"][1]["span"]["file"],
         "@net/base.rhai"
     );
     // The command line's flag is the recipe's own affair, and is asked for besides.

@@ -209,7 +209,7 @@ import "dracut/dracut" as y;"#,
         (r#"eval("1");"#, "script::parse", "1: eval"),
         (
             r#"host_read("/etc/passwd");"#,
-            "recipe::stdlib_only",
+            "script::stdlib_only",
             r#"1: host_read("/etc/passwd")"#,
         ),
         ("timestamp();", "script::unknown_function", "1: timestamp"),

@@ -69,7 +69,7 @@ fn every_function_is_documented() {
     assert!(
         lacking.is_empty(),
         "{lacking}\nThe form is told in src/reference/form.rs. A built-in's text is `doc`, for which \
-         src/script/builtins/doc/write_file.md is an example; a function's of the stdlib is the \
+         src/recipe/builtins/doc/write_file.md is an example; a function's of the stdlib is the \
          comment above it, as in stdlib/diskless.rhai, or it is marked `private`."
     );
 }
@@ -146,7 +146,7 @@ fn errors_are_documented_and_are_there() {
     }
     // What the interpreter itself is to blame for.
     documented.insert("script::no_session".to_owned());
-    for path in walk(&base.join("script/builtins")) {
+    for path in walk(&base.join("recipe/builtins")) {
         if path.extension().is_none_or(|ending| ending != "rs") {
             continue;
         }
