@@ -127,6 +127,19 @@ root.export(#{ format: "dir", name: "works" });
     assert!(bench.exported("works", "srv/dns").contains(server.unwrap()));
 }
 
+#[test]
+fn a_command_of_a_booted_root_sees_the_hosts_proxy() {
+    let bench = Bench::get();
+    let steps = r#"root.nspawn_boot("echo \"${no_proxy-none}\" >/srv/online");
+root.nspawn_boot("echo \"${no_proxy-none}\" >/srv/offline", #{ network: false });
+root.export(#{ format: "dir", name: "proxy" });
+"#;
+    let mut build = bench.build("proxy", &format!("{ROOT}{steps}"));
+    run(build.env("no_proxy", "host.example.org"));
+    assert_eq!(bench.exported("proxy", "srv/online"), "host.example.org\n");
+    assert_eq!(bench.exported("proxy", "srv/offline"), "none\n");
+}
+
 /// Every path with kind, mode and owner, and each file's digest.
 fn listing(root: &Path) -> BTreeMap<String, String> {
     let script = r#"cd "$1"
