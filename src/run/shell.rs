@@ -243,7 +243,13 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
         true => Mode::Interactive,
         false => Mode::Command,
     };
-    let process = Process::new(container::argv(&run, mode, root, &words));
+    let mut process = Process::new(container::argv(&run, mode, root, &words));
+    // systemd-nspawn hands these on to what runs on a terminal.
+    for name in ["TERM", "COLORTERM"] {
+        if let Some(value) = std::env::var_os(name) {
+            process = process.env(name, value);
+        }
+    }
     let program = process.program();
     let status = process.attached().map_err(|source| Error::Start {
         program,

@@ -120,6 +120,19 @@ root.export(#{ format: "dir", name: "works" });
     assert!(bench.exported("works", "srv/dns").contains(server.unwrap()));
 }
 
+#[test]
+fn a_command_of_a_booted_root_sees_the_hosts_proxy() {
+    let bench = Bench::get();
+    let steps = r#"root.nspawn_boot("echo \"${no_proxy-none}\" >/srv/online");
+root.nspawn_boot("echo \"${no_proxy-none}\" >/srv/offline", #{ network: false });
+root.export(#{ format: "dir", name: "proxy" });
+"#;
+    let mut build = bench.build("proxy", &format!("{ROOT}{steps}"));
+    run(build.env("no_proxy", "host.example.org"));
+    assert_eq!(bench.exported("proxy", "srv/online"), "host.example.org\n");
+    assert_eq!(bench.exported("proxy", "srv/offline"), "none\n");
+}
+
 /// What the root's own units and tmpfiles.d(5) make at every boot, and nothing of this one:
 /// no unit, no id, no journal, no login record, no seed.
 #[test]
