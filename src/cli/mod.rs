@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 
+mod apply;
 mod boot;
 mod build;
 mod cache;
@@ -93,6 +94,8 @@ enum Command {
     Plan(plan::Args),
     /// Run recipes
     Build(build::Args),
+    /// Run a plan from a bundle, without its recipe
+    Apply(apply::Args),
     /// Boot an export as its nodes will, and check that it works
     Boot(boot::Args),
     /// Open a shell in a root of the last build; what it changes is thrown away
@@ -296,6 +299,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::run(&args, &cli.global, &printer),
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),
+        Command::Apply(args) => apply::run(&args, &cli.global, &printer),
         Command::Boot(args) => boot::run(&args, &cli.global, &printer),
         Command::Shell(args) => shell::run(&args, &cli.global, &printer),
         Command::Cache(args) => cache::run(&args, &cli.global, &printer),
