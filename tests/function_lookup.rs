@@ -378,7 +378,7 @@ fn a_library_does_not_change_what_others_do() {
         .envs(home.iter().copied())
         .args(["add", library.to_str().unwrap(), "--tag", "v1"]));
     let plan = plan_of(&repository, home);
-    let said = "say recipe library library libraryrecipe x";
+    let said = "root# say recipe library library libraryrecipe x";
     assert_eq!(plan.matches(said).count(), 3, "{plan}");
 }
 
