@@ -12,7 +12,7 @@ pub use report::{
 };
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -20,6 +20,7 @@ use crate::diagnose::Report;
 use crate::plan::{NeedKind, Op, Plan};
 use crate::preview::secret_variable;
 use crate::run::MissingSecret;
+use crate::run::process::{Process, find_program};
 
 /// Which tool comes with which package, by family of hosts; data of the stdlib.
 #[derive(Debug, Deserialize)]
@@ -124,11 +125,7 @@ impl HostTools {
             .iter()
             .filter(|(tool, _)| wanted.contains_key(*tool));
         used.filter_map(|(tool, minimum)| {
-            let (program, arguments) = minimum.command.split_first()?;
-            let output = std::process::Command::new(program)
-                .args(arguments)
-                .output()
-                .ok()?;
+            let output = Process::new(&minimum.command).capture(1 << 16).ok()?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let number = |c: char| c.is_ascii_digit() || c == '.';
             let version = text
@@ -327,17 +324,4 @@ pub fn secrets(missing: &[MissingSecret]) -> impl Iterator<Item = Report> {
                 secret_variable(name)
             ))
     })
-}
-
-/// A program of the search path.
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        return Some(PathBuf::from(name)).filter(|path| path.is_file());
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|path| {
-            path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-        })
 }

@@ -8,6 +8,7 @@ use super::{HostTools, checks, exports, host};
 use crate::diagnose::{HintSet, Report, SourceMap, Trouble};
 use crate::plan::{Keyring, Plan};
 use crate::recipe::{Settings, stdlib::Stdlib};
+use crate::run::process::Process;
 use crate::run::{self, Secrets, keyrings};
 
 /// How long a check may take before a build, which asks the same again and waits longer.
@@ -197,6 +198,9 @@ pub fn host_tools(settings: &Settings) -> Result<HostTools, Trouble> {
     })
 }
 
+/// Bytes of what a package manager prints.
+const MOST_OUTPUT: usize = 16 << 20;
+
 /// Installs packages on this host. What the package manager prints is shown when it fails.
 pub fn install(
     packages: &BTreeSet<String>,
@@ -213,21 +217,12 @@ pub fn install(
     for command in commands {
         let shown = crate::plan::command::quote_all(command);
         tell(&format!("installing host tools: {shown}"));
-        let Some((program, arguments)) = command.split_first() else {
-            continue;
-        };
-        let mut expression = duct::cmd(program, arguments);
+        let mut process = Process::new(command).merge_errors();
         for (name, value) in tools.install_environment() {
-            expression = expression.env(name, value);
+            process = process.env(name, value);
         }
-        let done = expression
-            .stdin_null()
-            .stderr_to_stdout()
-            .stdout_capture()
-            .unchecked()
-            .run();
-        let said = match done {
-            Ok(output) if output.status.success() => continue,
+        let said = match process.capture(MOST_OUTPUT) {
+            Ok(output) if output.ended.status.success() => continue,
             Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
             Err(error) => error.to_string(),
         };
