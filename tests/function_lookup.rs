@@ -325,14 +325,15 @@ fn a_distro_of_the_repository_calls_its_own_functions() {
     let repository = Repository::new();
     repository.write(
         "distro/own.rhai",
-        "private fn helper() { \"distro\" }\nprivate fn keys() { helper() }\nfn bootstrap(root, spec) { host_run(root, [\"true\", helper(), keys()]); }\nfn install(root, packages, opts) { for turn in 0..3 { helper(); } nspawn_run(root, [\"add\", helper(), keys()]); }\n",
+        "private fn helper() { \"distro\" }\nprivate fn keys() { helper() }\nfn bootstrap(root, spec) { host_run(root, [\"true\", helper(), keys(), spec.say.call(), spec.named.call()]); }\nfn install(root, packages, opts) { for turn in 0..3 { helper(); } nspawn_run(root, [\"add\", helper(), keys()]); }\n",
     );
     repository.write(
         "recipe.rhai",
-        "fn helper() { \"recipe\" }\nhelper(); helper(); #{}.keys(); #{}.keys();\nlet root = bootstrap(#{ distro: \"own\" });\nfor turn in 0..3 { root.install([\"x\"]); helper(); }\nroot.nspawn_run([\"mine\", helper()]);\n",
+        "fn helper() { \"recipe\" }\nhelper(); helper(); #{}.keys(); #{}.keys();\nlet root = bootstrap(#{ distro: \"own\", say: || helper(), named: Fn(\"helper\") });\nfor turn in 0..3 { root.install([\"x\"]); helper(); }\nroot.nspawn_run([\"mine\", helper()]);\n",
     );
     let plan = plan_of(&repository, &[]);
     assert!(plan.contains("mine recipe"), "{plan}");
+    assert!(plan.contains("true distro distro recipe recipe"), "{plan}");
     assert_eq!(plan.matches("add distro distro").count(), 3, "{plan}");
 }
 
