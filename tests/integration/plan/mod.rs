@@ -14,6 +14,7 @@ mod hints;
 mod isolation;
 mod libraries;
 pub mod lint;
+mod policy;
 mod properties;
 mod reference;
 mod render;
