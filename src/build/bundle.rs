@@ -29,7 +29,9 @@ pub enum Error {
     Changed { name: String },
     #[error("`{path}` is not a bundle: {why}")]
     NotABundle { path: PathBuf, why: String },
-    #[error("the bundle `{path}` has the plan's version {found}, and this program reads {SCHEMA_VERSION}")]
+    #[error(
+        "the bundle `{path}` has the plan's version {found}, and this program reads {SCHEMA_VERSION}"
+    )]
     Version { path: PathBuf, found: u64 },
     #[error("the file `{name}` of the bundle has another digest than its plan says")]
     Digest { name: String },

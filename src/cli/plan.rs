@@ -8,6 +8,7 @@ use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::PreviewCapture;
 use crate::build::cache::preview;
+use crate::diagnose::Trouble;
 use crate::preview;
 use crate::recipe;
 use crate::store::Store;
@@ -45,13 +46,18 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     printer.out(&match args.format {
         Format::Text => {
             let mut options = printer.text_options();
+            options.permissions = settings.permissions;
             if let Some(store) = &store {
                 options.status = preview(&evaluation.plan, store, &versions);
             }
             preview::text(&evaluation.plan, &options)
         }
         Format::Json => preview::json(&evaluation.plan),
-        Format::Sh => preview::sh(&evaluation.plan)?,
+        Format::Sh => preview::sh(&evaluation.plan).map_err(|reports| Trouble {
+            reports,
+            sources: evaluation.sources.clone(),
+            code: 1,
+        })?,
         Format::Graph => preview::graph(&evaluation.plan),
         Format::Schema => preview::schema(),
     });

@@ -97,7 +97,7 @@ fn words(op: &Op) -> String {
             };
             format!("{place} {}", first_line(&run.command.shown()))
         }
-        other => headline(other).unwrap_or_default(),
+        other => headline(None, other).unwrap_or_default(),
     }
 }
 

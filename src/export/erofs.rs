@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::stage::Staged;
 use super::Error;
+use super::stage::Staged;
 use super::tool::Places;
 use crate::plan::tool::erofs;
 use crate::plan::{Compression, Export};

@@ -129,7 +129,11 @@ impl Mode {
             Mode::Interactive => &["--console=interactive", "--as-pid2"],
             Mode::Boot => &[],
         };
-        NSPAWN.iter().chain(own).map(|&flag| flag.to_owned()).collect()
+        NSPAWN
+            .iter()
+            .chain(own)
+            .map(|&flag| flag.to_owned())
+            .collect()
     }
 }
 

@@ -33,8 +33,8 @@ pub use grant::Grant;
 pub use keyring::{KEYRINGS, KeyFile, Keyring, keyring_path};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
-pub use server_text::{ServerField, ServerPart, ServerText};
 pub use run::{Bind, Command, Downloads, Run, RunPlace, Script, Verdict};
+pub use server_text::{ServerField, ServerPart, ServerText};
 pub use text::{Argument, Names, Part, Resolve, Text, Unresolved};
 
 use crate::diagnose::{Frame, Span};

@@ -52,17 +52,17 @@ impl Piece {
 
 /// One word of pieces.
 pub fn joined(pieces: &[Piece]) -> String {
-    let special = |text: &str| {
-        text.contains(['"', '\\', '$', '`', '!', '\n']) || text.contains(is_control)
-    };
+    let special =
+        |text: &str| text.contains(['"', '\\', '$', '`', '!', '\n']) || text.contains(is_control);
     match pieces {
         [] => return word(""),
         [Piece::Literal(text)] => return word(text),
         _ => {}
     }
-    let quoted = pieces
-        .iter()
-        .all(|piece| matches!(piece, Piece::Variable(_)) || !matches!(piece, Piece::Literal(text) if special(text)));
+    let quoted = pieces.iter().all(|piece| {
+        matches!(piece, Piece::Variable(_))
+            || !matches!(piece, Piece::Literal(text) if special(text))
+    });
     if quoted {
         return format!("\"{}\"", expanded(pieces, str::to_owned));
     }

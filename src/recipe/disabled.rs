@@ -46,10 +46,12 @@ pub fn register(engine: &mut Engine) {
         engine.register_fn(operator, |_: Typed, _: Typed| compared());
     }
     // Which keyring or file a path is of is known, a secret's value is not.
-    let same = |a: &Typed, b: &Typed| -> Outcome { match a.text.secrets().chain(b.text.secrets()).next() {
-        Some(_) => compared(),
-        None => Ok(Dynamic::from(a.text == b.text && a.root == b.root)),
-    } };
+    let same = |a: &Typed, b: &Typed| -> Outcome {
+        match a.text.secrets().chain(b.text.secrets()).next() {
+            Some(_) => compared(),
+            None => Ok(Dynamic::from(a.text == b.text && a.root == b.root)),
+        }
+    };
     engine
         .register_fn("==", move |a: Typed, b: Typed| -> Outcome { same(&a, &b) })
         .register_fn("!=", move |a: Typed, b: Typed| -> Outcome {

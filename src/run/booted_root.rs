@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::output::Log;
 use crate::plan::Run;
-use crate::plan::command::{SHELL_RUNTIME, BOOT_STDIN, Mode, boot_files};
+use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
 
 /// The file of [`Control`] that boots the root.
 const BOOT: &str = "boot.sh";

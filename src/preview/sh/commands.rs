@@ -141,7 +141,11 @@ impl Script<'_> {
         let argv = command.argv();
         let is_block = |text: &str| text.trim_end().contains('\n') && !text.contains(is_control);
         let blocks: Vec<usize> = (0..argv.len())
-            .filter(|at| argv.get(*at).and_then(|arg| arg.plain()).is_some_and(|text| is_block(&text)))
+            .filter(|at| {
+                argv.get(*at)
+                    .and_then(|arg| arg.plain())
+                    .is_some_and(|text| is_block(&text))
+            })
             .collect();
         let mut words: Vec<String> = argv.iter().map(|arg| argument(self.plan, arg)).collect();
         // There is one variable, so one argument can go this way.
@@ -169,11 +173,16 @@ impl Script<'_> {
     /// The command with its environment, its input, and how it is judged.
     fn judged(&mut self, run: &Run, words: Vec<String>, stdin: Option<&Text>) {
         let free = run.env.iter().filter(|(name, _)| !is_taken(name));
-        let mut line: Vec<String> = free.map(|(name, text)| self.assignment(name, text)).collect();
+        let mut line: Vec<String> = free
+            .map(|(name, text)| self.assignment(name, text))
+            .collect();
         if run.verdict.reads_output() {
             self.uses("scanned");
             line.push("scanned".to_owned());
-            for (flag, list) in [("--fail-on", &run.verdict.fail_on), ("--ignore", &run.verdict.ignore)] {
+            for (flag, list) in [
+                ("--fail-on", &run.verdict.fail_on),
+                ("--ignore", &run.verdict.ignore),
+            ] {
                 for pattern in list {
                     let pattern = self.pattern(pattern, false);
                     line.push(format!("{flag} {}", word(&pattern)));
@@ -182,7 +191,8 @@ impl Script<'_> {
             line.push("--".to_owned());
         }
         line.extend(words);
-        let mut input = stdin.map_or_else(Input::default, |text| Input::of(&pieces(self.plan, text)));
+        let mut input =
+            stdin.map_or_else(Input::default, |text| Input::of(&pieces(self.plan, text)));
         let mut tail = String::new();
         if let Some(why) = &run.verdict.allow_failure {
             self.uses("allowed");

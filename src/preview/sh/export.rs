@@ -11,13 +11,18 @@ use crate::plan::{
 pub fn write(script: &mut Script<'_>, export: &Export) {
     if let Some(why) = refusal(&export.format) {
         let message = format!("a script can't write the export `{}`: {why}", export.name);
-        script.refuse(&message, "run `rootwright build`, or choose another `format`");
+        script.refuse(
+            &message,
+            "run `rootwright build`, or choose another `format`",
+        );
         return;
     }
     let mut begin = vec![word(&export.name)];
     match &export.format {
         Format::Nfs { version, .. } => {
-            script.comment("Older versions stay, and share no files: only `rootwright build` does that.");
+            script.comment(
+                "Older versions stay, and share no files: only `rootwright build` does that.",
+            );
             begin.extend(version.as_deref().map(word));
             script.call("begin_version", begin);
         }
@@ -70,7 +75,12 @@ fn artifact(script: &mut Script<'_>, export: &Export) {
             script.line("mkdir -- \"$stage/root\"");
             match export.exclude.is_empty() {
                 true => pipe(script, "", export, &[tool::copy()]),
-                false => pipe(script, "", export, &tool::tar_copy(export, ToolPart::Output)),
+                false => pipe(
+                    script,
+                    "",
+                    export,
+                    &tool::tar_copy(export, ToolPart::Output),
+                ),
             }
         }
         Format::Tar { compression } => {
@@ -114,7 +124,10 @@ fn image(script: &mut Script<'_>, export: &Export, argv: Vec<ToolWord>) {
     copied(script, export);
     let time = match export.times {
         Times::Kept => String::new(),
-        _ => format!("SOURCE_DATE_EPOCH={} ", quoted(export, &ToolPart::Time.into())),
+        _ => format!(
+            "SOURCE_DATE_EPOCH={} ",
+            quoted(export, &ToolPart::Time.into())
+        ),
     };
     pipe(script, &time, export, &[argv]);
     script.line("rm -rf --one-file-system -- \"$work/tree\"");

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::super::shell_words::word;
 use super::super::text::secrets;
-use super::steps::comment;
 use super::secret_variable;
+use super::steps::comment;
 use crate::plan::{NeedKind, Op, Plan};
 
 /// The comment above everything.
@@ -91,7 +91,12 @@ pub fn checks(plan: &Plan, tools: &[(String, String)]) -> String {
         let _ = writeln!(out, "need {} {}", word(tool), word(why));
     }
     for name in secrets(plan) {
-        let _ = writeln!(out, "need_secret {} {}", secret_variable(&name), word(&name));
+        let _ = writeln!(
+            out,
+            "need_secret {} {}",
+            secret_variable(&name),
+            word(&name)
+        );
     }
     out.push_str("enter \"$@\"\n");
     out

@@ -78,17 +78,22 @@ pub fn sh(plan: &Plan) -> Result<String, Vec<Report>> {
 
 /// How systemd-nspawn is called, for the functions of the runtime that do.
 fn containers(runtime: &str) -> Vec<String> {
-    [("nspawn_command", Mode::Command), ("nspawn_boot", Mode::Boot)]
-        .into_iter()
-        .filter(|(name, _)| runtime.contains(&format!("${{{name}[@]}}")))
-        .map(|(name, mode)| {
-            let words: Vec<String> = mode.argv().iter().map(|flag| word(flag)).collect();
-            let lines = fold(&words, 4, steps::WIDTH, "    ");
-            let lines = lines.iter().map(|line| line.trim_end_matches(" \\"));
-            let lines: Vec<String> = lines.map(|line| format!("    {}", line.trim_start())).collect();
-            format!("\n{name}=(\n{}\n)\n", lines.join("\n"))
-        })
-        .collect()
+    [
+        ("nspawn_command", Mode::Command),
+        ("nspawn_boot", Mode::Boot),
+    ]
+    .into_iter()
+    .filter(|(name, _)| runtime.contains(&format!("${{{name}[@]}}")))
+    .map(|(name, mode)| {
+        let words: Vec<String> = mode.argv().iter().map(|flag| word(flag)).collect();
+        let lines = fold(&words, 4, steps::WIDTH, "    ");
+        let lines = lines.iter().map(|line| line.trim_end_matches(" \\"));
+        let lines: Vec<String> = lines
+            .map(|line| format!("    {}", line.trim_start()))
+            .collect();
+        format!("\n{name}=(\n{}\n)\n", lines.join("\n"))
+    })
+    .collect()
 }
 
 fn steps(script: &mut Script<'_>, plan: &Plan) {

@@ -109,7 +109,11 @@ impl Perl {
             HirKind::Class(_) | HirKind::Capture(_) => true,
             _ => false,
         };
-        if single { self.write(hir) } else { self.group(hir) }
+        if single {
+            self.write(hir)
+        } else {
+            self.group(hir)
+        }
     }
 
     fn group(&mut self, hir: &Hir) -> Result<(), String> {
@@ -233,7 +237,9 @@ pub fn replacement(pattern: &str, text: &str) -> Vec<Replacement> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
         literal.push_str(before);
-        let braced = after.strip_prefix('{').and_then(|name| name.split_once('}'));
+        let braced = after
+            .strip_prefix('{')
+            .and_then(|name| name.split_once('}'));
         let end = after.find(|c: char| c != '_' && !c.is_ascii_alphanumeric());
         let (name, behind) = match braced {
             Some(braced) => braced,
@@ -304,17 +310,19 @@ mod tests {
     fn replacements_are_parsed_as_the_regex_crate_does() {
         let of = |text| replacement("(a)(?P<n>b)", text);
         let literal = |text: &str| Replacement::Literal(text.to_owned());
-        assert_eq!(of("[$1|$n]"), [
-            literal("["),
-            Replacement::Group(1),
-            literal("|"),
-            Replacement::Group(2),
-            literal("]"),
-        ]);
-        assert_eq!(of("$$ ${1}x $1x ${ $"), [
-            literal("$ "),
-            Replacement::Group(1),
-            literal("x  ${ $"),
-        ]);
+        assert_eq!(
+            of("[$1|$n]"),
+            [
+                literal("["),
+                Replacement::Group(1),
+                literal("|"),
+                Replacement::Group(2),
+                literal("]"),
+            ]
+        );
+        assert_eq!(
+            of("$$ ${1}x $1x ${ $"),
+            [literal("$ "), Replacement::Group(1), literal("x  ${ $"),]
+        );
     }
 }

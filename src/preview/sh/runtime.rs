@@ -14,7 +14,9 @@ struct Block {
 
 /// The head of the runtime, and its blocks.
 fn blocks() -> (&'static str, Vec<Block>) {
-    let (head, rest) = SHELL_RUNTIME.split_once("\n#: ").unwrap_or((SHELL_RUNTIME, ""));
+    let (head, rest) = SHELL_RUNTIME
+        .split_once("\n#: ")
+        .unwrap_or((SHELL_RUNTIME, ""));
     let block = |text: &'static str| {
         let (line, source) = text.split_once('\n').unwrap_or((text, ""));
         let (names, tool) = match line.split_once(" | ") {
@@ -47,10 +49,12 @@ pub fn used(calls: &BTreeSet<&'static str>) -> Used {
         let before = wanted.len();
         for block in &blocks {
             if is_wanted(block, &wanted) {
-                let code = block.source.lines().filter(|line| !line.trim_start().starts_with('#'));
-                let words = code.flat_map(|line| {
-                    line.split(|c: char| c != '_' && !c.is_ascii_alphanumeric())
-                });
+                let code = block
+                    .source
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with('#'));
+                let words = code
+                    .flat_map(|line| line.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()));
                 wanted.extend(words);
                 wanted.extend(&block.names);
             }
@@ -91,7 +95,10 @@ mod tests {
                 assert!(block.source.contains(&defined), "{name}");
                 let line = block.source.find(&defined).unwrap();
                 let above = block.source[..line].trim_end_matches('\n').lines().last();
-                assert!(above.unwrap_or_default().starts_with('#'), "{name} has no comment");
+                assert!(
+                    above.unwrap_or_default().starts_with('#'),
+                    "{name} has no comment"
+                );
             }
         }
         let edit = used(&BTreeSet::from(["edit_file"]));

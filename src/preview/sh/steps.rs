@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::super::shell_words::{fold, is_control, joined, word};
+use super::export;
 use super::pattern::{self, Replacement};
 use super::words::{self, Input, pieces};
-use super::export;
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Action, Attributes, EditFile, Op, Part, Plan, RootId, Source, Step, Text};
 

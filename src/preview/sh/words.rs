@@ -51,7 +51,9 @@ impl Input {
             Piece::Variable(_) => String::new(),
         };
         let plain: String = pieces.iter().map(literal).collect();
-        let varies = pieces.iter().any(|piece| matches!(piece, Piece::Variable(_)));
+        let varies = pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Variable(_)));
         let ended = matches!(pieces.last(), Some(Piece::Literal(text)) if text.ends_with('\n'));
         if pieces.is_empty() {
             return Input {
@@ -107,7 +109,8 @@ pub fn delimiter(content: &str) -> String {
 
 /// A command that prints the pieces, without a process of its own that would show them.
 fn print(pieces: &[Piece]) -> String {
-    let escaped = |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains(is_control));
+    let escaped =
+        |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains(is_control));
     if !pieces.iter().any(escaped) {
         let words: Vec<String> = pieces
             .iter()
@@ -179,7 +182,11 @@ mod tests {
         let variable = || Piece::variable("url");
         let input = Input::of(&[Piece::literal("root:"), variable()]);
         assert_eq!(input.before, "printf '%s' root: \"$url\" | ");
-        let input = Input::of(&[Piece::literal("a $x `y` \\\n"), variable(), Piece::literal("z\n")]);
+        let input = Input::of(&[
+            Piece::literal("a $x `y` \\\n"),
+            variable(),
+            Piece::literal("z\n"),
+        ]);
         assert_eq!(input.after, " <<EOF");
         assert_eq!(input.body, "a \\$x \\`y\\` \\\\\n${url}z\nEOF\n");
     }

@@ -3,9 +3,7 @@
 use super::super::shell_words::{fold, word};
 use super::headline::{Headline, one_line};
 use super::page::{Page, Style, wrap};
-use crate::plan::{
-    Action, Command, Export, Op, Plan, Run, RunPlace, Source, Step, Text, Times,
-};
+use crate::plan::{Action, Command, Export, Op, Plan, Run, RunPlace, Source, Step, Text, Times};
 
 /// A file of at most this many lines is shown whole …
 const FILE_LINES: usize = 12;
@@ -24,7 +22,7 @@ pub fn implied(plan: &Plan, step: &Step) -> Option<String> {
     if action.only_if.is_some() || action.about.is_some() {
         return None;
     }
-    let headline = Headline::of(plan, &action.op)?;
+    let headline = Headline::of(Some(plan), &action.op)?;
     (headline.text() == step.label).then_some(headline.note)
 }
 
@@ -77,7 +75,7 @@ impl Lines<'_> {
                 notes: Vec::new(),
             });
         }
-        if let Some(headline) = Headline::of(self.plan, &action.op)
+        if let Some(headline) = Headline::of(Some(self.plan), &action.op)
             && !implied
         {
             self.page.spaces(self.indent);
@@ -152,7 +150,9 @@ impl Lines<'_> {
         self.command(Shown {
             mark,
             style,
-            env: env.map(|(name, value)| format!("{name}={}", shown(value))).collect(),
+            env: env
+                .map(|(name, value)| format!("{name}={}", shown(value)))
+                .collect(),
             command: &run.command,
             notes,
         });

@@ -165,7 +165,11 @@ fn capabilities(page: &mut Page, plan: &Plan, permissions: Permissions) {
     page.end();
     page.line(Style::Cyan, "beyond its own roots, this plan does");
     for (style, what, note) in rows {
-        let note = if note.is_empty() { note } else { format!(" ({note})") };
+        let note = if note.is_empty() {
+            note
+        } else {
+            format!(" ({note})")
+        };
         let width = page.width.saturating_sub(COLUMN);
         for (at, line) in wrap(&format!("{what}{note}"), width).iter().enumerate() {
             page.spaces(if at == 0 { COLUMN } else { COLUMN + 2 });

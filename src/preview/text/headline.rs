@@ -1,6 +1,6 @@
 //! Operations on files in one line each.
 
-use crate::plan::{Attributes, Compression, Format, Op, Plan, Source, Text, Via};
+use crate::plan::{Attributes, Compression, Format, Op, Part, Plan, Source, Text, Via};
 
 /// `make directory`, `/srv`, `mode 0700`.
 pub struct Headline {
@@ -11,7 +11,7 @@ pub struct Headline {
 
 impl Headline {
     /// `None` for commands, which are shown as such.
-    pub fn of(plan: &Plan, op: &Op) -> Option<Headline> {
+    pub fn of(plan: Option<&Plan>, op: &Op) -> Option<Headline> {
         let line = |verb, what: String, note: String| {
             Some(Headline {
                 verb,
@@ -45,11 +45,7 @@ impl Headline {
                 line("link", what, String::new())
             }
             Op::RemovePath(path) => {
-                let note = if path.missing_ok {
-                    "if it exists"
-                } else {
-                    ""
-                };
+                let note = if path.missing_ok { "if it exists" } else { "" };
                 line("remove", path.path.clone(), note.to_owned())
             }
             Op::MovePath(path) => {
@@ -113,16 +109,16 @@ impl Headline {
 }
 
 /// What a copy does, and what it is of.
-fn source(plan: &Plan, source: &Source) -> (&'static str, String) {
+fn source(plan: Option<&Plan>, source: &Source) -> (&'static str, String) {
     match source {
-        Source::File(digest) => {
-            let name = plan.file(digest).map_or(digest, |file| &file.name);
-            ("copy in", name.clone())
-        }
-        Source::Download(sha256) => {
-            let url = plan.download(sha256).map_or(sha256, |file| &file.url);
-            ("fetch", url.clone())
-        }
+        Source::File(digest) => match plan.and_then(|plan| plan.file(digest)) {
+            Some(file) => ("copy in", file.name.clone()),
+            None => ("copy in", Part::File(digest.clone()).to_string()),
+        },
+        Source::Download(sha256) => match plan.and_then(|plan| plan.download(sha256)) {
+            Some(file) => ("fetch", file.url.clone()),
+            None => ("fetch", Part::Download(sha256.clone()).to_string()),
+        },
         Source::Keyring(name) => ("copy in", format!("the keyring {name}")),
     }
 }

@@ -272,7 +272,8 @@ fn texts(boot: &Map) -> Vec<ServerText> {
         let map = item.clone().try_cast::<Map>()?;
         let text = |key: &str| map.get(key)?.clone().into_string().ok();
         let values = map.get("values")?.clone().try_cast::<Map>()?;
-        let value = |(key, value): (_, Dynamic)| Some((String::from(key), value.into_string().ok()?));
+        let value =
+            |(key, value): (_, Dynamic)| Some((String::from(key), value.into_string().ok()?));
         let values = values.into_iter().filter_map(value).collect();
         Some(ServerText::parse(text("name")?, &text("text")?, &values))
     };

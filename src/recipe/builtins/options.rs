@@ -254,7 +254,9 @@ fn check_value(
         return Err(Box::new(report));
     }
     if let Some(pattern) = pattern
-        && !items.iter().all(|item| pattern.whole.is_match(&plain(item)))
+        && !items
+            .iter()
+            .all(|item| pattern.whole.is_match(&plain(item)))
     {
         let shown = &pattern.pattern;
         return Err(bad_value(

@@ -153,12 +153,7 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 }
 
 /// A file that may hold keys, and its digest.
-fn source(
-    call: &Call<'_>,
-    root: RootId,
-    name: &str,
-    pinned: bool,
-) -> Outcome<(KeyFile, String)> {
+fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Outcome<(KeyFile, String)> {
     if Path::new(name).is_absolute() {
         let access = plan::Access::HostPath {
             path: name.to_owned(),
