@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::{Check, Error, Means, Place, Verdict, Wanted, boot, name};
+use super::{BootFiles, CHECK, Check, Error, MACHINES, Means, START, Verdict, Wanted, boot, name};
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::export::Opened;
 use crate::plan::command::quote_all;
@@ -39,7 +39,17 @@ pub struct BootJob<'a> {
     pub see: &'a (dyn Fn(&str) + Sync),
 }
 
-impl Boots<'_> {
+impl<'a> Boots<'a> {
+    /// `stdlib` returns the text of one of the stdlib's files.
+    pub fn new(stdlib: &dyn Fn(&str) -> String, hints: &'a (dyn Fn() -> HintSet + Sync)) -> Self {
+        Boots {
+            machines: stdlib(MACHINES),
+            check: stdlib(CHECK),
+            start: stdlib(START),
+            hints,
+        }
+    }
+
     /// Stands for the artifact and everything that is looked at: a boot with the same key is
     /// not repeated. `None` if it is not known what the artifact was made from.
     pub fn key(&self, expect: &ExpectBoot, export: &Path) -> Option<Key> {
@@ -66,7 +76,7 @@ impl Boots<'_> {
             Box::new(with_rollback(report, &opened))
         };
         let means = Means::new(&self.machines, &self.check, &self.start).map_err(failed)?;
-        let place = Place {
+        let place = BootFiles {
             folder: job.work,
             console: job.console.to_owned(),
         };

@@ -61,6 +61,11 @@ impl From<&ExpectBoot> for Wanted {
     }
 }
 
+/// The stdlib's files for boots.
+const MACHINES: &str = "boot/machines.toml";
+const CHECK: &str = "boot/check.sh";
+const START: &str = "boot/switch_root.sh";
+
 /// What the stdlib brings.
 #[derive(Debug)]
 pub struct Means {
@@ -72,6 +77,14 @@ pub struct Means {
 }
 
 impl Means {
+    /// `stdlib` returns the text of one of the stdlib's files.
+    ///
+    /// # Errors
+    /// [`Error::Table`] when the table of machines cannot be read.
+    pub fn of_stdlib(stdlib: &dyn Fn(&str) -> String) -> Result<Means, Error> {
+        Means::new(&stdlib(MACHINES), &stdlib(CHECK), &stdlib(START))
+    }
+
     /// From the stdlib's `boot/machines.toml`, `boot/check.sh` and `boot/switch_root.sh`.
     ///
     /// # Errors
@@ -103,7 +116,7 @@ impl Means {
 }
 
 /// Where a boot happens.
-pub struct Place<'a> {
+pub struct BootFiles<'a> {
     /// A folder of its own for sockets, logs of servers and the like.
     pub folder: &'a Path,
     /// Where the console's output goes.
@@ -129,7 +142,7 @@ pub fn boot(
     opened: &Opened,
     wanted: &Wanted,
     means: &Means,
-    place: &Place<'_>,
+    place: &BootFiles<'_>,
     interrupted: &(dyn Fn() -> bool + Sync),
     see: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Verdict, Error> {
@@ -141,7 +154,7 @@ fn checked(
     opened: &Opened,
     wanted: &Wanted,
     means: &Means,
-    place: &Place<'_>,
+    place: &BootFiles<'_>,
     interrupted: &dyn Fn() -> bool,
     see: &mut dyn FnMut(&str),
 ) -> Result<Verdict, Error> {
@@ -252,7 +265,7 @@ pub fn attend(
     opened: &Opened,
     wanted: &Wanted,
     means: &Means,
-    place: &Place<'_>,
+    place: &BootFiles<'_>,
 ) -> Result<(), Error> {
     bootable(opened)?;
     in_own_network(|| {

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use super::Events;
 use super::cache::Prepared;
 use super::schedule::run_all;
-use super::tasks::{LayerOf, Numbered, Outcome, Runner};
+use super::tasks::{BuildResult, LayerOf, Numbered, Runner};
 use crate::boot::Boots;
-use crate::plan::{Key, Names, Op, RootId, Run, Step};
+use crate::plan::{Key, Op, Run, Step};
 use crate::run::{Error, Settings, interrupt};
 
 /// A build that failed: its place in the list, and why.
@@ -46,7 +46,7 @@ pub fn execute(
     jobs: usize,
     boots: &Boots<'_>,
     events: &dyn Events,
-) -> Result<Outcome, Vec<Failed>> {
+) -> Result<BuildResult, Vec<Failed>> {
     let whole = |error: std::io::Error| {
         let error = Error::store(error);
         vec![Failed { build: 0, error }]
@@ -88,7 +88,7 @@ pub fn execute(
         let stacks = builds.iter().flat_map(tops).collect::<Vec<_>>();
         // Those below last: a layer has been used whenever one above it has.
         store.touch(stacks.iter().flat_map(|stack| stack.iter().rev()));
-        return Ok(runner.outcome());
+        return Ok(runner.result());
     }
     let failed = failed.into_iter().map(|(task, error)| Failed {
         build: tasks.get(task).map_or(0, Task::build),
@@ -158,14 +158,14 @@ fn booted(step: &Step) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Runs the steps that are planned so far, then one command in a root whose changes are
-/// thrown away; gives its output.
+/// Builds the layers of a plan, then runs the command of `step`, which comes after it, in a
+/// root whose changes are thrown away. Returns the command's output.
 ///
 /// # Errors
 /// As [`execute`], and when the command fails.
 pub fn capture(
     build: &Prepared,
-    root: RootId,
+    step: &Step,
     run: &Run,
     settings: &Settings,
     events: &dyn Events,
@@ -177,19 +177,9 @@ pub fn capture(
     for (layer, key) in build.layers.iter().zip(&build.keys) {
         runner.layer(&[LayerOf { of, layer, key }], &sums)?;
     }
-    let step = Step {
-        number: build.plan.steps.len() + 1,
-        root: Some(root),
-        call: "capture".to_owned(),
-        label: format!("capture {}", run.command.shown()),
-        calls: Vec::new(),
-        repositories: Vec::new(),
-        uses: Names::default(),
-        capabilities: Vec::new(),
-        actions: Vec::new(),
-    };
+    let root = step.root.unwrap_or_default();
     let open = runner.open(&build.stack(root, usize::MAX))?;
-    let running = runner.running(of, &step, open.root());
+    let running = runner.running(of, step, open.root());
     let ended = running.command(&[], run, false)?;
     Ok(ended.output.join("\n"))
 }

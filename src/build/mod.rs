@@ -1,5 +1,4 @@
-//! Builds: what a plan needs of the host, what the store already has, and everything else
-//! run in the order in which it can.
+//! Builds: preflight, the cache, and the steps and exports that run.
 
 pub mod bundle;
 pub mod cache;
@@ -7,16 +6,19 @@ mod capture;
 mod execute;
 pub mod preflight;
 mod schedule;
+mod session;
 mod tasks;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use cache::Prepared;
-pub use capture::{BuildCapture, PreviewCapture};
-pub use execute::{Failed, execute};
-pub use tasks::Outcome;
+pub use capture::{KnownPlan, PreviewCapture, preview_until_capture};
+pub use execute::Failed;
+pub use session::{Request, Source, Stopped, build};
+pub use tasks::BuildResult;
 
+use crate::diagnose::{Report, SourceMap};
 use crate::plan::{Plan, Step};
 use crate::preview::StepStatus;
 
@@ -41,4 +43,8 @@ pub trait Events: Sync {
     /// `elapsed` is `None` where nothing had to run.
     fn step_finished(&self, at: At<'_>, elapsed: Option<Duration>);
     fn exported(&self, at: At<'_>, path: &Path);
+    /// Warnings of the checks before a build.
+    fn warned(&self, warnings: &[Report], sources: &SourceMap);
+    /// A line about the build as a whole.
+    fn note(&self, line: &str);
 }

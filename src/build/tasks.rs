@@ -22,7 +22,7 @@ use crate::store::{LayerInfo, Work, now};
 
 /// What builds have made.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct BuildResult {
     pub exports: Vec<PathBuf>,
     /// Steps whose layers or artifacts were there.
     pub cached: usize,
@@ -52,7 +52,7 @@ pub struct Runner<'a> {
     work: Work,
     /// One folder of logs a build.
     logs: Vec<PathBuf>,
-    outcome: Mutex<Outcome>,
+    result: Mutex<BuildResult>,
     /// Where exports are, by the build's number and their names.
     exported: Mutex<BTreeMap<(usize, String), PathBuf>>,
 }
@@ -82,21 +82,21 @@ impl<'a> Runner<'a> {
             events,
             work,
             logs,
-            outcome: Mutex::new(Outcome {
+            result: Mutex::new(BuildResult {
                 logs: folder,
-                ..Outcome::default()
+                ..BuildResult::default()
             }),
             exported: Mutex::default(),
         })
     }
 
-    pub fn outcome(self) -> Outcome {
-        let outcome = self.outcome.into_inner();
-        outcome.unwrap_or_else(PoisonError::into_inner)
+    pub fn result(self) -> BuildResult {
+        let result = self.result.into_inner();
+        result.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, note: impl FnOnce(&mut Outcome)) {
-        note(&mut self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
+    fn note(&self, note: impl FnOnce(&mut BuildResult)) {
+        note(&mut self.result.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub fn open(&self, below: &[Key]) -> Result<Open, Error> {
@@ -155,7 +155,7 @@ impl<'a> Runner<'a> {
             for step in place.of.build.steps(place.layer) {
                 let at = place.of.at(step);
                 self.events.step_started(at, &StepStatus::Cached(None));
-                self.note(|outcome| outcome.cached += 1);
+                self.note(|result| result.cached += 1);
                 self.events.step_finished(at, None);
             }
         }
@@ -220,7 +220,7 @@ impl<'a> Runner<'a> {
             let at = place.of.at(step);
             self.events.step_started(at, &status);
             self.running(place.of, step, root).actions()?;
-            self.note(|outcome| outcome.ran += 1);
+            self.note(|result| result.ran += 1);
             self.events.step_finished(at, Some(start.elapsed()));
         }
         Ok(())
@@ -241,9 +241,9 @@ impl<'a> Runner<'a> {
             };
             ran |= done.map_err(|error| error.at(step, &action.calls))?;
         }
-        self.note(|outcome| match ran {
-            true => outcome.ran += 1,
-            false => outcome.cached += 1,
+        self.note(|result| match ran {
+            true => result.ran += 1,
+            false => result.cached += 1,
         });
         self.events.step_finished(at, ran.then(|| start.elapsed()));
         Ok(())
@@ -267,7 +267,7 @@ impl<'a> Runner<'a> {
         let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
         exported.insert((of.number, export.name.clone()), path.clone());
         drop(exported);
-        self.note(|outcome| outcome.exports.push(path));
+        self.note(|result| result.exports.push(path));
         Ok(wrote)
     }
 

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::build::{self, Made};
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs};
-use crate::boot::{self, Error, Means, Place, Verdict, Wanted};
-use crate::build::preflight;
+use super::{Done, Global, RecipeArgs, build, namespaces_as_root};
+use crate::boot::{self, BootFiles, Error, Means, Verdict, Wanted};
+use crate::build::preflight::{self, Preflight};
 use crate::diagnose::Report;
 use crate::diagnose::Trouble;
 use crate::export::Opened;
-use crate::plan::{self, ExpectBoot, Op, Transport};
+use crate::plan::{self, ExpectBoot, Op, Plan, Transport};
 use crate::recipe::{self, Settings, stdlib::Stdlib};
-use crate::run::{self, interrupt, namespace};
+use crate::run::{self, interrupt};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -56,8 +55,8 @@ pub struct Args {
     #[arg(long)]
     allow_host_run: bool,
     /// Take a secret's value from a file
-    #[arg(long = "secret", value_name = "NAME=FILE", value_parser = super::pair)]
-    secrets: Vec<(String, String)>,
+    #[arg(long = "secret", value_name = "NAME=FILE", value_parser = super::secret_file)]
+    secrets: Vec<(String, PathBuf)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -88,29 +87,31 @@ impl Args {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(report) = preflight::privileges() {
-        return Err(report.into());
-    }
-    match namespace::enter(false).map_err(|error| preflight::plain(&error))? {
-        namespace::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        namespace::Place::Inside => {}
+    if let Some(code) = namespaces_as_root()? {
+        return Ok(code);
     }
     let settings = global.plain_settings(&args.target)?;
-    let means = means(&settings)?;
+    let stdlib = Stdlib::new(settings.stdlib.clone());
+    let text = |name: &str| stdlib.text(name).unwrap_or_default();
+    let fail = |error: Error| Trouble::from(error.report(&recipe::known_failures(&settings)));
+    let means = Means::of_stdlib(&text).map_err(fail)?;
     let exports = match args.target.is_file() {
-        true => {
-            // A build may take minutes: what is missing is said before.
-            lacking(foreseen(args, global, &means)?, &settings)?;
-            match built(args, global, printer)? {
-                Ok(exports) => exports,
-                Err(code) => return Ok(code),
-            }
-        }
+        true => match built(args, &means, global, printer)? {
+            Ok(exports) => exports,
+            Err(code) => return Ok(code),
+        },
         false => vec![open(&args.target, args.via, &settings)?],
     };
-    lacking(needed(&exports, &means, &settings)?, &settings)?;
-    let store = Store::open(&global.store(&settings))
-        .map_err(|source| preflight::plain(&run::Error::Store { source }))?;
+    let mut programs = BTreeMap::new();
+    for opened in &exports {
+        let needed = boot::programs(opened, &means).map_err(fail)?;
+        programs.extend(needed.into_iter().map(|(name, why)| (name, why.to_owned())));
+    }
+    let preflight = Preflight::new(&stdlib, &[], preflight::BUILD_TIMEOUT)?;
+    if let Some(missing) = preflight.programs(&programs) {
+        return Err(missing.into());
+    }
+    let store = Store::open(&global.store(&settings)).map_err(run::Error::store)?;
     let wanted = Wanted {
         via: match args.via {
             Some(Via::Pxe) => plan::Via::Pxe,
@@ -129,7 +130,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
                 printer.say("interrupted: the node and its servers are stopped");
                 return Ok(ExitCode::from(130));
             }
-            Err(error) => return Err(error.report(&recipe::known_failures(&settings)).into()),
+            Err(error) => return Err(fail(error)),
         }
     }
     Ok(match holds {
@@ -147,7 +148,7 @@ fn one(
     printer: &Printer,
 ) -> Result<Option<Verdict>, Error> {
     let folder = tempfile::tempdir()?;
-    let place = Place {
+    let place = BootFiles {
         folder: folder.path(),
         console: store.logs()?.join("console.log"),
     };
@@ -175,64 +176,8 @@ fn one(
     Ok(Some(verdict))
 }
 
-/// Where the stdlib has what it brings for it.
-pub(super) const MACHINES: &str = "boot/machines.toml";
-pub(super) const CHECK: &str = "boot/check.sh";
-pub(super) const START: &str = "boot/switch_root.sh";
-
-/// What the stdlib brings for it.
-fn means(settings: &Settings) -> Result<Means, Trouble> {
-    let stdlib = Stdlib::new(settings.stdlib.clone());
-    let text = |name: &str| stdlib.text(name).unwrap_or_default();
-    let means = Means::new(&text(MACHINES), &text(CHECK), &text(START));
-    means.map_err(|error| error.report(&recipe::known_failures(settings)).into())
-}
-
-/// Says what the host lacks, all of it.
-fn lacking(
-    programs: impl IntoIterator<Item = (String, &'static str)>,
-    settings: &Settings,
-) -> Result<(), Trouble> {
-    let tools = preflight::host_tools(settings)?;
-    let programs: BTreeMap<String, String> = programs
-        .into_iter()
-        .map(|(name, why)| (name, why.to_owned()))
-        .collect();
-    match tools.lacking(&programs) {
-        missing if missing.is_empty() => Ok(()),
-        missing => {
-            let mut report = preflight::report(&missing, &tools);
-            // The build's own ways to install them know nothing of these.
-            report.help.clear();
-            Err(report.into())
-        }
-    }
-}
-
-/// The programs that the exports need.
-fn needed(
-    exports: &[Opened],
-    means: &Means,
-    settings: &Settings,
-) -> Result<Vec<(String, &'static str)>, Trouble> {
-    let mut programs = Vec::new();
-    for opened in exports {
-        let needed = boot::programs(opened, means);
-        programs.extend(needed.map_err(|error| error.report(&recipe::known_failures(settings)))?);
-    }
-    Ok(programs)
-}
-
-/// The programs that the exports of a recipe will need, as far as that is known before they
-/// are there.
-fn foreseen(
-    args: &Args,
-    global: &Global,
-    means: &Means,
-) -> Result<Vec<(String, &'static str)>, Trouble> {
-    let recipe = args.recipe();
-    let mut preview = crate::build::PreviewCapture::default();
-    let plan = recipe::evaluate(&recipe.recipe, &global.settings(&recipe)?, &mut preview)?.plan;
+/// The programs that the exports of a plan need to boot.
+fn programs(plan: &Plan, via: Option<Via>, means: &Means) -> Vec<(String, &'static str)> {
     let mut programs = Vec::new();
     for step in &plan.steps {
         let root = step.root.and_then(|root| plan.root(root));
@@ -240,28 +185,31 @@ fn foreseen(
         for action in &step.actions {
             if let Op::Export(export) = &action.op
                 && export.format.boots()
-                && fits(export.format.transport(), args.via)
+                && fits(export.format.transport(), via)
             {
                 programs.extend(means.programs(machine, export.format.transport()));
             }
         }
     }
-    Ok(programs)
+    programs
 }
 
 /// Builds the recipe, and opens what of it boots the way that was asked for.
 fn built(
     args: &Args,
+    means: &Means,
     global: &Global,
     printer: &Printer,
 ) -> Result<Result<Vec<Opened>, ExitCode>, Trouble> {
-    let build = build::Args::of(&args.recipe(), &args.out).with_secrets(&args.secrets);
-    let outcome = match build::make(&build, global, printer)? {
-        Made::Done(outcome) => outcome,
-        Made::Not(code) => return Ok(Err(code)),
+    let build = build::Args::of(args.recipe(), &args.out, &args.secrets);
+    // A build may take minutes: what a boot needs is checked before it.
+    let programs = |plan: &Plan| programs(plan, args.via, means);
+    let result = match build::make(&build, &programs, global, printer)? {
+        Ok(result) => result,
+        Err(code) => return Ok(Err(code)),
     };
     let mut exports = Vec::new();
-    for path in &outcome.exports {
+    for path in &result.exports {
         let opened = Opened::open(path).map_err(Report::from)?;
         let boots = opened.manifest.boot.is_some() && opened.manifest.format.boots();
         if boots && fits(opened.transport(), args.via) {
@@ -269,7 +217,7 @@ fn built(
         }
     }
     if exports.is_empty() {
-        let names: Vec<String> = outcome
+        let names: Vec<String> = result
             .exports
             .iter()
             .filter_map(|path| Some(format!("`{}`", path.file_name()?.to_string_lossy())))

@@ -13,9 +13,8 @@ use crate::diagnose::Report;
 use crate::diagnose::Trouble;
 use crate::plan::{LayerKey, layers};
 use crate::preview::StepStatus;
-use crate::recipe;
 use crate::run::{self};
-use crate::store::{Collected, Entry, Limits, Store, now};
+use crate::store::{Collected, Entry, Hold, Limits, Store, now};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -87,10 +86,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     }
     let settings = global.plain_settings(&PathBuf::from("."))?;
     let path = global.store(&settings);
-    let failed = |source| {
-        let error = run::Error::Store { source };
-        Trouble::from(error.report(&crate::diagnose::HintSet::default()))
-    };
+    let failed = run::Error::store;
     if Store::existing(&path).is_none() {
         let message = format!("there is no store at `{}`", path.display());
         let report = Report::new("cache::no_store", message);
@@ -121,11 +117,11 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             match store.remove(&chosen).map_err(failed)? {
                 Ok(collected) => printer.out(&removed(&collected)),
                 Err(held) => {
-                    let held_by = held.held.clone().unwrap_or_default();
+                    let held_by = held.held.map(|held| held.to_string());
                     let name = short(&held.name).to_owned();
                     let report = Report::new("cache::held", format!("`{name}` cannot be removed"));
                     return Err(report
-                        .cause(held_by)
+                        .cause(held_by.unwrap_or_default())
                         .help("wait for the build, or end it")
                         .into());
                 }
@@ -158,11 +154,8 @@ fn plural(count: usize, one: &str, many: &str) -> String {
 /// The whole names of what was asked for.
 fn chosen(entries: &[Entry], names: &[String], everything: bool) -> Result<Vec<String>, Trouble> {
     if everything {
-        let running = |entry: &&Entry| {
-            let held = entry.held.as_deref().unwrap_or_default();
-            !held.starts_with("a running")
-        };
-        let free = entries.iter().filter(running);
+        let is_free = |entry: &&Entry| !entry.held.as_ref().is_some_and(Hold::is_build);
+        let free = entries.iter().filter(is_free);
         return Ok(free.map(|entry| entry.name.clone()).collect());
     }
     let mut chosen = Vec::new();
@@ -307,15 +300,8 @@ fn removed(collected: &Collected) -> String {
 }
 
 fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printer) -> Done {
-    let settings = global.settings(recipe)?;
-    let store = Store::existing(&global.store(&settings));
-    let versions = global.versions()?;
-    let mut capture = crate::build::PreviewCapture {
-        store: store.clone(),
-        versions: versions.clone(),
-    };
-    let evaluation = recipe::evaluate(&recipe.recipe, &settings, &mut capture)?;
-    let plan = &evaluation.plan;
+    let previewed = global.preview(recipe)?;
+    let (plan, versions) = (&previewed.evaluation.plan, &previewed.versions);
     let layers = layers(plan);
     let found = layers
         .iter()
@@ -333,11 +319,11 @@ fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printe
             ))
             .into());
     };
-    let Some(store) = store else {
+    let Some(store) = &previewed.store else {
         return Err(Report::new("cache::no_store", "there is no store yet").into());
     };
-    let keys = remembered_keys(plan, &store, &versions);
-    let status = preview(plan, &store, &versions);
+    let keys = remembered_keys(plan, store, versions);
+    let status = preview(plan, store, versions);
     let key: Option<&LayerKey> = keys.get(index).and_then(Option::as_ref);
     let mut out = String::new();
     for step in layer.steps.iter().filter_map(|number| plan.step(*number)) {
@@ -364,7 +350,7 @@ fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printe
         None => "runs".to_owned(),
     };
     let _ = writeln!(out, "status    {said}");
-    for (program, version) in versions.of(plan, &store) {
+    for (program, version) in versions.of(plan, store) {
         let runs = |step: &&crate::plan::Step| {
             layer.steps.contains(&step.number) && step.programs().contains(program.as_str())
         };

@@ -10,12 +10,10 @@ use super::printer::Printer;
 use super::{Done, Global, list, repository, unused_settings};
 use crate::build::PreviewCapture;
 use crate::diagnose::Trouble;
-use crate::diagnose::{Report, Span};
-use crate::plan::Capture;
-use crate::plan::policy::Permissions;
 use crate::project;
+use crate::recipe::check::{self, Checked, Shown};
+use crate::recipe::parallel;
 use crate::recipe::stdlib::Stdlib;
-use crate::recipe::{self, Settings, parallel};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,8 +23,7 @@ pub struct Args {
     paths: Vec<PathBuf>,
 }
 
-/// What is checked.
-enum Subject {
+enum Script {
     Recipe(PathBuf),
     Module(PathBuf),
 }
@@ -46,61 +43,58 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             recipes.push(path.clone());
         }
     }
-    let mut known = Known::default();
+    let mut shown = Shown::default();
     let mut findings = 0;
-    let mut tell = |mut trouble: Trouble| {
-        trouble.reports.sort_by_key(|report| {
-            report
-                .place()
-                .map(|span| (span.file.clone(), span.start.line, span.start.column))
-        });
-        trouble.reports.retain(|report| known.is_new(report));
-        if !trouble.reports.is_empty() {
+    let mut tell = |trouble: Trouble| {
+        let reports = shown.new_of(trouble.reports);
+        if !reports.is_empty() {
             if findings > 0 {
                 printer.gap();
             }
-            findings += trouble.reports.len();
-            printer.reports(&trouble.reports, &trouble.sources);
+            findings += reports.len();
+            printer.reports(&reports, &trouble.sources);
         }
     };
-    let (number_of_recipes, number_of_modules) = (recipes.len(), modules.len());
-    let all_recipes = recipes.clone();
-    let recipes = recipes.into_iter().map(Subject::Recipe);
-    let subjects: Vec<Subject> = recipes
-        .chain(modules.into_iter().map(Subject::Module))
-        .collect();
-    let look = |subject: &Subject| match subject {
-        Subject::Recipe(recipe) => check(recipe, global),
-        Subject::Module(module) => Checked {
-            troubles: check_module(module, global).into_iter().collect(),
-            ..Checked::default()
-        },
-    };
+    let of_recipes = recipes.iter().cloned().map(Script::Recipe);
+    let of_modules = modules.iter().cloned().map(Script::Module);
+    let scripts: Vec<Script> = of_recipes.chain(of_modules).collect();
+    // The options of a recipe that does not evaluate are not known.
     let mut declared = Some(BTreeSet::new());
-    parallel::each(&subjects, look, |checked| {
-        // Of a recipe that does not evaluate nobody knows the options.
-        declared = declared.take().zip(checked.options).map(|(mut all, more)| {
-            all.extend(more);
-            all
-        });
-        checked.troubles.into_iter().for_each(&mut tell);
-    })?;
+    parallel::each(
+        &scripts,
+        |script| check(script, global),
+        |checked| match checked {
+            Ok(checked) => {
+                let known = declared.take().zip(checked.options);
+                declared = known.map(|(mut all, more)| {
+                    all.extend(more);
+                    all
+                });
+                let failures = checked.failures.into_iter();
+                failures.map(Trouble::from).for_each(&mut tell);
+            }
+            Err(trouble) => {
+                declared = None;
+                tell(trouble);
+            }
+        },
+    )?;
     if let (true, Some(declared)) = (args.paths.is_empty(), declared)
         && let Some(root) = project::repository(Path::new("."))
     {
         let settings = global.plain_settings(&root)?;
         let stdlib = Stdlib::new(settings.stdlib.clone());
         let found =
-            unused_settings::unheeded(&settings.project, &root, &all_recipes, &declared, &stdlib);
+            unused_settings::unheeded(&settings.project, &root, &recipes, &declared, &stdlib);
         found.into_iter().for_each(&mut tell);
     }
     let count = |number: usize, what: &str| match number {
         1 => format!("1 {what}"),
         number => format!("{number} {what}s"),
     };
-    let mut checked = count(number_of_recipes, "recipe");
-    if number_of_modules > 0 {
-        checked = format!("{checked} and {}", count(number_of_modules, "module"));
+    let mut checked = count(recipes.len(), "recipe");
+    if !modules.is_empty() {
+        checked = format!("{checked} and {}", count(modules.len(), "module"));
     }
     let result = match findings {
         0 => "nothing wrong".to_owned(),
@@ -110,121 +104,14 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     Ok(ExitCode::from(u8::from(findings > 0)))
 }
 
-/// What was found in one script.
-struct Checked {
-    troubles: Vec<Trouble>,
-    /// The options that it declares, if that is known.
-    options: Option<Vec<String>>,
-}
-
-impl Default for Checked {
-    fn default() -> Self {
-        Checked {
-            troubles: Vec::new(),
-            options: Some(Vec::new()),
-        }
-    }
-}
-
-/// The findings that were told: a mistake in a module shows through every recipe that
-/// imports it, and one of a recipe under every choice of an option.
-#[derive(Default)]
-struct Known(BTreeSet<(String, String, Vec<Place>)>);
-
-/// A file by its real path, since recipes name the same module differently, and a line
-/// and column in it.
-type Place = (PathBuf, u32, u32);
-
-impl Known {
-    fn is_new(&mut self, report: &Report) -> bool {
-        let innermost = report.trace.last().map(|frame| &frame.span);
-        let places = report.place().into_iter().chain(innermost);
-        let key = (
-            report.code.clone(),
-            report.message.clone(),
-            places.map(place).collect(),
-        );
-        self.0.insert(key)
-    }
-}
-
-fn place(span: &Span) -> Place {
-    let file = Path::new(&span.file);
-    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    (file, span.start.line, span.start.column)
-}
-
-/// What shows of a module without evaluating it, whether a recipe imports it or not.
-fn check_module(module: &Path, global: &Global) -> Option<Trouble> {
-    let repository = module
-        .ancestors()
-        .find(|folder| {
-            let name = folder.file_name().and_then(std::ffi::OsStr::to_str);
-            name.is_some_and(|name| list::MODULES.contains(&name))
-        })
-        .and_then(Path::parent)
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let settings = match global.plain_settings(module) {
-        Ok(settings) => settings,
-        Err(trouble) => return Some(trouble),
-    };
-    recipe::check_module(module, repository, &settings)
-        .err()
-        .map(Trouble::from)
-}
-
-/// Evaluates a recipe with its defaults, then with every other choice of each option.
-fn check(recipe: &Path, global: &Global) -> Checked {
-    let unknown = |trouble: Trouble| Checked {
-        troubles: vec![trouble],
-        options: None,
-    };
-    let settings = match global.plain_settings(recipe) {
-        Ok(settings) => Settings {
-            permissions: Permissions {
-                allow_host_run: true,
-            },
-            ..settings
-        },
-        Err(trouble) => return unknown(trouble),
-    };
-    let evaluate = |options: Vec<(String, String)>| {
-        let settings = Settings {
-            options,
-            ..settings.clone()
-        };
-        let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(PreviewCapture::default()));
-        recipe::evaluate_here(recipe, &settings, answers)
-    };
-    let first = match evaluate(Vec::new()) {
-        Ok(evaluation) => evaluation,
-        Err(failure) => return unknown(failure.into()),
-    };
-    let mut found: Vec<Trouble> = Vec::new();
-    for option in &first.plan.options {
-        for choice in option
-            .choices
-            .iter()
-            .filter(|choice| **choice != option.value)
-        {
-            let value = choice
-                .as_str()
-                .map_or_else(|| choice.to_string(), str::to_owned);
-            let Err(mut failure) = evaluate(vec![(option.name.clone(), value.clone())]) else {
-                continue;
+fn check(script: &Script, global: &Global) -> Result<Checked, Trouble> {
+    Ok(match script {
+        Script::Recipe(recipe) => {
+            let capture = || -> Rc<RefCell<dyn crate::plan::Capture>> {
+                Rc::new(RefCell::new(PreviewCapture::default()))
             };
-            for report in &mut failure.reports {
-                report
-                    .help
-                    .push(format!("with `-o {}={value}`", option.name));
-            }
-            found.push(failure.into());
+            check::recipe(recipe, &global.plain_settings(recipe)?, capture)
         }
-    }
-    let options = first.plan.options.into_iter().map(|option| option.name);
-    Checked {
-        troubles: found,
-        options: Some(options.collect()),
-    }
+        Script::Module(module) => check::module(module, &global.plain_settings(module)?),
+    })
 }

@@ -10,18 +10,14 @@ use clap::ValueEnum;
 use tempfile::TempDir;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, shell};
-use crate::build::preflight;
+use super::{Done, Global, RecipeArgs, namespaces_as_root, preview};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::diff::PlanDiff;
 use crate::diff::{self, Checkout, RootsDiff, Shown, Side};
 use crate::export::{self, Opened, Shelf};
 use crate::plan::Plan;
-use crate::recipe;
-use crate::run::shell::{Look, Point, mount, place};
-use crate::run::{self, Secrets, namespace};
-use crate::store::Store;
+use crate::run::shell::{BuiltRoot, MountedRoot, Point};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -107,6 +103,14 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    fn args(&self, recipe: &Path, args: &Args) -> RecipeArgs {
+        RecipeArgs {
+            recipe: recipe.to_owned(),
+            options: self.options.clone(),
+            allow_host_run: args.allow_host_run,
+        }
+    }
+
     fn name(&self) -> String {
         let mut name = self.recipe.display().to_string();
         if let Some(revision) = self.revision {
@@ -158,16 +162,8 @@ fn plans(args: &Args, global: &Global, printer: &Printer) -> Done {
 
 fn plan(one: &One<'_>, args: &Args, global: &Global) -> Result<Plan, Trouble> {
     let evaluate = |recipe: &Path| -> Result<Plan, Trouble> {
-        let settings = global.settings(&RecipeArgs {
-            recipe: recipe.to_owned(),
-            options: one.options.clone(),
-            allow_host_run: args.allow_host_run,
-        })?;
-        let mut capture = crate::build::PreviewCapture {
-            store: Store::existing(&global.store(&settings)),
-            versions: global.versions()?,
-        };
-        Ok(recipe::evaluate(recipe, &settings, &mut capture)?.plan)
+        let recipe = one.args(recipe, args);
+        Ok(global.preview(&recipe)?.evaluation.plan)
     };
     let Some(revision) = one.revision else {
         return evaluate(one.recipe);
@@ -215,7 +211,7 @@ fn at_revision(trouble: Trouble, checkout: &Checkout, revision: &str) -> Trouble
 #[expect(dead_code, reason = "they are held, not read")]
 enum Kept {
     Unpacked(TempDir),
-    Mounted(Look),
+    Mounted(MountedRoot),
     Nothing,
 }
 
@@ -284,12 +280,8 @@ fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
 }
 
 fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(report) = preflight::privileges() {
-        return Err(report.into());
-    }
-    match namespace::enter(false).map_err(|error| preflight::plain(&error))? {
-        namespace::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(2))),
-        namespace::Place::Inside => {}
+    if let Some(code) = namespaces_as_root()? {
+        return Ok(code);
     }
     let (from, to) = sides(args);
     if from.name() == to.name() {
@@ -306,24 +298,7 @@ fn last_build(one: &One<'_>, args: &Args, global: &Global) -> Result<(Side, Kept
     if !one.recipe.is_file() || one.recipe.extension().is_none_or(|ending| ending != "rhai") {
         return tree(one.recipe);
     }
-    let settings = global.settings(&RecipeArgs {
-        recipe: one.recipe.to_owned(),
-        options: one.options.clone(),
-        allow_host_run: args.allow_host_run,
-    })?;
-    let store = Store::open(&global.store(&settings))
-        .map_err(|source| preflight::plain(&run::Error::Store { source }))?;
-    let mut preview = crate::build::PreviewCapture {
-        store: Some(store.clone()),
-        versions: global.versions()?,
-    };
-    let plan = recipe::evaluate(one.recipe, &settings, &mut preview)?.plan;
-    let run_settings = run::Settings {
-        store,
-        out: PathBuf::new(),
-        secrets: Secrets::default(),
-        files: run::Files::default(),
-    };
+    let previewed = global.preview(&one.args(one.recipe, args))?;
     let not_built = || {
         Report::new(
             "diff::not_built",
@@ -332,12 +307,12 @@ fn last_build(one: &One<'_>, args: &Args, global: &Global) -> Result<(Side, Kept
         .cause("the recipe was not built as it is now, or its layers were removed")
         .next(format!("rootwright build {}", one.name()))
     };
-    let built = shell::last(&run_settings.store, &plan).ok_or_else(not_built)?;
-    let root = shell::root(&built.plan, args.root.as_deref())?;
-    let place = place(&built, Point::End(root), &run_settings).map_err(|_| not_built())?;
-    let mounted = mount(&place, &run_settings).map_err(|error| preflight::plain(&error))?;
+    let (store, built) = previewed.last_build().ok_or_else(not_built)?;
+    let root = preview::root(&built.plan, args.root.as_deref())?;
+    let root = BuiltRoot::find(&built, Point::End(root), store).map_err(|_| not_built())?;
+    let mounted = root.mount(store)?;
     let side = Side {
-        root: mounted.root().to_owned(),
+        root: mounted.path().to_owned(),
         manifest: None,
     };
     Ok((side, Kept::Mounted(mounted)))

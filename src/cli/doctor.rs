@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::printer::Printer;
-use super::{Done, ErrorFormat, Global, RecipeArgs};
-use crate::build::preflight;
-use crate::build::preflight::{Checkup, Depth, State, plain};
+use super::{Done, ErrorFormat, Global, RecipeArgs, namespaces};
+use crate::build::preflight::{self, Findings, Preflight, Status, Subject};
+use crate::build::preview_until_capture;
 use crate::diagnose::Trouble;
-use crate::recipe;
-use crate::run::{self, Secrets, namespace};
+use crate::recipe::stdlib::Stdlib;
+use crate::run::{self, Secrets};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -20,85 +20,66 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
     /// Take a secret's value from a file
-    #[arg(long = "secret", value_name = "NAME=FILE", value_parser = super::pair)]
-    secrets: Vec<(String, String)>,
+    #[arg(long = "secret", value_name = "NAME=FILE", value_parser = super::secret_file)]
+    secrets: Vec<(String, PathBuf)>,
     /// Do the cures that are safe: install host tools and keyrings that are missing
     #[arg(long)]
     fix: bool,
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(report) = preflight::privileges() {
-        // What is wrong with the recipe is worth knowing at once, too.
-        let settings = global.settings(&args.recipe)?;
-        let mut preview = crate::build::PreviewCapture::default();
-        let plan = recipe::evaluate(&args.recipe.recipe, &settings, &mut preview)?.plan;
-        return Err(preflight::without_privileges(report, &[(settings, plan)])?);
+    let recipe = &args.recipe;
+    preflight::privileges_for(|| {
+        let settings = global.settings(recipe)?;
+        Ok(vec![(recipe.recipe.clone(), settings)])
+    })?;
+    if let Some(code) = namespaces(false)? {
+        return Ok(code);
     }
-    match namespace::enter(false).map_err(|error| plain(&error))? {
-        namespace::Place::Done(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        namespace::Place::Inside => inside(args, global, printer),
-    }
-}
-
-fn inside(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let settings = global.settings(&args.recipe)?;
-    let store = Store::open(&global.store(&settings))
-        .map_err(|source| plain(&run::Error::Store { source }))?;
-    let mut preview = crate::build::PreviewCapture {
-        store: Some(store.clone()),
-        versions: global.versions()?,
-    };
-    let evaluation = recipe::evaluate(&args.recipe.recipe, &settings, &mut preview)?;
-    let tools = preflight::host_tools(&settings)?;
-    let run_settings = run::Settings {
+    let settings = global.settings(recipe)?;
+    let store = Store::open(&global.store(&settings)).map_err(run::Error::store)?;
+    let versions = global.versions()?;
+    let known = preview_until_capture(&recipe.recipe, &settings, Some(store.clone()), &versions)?;
+    let mut run_settings = run::Settings {
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
         secrets: Secrets::default(),
         files: run::Files::default(),
     };
-    let depth = Depth {
-        secrets: preflight::secret_files(&args.secrets),
-        archives: true,
-        runs: evaluation
-            .plan
-            .steps
-            .iter()
-            .map(|step| step.number)
-            .collect(),
-        patience: preflight::IN_A_DOCTOR,
+    let stdlib = Stdlib::new(settings.stdlib.clone());
+    let mut preflight = Preflight::new(&stdlib, &args.secrets, preflight::DOCTOR_TIMEOUT)?;
+    let subject = Subject::everything(&known.plan, &known.sources);
+    let tell = |line: &str| printer.say(line);
+    let mut findings = match args.fix {
+        true => preflight.check_and_install(&subject, &mut run_settings, &tell)?,
+        false => preflight.check(&subject, &mut run_settings),
     };
-    let look = || {
-        let sources = &evaluation.sources;
-        Checkup::of(&evaluation.plan, &tools, &run_settings, &depth, sources).0
-    };
-    let mut checkup = look();
-    if args.fix && !checkup.packages.is_empty() {
-        preflight::install(&checkup.packages, &tools, &|line| printer.say(line))?;
-        checkup = look();
+    if let Some(call) = known.ends_at.as_deref().and_then(<[_]>::first) {
+        let what = format!("the steps after `capture` at {}", call.span);
+        findings.unknown(what, "its output is known only after a build");
     }
     printer.out(&listed(
-        &checkup,
+        &findings,
         matches!(global.error_format, ErrorFormat::Json),
     ));
-    printer.reports(&checkup.warnings, &evaluation.sources);
-    if checkup.reports.is_empty() {
+    printer.reports(&findings.warnings, &known.sources);
+    if findings.errors.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     Err(Trouble {
-        reports: checkup.reports,
-        sources: evaluation.sources,
+        reports: findings.errors,
+        sources: known.sources,
         code: 1,
     })
 }
 
-fn listed(checkup: &Checkup, json: bool) -> String {
+fn listed(findings: &Findings, json: bool) -> String {
     let mut out = String::new();
-    for (what, state) in &checkup.lines {
-        let (word, why) = match state {
-            State::Ok => ("ok", ""),
-            State::Wrong => ("wrong", ""),
-            State::Unknown(why) => ("unknown", why.as_str()),
+    for (what, status) in &findings.checks {
+        let (word, why) = match status {
+            Status::Ok => ("ok", ""),
+            Status::Failed => ("wrong", ""),
+            Status::Unknown(why) => ("unknown", why.as_str()),
         };
         if json {
             let line = serde_json::json!({ "what": what, "state": word, "why": why });

@@ -7,17 +7,14 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, shell};
-use crate::build::preflight;
+use super::{Done, Global, RecipeArgs, namespaces_as_root};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::export::{self, Opened};
 use crate::lint::{self, Finding, Severity, Subject, Table};
 use crate::plan::{Op, Plan, Root, Transport};
-use crate::recipe::{self, stdlib::Stdlib};
-use crate::run::shell::{Point, mount, place};
-use crate::run::{self, Secrets, namespace};
-use crate::store::Store;
+use crate::recipe::stdlib::Stdlib;
+use crate::run::shell::{BuiltRoot, Point};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -136,28 +133,12 @@ fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table:
         options: args.options.clone(),
         allow_host_run: args.allow_host_run,
     };
-    if let Some(report) = preflight::privileges() {
-        return Err(report.into());
+    if let Some(code) = namespaces_as_root()? {
+        return Ok(code);
     }
-    match namespace::enter(false).map_err(|error| preflight::plain(&error))? {
-        namespace::Place::Done(code) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-        namespace::Place::Inside => {}
-    }
-    let settings = global.settings(&recipe_args)?;
-    let store = Store::open(&global.store(&settings))
-        .map_err(|source| preflight::plain(&run::Error::Store { source }))?;
-    let mut preview = crate::build::PreviewCapture {
-        store: Some(store.clone()),
-        versions: global.versions()?,
-    };
-    let plan = recipe::evaluate(recipe, &settings, &mut preview)?.plan;
-    let run_settings = run::Settings {
-        store,
-        out: PathBuf::new(),
-        secrets: Secrets::default(),
-        files: run::Files::default(),
-    };
-    let built = shell::last(&run_settings.store, &plan).ok_or_else(|| not_built(&plan))?;
+    let previewed = global.preview(&recipe_args)?;
+    let plan = &previewed.evaluation.plan;
+    let (store, built) = previewed.last_build().ok_or_else(|| not_built(plan))?;
     let mut worst = ExitCode::SUCCESS;
     for root in &built.plan.roots {
         let Some(mut subject) = subject(&built.plan, root) else {
@@ -165,10 +146,9 @@ fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table:
         };
         let now = plan.roots.iter().find(|known| known.name == root.name);
         subject.allowed = now.map(|root| root.allowed.clone()).unwrap_or_default();
-        let place =
-            place(&built, Point::End(root.id), &run_settings).map_err(|_| not_built(&plan))?;
-        let mounted = mount(&place, &run_settings).map_err(|error| preflight::plain(&error))?;
-        subject.root = mounted.root().to_owned();
+        let found = BuiltRoot::find(&built, Point::End(root.id), store);
+        let mounted = found.map_err(|_| not_built(plan))?.mount(store)?;
+        subject.root = mounted.path().to_owned();
         let found = look(table, subject, args)?;
         let name = match built.plan.roots.len() {
             1 => recipe.display().to_string(),

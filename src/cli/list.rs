@@ -7,6 +7,7 @@ use super::printer::Printer;
 use super::{Done, repository};
 use crate::diagnose::Report;
 use crate::project;
+use crate::recipe::check::MODULE_FOLDERS;
 use crate::recipe::doc;
 
 #[derive(Debug, clap::Args)]
@@ -57,9 +58,6 @@ pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Box<Report
     Ok((recipes, modules))
 }
 
-/// Folders of a repository whose scripts are modules, not recipes.
-pub const MODULES: [&str; 2] = ["lib", "distro"];
-
 fn collect(
     folder: &Path,
     in_modules: bool,
@@ -74,7 +72,7 @@ fn collect(
         let skipped =
             ["target", "out", project::VENDOR].contains(&name.as_ref()) || name.starts_with('.');
         if kind.is_dir() && !skipped {
-            let in_modules = in_modules || MODULES.contains(&name.as_ref());
+            let in_modules = in_modules || MODULE_FOLDERS.contains(&name.as_ref());
             collect(&path, in_modules, recipes, modules)?;
         } else if kind.is_file() && name.ends_with(".rhai") && !name.ends_with("_test.rhai") {
             let found = if in_modules {

@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 
+mod apply;
 mod boot;
 mod build;
 mod cache;
@@ -17,6 +18,7 @@ mod list;
 mod man;
 mod new;
 mod plan;
+mod preview;
 mod printer;
 mod progress;
 mod repository;
@@ -32,12 +34,14 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::build::cache::Versions;
+use crate::build::preflight;
 use crate::diagnose::render::Style;
 use crate::diagnose::{Report, SourceMap, Trouble};
 use crate::plan::policy::Permissions;
 use crate::project::{self, Project};
 use crate::recipe::Settings;
 use crate::recipe::stdlib::Stdlib;
+use crate::run::namespace;
 use printer::Printer;
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
@@ -90,6 +94,8 @@ enum Command {
     Plan(plan::Args),
     /// Run recipes
     Build(build::Args),
+    /// Run a plan from a bundle, without its recipe
+    Apply(apply::Args),
     /// Boot an export as its nodes will, and check that it works
     Boot(boot::Args),
     /// Open a shell in a root of the last build; what it changes is thrown away
@@ -150,6 +156,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn secret_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("a secret is given as NAME=FILE".to_owned()),
+    }
+}
+
 /// A length of time: `90s`, `30m`, `12h`, `7d`.
 fn age(text: &str) -> Result<std::time::Duration, String> {
     project::age(text)
@@ -157,6 +170,23 @@ fn age(text: &str) -> Result<std::time::Duration, String> {
 }
 
 type Done = Result<ExitCode, Trouble>;
+
+/// Enters the namespaces of builds. Returns the exit status in the outer process, after the
+/// inner one has ended.
+fn namespaces(offline: bool) -> Result<Option<ExitCode>, Trouble> {
+    Ok(match namespace::enter(offline)? {
+        namespace::Process::Inner => None,
+        namespace::Process::Outer(code) => Some(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+    })
+}
+
+/// The same, for commands that need root privileges and no recipe for that.
+fn namespaces_as_root() -> Result<Option<ExitCode>, Trouble> {
+    match preflight::privileges() {
+        Some(report) => Err(report.into()),
+        None => namespaces(false),
+    }
+}
 
 impl Global {
     /// The same, for whoever goes to another folder.
@@ -269,6 +299,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::run(&args, &cli.global, &printer),
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),
+        Command::Apply(args) => apply::run(&args, &cli.global, &printer),
         Command::Boot(args) => boot::run(&args, &cli.global, &printer),
         Command::Shell(args) => shell::run(&args, &cli.global, &printer),
         Command::Cache(args) => cache::run(&args, &cli.global, &printer),

@@ -1,17 +1,15 @@
 //! `rootwright plan`
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
-use crate::build::PreviewCapture;
-use crate::build::cache::preview;
-use crate::diagnose::Trouble;
+use crate::build::{bundle, cache};
+use crate::diagnose::{Report, Trouble};
 use crate::preview;
-use crate::recipe;
-use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,6 +18,9 @@ pub struct Args {
     /// How the plan is written: for people, as data, or as a script to run by hand
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Write to a file instead of the terminal; a bundle needs one
+    #[arg(long, value_name = "FILE", required_if_eq("format", "bundle"))]
+    output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -30,36 +31,45 @@ enum Format {
     Sh,
     /// A picture, for Graphviz
     Graph,
+    /// The plan with every file that it reads, for `rootwright apply`
+    Bundle,
     /// The JSON schema of `json`
     Schema,
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let settings = global.settings(&args.recipe)?;
-    let store = Store::existing(&global.store(&settings));
-    let versions = global.versions()?;
-    let mut capture = PreviewCapture {
-        store: store.clone(),
-        versions: versions.clone(),
-    };
-    let evaluation = recipe::evaluate(&args.recipe.recipe, &settings, &mut capture)?;
-    printer.out(&match args.format {
+    let previewed = global.preview(&args.recipe)?;
+    let plan = &previewed.evaluation.plan;
+    let text = match args.format {
         Format::Text => {
             let mut options = printer.text_options();
-            options.permissions = settings.permissions;
-            if let Some(store) = &store {
-                options.status = preview(&evaluation.plan, store, &versions);
+            options.permissions.allow_host_run = args.recipe.allow_host_run;
+            if let Some(store) = &previewed.store {
+                options.status = cache::preview(plan, store, &previewed.versions);
             }
-            preview::text(&evaluation.plan, &options)
+            preview::text(plan, &options)
         }
-        Format::Json => preview::json(&evaluation.plan),
-        Format::Sh => preview::sh(&evaluation.plan).map_err(|reports| Trouble {
-            reports,
-            sources: evaluation.sources.clone(),
-            code: 1,
+        Format::Json => preview::json(plan),
+        Format::Sh => preview::sh(plan).map_err(|reports| Trouble {
+            sources: previewed.evaluation.sources.clone(),
+            ..Trouble::from(reports)
         })?,
-        Format::Graph => preview::graph(&evaluation.plan),
+        Format::Graph => preview::graph(plan),
         Format::Schema => preview::schema(),
-    });
+        Format::Bundle => {
+            let path = args.output.as_deref().unwrap_or(Path::new("plan.bundle"));
+            bundle::write(plan, path).map_err(Report::from)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    match &args.output {
+        None => printer.out(&text),
+        Some(path) => std::fs::write(path, text).map_err(|error| {
+            Report::new(
+                "plan::output",
+                format!("cannot write `{}`: {error}", path.display()),
+            )
+        })?,
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::build::{At, Events, Outcome};
+use super::printer::Printer;
+use crate::build::{At, BuildResult, Events};
+use crate::diagnose::{Report, SourceMap};
 use crate::preview::StepStatus;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,8 @@ pub enum LogFormat {
     Json,
 }
 
-pub struct Progress {
+pub struct Progress<'a> {
+    printer: &'a Printer,
     format: LogFormat,
     verbose: bool,
     /// Whether lines name the recipe.
@@ -29,9 +32,10 @@ pub struct Progress {
     live: Mutex<BTreeMap<(usize, usize), ProgressBar>>,
 }
 
-impl Progress {
-    pub fn new(format: LogFormat, verbose: bool, several: bool) -> Self {
+impl<'a> Progress<'a> {
+    pub fn new(format: LogFormat, verbose: bool, several: bool, printer: &'a Printer) -> Self {
         Progress {
+            printer,
             format,
             verbose,
             several,
@@ -72,12 +76,12 @@ impl Progress {
         }
     }
 
-    pub fn done(&self, outcome: &Outcome) {
+    pub fn done(&self, result: &BuildResult) {
         self.clear();
         if self.format == LogFormat::Json {
             print_line(&serde_json::json!({
-                "event": "done", "exports": outcome.exports, "cached": outcome.cached,
-                "ran": outcome.ran, "logs": outcome.logs,
+                "event": "done", "exports": result.exports, "cached": result.cached,
+                "ran": result.ran, "logs": result.logs,
             }));
         }
     }
@@ -118,7 +122,7 @@ fn seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
 }
 
-impl Events for Progress {
+impl Events for Progress<'_> {
     fn step_started(&self, at: At<'_>, status: &StepStatus) {
         let why = match status {
             StepStatus::Runs(why) if !why.is_empty() => Some(why),
@@ -202,6 +206,15 @@ impl Events for Progress {
             return;
         }
         self.say(&format!("    {}", path.display()));
+    }
+
+    fn warned(&self, warnings: &[Report], sources: &SourceMap) {
+        self.lines
+            .suspend(|| self.printer.reports(warnings, sources));
+    }
+
+    fn note(&self, line: &str) {
+        self.say(line);
     }
 }
 

@@ -30,6 +30,8 @@ pub struct PlanDiff {
     /// What the evaluations looked at beside the scripts.
     pub inputs: Vec<Differing>,
     pub assumptions: Vec<Differing>,
+    /// Outputs of commands that the evaluations captured.
+    pub captures: Vec<Differing>,
     /// Programs and files that the host must have.
     pub needs: Vec<Differing>,
     /// Where packages come from, by root and name.
@@ -149,6 +151,15 @@ impl PlanDiff {
                     })
                     .collect()
             }),
+            captures: differing(from, to, |plan| {
+                let captures = plan.captures.iter();
+                captures
+                    .map(|one| {
+                        let command = one.command.shown();
+                        (command, one.captured.output().into())
+                    })
+                    .collect()
+            }),
             needs: differing(from, to, |plan| {
                 let needs = plan.needs.iter();
                 needs
@@ -180,6 +191,7 @@ impl PlanDiff {
             &self.capabilities,
             &self.inputs,
             &self.assumptions,
+            &self.captures,
             &self.needs,
             &self.repositories,
         ];

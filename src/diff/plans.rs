@@ -19,6 +19,7 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
         ("library", &diff.libraries),
         ("input", &diff.inputs),
         ("assumption", &diff.assumptions),
+        ("output of", &diff.captures),
         ("host needs", &diff.needs),
         ("repository", &diff.repositories),
         ("keys of", &diff.keys),

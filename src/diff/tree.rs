@@ -88,8 +88,8 @@ pub fn compare(from: &Path, to: &Path) -> Result<(Vec<Entry>, Totals, Totals), E
             }
             _ => Vec::new(),
         };
-        let bytes = |found: Option<&Found>| found.map_or(0, |found| found.counted);
-        let node = |root: &Path, found: Option<&Found>| -> Result<Option<Node>, Error> {
+        let bytes = |found: Option<&Scanned>| found.map_or(0, |found| found.counted);
+        let node = |root: &Path, found: Option<&Scanned>| -> Result<Option<Node>, Error> {
             let found = found.map(|found| node(&root.join(path), &found.metadata));
             found.transpose()
         };
@@ -115,13 +115,13 @@ fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-struct Found {
+struct Scanned {
     metadata: Metadata,
     /// Bytes, once for all names of a file.
     counted: u64,
 }
 
-fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Found>, Totals), Error> {
+fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Scanned>, Totals), Error> {
     let mut found = BTreeMap::new();
     let mut totals = Totals::default();
     let mut counted = HashSet::new();
@@ -145,7 +145,7 @@ fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Found>, Totals), Error> {
         totals.paths += 1;
         totals.bytes += bytes;
         let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
-        let one = Found {
+        let one = Scanned {
             metadata,
             counted: bytes,
         };
@@ -154,7 +154,12 @@ fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Found>, Totals), Error> {
     Ok((found, totals))
 }
 
-fn differs(old: &Path, was: &Found, new: &Path, is: &Found) -> Result<Vec<&'static str>, Error> {
+fn differs(
+    old: &Path,
+    was: &Scanned,
+    new: &Path,
+    is: &Scanned,
+) -> Result<Vec<&'static str>, Error> {
     let (a, b) = (&was.metadata, &is.metadata);
     // Versions of an export share what has not changed.
     if (a.dev(), a.ino()) == (b.dev(), b.ino()) {
@@ -182,13 +187,18 @@ fn differs(old: &Path, was: &Found, new: &Path, is: &Found) -> Result<Vec<&'stat
     if kinds == ("link", "link") && target(old)? != target(new)? {
         differs.push("target");
     }
-    if kinds.0.ends_with("device") && kinds.0 == kinds.1 && a.rdev() != b.rdev() {
+    if is_device(a) && kinds.0 == kinds.1 && a.rdev() != b.rdev() {
         differs.push("device");
     }
     if attributes(old)? != attributes(new)? {
         differs.push("attributes");
     }
     Ok(differs)
+}
+
+fn is_device(metadata: &Metadata) -> bool {
+    let kind = metadata.file_type();
+    kind.is_block_device() || kind.is_char_device()
 }
 
 fn kind(metadata: &Metadata) -> &'static str {
@@ -230,7 +240,7 @@ fn node(path: &Path, metadata: &Metadata) -> Result<Node, Error> {
             true => Some(target(path)?),
             false => None,
         },
-        device: kind.ends_with("device").then(device),
+        device: is_device(metadata).then(device),
         attributes: attributes(path)?,
     })
 }

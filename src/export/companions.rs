@@ -87,7 +87,7 @@ pub struct BootEntry {
 
 /// Where an export is going to be.
 #[derive(Debug)]
-pub struct Place {
+pub struct ExportLocation {
     /// `OUT/NAME`, absolute.
     dir: PathBuf,
     /// `NAME` or `NAME/VERSION`.
@@ -96,10 +96,10 @@ pub struct Place {
     version: Option<String>,
 }
 
-impl Place {
-    pub fn new(out: &Path, name: &str, version: Option<String>) -> Place {
+impl ExportLocation {
+    pub fn new(out: &Path, name: &str, version: Option<String>) -> ExportLocation {
         let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
-        Place {
+        ExportLocation {
             dir: out.join(name),
             bundle: match &version {
                 Some(version) => format!("{name}/{version}"),
@@ -237,7 +237,7 @@ pub fn write(
     export: &Export,
     job: &ExportJob<'_>,
     bundle: &Path,
-    place: &Place,
+    place: &ExportLocation,
     answers: Answers,
     identity: &Key,
 ) -> Result<(), Error> {

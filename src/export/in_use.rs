@@ -45,7 +45,7 @@ impl InUse {
     /// Looks who uses one of `versions`.
     pub fn look(versions: &[&Path], sources: &Sources) -> InUse {
         let mut in_use = InUse::default();
-        let places: Vec<Place> = versions.iter().map(|path| Place::of(path)).collect();
+        let places: Vec<ExportPath> = versions.iter().map(|path| ExportPath::of(path)).collect();
         for place in &places {
             if let Some(why) = marker(&place.path) {
                 in_use.note(place, why);
@@ -65,12 +65,12 @@ impl InUse {
         self.users.get(version).cloned()
     }
 
-    fn note(&mut self, place: &Place, why: String) {
+    fn note(&mut self, place: &ExportPath, why: String) {
         self.users.entry(place.path.clone()).or_insert(why);
     }
 }
 
-struct Place {
+struct ExportPath {
     path: PathBuf,
     /// Without links.
     real: PathBuf,
@@ -80,14 +80,14 @@ struct Place {
     mount: Option<(String, PathBuf)>,
 }
 
-impl Place {
-    fn of(path: &Path) -> Place {
+impl ExportPath {
+    fn of(path: &Path) -> ExportPath {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let top = fs::metadata(path.join("root")).ok();
         let own = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let own: Vec<Mount> = own.lines().filter_map(Mount::parse).collect();
         let mount = on_device(&real, &own);
-        Place {
+        ExportPath {
             path: path.to_owned(),
             real,
             top: top.map(|metadata| (metadata.dev(), metadata.ino())),
@@ -121,7 +121,7 @@ fn marker(version: &Path) -> Option<String> {
 }
 
 /// Lines `HOST:PATH:COUNT`. A mount of a folder above may use every version in it.
-fn rmtab(places: &[Place], sources: &Sources, in_use: &mut InUse) {
+fn rmtab(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
     let text = fs::read_to_string(&sources.rmtab).unwrap_or_default();
     for line in text.lines() {
         let Some((line, _)) = line.rsplit_once(':') else {
@@ -143,7 +143,7 @@ fn rmtab(places: &[Place], sources: &Sources, in_use: &mut InUse) {
 }
 
 /// Lines of `states` name the file: `superblock: "fd:10:13649"`, the device in hexadecimal.
-fn nfsd(places: &[Place], sources: &Sources, in_use: &mut InUse) {
+fn nfsd(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
     let mut open: BTreeMap<(u64, u64), String> = BTreeMap::new();
     let Ok(clients) = fs::read_dir(sources.proc.join("fs/nfsd/clients")) else {
         return;
@@ -196,7 +196,7 @@ fn file_of(text: &str) -> Option<(u64, u64)> {
     Some((rustix::fs::makedev(major, minor), inode))
 }
 
-fn processes(places: &[Place], sources: &Sources, in_use: &mut InUse) {
+fn processes(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
     let mut namespaces = BTreeSet::new();
     for entry in fs::read_dir(&sources.proc).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -218,7 +218,7 @@ fn processes(places: &[Place], sources: &Sources, in_use: &mut InUse) {
             .filter_map(|link| fs::metadata(process.join(link)).ok())
             .map(|metadata| (metadata.dev(), metadata.ino()))
             .collect();
-        let used = |place: &Place| {
+        let used = |place: &ExportPath| {
             let (real, mount) = (&place.real, place.mount.as_ref());
             held.iter().any(|path| path.starts_with(real))
                 || mount.is_some_and(|(device, top)| {
@@ -306,7 +306,7 @@ fn unescape(text: &str) -> PathBuf {
     PathBuf::from(text)
 }
 
-fn mounts(process: &Path, places: &[Place], in_use: &mut InUse) {
+fn mounts(process: &Path, places: &[ExportPath], in_use: &mut InUse) {
     let text = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
     for mount in text.lines().filter_map(Mount::parse) {
         for place in places {

@@ -84,7 +84,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Error> {
     let draft = publish::Draft::new(&export.name, job.out, job.staging, false)?;
     let answers = companions::ask(export, job)?;
     artifact(export, job, &draft.path().join(export.format.artifact()))?;
-    let place = companions::Place::new(job.out, &export.name, None);
+    let place = companions::ExportLocation::new(job.out, &export.name, None);
     companions::write(export, job, draft.path(), &place, answers, &identity)?;
     draft.publish()
 }

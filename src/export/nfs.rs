@@ -57,7 +57,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, identity: &Key) -> Result<Pat
         .or(versions.last())
         .map(|version| version.path.join("root"));
     let before = before.as_deref().map(|path| (path, sharing));
-    let place = companions::Place::new(job.out, &export.name, Some(version.clone()));
+    let place = companions::ExportLocation::new(job.out, &export.name, Some(version.clone()));
     let beside = companions::ask(export, job)?;
     shared_files::write(export, job.root, before, &draft.path().join("root"))?;
     companions::write(export, job, draft.path(), &place, beside, identity)?;

@@ -32,13 +32,13 @@ struct Versions {
     made_by: String,
     schema: u32,
     name: String,
-    format: Kind,
+    format: FormatKind,
     /// The highest number that a version has had: none is given twice.
     last: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Kind {
+struct FormatKind {
     kind: String,
 }
 
@@ -98,7 +98,7 @@ impl Shelf {
                 made_by: MADE_BY.to_owned(),
                 schema: 1,
                 name: name.to_owned(),
-                format: Kind {
+                format: FormatKind {
                     kind: "nfs".to_owned(),
                 },
                 last: 0,
@@ -315,7 +315,7 @@ impl Locked<'_> {
             made_by: MADE_BY.to_owned(),
             schema: 1,
             name: name.to_string_lossy().into_owned(),
-            format: Kind {
+            format: FormatKind {
                 kind: "nfs".to_owned(),
             },
             last: next,

@@ -16,6 +16,7 @@ mod layer;
 mod op;
 pub mod policy;
 mod run;
+mod secret;
 mod server_text;
 mod text;
 pub mod tool;
@@ -27,13 +28,14 @@ use serde::{Deserialize, Serialize};
 
 pub use boot::{ExpectBoot, Via};
 pub use capability::{Access, Capability, PathPurpose};
-pub use capture::{Capture, CaptureRequest, Captured};
+pub use capture::{Capture, CaptureRequest, Captured, CapturedOutput};
 pub use export::*;
 pub use grant::Grant;
 pub use keyring::{KEYRINGS, KeyFile, Keyring, keyring_path};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
 pub use run::{Bind, Command, Downloads, Run, RunPlace, Script, Verdict};
+pub use secret::secret_variable;
 pub use server_text::{ServerField, ServerPart, ServerText};
 pub use text::{Argument, Names, Part, Resolve, Text, Unresolved};
 
@@ -60,6 +62,9 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// What was decided or taken for granted where the recipe does not say.
     pub assumptions: Vec<Assumption>,
+    /// The outputs of commands that the recipe went on with, in the order of their calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<CapturedOutput>,
     pub messages: Vec<Message>,
     /// What the host must have before the first step runs.
     pub needs: Vec<Need>,

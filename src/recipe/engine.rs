@@ -165,6 +165,7 @@ pub fn empty_plan(name: &str, text: &str) -> Plan {
         libraries: Vec::new(),
         inputs: Vec::new(),
         assumptions: Vec::new(),
+        captures: Vec::new(),
         messages: Vec::new(),
         needs: Vec::new(),
         checks: Vec::new(),

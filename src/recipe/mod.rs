@@ -9,6 +9,7 @@ mod args;
 mod boundary;
 mod builtins;
 mod call;
+pub mod check;
 mod current;
 mod disabled;
 pub mod doc;
@@ -48,6 +49,8 @@ pub use builtins::{Access, Builtin, Family, all as builtins, families};
 pub struct Settings {
     /// `name=value` pairs of the command line, in their order.
     pub options: Vec<(String, String)>,
+    /// Whether the options are for several recipes, of which each takes those that it declares.
+    pub shared_options: bool,
     /// A folder that stands for the embedded stdlib.
     pub stdlib: Option<PathBuf>,
     /// What the user allows.
@@ -105,7 +108,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, Failure> {
     // The interpreter recurses: it gets a thread with a stack that its limits fit in.
     // `capture` asks back over a channel, and is answered here.
-    let (ask, asked) = mpsc::channel::<builtins::Asked>();
+    let (ask, asked) = mpsc::channel::<builtins::CaptureCall>();
     let (reply, answer) = mpsc::channel();
     std::thread::scope(|scope| {
         let spawned = std::thread::Builder::new()
@@ -144,16 +147,6 @@ pub fn evaluate_here(
     capture: Rc<RefCell<dyn Capture>>,
 ) -> Result<Evaluation, Failure> {
     engine::evaluate(recipe, settings, builtins::CaptureSlot::Here(capture))
-}
-
-/// Looks for mistakes in a module that perhaps no recipe imports, without evaluating it, in
-/// this thread, for which [`parallel::each`] has made room. Its imports are looked for in
-/// `repository` too, where no configuration names another.
-///
-/// # Errors
-/// Everything that is wrong with the module and what it imports.
-pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Result<(), Failure> {
-    engine::check_module(module, repository, settings)
 }
 
 /// The known causes of failures that the stdlib has. Read when something has failed.

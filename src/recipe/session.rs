@@ -52,6 +52,8 @@ pub struct Session {
     pub facts: RefCell<BTreeMap<(RootId, String, String), Dynamic>>,
     /// The given options that some `option` call has taken.
     pub taken: RefCell<BTreeSet<String>>,
+    /// The secrets that were named, by their variable.
+    pub secrets: RefCell<BTreeMap<String, String>>,
     /// Scripts that are compiled, by their name in spans.
     pub compiled: RefCell<BTreeMap<String, Rc<AST>>>,
     /// Modules that are being evaluated, to find circles.
@@ -83,6 +85,7 @@ impl Session {
             recipe_dir,
             facts: RefCell::default(),
             taken: RefCell::default(),
+            secrets: RefCell::default(),
             compiled: RefCell::default(),
             loading: RefCell::default(),
             modules: RefCell::default(),

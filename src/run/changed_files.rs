@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ChangeKind {
     Added,
     Changed,
     Removed,
@@ -17,7 +17,7 @@ pub enum Kind {
 /// One path of a root, relative to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    pub kind: Kind,
+    pub kind: ChangeKind,
     pub path: PathBuf,
     pub is_dir: bool,
     /// What is said beside the path: `mode 0644 → 0755`.
@@ -45,7 +45,7 @@ pub fn changes(upper: &Path, below: &Path) -> io::Result<Vec<Change>> {
         let old = fs::symlink_metadata(&before).ok();
         let new = entry.metadata()?;
         let mut change = Change {
-            kind: Kind::Changed,
+            kind: ChangeKind::Changed,
             path: path.to_owned(),
             is_dir: new.is_dir(),
             note: String::new(),
@@ -55,13 +55,13 @@ pub fn changes(upper: &Path, below: &Path) -> io::Result<Vec<Change>> {
         // A device with the numbers 0 and 0 is the kernel's mark for a removed file.
         if kind.is_char_device() && new.rdev() == 0 {
             let Some(old) = old else { continue };
-            change.kind = Kind::Removed;
+            change.kind = ChangeKind::Removed;
             change.is_dir = old.is_dir();
             changes.push(change);
             continue;
         }
         let Some(old) = old else {
-            change.kind = Kind::Added;
+            change.kind = ChangeKind::Added;
             change.texts = text(entry.path(), &new).map(|new| (String::new(), new));
             changes.push(change);
             continue;
@@ -98,7 +98,7 @@ pub fn changes(upper: &Path, below: &Path) -> io::Result<Vec<Change>> {
 
 fn removed(path: &Path, before: &Path) -> Change {
     Change {
-        kind: Kind::Removed,
+        kind: ChangeKind::Removed,
         path: path.to_owned(),
         is_dir: before.is_dir(),
         note: String::new(),

@@ -229,23 +229,17 @@ mod tests {
 
     #[test]
     fn a_proxy_is_named_once_and_only_with_the_network() {
-        let run = NspawnRun {
-            argv: vec!["true".to_owned()],
-            env: [("http_proxy".to_owned(), "x".into())].into(),
-            network: true,
-            ..NspawnRun::default()
-        };
-        let set = |run: &NspawnRun| -> Vec<String> {
+        let mut run = Run::new(RunPlace::Root, ["true"].into_iter().collect());
+        run.env = [("http_proxy".to_owned(), "x".into())].into();
+        run.network = true;
+        let set = |run: &Run| -> Vec<String> {
             let names = ["http_proxy", "no_proxy"];
-            let argv = ContainerCommand::new(run, Mode::Boot, "/r").passing(names);
+            let argv = ContainerCommand::new(run, Mode::Boot, "/r", &[]).passing(names);
             let flags = argv.argv().into_iter();
             flags.filter(|flag| flag.starts_with("--setenv")).collect()
         };
         assert_eq!(set(&run), ["--setenv=http_proxy", "--setenv=no_proxy"]);
-        let offline = NspawnRun {
-            network: false,
-            ..run
-        };
-        assert_eq!(set(&offline), ["--setenv=http_proxy"]);
+        run.network = false;
+        assert_eq!(set(&run), ["--setenv=http_proxy"]);
     }
 }

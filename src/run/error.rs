@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::booted_root::BootFailure;
-use crate::diagnose::{CommandReport, Frame, HintSet, Report};
+use crate::diagnose::{CommandReport, Frame, HintSet, Report, Trouble};
 use crate::plan::Step;
 
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,12 @@ pub enum Error {
         report: Box<Report>,
         calls: Vec<Frame>,
     },
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        error.report(&HintSet::default()).into()
+    }
 }
 
 /// A command that failed, with what it said.

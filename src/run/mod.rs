@@ -28,7 +28,7 @@ pub use booted_root::BootFailure;
 pub use error::{CommandFailure, Error};
 pub use mount::Mounted;
 pub use process::how_it_ended;
-pub use secrets::{MissingSecret, Secrets};
+pub use secrets::{MissingSecret, Secrets, UnknownSecret};
 pub use values::{Files, Values};
 
 use crate::store::Store;

@@ -25,11 +25,11 @@ static INSIDE: AtomicBool = AtomicBool::new(false);
 pub const TEMPORARY: &str = "/run/systemd/nspawn/tmp";
 
 /// Which of the two processes this is.
-pub enum Place {
+pub enum Process {
     /// PID 1, in namespaces of its own.
-    Inside,
+    Inner,
     /// The outer process, after the inner one has ended: the status to exit with.
-    Done(i32),
+    Outer(i32),
 }
 
 /// Enters the namespaces; with `offline` a network namespace too, in which there is
@@ -37,10 +37,10 @@ pub enum Place {
 ///
 /// # Errors
 /// When the kernel refuses a namespace or a mount.
-pub fn enter(offline: bool) -> Result<Place, Error> {
+pub fn enter(offline: bool) -> Result<Process, Error> {
     match std::env::var(MARKER) {
-        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| Place::Inside),
-        _ => outside(offline).map(Place::Done),
+        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| Process::Inner),
+        _ => outside(offline).map(Process::Outer),
     }
 }
 

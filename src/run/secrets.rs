@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::diagnose::Frame;
-use crate::plan::{Names, Plan};
-use crate::preview::secret_variable;
+use crate::plan::{Plan, secret_variable};
 
 /// Values by name. Has no `Debug`: they are for no log.
 #[derive(Clone, Default)]
@@ -13,62 +12,83 @@ pub struct Secrets {
     values: BTreeMap<String, String>,
 }
 
+/// A secret that a step needs and whose value is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret `{name}` has no value")]
+pub struct UnknownSecret {
+    pub name: String,
+}
+
+impl From<UnknownSecret> for std::io::Error {
+    fn from(error: UnknownSecret) -> Self {
+        std::io::Error::other(error)
+    }
+}
+
+/// A secret of a plan that has no value, and why.
+#[derive(Debug)]
+pub struct MissingSecret {
+    pub name: String,
+    pub why: String,
+    /// The calls to the operation that needs it first.
+    pub calls: Vec<Frame>,
+}
+
 impl Secrets {
-    /// The values of all secrets that plans name: from `files` (name and path), else
-    /// from `ROOTWRIGHT_SECRET_NAME` in the environment.
-    ///
-    /// # Errors
-    /// The secrets that have no value.
-    pub fn for_plans(
-        plans: &[&Plan],
-        files: &[(String, PathBuf)],
-    ) -> Result<Self, Vec<MissingSecret>> {
-        let mut names: Vec<String> = Vec::new();
-        for step in plans.iter().flat_map(|plan| &plan.steps) {
-            for name in &step.uses.secrets {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-        }
-        let mut values = BTreeMap::new();
+    /// Takes the values of the secrets that `plan` uses and that are not known yet: from
+    /// `files` (name and path), else from the environment. Returns those without a value.
+    pub fn collect(&mut self, plan: &Plan, files: &[(String, PathBuf)]) -> Vec<MissingSecret> {
         let mut missing = Vec::new();
-        for name in names {
-            let found = match files.iter().find(|(given, _)| *given == name) {
-                Some((_, path)) => fs_err::read_to_string(path)
-                    .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
-                    .map_err(|error| error.to_string()),
-                None => std::env::var(secret_variable(&name)).map_err(|_| {
-                    format!(
-                        "neither `{}` nor `--secret {name}=FILE` is given",
-                        secret_variable(&name)
-                    )
-                }),
-            };
-            match found {
-                Ok(value) => drop(values.insert(name, value)),
+        for (name, (step, action)) in plan.secrets() {
+            if self.values.contains_key(&name) {
+                continue;
+            }
+            match self.find(&name, files) {
+                Ok(value) => drop(self.values.insert(name, value)),
                 Err(why) => missing.push(MissingSecret {
-                    calls: first_use(plans, &name),
                     name,
                     why,
+                    calls: super::error::place(step, &action.calls),
                 }),
             }
         }
-        if missing.is_empty() {
-            Ok(Secrets { values })
-        } else {
-            Err(missing)
-        }
+        missing
     }
 
-    /// Takes the values of `other` as well.
-    pub fn extend(&mut self, other: Secrets) {
-        self.values.extend(other.values);
+    fn find(&self, name: &str, files: &[(String, PathBuf)]) -> Result<String, String> {
+        let variable = secret_variable(name);
+        let (value, from) = match files.iter().find(|(given, _)| given == name) {
+            Some((_, path)) => {
+                let text = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
+                let value = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+                (value, path.display().to_string())
+            }
+            None => {
+                // Another recipe of the build may use a name with the same variable.
+                let other = self.values.keys().find(|k| secret_variable(k) == variable);
+                if let Some(other) = other {
+                    return Err(format!("`{variable}` is the value of the secret `{other}`"));
+                }
+                let unset = |_| format!("neither `{variable}` nor `--secret {name}=FILE` is given");
+                (std::env::var(&variable).map_err(unset)?, variable)
+            }
+        };
+        match value.is_empty() {
+            // A CI system sets the variable of a secret that it does not know to nothing.
+            true => Err(format!("`{from}` is empty")),
+            false => Ok(value),
+        }
     }
 
     /// The value of one secret.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+    ///
+    /// # Errors
+    /// When it is not known.
+    pub fn value(&self, name: &str) -> Result<&str, UnknownSecret> {
+        let value = self.values.get(name).map(String::as_str);
+        value.ok_or_else(|| UnknownSecret {
+            name: name.to_owned(),
+        })
     }
 
     /// A line with every secret's value replaced by its name.
@@ -91,23 +111,13 @@ impl Secrets {
     }
 }
 
-/// A secret that has no value.
-#[derive(Debug)]
-pub struct MissingSecret {
-    pub name: String,
-    pub why: String,
-    /// The calls to the operation that needs it first.
-    pub calls: Vec<Frame>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn first_use(plans: &[&Plan], name: &str) -> Vec<Frame> {
-    let steps = plans.iter().flat_map(|plan| &plan.steps);
-    let mut actions = steps.flat_map(|step| step.actions.iter().map(move |action| (step, action)));
-    let used = actions.find(|(_, action)| {
-        let mut names = Names::default();
-        action.op.names(&mut names);
-        names.secrets.contains(name)
-    });
-    used.map(|(step, action)| super::error::place(step, &action.calls))
-        .unwrap_or_default()
+    #[test]
+    fn an_unknown_secret_is_never_an_empty_string() {
+        let error = Secrets::default().value("database").unwrap_err();
+        assert_eq!(error.to_string(), "the secret `database` has no value");
+    }
 }

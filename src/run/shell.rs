@@ -10,7 +10,7 @@ use super::stack::{self, Open};
 use super::{Error, Settings};
 use crate::plan::command::Mode;
 use crate::plan::{Key, Layer, Plan, RootId, Run, RunPlace, Step, top};
-use crate::store::{Built, Work};
+use crate::store::{Built, Store, Work};
 
 /// Where in a recipe a shell is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,129 +23,130 @@ pub enum Point {
     Failed,
 }
 
-/// Why there is no such place.
+/// Why a build has no such root.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPlace {
+pub enum NotBuilt {
     #[error("there is no step {0}")]
     NoStep(usize),
     #[error("step {0} changes no root")]
     NoRoot(usize),
     #[error("step {0} has not been built")]
-    NotBuilt(usize),
+    Missing(usize),
     #[error("no step of this recipe has failed")]
     NothingFailed,
     #[error("before the first step there is nothing to open a shell in")]
     NothingYet,
 }
 
-/// A root to open: the layers that are taken, and the steps to carry out on top of them.
-pub struct Place {
+/// A root of a build: its layers, and the steps to run on top of them.
+pub struct BuiltRoot {
     trees: Vec<PathBuf>,
     /// Numbers of steps that only change files, in a layer that ends later.
     steps: Vec<usize>,
     keys: Vec<Key>,
 }
 
-/// Finds the place in the last build of a plan.
-///
-/// # Errors
-/// When there is none, or its layers are not in the store.
-pub fn place(built: &Built, point: Point, settings: &Settings) -> Result<Place, NoPlace> {
-    let plan = &built.plan;
-    let layers = crate::plan::layers(plan);
-    let store = &settings.store;
-    if point == Point::Failed {
-        let failed = layers.iter().zip(&built.layers).find_map(|(layer, of)| {
-            let tree = store.failed_fs(&of.key)?;
-            Some((layer, tree))
-        });
-        let (layer, tree) = failed.ok_or(NoPlace::NothingFailed)?;
-        let mut place = Place::of(built, &layers, layer.below, settings)?;
-        place.trees.push(tree);
-        return Ok(place);
-    }
-    let (root, after) = match point {
-        Point::End(root) => (root, usize::MAX),
-        Point::After(number) => (root_of(plan, number)?, number),
-        Point::Before(number) => (root_of(plan, number)?, number.saturating_sub(1)),
-        Point::Failed => return Err(NoPlace::NothingFailed),
-    };
-    let at = top(plan, &layers, root, after);
-    let mut place = Place::of(built, &layers, at, settings)?;
-    // The steps up to there of a layer that goes on.
-    let next = layers
-        .iter()
-        .find(|layer| layer.root == root && layer.below == at && layer.last_step() > after);
-    let steps = next.map(|layer| layer.steps.iter().filter(|step| **step <= after));
-    place.steps = steps.into_iter().flatten().copied().collect();
-    if place.trees.is_empty() && place.steps.is_empty() {
-        return Err(NoPlace::NothingYet);
-    }
-    Ok(place)
+fn root_of(plan: &Plan, number: usize) -> Result<RootId, NotBuilt> {
+    let step = plan.step(number).ok_or(NotBuilt::NoStep(number))?;
+    step.root.ok_or(NotBuilt::NoRoot(number))
 }
 
-fn root_of(plan: &Plan, number: usize) -> Result<RootId, NoPlace> {
-    let step = plan.step(number).ok_or(NoPlace::NoStep(number))?;
-    step.root.ok_or(NoPlace::NoRoot(number))
-}
+impl BuiltRoot {
+    /// Finds a root in the last build of a plan.
+    ///
+    /// # Errors
+    /// When it is not a root of the build, or its layers are not in the store.
+    pub fn find(built: &Built, point: Point, store: &Store) -> Result<BuiltRoot, NotBuilt> {
+        let plan = &built.plan;
+        let layers = crate::plan::layers(plan);
+        let (root, after) = match point {
+            Point::End(root) => (root, usize::MAX),
+            Point::After(number) => (root_of(plan, number)?, number),
+            Point::Before(number) => (root_of(plan, number)?, number.saturating_sub(1)),
+            Point::Failed => {
+                let failed = layers.iter().zip(&built.layers).find_map(|(layer, of)| {
+                    let tree = store.failed_fs(&of.key)?;
+                    Some((layer, tree))
+                });
+                let (layer, tree) = failed.ok_or(NotBuilt::NothingFailed)?;
+                let mut root = BuiltRoot::of(built, &layers, layer.below, store)?;
+                root.trees.push(tree);
+                return Ok(root);
+            }
+        };
+        let at = top(plan, &layers, root, after);
+        let mut found = BuiltRoot::of(built, &layers, at, store)?;
+        // The first steps of a layer that has more of them.
+        let next = layers
+            .iter()
+            .find(|layer| layer.root == root && layer.below == at && layer.last_step() > after);
+        let steps = next.map(|layer| layer.steps.iter().filter(|step| **step <= after));
+        found.steps = steps.into_iter().flatten().copied().collect();
+        if found.trees.is_empty() && found.steps.is_empty() {
+            return Err(NotBuilt::NothingYet);
+        }
+        Ok(found)
+    }
 
-impl Place {
     fn of(
         built: &Built,
         layers: &[Layer],
         top: Option<usize>,
-        settings: &Settings,
-    ) -> Result<Place, NoPlace> {
+        store: &Store,
+    ) -> Result<BuiltRoot, NotBuilt> {
         let mut keys = Vec::new();
         let mut at = top;
         while let Some(index) = at {
             let (Some(layer), Some(of)) = (layers.get(index), built.layers.get(index)) else {
                 break;
             };
-            if !settings.store.has(&of.key) {
-                return Err(NoPlace::NotBuilt(layer.last_step()));
+            if !store.has(&of.key) {
+                return Err(NotBuilt::Missing(layer.last_step()));
             }
             keys.push(of.key.clone());
             at = layer.below;
         }
         keys.reverse();
-        let trees = keys.iter().map(|key| settings.store.layer_fs(key));
-        Ok(Place {
+        let trees = keys.iter().map(|key| store.layer_fs(key));
+        Ok(BuiltRoot {
             trees: trees.collect(),
             steps: Vec::new(),
             keys,
         })
     }
+
+    /// Mounts the layers of a root. What is changed in it goes when it is dropped.
+    ///
+    /// # Errors
+    /// When they cannot be mounted.
+    pub fn mount(&self, store: &Store) -> Result<MountedRoot, Error> {
+        let work = self.claim(store)?;
+        Ok(MountedRoot {
+            open: stack::open_trees(&self.trees, work.path())?,
+            _work: work,
+        })
+    }
+
+    /// Keeps the layers in the store as long as the folder is not dropped.
+    fn claim(&self, store: &Store) -> Result<Work, Error> {
+        let work = store.work().map_err(Error::store)?;
+        let keys: Vec<&Key> = self.keys.iter().collect();
+        let claimed = store.claim(&work, &keys, Path::new(""));
+        claimed.map_err(Error::store)?;
+        Ok(work)
+    }
 }
 
-/// A root that somebody looks at; what is changed in it goes when it is dropped.
-pub struct Look {
+/// A root that is mounted to be read.
+pub struct MountedRoot {
     open: Open,
     _work: Work,
 }
 
-impl Look {
-    /// Where the root is.
-    pub fn root(&self) -> &Path {
+impl MountedRoot {
+    pub fn path(&self) -> &Path {
         self.open.root()
     }
-}
-
-/// Mounts the root at a place where a layer ends.
-///
-/// # Errors
-/// When the root cannot be mounted.
-pub fn mount(place: &Place, settings: &Settings) -> Result<Look, Error> {
-    let store = &settings.store;
-    let work = store.work().map_err(Error::store)?;
-    let keys: Vec<&Key> = place.keys.iter().collect();
-    store
-        .claim(&work, &keys, Path::new(""))
-        .map_err(Error::store)?;
-    Ok(Look {
-        open: stack::open_trees(&place.trees, work.path())?,
-        _work: work,
-    })
 }
 
 /// Runs `argv`, or a shell where it is empty, and gives its exit status and, where
@@ -155,23 +156,18 @@ pub fn mount(place: &Place, settings: &Settings) -> Result<Look, Error> {
 /// When the root cannot be mounted, or nothing be started.
 pub fn shell(
     plan: &Plan,
-    place: &Place,
+    built: &BuiltRoot,
     argv: &[String],
     compare: bool,
     settings: &Settings,
     output: &(dyn Fn(&str) + Sync),
 ) -> Result<(i32, Vec<Change>), Error> {
-    let store = &settings.store;
-    let work = store.work().map_err(Error::store)?;
-    let keys: Vec<&Key> = place.keys.iter().collect();
-    store
-        .claim(&work, &keys, Path::new(""))
-        .map_err(Error::store)?;
-    let mut trees = place.trees.clone();
+    let work = built.claim(&settings.store)?;
+    let mut trees = built.trees.clone();
     // Held until the end: the tree of these steps is below the shell's own.
-    let below = match place.steps.is_empty() {
+    let below = match built.steps.is_empty() {
         true => None,
-        false => Some(partial(plan, place, &work, settings, output)?),
+        false => Some(partial(plan, built, &work, settings, output)?),
     };
     if let Some(below) = &below {
         trees.push(below.tree());
@@ -181,7 +177,9 @@ pub fn shell(
         network: true,
         ..Setup::default()
     };
-    let status = setup.around(open.root(), store, work.path(), || run(open.root(), argv))?;
+    let status = setup.around(open.root(), &settings.store, work.path(), || {
+        run(open.root(), argv)
+    })?;
     let closed = open.unmount();
     let changed = match compare {
         false => Vec::new(),
@@ -195,13 +193,13 @@ pub fn shell(
 
 fn partial(
     plan: &Plan,
-    place: &Place,
+    built: &BuiltRoot,
     work: &Work,
     settings: &Settings,
     output: &(dyn Fn(&str) + Sync),
 ) -> Result<stack::Closed, Error> {
-    let open: Open = stack::open_trees(&place.trees, work.path())?;
-    let steps = place.steps.iter().filter_map(|number| plan.step(*number));
+    let open: Open = stack::open_trees(&built.trees, work.path())?;
+    let steps = built.steps.iter().filter_map(|number| plan.step(*number));
     for step in steps {
         running(plan, step, open.root(), work, settings, output).actions()?;
     }
@@ -245,7 +243,13 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
         true => Mode::Interactive,
         false => Mode::Command,
     };
-    let process = Process::new(container::argv(&run, mode, root, &words));
+    let mut process = Process::new(container::argv(&run, mode, root, &words));
+    // systemd-nspawn hands these on to what runs on a terminal.
+    for name in ["TERM", "COLORTERM"] {
+        if let Some(value) = std::env::var_os(name) {
+            process = process.env(name, value);
+        }
+    }
     let program = process.program();
     let status = process.attached().map_err(|source| Error::Start {
         program,

@@ -74,6 +74,18 @@ impl Store {
         builds
     }
 
+    /// The last build of a plan's recipe with the same options.
+    pub fn last_build(&self, plan: &Plan) -> Option<Built> {
+        let options = |plan: &Plan| -> Vec<(String, serde_json::Value)> {
+            let options = plan.options.iter();
+            options
+                .map(|option| (option.name.clone(), option.value.clone()))
+                .collect()
+        };
+        let mut builds = self.recorded(&plan.recipe.path).into_iter();
+        builds.find(|built| options(&built.plan) == options(plan))
+    }
+
     /// What programs of the host said their versions are, by what their files were.
     pub fn versions(&self) -> BTreeMap<String, String> {
         let text = fs::read(self.root.join("versions.json")).unwrap_or_default();

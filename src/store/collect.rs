@@ -1,6 +1,7 @@
 //! What the store holds, and what of it can go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,42 @@ pub struct Entry {
     pub users: Vec<String>,
     /// Why it cannot go, if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub held: Option<String>,
+    pub held: Option<Hold>,
+}
+
+/// Why an entry cannot be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// A running build needs it.
+    Build,
+    /// A running build may need it: which downloads and merged layers it takes is not known.
+    MaybeBuild,
+    /// The export at this path was made from it.
+    Export(PathBuf),
+}
+
+impl Hold {
+    /// Whether a running build is the reason. An export can be made again.
+    pub fn is_build(&self) -> bool {
+        matches!(self, Hold::Build | Hold::MaybeBuild)
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::Build => f.write_str("a running build needs it"),
+            Hold::MaybeBuild => f.write_str("a running build may need it"),
+            Hold::Export(path) => write!(f, "the export {} was made from it", path.display()),
+        }
+    }
+}
+
+/// In words.
+impl Serialize for Hold {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// How much may stay.
@@ -87,8 +123,7 @@ impl Store {
             }
         }
         let mut held = self.claimed()?;
-        // Which downloads and merged layers it takes, a build finds out on its way.
-        let building = (!held.is_empty()).then(|| "a running build may need it".to_owned());
+        let building = (!held.is_empty()).then_some(Hold::MaybeBuild);
         for (path, layers) in self.kept_exports()? {
             for key in layers {
                 users
@@ -96,7 +131,7 @@ impl Store {
                     .or_default()
                     .insert(path.display().to_string());
                 held.entry(key.to_string())
-                    .or_insert_with(|| format!("the export {} was made from it", path.display()));
+                    .or_insert_with(|| Hold::Export(path.clone()));
             }
         }
         let mut entries = Vec::new();
@@ -210,13 +245,8 @@ impl Store {
             let (gone, kept): (Vec<Entry>, Vec<Entry>) = entries
                 .into_iter()
                 .partition(|entry| doomed.contains(&entry.name));
-            // What an export was made from can be made again: only a running build holds.
-            if let Some(held) = gone.iter().find(|entry| {
-                entry
-                    .held
-                    .as_ref()
-                    .is_some_and(|held| held.starts_with("a running"))
-            }) {
+            let in_build = |entry: &&Entry| entry.held.as_ref().is_some_and(Hold::is_build);
+            if let Some(held) = gone.iter().find(in_build) {
                 return Ok(Err(held.clone()));
             }
             for entry in gone {
@@ -293,12 +323,12 @@ impl Store {
     }
 
     /// What running builds need, and why.
-    fn claimed(&self) -> io::Result<BTreeMap<String, String>> {
+    fn claimed(&self) -> io::Result<BTreeMap<String, Hold>> {
         let mut claimed = BTreeMap::new();
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let claims = entry?.path().join("claims");
             for name in fs::read_to_string(claims).unwrap_or_default().lines() {
-                claimed.insert(name.to_owned(), "a running build needs it".to_owned());
+                claimed.insert(name.to_owned(), Hold::Build);
             }
         }
         Ok(claimed)

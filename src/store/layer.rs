@@ -37,11 +37,11 @@ pub struct ArchiveState {
     pub name: String,
     pub url: String,
     /// `None` where it could not be asked.
-    pub look: Option<Look>,
+    pub look: Option<ArchiveDigest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
+pub struct ArchiveDigest {
     /// Of the lines that decide what packages there are.
     pub digest: String,
     /// The date that the archive gives itself, in seconds since 1970.
@@ -50,15 +50,15 @@ pub struct Look {
 
 /// The archives' state that a layer was last made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct ArchiveStates {
     pub archives: Vec<ArchiveState>,
     /// When somebody last saw that this is their state, in seconds since 1970.
     pub seen: u64,
 }
 
-impl State {
+impl ArchiveStates {
     pub fn new(archives: Vec<ArchiveState>) -> Self {
-        State {
+        ArchiveStates {
             archives,
             seen: now(),
         }
@@ -191,14 +191,14 @@ impl Store {
     }
 
     /// The state of the archives that the layer with this base key was last made with.
-    pub fn state(&self, base: &Key) -> Option<State> {
+    pub fn state(&self, base: &Key) -> Option<ArchiveStates> {
         let text = fs::read(self.root.join("states").join(base.as_str())).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
     /// # Errors
     /// When it cannot be written.
-    pub fn set_state(&self, base: &Key, state: &State) -> io::Result<()> {
+    pub fn set_state(&self, base: &Key, state: &ArchiveStates) -> io::Result<()> {
         let json = serde_json::to_vec_pretty(state)?;
         write_atomically(&self.root.join("states"), base.as_str(), &json)
     }

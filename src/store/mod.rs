@@ -37,8 +37,8 @@ use rustix::fs::FlockOperation;
 
 pub use build_record::{Built, BuiltLayer};
 pub use checksum::{Damage, Sum};
-pub use collect::{Collected, Entry, Limits};
-pub use layer::{ArchiveState, LayerInfo, Look, State};
+pub use collect::{Collected, Entry, Hold, Limits};
+pub use layer::{ArchiveDigest, ArchiveState, ArchiveStates, LayerInfo};
 pub use pool::Downloaded;
 
 use crate::plan::Key;

@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::plan::{Circumstances, Key, Plan, Repository};
 use crate::run::process::{Process, find_program};
-use crate::store::{ArchiveState, Look, State, Store};
+use crate::store::{ArchiveDigest, ArchiveState, ArchiveStates, Store};
 
 /// When archives are asked whether they have changed since a layer was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,12 +92,12 @@ fn ask(command: &[String]) -> Option<String> {
 }
 
 /// What a preview knows: what is in the store.
-pub struct Remembered<'a> {
+pub struct PreviewInputs<'a> {
     pub store: &'a Store,
     pub versions: &'a BTreeMap<String, String>,
 }
 
-impl Circumstances for Remembered<'_> {
+impl Circumstances for PreviewInputs<'_> {
     fn version(&self, program: &str) -> Option<String> {
         self.versions.get(program).cloned()
     }
@@ -112,17 +112,17 @@ impl Circumstances for Remembered<'_> {
 }
 
 /// What a build knows: what is in the store, and what archives answer.
-pub struct Asked<'a> {
+pub struct BuildInputs<'a> {
     pub plan: &'a Plan,
     pub store: &'a Store,
     pub versions: &'a BTreeMap<String, String>,
     pub refresh: Refresh,
     pub archives: &'a Archives,
     /// The states that keys were made with, by the layer's base key.
-    pub states: RefCell<BTreeMap<Key, State>>,
+    pub states: RefCell<BTreeMap<Key, ArchiveStates>>,
 }
 
-impl Circumstances for Asked<'_> {
+impl Circumstances for BuildInputs<'_> {
     fn version(&self, program: &str) -> Option<String> {
         self.versions.get(program).cloned()
     }
@@ -139,7 +139,7 @@ impl Circumstances for Asked<'_> {
                     .iter()
                     .filter_map(|index| self.plan.repositories.get(*index))
                     .collect();
-                let asked = State::new(self.archives.ask(&archives));
+                let asked = ArchiveStates::new(self.archives.ask(&archives));
                 match known {
                     // What cannot be asked is as it was, as far as anybody knows.
                     Some(known) if asked.archives.iter().any(|a| a.look.is_none()) => known,
@@ -153,8 +153,8 @@ impl Circumstances for Asked<'_> {
     }
 }
 
-impl Asked<'_> {
-    fn is_fresh(&self, state: &State) -> bool {
+impl BuildInputs<'_> {
+    fn is_fresh(&self, state: &ArchiveStates) -> bool {
         match self.refresh {
             Refresh::Never => true,
             Refresh::OlderThan(age) => state.age() <= age.as_secs() && !age.is_zero(),
@@ -165,11 +165,11 @@ impl Asked<'_> {
 /// Asks archives for their state, each once.
 #[derive(Default)]
 pub struct Archives {
-    seen: RefCell<BTreeMap<String, Option<Look>>>,
+    seen: RefCell<BTreeMap<String, Option<ArchiveDigest>>>,
 }
 
-/// How long an archive has to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a repository has to answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of the largest file that says an archive's state.
 const LARGEST: usize = 8 << 20;
 
@@ -183,10 +183,10 @@ impl Archives {
             .filter(|archive| !seen.contains_key(&archive.url))
             .collect();
         // Side by side: each is a file of its own, and mostly a wait.
-        let answers: Vec<Option<Look>> = std::thread::scope(|scope| {
+        let answers: Vec<Option<ArchiveDigest>> = std::thread::scope(|scope| {
             let asked: Vec<_> = unknown
                 .iter()
-                .map(|archive| scope.spawn(|| look(archive)))
+                .map(|archive| scope.spawn(|| ask_archive(archive)))
                 .collect();
             asked
                 .into_iter()
@@ -207,16 +207,16 @@ impl Archives {
     }
 }
 
-fn look(archive: &Repository) -> Option<Look> {
+fn ask_archive(archive: &Repository) -> Option<ArchiveDigest> {
     let mut curl = vec!["curl"];
     if let Some(proxy) = &archive.proxy {
         curl.extend(["--proxy", proxy]);
     }
-    let (patience, largest) = (PATIENCE.as_secs().to_string(), LARGEST.to_string());
-    curl.extend(["--silent", "--fail", "--location", "--max-time", &patience]);
+    let (timeout, largest) = (TIMEOUT.as_secs().to_string(), LARGEST.to_string());
+    curl.extend(["--silent", "--fail", "--location", "--max-time", &timeout]);
     curl.extend(["--max-filesize", &largest, "--", &archive.url]);
     let output = Process::new(curl)
-        .limit(PATIENCE + Duration::from_secs(5))
+        .limit(TIMEOUT + Duration::from_secs(5))
         .capture(LARGEST)
         .ok()
         // curl 7 doesn't see the size of a chunked answer.
@@ -229,7 +229,7 @@ fn look(archive: &Repository) -> Option<Look> {
         .captures(&text)
         .and_then(|found| found.get(1))
         .and_then(|date| seconds(date.as_str()));
-    Some(Look {
+    Some(ArchiveDigest {
         digest: Key::of(&lines).to_string(),
         date,
     })

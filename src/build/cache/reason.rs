@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diff::changed_actions;
-use crate::plan::{Key, Layer, Plan, Step, layers};
+use crate::plan::{CapturedOutput, Key, Layer, Plan, Step, layers};
 use crate::store::{Built, BuiltLayer};
 
 fn steps_of<'a>(built: &'a Built, layer: &BuiltLayer) -> Vec<&'a Step> {
@@ -144,8 +144,16 @@ fn changed_inputs(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<
             .find(|then| then.what == now.what)?;
         Some((now.what.clone(), then.value.clone(), now.value.clone()))
     });
+    let captures = plan.captures.iter().filter_map(|now| {
+        let mut before = before.captures.iter();
+        let then = before.find(|then| then.command == now.command)?;
+        let what = format!("output of `{}`", now.command.shown());
+        let output = |one: &CapturedOutput| one.captured.output().to_owned();
+        Some((what, output(then), output(now)))
+    });
     options
         .chain(assumptions)
+        .chain(captures)
         .find(|(_, then, now)| {
             then != now && new.contains(now.as_str()) && old.contains(then.as_str())
         })

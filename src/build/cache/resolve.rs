@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::inputs::{Archives, Asked, Refresh, Remembered, Versions};
+use super::inputs::{Archives, BuildInputs, PreviewInputs, Refresh, Versions};
 use super::reason::why;
 use crate::plan::{Key, Layer, LayerKey, Plan, RootId, Step, keys, layers, top};
 use crate::preview::StepStatus;
-use crate::store::{Built, BuiltLayer, LayerInfo, State, Store, now};
+use crate::store::{ArchiveStates, Built, BuiltLayer, LayerInfo, Store, now};
 
 /// A plan that can run.
 pub struct Prepared {
@@ -17,7 +17,7 @@ pub struct Prepared {
     /// Versions of the host's programs that are part of the keys.
     pub versions: BTreeMap<String, String>,
     /// The archives' states that are part of the keys, by the layer's base key.
-    pub states: BTreeMap<Key, State>,
+    pub states: BTreeMap<Key, ArchiveStates>,
     /// By the step's number.
     pub status: BTreeMap<usize, StepStatus>,
 }
@@ -33,7 +33,7 @@ impl Prepared {
     ) -> Self {
         let versions = versions.of(&plan, store);
         let layers = layers(&plan);
-        let asked = Asked {
+        let asked = BuildInputs {
             plan: &plan,
             store,
             versions: &versions,
@@ -105,7 +105,7 @@ impl Prepared {
 pub fn preview(plan: &Plan, store: &Store, versions: &Versions) -> BTreeMap<usize, StepStatus> {
     let versions = versions.of(plan, store);
     let layers = layers(plan);
-    let remembered = Remembered {
+    let remembered = PreviewInputs {
         store,
         versions: &versions,
     };
@@ -116,7 +116,7 @@ pub fn preview(plan: &Plan, store: &Store, versions: &Versions) -> BTreeMap<usiz
 /// The keys of a plan's layers, as far as the store knows them.
 pub fn remembered_keys(plan: &Plan, store: &Store, versions: &Versions) -> Vec<Option<LayerKey>> {
     let versions = versions.of(plan, store);
-    let remembered = Remembered {
+    let remembered = PreviewInputs {
         store,
         versions: &versions,
     };

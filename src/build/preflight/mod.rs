@@ -1,327 +1,207 @@
-//! What has to be there before the first step runs: all that is missing, at once.
+//! Everything that can be checked before the first step runs. All problems are reported at
+//! once, with their fixes; what was checked for one plan is not checked again for the next.
 
-pub mod checks;
-mod exports;
-pub mod host;
-mod report;
-
-pub use exports::check as exports;
-pub use report::{
-    Checkup, Depth, IN_A_BUILD, IN_A_DOCTOR, State, host_tools, install, plain, secret_files,
-    without_privileges,
-};
+mod call_site;
+mod disk_space;
+mod host_tools;
+mod keyrings;
+mod offline;
+mod output_folder;
+mod overlay;
+mod plan_checks;
+mod privileges;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use serde::Deserialize;
+pub use host_tools::HostTools;
+pub use offline::check as offline;
+pub use output_folder::check as exports;
+pub use privileges::{privileges, privileges_for};
 
-use crate::diagnose::Report;
-use crate::plan::{NeedKind, Op, Plan};
-use crate::preview::secret_variable;
-use crate::run::MissingSecret;
-use crate::run::process::{Process, find_program};
+use crate::diagnose::{Report, SourceMap, Trouble};
+use crate::plan::{Key, Plan, Step};
+use crate::preview::StepStatus;
+use crate::recipe::stdlib::Stdlib;
+use crate::run;
 
-/// Which tool comes with which package, by family of hosts; data of the stdlib.
-#[derive(Debug, Deserialize)]
-pub struct HostTools {
-    families: BTreeMap<String, Family>,
-    tools: BTreeMap<String, BTreeMap<String, String>>,
-    /// Versions below which a tool lacks what it is used for.
-    #[serde(default)]
-    minimum: BTreeMap<String, Minimum>,
-    /// The family of this host.
-    #[serde(skip)]
-    family: Option<String>,
+/// How long a check of the plan may take before a build, which fails by itself later.
+pub const BUILD_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long it may take in `doctor`.
+pub const DOCTOR_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Checks plans on this host.
+pub struct Preflight {
+    tools: HostTools,
+    timeout: Duration,
+    /// Files of secrets, by name.
+    secret_files: Vec<(String, PathBuf)>,
+    checked: BTreeSet<Checked>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Family {
-    /// Values of `ID` and `ID_LIKE` in os-release(5).
-    ids: Vec<String>,
-    /// The command that brings the package lists up to date, where one is needed.
-    #[serde(default)]
-    refresh: Vec<String>,
-    /// The command that installs packages, without their names.
-    install: Vec<String>,
-    /// What these commands find in their environment.
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
+/// What one look is enough for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Checked {
+    Overlay,
+    /// Space for the builds of a recipe.
+    Space(String),
+    Version(String),
+    PlanCheck(Key),
 }
 
-#[derive(Debug, Deserialize)]
-struct Minimum {
-    /// The command that prints the version: the first number with a point or of two digits
-    /// and more in its first line.
-    command: Vec<String>,
-    version: String,
-    why: String,
+/// A plan to check.
+pub struct Subject<'a> {
+    pub plan: &'a Plan,
+    pub sources: &'a SourceMap,
+    /// The numbers of the steps that will run.
+    pub steps: BTreeSet<usize>,
+    /// Whether packages will be downloaded, so that repositories are checked.
+    pub repositories: bool,
+    /// Programs that are needed beside the plan's own, with what for.
+    pub programs: BTreeMap<String, String>,
 }
 
-/// Something that the plan needs and the host lacks.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Missing {
-    pub name: String,
-    pub why: String,
-    /// The package that brings it on this host, if the table knows one.
-    pub package: Option<String>,
+impl<'a> Subject<'a> {
+    /// A build; `status` says which of its steps will run.
+    pub fn build(
+        plan: &'a Plan,
+        sources: &'a SourceMap,
+        status: &BTreeMap<usize, StepStatus>,
+        offline: bool,
+    ) -> Self {
+        let runs = |step: &&Step| {
+            let status = status.get(&step.number);
+            matches!(status, Some(StepStatus::Runs(_) | StepStatus::Follows(_)))
+        };
+        let mut steps = plan.steps.iter().filter(runs);
+        Subject {
+            steps: steps.clone().map(|step| step.number).collect(),
+            repositories: !offline && steps.any(|step| !step.repositories.is_empty()),
+            plan,
+            sources,
+            programs: BTreeMap::new(),
+        }
+    }
+
+    /// Everything, as if no step had run before.
+    pub fn everything(plan: &'a Plan, sources: &'a SourceMap) -> Self {
+        Subject {
+            steps: plan.steps.iter().map(|step| step.number).collect(),
+            repositories: true,
+            plan,
+            sources,
+            programs: BTreeMap::new(),
+        }
+    }
 }
 
-impl HostTools {
-    /// Reads the table, and which family the host with this os-release(5) is of.
+/// What the checks found.
+#[derive(Default)]
+pub struct Findings {
+    /// Every check, in order.
+    pub checks: Vec<(String, Status)>,
+    pub errors: Vec<Report>,
+    pub warnings: Vec<Report>,
+    /// Packages of this host that would fix something.
+    pub packages: BTreeSet<String>,
+}
+
+/// The result of one check.
+pub enum Status {
+    Ok,
+    Failed,
+    /// It could not be checked, and why.
+    Unknown(String),
+}
+
+impl Findings {
+    fn add(&mut self, what: impl Into<String>, errors: impl IntoIterator<Item = Report>) {
+        let before = self.errors.len();
+        self.errors.extend(errors);
+        let status = match self.errors.len() == before {
+            true => Status::Ok,
+            false => Status::Failed,
+        };
+        self.checks.push((what.into(), status));
+    }
+
+    pub fn unknown(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.checks.push((what.into(), Status::Unknown(why.into())));
+    }
+}
+
+impl Preflight {
+    /// # Errors
+    /// When the stdlib's table of host tools cannot be read.
+    pub fn new(
+        stdlib: &Stdlib,
+        secret_files: &[(String, PathBuf)],
+        timeout: Duration,
+    ) -> Result<Self, Trouble> {
+        Ok(Preflight {
+            tools: HostTools::load(stdlib)?,
+            timeout,
+            secret_files: secret_files.to_vec(),
+            checked: BTreeSet::new(),
+        })
+    }
+
+    /// Checks a plan. The values of its secrets are added to `settings`.
+    pub fn check(&mut self, subject: &Subject<'_>, settings: &mut run::Settings) -> Findings {
+        let mut findings = Findings::default();
+        let (plan, found) = (subject.plan, &mut findings);
+        host_tools::check(subject, &self.tools, &mut self.checked, found);
+        secrets::check(plan, &self.secret_files, &mut settings.secrets, found);
+        let out = format!("the output folder {}", settings.out.display());
+        found.add(out, output_folder::check(plan, &settings.out));
+        if subject.steps.is_empty() {
+            return findings;
+        }
+        let recipe = plan.recipe.path.clone();
+        if self.checked.insert(Checked::Space(recipe)) {
+            disk_space::check(plan, settings, found);
+        }
+        if self.checked.insert(Checked::Overlay) {
+            overlay::check(&settings.store, found);
+        }
+        // Before the plan's checks, which use the keys.
+        keyrings::check(subject, &self.tools, settings, found);
+        let environment = plan_checks::Environment {
+            tools: &self.tools,
+            sources: subject.sources,
+            cache: &settings.store.root().join("checks"),
+            timeout: self.timeout,
+            repositories: subject.repositories,
+            settings,
+        };
+        plan_checks::check(plan, &environment, &mut self.checked, found);
+        findings
+    }
+
+    /// Checks a plan, installs the packages that would fix something, and checks it again.
     ///
     /// # Errors
-    /// What is wrong with the table.
-    pub fn new(table: &str, os_release: &str) -> Result<Self, String> {
-        let mut tools: HostTools = toml::from_str(table).map_err(|error| error.to_string())?;
-        let ids: Vec<&str> = ["ID=", "ID_LIKE="]
-            .iter()
-            .flat_map(|key| {
-                os_release
-                    .lines()
-                    .filter_map(move |line| line.strip_prefix(*key))
-            })
-            .flat_map(|value| value.trim_matches(['"', '\'']).split_whitespace())
-            .collect();
-        // The host's own ID comes first: it decides before what it is like.
-        tools.family = ids.iter().find_map(|id| {
-            let family = tools
-                .families
-                .iter()
-                .find(|(_, family)| family.ids.iter().any(|known| known == id));
-            family.map(|(name, _)| name.clone())
-        });
-        Ok(tools)
-    }
-
-    /// The package of this host's family.
-    pub fn package<'a>(&'a self, packages: &'a BTreeMap<String, String>) -> Option<String> {
-        packages.get(self.family.as_ref()?).cloned()
-    }
-
-    /// The report with the command that installs what would cure it, and that package, where
-    /// this host has one.
-    pub fn cured_by(
-        &self,
-        report: Report,
-        packages: &BTreeMap<String, String>,
-    ) -> (Report, Option<String>) {
-        let Some(package) = self.package(packages) else {
-            return (report, None);
-        };
-        let command = self.install_command(&BTreeSet::from([package.clone()]));
-        let report = match command {
-            Some(command) => report.next(crate::plan::command::quote_all(&command)),
-            None => report,
-        };
-        (report, Some(package))
-    }
-
-    /// Tools of the plan that are there, but too old.
-    pub fn too_old(&self, plan: &Plan) -> Vec<Report> {
-        let wanted = wanted(plan);
-        let used = self
-            .minimum
-            .iter()
-            .filter(|(tool, _)| wanted.contains_key(*tool));
-        used.filter_map(|(tool, minimum)| {
-            let output = Process::new(&minimum.command).capture(1 << 16).ok()?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let number = |c: char| c.is_ascii_digit() || c == '.';
-            let version = text
-                .lines()
-                .next()?
-                .split(|c: char| !number(c))
-                .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?
-                .trim_end_matches('.')
-                .to_owned();
-            let parts = |version: &str| -> Vec<u64> {
-                version
-                    .split('.')
-                    .filter_map(|part| part.parse().ok())
-                    .collect()
-            };
-            (parts(&version) < parts(&minimum.version)).then(|| {
-                Report::new(
-                    "host::too_old",
-                    format!(
-                        "`{tool}` is too old: {version}, and {} is needed",
-                        minimum.version
-                    ),
-                )
-                .cause(minimum.why.clone())
-                .help("install a newer one, or build on a newer host")
-            })
-        })
-        .collect()
-    }
-
-    /// Those of the programs, each with what it is for, that this host lacks.
-    pub fn lacking<'a>(
-        &self,
-        programs: impl IntoIterator<Item = (&'a String, &'a String)>,
-    ) -> Vec<Missing> {
-        programs
-            .into_iter()
-            .filter(|(tool, _)| find_program(tool).is_none())
-            .map(|(name, why)| Missing {
-                package: self
-                    .tools
-                    .get(name)
-                    .and_then(|packages| self.package(packages)),
-                name: name.clone(),
-                why: why.clone(),
-            })
-            .collect()
-    }
-
-    /// The command to run before packages are installed, if the host needs one.
-    pub fn refresh_command(&self) -> Option<&[String]> {
-        let family = self.families.get(self.family.as_ref()?)?;
-        (!family.refresh.is_empty()).then_some(family.refresh.as_slice())
-    }
-
-    /// What the commands that install find in their environment.
-    pub fn install_environment(&self) -> impl Iterator<Item = (&String, &String)> {
-        let family = self
-            .family
-            .as_ref()
-            .and_then(|name| self.families.get(name));
-        family.into_iter().flat_map(|family| &family.environment)
-    }
-
-    /// The command that installs packages; `None` where the host is not known, or there
-    /// are none.
-    pub fn install_command(&self, packages: &BTreeSet<String>) -> Option<Vec<String>> {
-        let mut command = self.families.get(self.family.as_ref()?)?.install.clone();
-        if packages.is_empty() {
-            return None;
+    /// When the packages cannot be installed.
+    pub fn check_and_install(
+        &mut self,
+        subject: &Subject<'_>,
+        settings: &mut run::Settings,
+        tell: &dyn Fn(&str),
+    ) -> Result<Findings, Trouble> {
+        let before = self.checked.clone();
+        let findings = self.check(subject, settings);
+        if findings.packages.is_empty() {
+            return Ok(findings);
         }
-        command.extend(packages.iter().cloned());
-        Some(command)
+        host_tools::install(&findings.packages, &self.tools, tell)?;
+        self.checked = before;
+        Ok(self.check(subject, settings))
     }
-}
 
-/// The host's programs that a plan runs, and what for.
-fn wanted(plan: &Plan) -> BTreeMap<String, String> {
-    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
-    let mut want = |tool: &str, why: String| {
-        wanted.entry(tool.to_owned()).or_insert(why);
-    };
-    if !plan.repositories.is_empty() {
-        want("curl", "the state of archives".to_owned());
+    /// An error for the programs, given with what they are for, that this host does not have.
+    pub fn programs(&self, programs: &BTreeMap<String, String>) -> Option<Report> {
+        host_tools::missing_programs(programs, &self.tools)
     }
-    if !plan.keyrings.is_empty() {
-        want("gpg", "the keys that packages are checked with".to_owned());
-    }
-    if !plan.downloads.is_empty() {
-        want("curl", "files that are fetched".to_owned());
-    }
-    for step in &plan.steps {
-        for action in &step.actions {
-            let why = format!("step {}, {}", step.number, step.label);
-            match &action.op {
-                Op::Run(run) if run.place.is_host() => {
-                    for program in run.command.programs() {
-                        want(&program, why.clone());
-                    }
-                }
-                Op::Run(_) => want("systemd-nspawn", "commands inside roots".to_owned()),
-                Op::Export(export) => {
-                    if export.packages.is_some() {
-                        want(
-                            "systemd-nspawn",
-                            "the list of an export's packages".to_owned(),
-                        );
-                    }
-                    for tool in export.format.tools() {
-                        want(tool, why.clone());
-                    }
-                }
-                Op::ExpectBoot(expect) => {
-                    for program in &expect.programs {
-                        want(program, why.clone());
-                    }
-                }
-                _ => {}
-            }
-            if action.only_if.is_some() {
-                want("systemd-nspawn", "commands inside of roots".to_owned());
-            }
-        }
-    }
-    wanted
-}
-
-/// The tools and files that a plan needs and this host lacks.
-pub fn missing(plan: &Plan, tools: &HostTools) -> Vec<Missing> {
-    let mut missing = tools.lacking(&wanted(plan));
-    for need in &plan.needs {
-        let there = match need.kind {
-            NeedKind::File => Path::new(&need.name).is_file(),
-            NeedKind::Tool => find_program(&need.name).is_some(),
-        };
-        if !there {
-            missing.push(Missing {
-                name: need.name.clone(),
-                why: need.why.clone(),
-                package: tools.package(&need.packages),
-            });
-        }
-    }
-    missing
-}
-
-/// One report for all that is missing.
-pub fn report(missing: &[Missing], tools: &HostTools) -> Report {
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|missing| match &missing.package {
-            Some(package) => format!("`{}` ({}): package {package}", missing.name, missing.why),
-            None => format!("`{}` ({})", missing.name, missing.why),
-        })
-        .collect();
-    let message = match missing.len() {
-        1 => "this host lacks one thing that is needed".to_owned(),
-        count => format!("this host lacks {count} things that are needed"),
-    };
-    let mut report = Report::new("host::missing", message).cause(lines.join("\n"));
-    let packages = missing.iter().filter_map(|m| m.package.clone()).collect();
-    report = match tools.install_command(&packages) {
-        Some(command) => {
-            let command = crate::plan::command::quote_all(&command);
-            report
-                .help("`rootwright doctor --fix` installs them, and so does `--install-tools` of a build")
-                .next(command)
-        }
-        None => report.help("install them with the host's package manager"),
-    };
-    report
-}
-
-/// Privileges: what cannot be installed.
-pub fn privileges() -> Option<Report> {
-    if rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let own: Vec<String> = std::env::args().collect();
-    Some(
-        Report::new("host::privileges", "root privileges are needed")
-            .cause("roots have device nodes, owners and mounts; what changes stays within the store and the output folder")
-            .help("`rootwright plan` shows what would run, without privileges")
-            .next(format!("sudo {}", crate::plan::command::quote_all(&own))),
-    )
-}
-
-/// A report for each secret that has no value, at the call that needs it.
-pub fn secrets(missing: &[MissingSecret]) -> impl Iterator<Item = Report> {
-    missing.iter().map(|MissingSecret { name, why, calls }| {
-        Report::new("host::secrets", format!("the secret `{name}` has no value"))
-            .trace(calls.clone())
-            .cause(why.clone())
-            .help(format!(
-                "`--secret {name}=FILE` takes it from a file, `{}` from the environment",
-                secret_variable(name)
-            ))
-    })
 }

@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, Sender};
 use rhai::Dynamic;
 
 use super::{Access, Builtin, Typed, run};
-use crate::diagnose::{Frame, Report};
+use crate::diagnose::{Frame, Report, SourceMap};
 use crate::plan::{
-    self, Assumption, Capture, CaptureRequest, Captured, Part, Plan, RootId, Run, RunPlace, policy,
+    self, Capture, CaptureRequest, Captured, CapturedOutput, Part, Plan, RootId, Run, RunPlace,
+    policy, secret_variable,
 };
 use crate::recipe::args::{Call, Outcome};
 
@@ -36,15 +37,16 @@ let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
 ];
 
 /// A question of the script, on its way to the thread that can answer it.
-pub struct Asked {
+pub struct CaptureCall {
     pub plan: Plan,
     pub root: RootId,
     pub run: Run,
     pub preview: Option<String>,
     pub calls: Vec<Frame>,
+    pub sources: SourceMap,
 }
 
-impl Asked {
+impl CaptureCall {
     pub fn request(&self) -> CaptureRequest<'_> {
         CaptureRequest {
             plan: &self.plan,
@@ -52,6 +54,7 @@ impl Asked {
             run: self.run.clone(),
             preview: self.preview.as_deref(),
             calls: &self.calls,
+            sources: &self.sources,
         }
     }
 }
@@ -63,17 +66,17 @@ pub enum CaptureSlot {
     Nobody,
     /// The caller of the evaluation, on its own thread: the interpreter's ends of the two
     /// channels.
-    Caller(Rc<(Sender<Asked>, Receiver<Outcome<Captured>>)>),
+    Caller(Rc<(Sender<CaptureCall>, Receiver<Outcome<Captured>>)>),
     /// This thread.
     Here(Rc<RefCell<dyn Capture>>),
 }
 
 impl CaptureSlot {
-    pub fn new(ask: Sender<Asked>, answer: Receiver<Outcome<Captured>>) -> Self {
+    pub fn new(ask: Sender<CaptureCall>, answer: Receiver<Outcome<Captured>>) -> Self {
         CaptureSlot::Caller(Rc::new((ask, answer)))
     }
 
-    fn ask(&self, asked: Asked) -> Outcome<Captured> {
+    fn ask(&self, asked: CaptureCall) -> Outcome<Captured> {
         let gone = || {
             Box::new(Report::new(
                 "script::capture",
@@ -108,30 +111,31 @@ fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
             "`capture` cannot run inside of another built-in",
         ));
     }
-    let argv = run.command.shown();
-    let asked = Asked {
+    let command = run.command.clone();
+    let asked = CaptureCall {
         plan: call.session.plan.borrow().clone(),
         root,
         run,
         preview,
         calls: call.chain(),
+        sources: call.session.sources(),
     };
     let captured = call
         .session
         .budget
         .pause(|| call.session.captures.ask(asked))?;
-    let from = match &captured {
-        Captured::Real(_) => "captured in this build",
-        Captured::Remembered(_) => "remembered from the last build of the same steps",
-        Captured::Preview(_) => "the recipe's stand-in for a preview",
+    let without_break = |text: String| match text.strip_suffix('\n') {
+        Some(text) => text.to_owned(),
+        None => text,
     };
-    let output = captured.output();
-    let output = output.strip_suffix('\n').unwrap_or(output).to_owned();
-    call.session.plan.borrow_mut().assumptions.push(Assumption {
-        what: format!("output of `{argv}`"),
-        value: output.clone(),
-        from: from.to_owned(),
-    });
+    let captured = match captured {
+        Captured::Built(text) => Captured::Built(without_break(text)),
+        Captured::Remembered(text) => Captured::Remembered(without_break(text)),
+        Captured::Preview(text) => Captured::Preview(without_break(text)),
+    };
+    let output = captured.output().to_owned();
+    let mut plan = call.session.plan.borrow_mut();
+    plan.captures.push(CapturedOutput { command, captured });
     Ok(output.into())
 }
 
@@ -149,5 +153,22 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
         ));
     }
     call.requires(None, plan::Access::Secret { name: name.clone() });
+    let variable = secret_variable(&name);
+    let mut secrets = call.session.secrets.borrow_mut();
+    let known = secrets.entry(variable).or_insert_with(|| name.clone());
+    if *known != name {
+        let message = format!("the secrets `{known}` and `{name}` have the same variable");
+        let report = call.refuse(0, "secret_variable", message);
+        return Err(Box::new(
+            report
+                .cause(format!(
+                    "the value of both would be `{}`",
+                    secret_variable(&name)
+                ))
+                .help(format!(
+                    "use one name, or names that differ in more than case, `-` and `_`: `{known}-2`"
+                )),
+        ));
+    }
     Ok(Dynamic::from(Typed::of(Part::Secret(name))))
 }

@@ -27,7 +27,7 @@ use super::current::Seat;
 use super::error::Fault;
 use crate::diagnose::Report;
 
-pub use capture::{Asked, CaptureSlot};
+pub use capture::{CaptureCall, CaptureSlot};
 pub use options::check_given as check_given_options;
 pub use values::{
     CommandValue, ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Typed, is_marked, unmark,

@@ -298,6 +298,9 @@ fn plain(value: &Value) -> String {
 
 /// Refuses options that were given and that the recipe never declared.
 pub fn check_given(session: &Session) -> Outcome<()> {
+    if session.settings.shared_options {
+        return Ok(());
+    }
     let taken = session.taken.borrow();
     let Some((unknown, _)) = session
         .settings

@@ -1,0 +1,415 @@
+//! Programs and files of the host: what a plan needs, what is missing, and how to install it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Checked, Findings, Subject};
+use crate::diagnose::{Report, Trouble};
+use crate::plan::{NeedKind, Op, Plan};
+use crate::recipe::stdlib::Stdlib;
+
+/// Which tool comes with which package, by family of hosts; data of the stdlib.
+#[derive(Debug, Deserialize)]
+pub struct HostTools {
+    families: BTreeMap<String, Family>,
+    tools: BTreeMap<String, BTreeMap<String, String>>,
+    /// Versions below which a tool lacks what it is used for.
+    #[serde(default)]
+    minimum: BTreeMap<String, Minimum>,
+    /// The family of this host.
+    #[serde(skip)]
+    family: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Family {
+    /// Values of `ID` and `ID_LIKE` in os-release(5).
+    ids: Vec<String>,
+    /// The command that brings the package lists up to date, where one is needed.
+    #[serde(default)]
+    refresh: Vec<String>,
+    /// The command that installs packages, without their names.
+    install: Vec<String>,
+    /// What these commands find in their environment.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Minimum {
+    /// The command that prints the version: the first number with a point or of two digits
+    /// and more in its first line.
+    command: Vec<String>,
+    version: String,
+    why: String,
+}
+
+/// A program or file that the plan needs and the host does not have.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MissingTool {
+    name: String,
+    why: String,
+    /// The package of this host that contains it, if the table knows one.
+    package: Option<String>,
+}
+
+impl HostTools {
+    /// Reads the table, and which family the host with this os-release(5) is of.
+    ///
+    /// # Errors
+    /// What is wrong with the table.
+    pub fn new(table: &str, os_release: &str) -> Result<Self, String> {
+        let mut tools: HostTools = toml::from_str(table).map_err(|error| error.to_string())?;
+        let ids: Vec<&str> = ["ID=", "ID_LIKE="]
+            .iter()
+            .flat_map(|key| {
+                os_release
+                    .lines()
+                    .filter_map(move |line| line.strip_prefix(*key))
+            })
+            .flat_map(|value| value.trim_matches(['"', '\'']).split_whitespace())
+            .collect();
+        // The host's own ID comes first: it decides before what it is like.
+        tools.family = ids.iter().find_map(|id| {
+            let family = tools
+                .families
+                .iter()
+                .find(|(_, family)| family.ids.iter().any(|known| known == id));
+            family.map(|(name, _)| name.clone())
+        });
+        Ok(tools)
+    }
+
+    /// The stdlib's table, for this host.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn load(stdlib: &Stdlib) -> Result<Self, Trouble> {
+        let table = stdlib.text("host/tools.toml").unwrap_or_default();
+        let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        HostTools::new(&table, &os_release).map_err(|error| {
+            Report::new(
+                "host::tools",
+                format!("the stdlib's table of host tools cannot be read: {error}"),
+            )
+            .into()
+        })
+    }
+
+    /// The package of this host's family.
+    fn package<'a>(&'a self, packages: &'a BTreeMap<String, String>) -> Option<String> {
+        packages.get(self.family.as_ref()?).cloned()
+    }
+
+    /// The report with the command that installs the package that would fix it, and that
+    /// package, if this host has one.
+    pub fn fixed_by(
+        &self,
+        report: Report,
+        packages: &BTreeMap<String, String>,
+    ) -> (Report, Option<String>) {
+        let Some(package) = self.package(packages) else {
+            return (report, None);
+        };
+        let command = self.install_command(&BTreeSet::from([package.clone()]));
+        let report = match command {
+            Some(command) => report.next(crate::plan::command::quote_all(&command)),
+            None => report,
+        };
+        (report, Some(package))
+    }
+
+    /// Tools of the plan that are older than the table's minimum, each looked at once.
+    fn too_old(&self, plan: &Plan, checked: &mut BTreeSet<Checked>) -> Vec<Report> {
+        let wanted = wanted(plan);
+        let used = self.minimum.iter().filter(|(tool, _)| {
+            wanted.contains_key(*tool) && checked.insert(Checked::Version((*tool).clone()))
+        });
+        used.filter_map(|(tool, minimum)| {
+            let (program, arguments) = minimum.command.split_first()?;
+            let output = std::process::Command::new(program)
+                .args(arguments)
+                .output()
+                .ok()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let number = |c: char| c.is_ascii_digit() || c == '.';
+            let version = text
+                .lines()
+                .next()?
+                .split(|c: char| !number(c))
+                .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?
+                .trim_end_matches('.')
+                .to_owned();
+            let parts = |version: &str| -> Vec<u64> {
+                version
+                    .split('.')
+                    .filter_map(|part| part.parse().ok())
+                    .collect()
+            };
+            (parts(&version) < parts(&minimum.version)).then(|| {
+                Report::new(
+                    "host::too_old",
+                    format!(
+                        "`{tool}` is too old: {version}, and {} is needed",
+                        minimum.version
+                    ),
+                )
+                .cause(minimum.why.clone())
+                .help("install a newer one, or build on a newer host")
+            })
+        })
+        .collect()
+    }
+
+    /// The programs, of these and what they are for, that this host does not have.
+    fn missing_programs<'a>(
+        &self,
+        programs: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Vec<MissingTool> {
+        programs
+            .into_iter()
+            .filter(|(tool, _)| find_program(tool).is_none())
+            .map(|(name, why)| MissingTool {
+                package: self
+                    .tools
+                    .get(name)
+                    .and_then(|packages| self.package(packages)),
+                name: name.clone(),
+                why: why.clone(),
+            })
+            .collect()
+    }
+
+    /// The command to run before packages are installed, if the host needs one.
+    fn refresh_command(&self) -> Option<&[String]> {
+        let family = self.families.get(self.family.as_ref()?)?;
+        (!family.refresh.is_empty()).then_some(family.refresh.as_slice())
+    }
+
+    /// What the commands that install find in their environment.
+    fn install_environment(&self) -> impl Iterator<Item = (&String, &String)> {
+        let family = self
+            .family
+            .as_ref()
+            .and_then(|name| self.families.get(name));
+        family.into_iter().flat_map(|family| &family.environment)
+    }
+
+    /// The command that installs packages; `None` where the host is not known, or there
+    /// are none.
+    fn install_command(&self, packages: &BTreeSet<String>) -> Option<Vec<String>> {
+        let mut command = self.families.get(self.family.as_ref()?)?.install.clone();
+        if packages.is_empty() {
+            return None;
+        }
+        command.extend(packages.iter().cloned());
+        Some(command)
+    }
+}
+
+/// Programs and files of the host, and the versions of programs if steps will run.
+pub fn check(
+    subject: &Subject<'_>,
+    tools: &HostTools,
+    checked: &mut BTreeSet<Checked>,
+    findings: &mut Findings,
+) {
+    let missing = missing(subject.plan, &subject.programs, tools);
+    let packages = missing.iter().filter_map(|missing| missing.package.clone());
+    findings.packages.extend(packages);
+    let missing = (!missing.is_empty()).then(|| report(&missing, tools));
+    findings.add("tools and files of the host", missing);
+    if !subject.steps.is_empty() {
+        // Asking for versions takes as long as a build that has nothing to do.
+        let too_old = tools.too_old(subject.plan, checked);
+        findings.add("versions of the host's tools", too_old);
+    }
+}
+
+/// What of a plan's programs and files this host does not have.
+pub fn missing_of(plan: &Plan, tools: &HostTools) -> Option<Report> {
+    let missing = missing(plan, &BTreeMap::new(), tools);
+    (!missing.is_empty()).then(|| report(&missing, tools))
+}
+
+/// Which of these programs, with what they are for, this host does not have.
+pub fn missing_programs(programs: &BTreeMap<String, String>, tools: &HostTools) -> Option<Report> {
+    let missing = tools.missing_programs(programs);
+    (!missing.is_empty()).then(|| Report {
+        // A build's ways to install tools do not know these.
+        help: Vec::new(),
+        ..report(&missing, tools)
+    })
+}
+
+/// The host's programs that a plan runs, and what for.
+fn wanted(plan: &Plan) -> BTreeMap<String, String> {
+    let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+    let mut want = |tool: &str, why: String| {
+        wanted.entry(tool.to_owned()).or_insert(why);
+    };
+    if !plan.repositories.is_empty() {
+        want("curl", "the state of archives".to_owned());
+    }
+    if !plan.keyrings.is_empty() {
+        want("gpg", "the keys that packages are checked with".to_owned());
+    }
+    if !plan.downloads.is_empty() {
+        want("curl", "files that are fetched".to_owned());
+    }
+    for step in &plan.steps {
+        for action in &step.actions {
+            let why = format!("step {}, {}", step.number, step.label);
+            match &action.op {
+                Op::Run(run) if run.place.is_host() => {
+                    for program in run.command.programs() {
+                        want(&program, why.clone());
+                    }
+                }
+                Op::Run(_) => want("systemd-nspawn", "commands inside roots".to_owned()),
+                Op::Export(export) => {
+                    if export.packages.is_some() {
+                        want(
+                            "systemd-nspawn",
+                            "the list of an export's packages".to_owned(),
+                        );
+                    }
+                    for tool in export.format.tools() {
+                        want(tool, why.clone());
+                    }
+                }
+                Op::ExpectBoot(expect) => {
+                    for program in &expect.programs {
+                        want(program, why.clone());
+                    }
+                }
+                _ => {}
+            }
+            if action.only_if.is_some() {
+                want("systemd-nspawn", "commands inside of roots".to_owned());
+            }
+        }
+    }
+    wanted
+}
+
+/// The programs and files that a plan needs and this host does not have.
+fn missing(
+    plan: &Plan,
+    programs: &BTreeMap<String, String>,
+    tools: &HostTools,
+) -> Vec<MissingTool> {
+    let mut wanted = wanted(plan);
+    for (program, why) in programs {
+        wanted.entry(program.clone()).or_insert_with(|| why.clone());
+    }
+    let mut missing = tools.missing_programs(&wanted);
+    for need in &plan.needs {
+        let there = match need.kind {
+            NeedKind::File => Path::new(&need.name).is_file(),
+            NeedKind::Tool => find_program(&need.name).is_some(),
+        };
+        if !there {
+            missing.push(MissingTool {
+                name: need.name.clone(),
+                why: need.why.clone(),
+                package: tools.package(&need.packages),
+            });
+        }
+    }
+    missing
+}
+
+/// One report for everything that is missing.
+fn report(missing: &[MissingTool], tools: &HostTools) -> Report {
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| match &missing.package {
+            Some(package) => format!("`{}` ({}): package {package}", missing.name, missing.why),
+            None => format!("`{}` ({})", missing.name, missing.why),
+        })
+        .collect();
+    let message = match missing.len() {
+        1 => "this host lacks one thing that is needed".to_owned(),
+        count => format!("this host lacks {count} things that are needed"),
+    };
+    let mut report = Report::new("host::missing", message).cause(lines.join("\n"));
+    let packages = missing.iter().filter_map(|m| m.package.clone()).collect();
+    report = match tools.install_command(&packages) {
+        Some(command) => {
+            let command = crate::plan::command::quote_all(&command);
+            report
+                .help(
+                    "`rootwright doctor --fix` and `rootwright build --install-tools` install them",
+                )
+                .next(command)
+        }
+        None => report.help("install them with the host's package manager"),
+    };
+    report
+}
+
+/// Installs packages on this host.
+///
+/// # Errors
+/// When the package manager fails, with what it printed.
+pub fn install(
+    packages: &BTreeSet<String>,
+    tools: &HostTools,
+    tell: &dyn Fn(&str),
+) -> Result<(), Trouble> {
+    let Some(install) = tools.install_command(packages) else {
+        return Ok(());
+    };
+    let commands = tools
+        .refresh_command()
+        .into_iter()
+        .chain([install.as_slice()]);
+    for command in commands {
+        let shown = crate::plan::command::quote_all(command);
+        tell(&format!("installing host tools: {shown}"));
+        let Some((program, arguments)) = command.split_first() else {
+            continue;
+        };
+        let mut expression = duct::cmd(program, arguments);
+        for (name, value) in tools.install_environment() {
+            expression = expression.env(name, value);
+        }
+        let done = expression
+            .stdin_null()
+            .stderr_to_stdout()
+            .stdout_capture()
+            .unchecked()
+            .run();
+        let said = match done {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let lines: Vec<&str> = said.lines().rev().take(12).collect();
+        let lines: Vec<&str> = lines.into_iter().rev().collect();
+        return Err(
+            Report::new("host::install", "installing the host tools failed")
+                .cause(lines.join("\n"))
+                .help("run the command by hand, and see what it says")
+                .next(shown)
+                .into(),
+        );
+    }
+    Ok(())
+}
+
+/// A program of the search path.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(|path| path.is_file());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| {
+            path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+        })
+}
