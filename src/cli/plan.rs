@@ -43,6 +43,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let text = match args.format {
         Format::Text => {
             let mut options = printer.text_options();
+            options.permissions.allow_host_run = args.recipe.allow_host_run;
             if let Some(store) = &previewed.store {
                 options.status = cache::preview(plan, store, &previewed.versions);
             }

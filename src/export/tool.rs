@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Error;
 use crate::diagnose::CommandReport;
-use crate::plan::tool::{ToolPart, ToolWord};
+use crate::plan::tool::{ToolPart, ToolWord, resolved};
 use crate::plan::{Export, Times};
 use crate::run::how_it_ended;
 use crate::run::process::{Captured, Process};
@@ -29,19 +29,14 @@ pub struct Places<'a> {
 
 impl Places<'_> {
     pub fn argv(&self, words: &[ToolWord]) -> Vec<String> {
-        words.iter().map(|word| self.word(word)).collect()
-    }
-
-    fn word(&self, word: &ToolWord) -> String {
         let path = |path: &Path| path.display().to_string();
-        let parts = word.0.iter().map(|part| match part {
+        resolved(words, |part| match part {
             ToolPart::Literal(text) => text.clone(),
             ToolPart::Root => path(self.root),
             ToolPart::Tree => path(self.tree),
             ToolPart::Output => path(self.output),
             ToolPart::Time => seconds(self.export).unwrap_or_default().to_string(),
-        });
-        parts.collect()
+        })
     }
 
     /// Packs the root with one tool.

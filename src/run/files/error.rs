@@ -45,6 +45,8 @@ pub enum Error {
         pattern: String,
         error: regex::Error,
     },
+    #[error("cannot edit `{path}`: it is not UTF-8 text")]
+    NotText { path: String },
     #[error("the pattern `{pattern}` matches nothing in `{path}`")]
     NoMatch {
         pattern: String,
@@ -122,6 +124,7 @@ impl From<Error> for Report {
                     None => report.help("make it in a step before this one, or give its number"),
                 }
             }
+            Error::NotText { .. } => report.help("edit it with a command: `root.nspawn_run([\"sed\", …])`"),
             Error::Pattern { error, .. } => report.cause(error.to_string()),
             Error::NoMatch { nearest, .. } => match nearest {
                 Some((number, line)) => {
@@ -163,6 +166,7 @@ impl Error {
             Error::Kind { .. } => "files::kind",
             Error::Account { .. } => "files::account",
             Error::Pattern { .. } => "files::pattern",
+            Error::NotText { .. } => "files::not_text",
             Error::NoMatch { .. } => "files::no_match",
             Error::Changed { .. } => "files::changed",
             Error::Source { .. } => "files::source",
