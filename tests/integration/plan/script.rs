@@ -85,7 +85,7 @@ export(root, #{ format: "tar", name: "y" });
     assert_eq!(lines, [4, 3]);
     // What the distro's module does stands below the step.
     assert!(plan.steps[1].actions.iter().any(
-        |action| matches!(&action.op, Op::NspawnRun(run) if run.argv.contains(&"vim".to_owned()))
+        |action| matches!(&action.op, Op::Run(run) if run.command.words().contains(&"vim".to_owned()))
     ));
 }
 

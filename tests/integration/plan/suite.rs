@@ -45,7 +45,7 @@ fn settings(text: &str) -> Settings {
         .split_whitespace();
     while let Some(word) = words.next() {
         match word {
-            "--allow-host-run" => settings.allow_host_run = true,
+            "--allow-host-run" => settings.permissions.allow_host_run = true,
             "-o" => {
                 let (name, value) = words.next().unwrap().split_once('=').unwrap();
                 settings.options.push((name.to_owned(), value.to_owned()));

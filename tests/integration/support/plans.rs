@@ -1,6 +1,7 @@
 //! Plans, made by hand.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rootwright::diagnose::{Frame, Position, Span};
 use rootwright::plan::*;
@@ -39,9 +40,11 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
             messages: Vec::new(),
             needs: Vec::new(),
             checks: Vec::new(),
-            archives: Vec::new(),
+            repositories: Vec::new(),
             keyrings: Vec::new(),
-            unsigned: Vec::new(),
+            files: Vec::new(),
+            downloads: Vec::new(),
+            capabilities: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
         },
@@ -59,6 +62,7 @@ impl Builder {
             release,
             arch,
             machine: None,
+            package_sources: Vec::new(),
             base: base.map(|(root, after_step)| Base { root, after_step }),
             allowed: Vec::new(),
         });
@@ -74,15 +78,19 @@ impl Builder {
         let number = self.plan.steps.len() + 1;
         let line = 8 + 3 * u32::try_from(number).unwrap();
         let path = self.plan.recipe.path.clone();
-        self.plan.steps.push(Step {
+        let mut step = Step {
             number,
             root: Some(root),
             call: call.to_owned(),
             label: label.to_owned(),
             calls: vec![frame(call, &path, line)],
-            archives: Vec::new(),
+            repositories: Vec::new(),
+            uses: Names::default(),
+            capabilities: Vec::new(),
             actions,
-        });
+        };
+        step.note_uses();
+        self.plan.steps.push(step);
         self
     }
 
@@ -121,6 +129,25 @@ impl Builder {
         self
     }
 
+    /// A file or a tree that steps copy.
+    pub fn file(mut self, path: &Path) -> Self {
+        self.plan.files.push(InputFile {
+            digest: digest(path),
+            path: path.display().to_string(),
+            name: path.display().to_string(),
+        });
+        self
+    }
+
+    pub fn download(mut self, url: &str, sha256: &str) -> Self {
+        self.plan.downloads.push(Download {
+            sha256: sha256.to_owned(),
+            url: url.to_owned(),
+            calls: Vec::new(),
+        });
+        self
+    }
+
     pub fn done(self) -> Plan {
         self.plan
     }
@@ -146,18 +173,35 @@ pub fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-pub fn host(argv: &[&str]) -> Op {
-    Op::HostRun(HostRun {
-        argv: words(argv),
-        ..HostRun::default()
-    })
+pub fn command(argv: &[&str]) -> Command {
+    argv.iter().copied().collect()
 }
 
-pub fn inside(argv: &[&str]) -> NspawnRun {
-    NspawnRun {
-        argv: words(argv),
-        ..NspawnRun::default()
+/// A word of a host's command; `$ROOT` in it is the path of the root.
+pub fn rooted(word: &str) -> Argument {
+    let mut text = Text::default();
+    for (at, literal) in word.split("$ROOT").enumerate() {
+        if at > 0 {
+            text.push(Part::Root);
+        }
+        text.push(Part::Literal(literal.to_owned()));
     }
+    Argument::new(text).unwrap()
+}
+
+/// A command of the host; see [`rooted`].
+pub fn host(argv: &[&str]) -> Op {
+    let command = argv.iter().map(|word| rooted(word)).collect();
+    Op::Run(Run::new(RunPlace::Host, command))
+}
+
+pub fn inside(argv: &[&str]) -> Run {
+    Run::new(RunPlace::Root, command(argv))
+}
+
+/// A script of `/bin/sh`.
+pub fn inside_script(text: &str) -> Run {
+    Run::new(RunPlace::Root, Command::Script(Script::shell(text)))
 }
 
 pub fn write(path: &str, content: &str) -> Op {
@@ -214,8 +258,8 @@ pub fn export(name: &str, format: Format) -> Export {
         kernel: Vec::new(),
         initramfs: Vec::new(),
         cmdline: None,
-        packages: Vec::new(),
-        cmdline_command: Vec::new(),
+        packages: None,
+        cmdline_command: None,
         times: rootwright::plan::Times::Kept,
         served: rootwright::plan::Served::default(),
         texts: Vec::new(),
@@ -225,7 +269,7 @@ pub fn export(name: &str, format: Format) -> Export {
 /// What the stdlib makes of a diskless node, near enough.
 pub fn debian_nfs() -> Plan {
     let apt = |argv: &[&str]| {
-        Op::NspawnRun(NspawnRun {
+        Op::Run(Run {
             network: true,
             env: BTreeMap::from([("DEBIAN_FRONTEND".to_owned(), Text::from("noninteractive"))]),
             ..inside(argv)
@@ -285,13 +329,13 @@ pub fn debian_nfs() -> Plan {
         0,
         "nspawn_run",
         "run useradd",
-        vec![Op::NspawnRun(inside(&["useradd", "--create-home", "--shell", "/bin/bash", "admin"]))],
+        vec![Op::Run(inside(&["useradd", "--create-home", "--shell", "/bin/bash", "admin"]))],
     )
     .step(
         0,
         "set_password",
         "set the password of admin",
-        vec![Op::NspawnRun(NspawnRun {
+        vec![Op::Run(Run {
             stdin: Some(Text::from("admin:").concat(Text::secret("admin-password")).concat(Text::from("\n"))),
             ..inside(&["chpasswd", "--encrypted"])
         })],
@@ -306,8 +350,8 @@ pub fn debian_nfs() -> Plan {
             action(link("/etc/localtime", "../usr/share/zoneinfo/Europe/Berlin")),
             action(edit("/etc/locale.gen", "^# *(en_US.UTF-8 UTF-8)$", "$1")),
             Action {
-                only_if: Some(words(&["test", "-x", "/usr/sbin/locale-gen"])),
-                ..action(Op::NspawnRun(inside(&["locale-gen"])))
+                only_if: Some(command(&["test", "-x", "/usr/sbin/locale-gen"])),
+                ..action(Op::Run(inside(&["locale-gen"])))
             },
         ],
     )
@@ -315,15 +359,15 @@ pub fn debian_nfs() -> Plan {
         0,
         "nspawn_run",
         "run a script: a node that is like every other",
-        vec![Op::NspawnRun(NspawnRun {
+        vec![Op::Run(Run {
             cwd: Some("/root".to_owned()),
-            ..inside(&["sh", "-euc", r#"# Made on first boot, never shared.
+            ..inside_script(r#"# Made on first boot, never shared.
 rm -f /etc/ssh/ssh_host_*
 : >/etc/machine-id
 for unit in apt-daily.timer apt-daily-upgrade.timer man-db.timer; do
     systemctl mask "$unit"
 done
-"#])
+"#)
         })],
     )
     .step_of(
@@ -356,15 +400,16 @@ hostonly_cmdline=no
 add_dracutmodules+=" nfs network-manager overlay-root "
 compress="zstd -3"
 "#)),
-            about("its exit status is 0 whatever happens", Op::NspawnRun(NspawnRun {
+            about("its exit status is 0 whatever happens", Op::Run(Run {
                 env: BTreeMap::from([("TMPDIR".to_owned(), Text::from("/tmp"))]),
-                scan: OutputScan {
+                verdict: Verdict {
                     fail_on: words(&["^dracut(-install)?: (ERROR|FAILED)", "Cannot find module directory"]),
                     ignore: words(&["installing 'tzdata'"]),
+                    allow_failure: None,
                 },
-                ..inside(&["sh", "-euc", r#"kver=$(ls /lib/modules | sort -V | tail -n 1)
+                ..inside_script(r#"kver=$(ls /lib/modules | sort -V | tail -n 1)
 exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
-"#])
+"#)
             })),
         ],
     )
@@ -376,8 +421,11 @@ exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
         vec![
             remove("/usr/sbin/policy-rc.d", false),
             remove("/var/cache/apt/archives/*.deb", false),
-            Op::NspawnRun(NspawnRun {
-                allow_failure: Some("a root without a journal has nothing to rotate".to_owned()),
+            Op::Run(Run {
+                verdict: Verdict {
+                    allow_failure: Some("a root without a journal has nothing to rotate".to_owned()),
+                    ..Verdict::default()
+                },
                 ..inside(&["journalctl", "--rotate"])
             }),
         ],
@@ -391,7 +439,7 @@ exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
             kernel: words(&["/boot/vmlinuz-{kver}", "/vmlinuz"]),
             initramfs: words(&["/boot/initrd.img-{kver}"]),
             cmdline: Some("root=nfs4:SERVER:PATH:vers=4.1,ro ip=dhcp rd.neednet=1 rootovl".to_owned()),
-            packages: words(&["dpkg-query", "-W", "-f", "${Package}\\t${Version}\\t${Architecture}\\n"]),
+            packages: Some(command(&["dpkg-query", "-W", "-f", "${Package}\\t${Version}\\t${Architecture}\\n"])),
             ..export("debian-bookworm", Format::Dir)
         })],
     )
@@ -401,9 +449,8 @@ exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
         value: "http://mirror.example.org/debian".to_owned(),
         from: "the host's package sources".to_owned(),
     });
-    plan.inputs.push(Input {
-        name: "host architecture".to_owned(),
-        value: "x86_64".to_owned(),
+    plan.inputs.push(Input::HostArchitecture {
+        name: "x86_64".to_owned(),
     });
     plan.messages.push(Message {
         level: MessageLevel::Warn,
@@ -475,6 +522,20 @@ pub fn nasty() -> Plan {
                 Text::secret("it's").concat(Text::from(word.as_str())),
             ),
         ]);
+        let digest = format!("{at:064x}");
+        builder.plan.files.push(InputFile {
+            digest: digest.clone(),
+            path: word.clone(),
+            name: word.clone(),
+        });
+        builder = builder.download(&word, &digest);
+        let rooted = Text::of(Part::Root).concat(format!("{word}$ROOTX").into());
+        let echo = [
+            "echo".into(),
+            word.as_str().into(),
+            Argument::new(rooted).unwrap(),
+        ];
+        let echo: Command = echo.into_iter().collect();
         builder = builder.step_of(
             0,
             "nasty",
@@ -488,26 +549,19 @@ pub fn nasty() -> Plan {
                         .concat(Text::from(*text)),
                 })),
                 Action {
-                    only_if: Some(vec![word.clone(), word.clone()]),
-                    ..action(Op::HostRun(HostRun {
-                        argv: vec![
-                            "echo".to_owned(),
-                            word.clone(),
-                            format!("$ROOT{word}$ROOTX"),
-                        ],
-                        tools: Vec::new(),
+                    only_if: Some(command(&[&word, &word])),
+                    ..action(Op::Run(Run {
                         env: env.clone(),
                         stdin: Some(Text::from(*text)),
-                        downloads: Vec::new(),
-                        scan: OutputScan {
+                        verdict: Verdict {
                             fail_on: vec![word.clone()],
                             ignore: vec![word.clone()],
+                            allow_failure: Some(text.to_string()),
                         },
-                        allow_failure: Some(text.to_string()),
+                        ..Run::new(RunPlace::Host, echo)
                     }))
                 },
-                action(Op::NspawnRun(NspawnRun {
-                    argv: vec![word.clone(), format!("{word}\n'{word}'"), word.clone()],
+                action(Op::Run(Run {
                     env,
                     user: Some(word.clone()),
                     cwd: Some(word.clone()),
@@ -518,14 +572,16 @@ pub fn nasty() -> Plan {
                     }],
                     network: at % 2 == 0,
                     stdin: Some(Text::from(*text)),
-                    allow_failure: Some(word.clone()),
-                    ..NspawnRun::default()
+                    verdict: Verdict {
+                        allow_failure: Some(word.clone()),
+                        ..Verdict::default()
+                    },
+                    ..inside(&[&word, &format!("{word}\n'{word}'"), &word])
                 })),
                 action(edit(&path, &word, &word)),
                 action(Op::CopyIn(CopyIn {
-                    source: word.clone(),
+                    source: Source::File(digest.clone()),
                     path: path.clone(),
-                    digest: String::new(),
                     attributes: Attributes {
                         mode: Some(0o600),
                         owner: Some(word.clone()),
@@ -558,9 +614,8 @@ pub fn nasty() -> Plan {
                         why: word.clone(),
                     }],
                 })),
-                action(Op::Fetch(Fetch {
-                    url: word.clone(),
-                    sha256: "0".repeat(64),
+                action(Op::CopyIn(CopyIn {
+                    source: Source::Download(digest.clone()),
                     path: path.clone(),
                     attributes: Attributes::default(),
                 })),
@@ -569,7 +624,7 @@ pub fn nasty() -> Plan {
                     kernel: vec![word.clone()],
                     initramfs: vec![word.clone()],
                     cmdline: Some(word.clone()),
-                    packages: vec![word.clone(), word.clone()],
+                    packages: Some(command(&[&word, &word])),
                     ..export(
                         &word,
                         if at % 2 == 0 {
@@ -596,7 +651,7 @@ pub fn nasty() -> Plan {
     builder.done()
 }
 
-pub fn digest(path: &std::path::Path) -> String {
+pub fn digest(path: &Path) -> String {
     rootwright::plan::digest::digest_tree(path).unwrap()
 }
 

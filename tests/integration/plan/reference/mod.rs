@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rootwright::diagnose::Report;
+use rootwright::plan::policy::Permissions;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
 use rootwright::recipe::{self, Access, Settings, parallel};
 use rootwright::reference::{Entry, Reference};
@@ -43,7 +44,9 @@ impl Bench {
     fn evaluate(&self, text: &str, access: Access) -> Result<(), Vec<Report>> {
         let recipe = self.folder.path().join("recipe.rhai");
         let mut settings = Settings {
-            allow_host_run: true,
+            permissions: Permissions {
+                allow_host_run: true,
+            },
             ..Settings::default()
         };
         if access != Access::Everyone {

@@ -6,7 +6,7 @@ use crate::support::plans;
 
 #[test]
 fn a_diskless_debian() {
-    let script = sh(&plans::debian_nfs());
+    let script = sh(&plans::debian_nfs()).unwrap();
     insta::assert_snapshot!(script);
 }
 
@@ -16,12 +16,12 @@ fn a_secret_is_a_variable() {
         secret_variable("root-password"),
         "ROOTWRIGHT_SECRET_ROOT_PASSWORD"
     );
-    let script = sh(&plans::debian_nfs());
+    let script = sh(&plans::debian_nfs()).unwrap();
     assert!(script.contains("[[ -n ${ROOTWRIGHT_SECRET_ADMIN_PASSWORD+set} ]]"));
 }
 
 #[test]
 fn roots_of_one_name_get_directories_of_their_own() {
-    let script = sh(&plans::two_roots_of_one_name());
+    let script = sh(&plans::two_roots_of_one_name()).unwrap();
     assert!(script.contains(r#""$work/x-0""#) && script.contains(r#""$work/x-1""#));
 }

@@ -1,5 +1,6 @@
 //! Scripts that write exports for real: the same artifacts as rootwright's own.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
@@ -32,16 +33,20 @@ fn spec(format: Format) -> Export {
         exclude: plans::words(&["cache/*"]),
         kernel: plans::words(&["/boot/vmlinuz"]),
         initramfs: plans::words(&["/boot/initrd"]),
-        cmdline_command: plans::words(&["echo", "root=live:URL/root.squashfs rd.live.image"]),
+        cmdline_command: Some(plans::command(&[
+            "echo",
+            "root=live:URL/root.squashfs rd.live.image",
+        ])),
         times: Times::Until { seconds: TIME },
         served: Served {
             server: Some("192.0.2.1".to_owned()),
             ..Served::default()
         },
-        texts: vec![ServerText {
-            name: "boot.ipxe".to_owned(),
-            text: "#!ipxe\n# @NAME@ $HOME `x` & \\ done @VERSION@\nkernel @URL@/vmlinuz @CMDLINE@\n# @DIR@ @BUNDLE@ @SERVER@\n".to_owned(),
-        }],
+        texts: vec![ServerText::parse(
+            "boot.ipxe".to_owned(),
+            "#!ipxe\n# @NAME@ $HOME `x` & \\ done @VERSION@\nkernel @URL@/vmlinuz @CMDLINE@\n# @DIR@ @BUNDLE@ @SERVER@\n",
+            &BTreeMap::new(),
+        )],
         ..plans::export("node", format)
     }
 }
@@ -84,7 +89,7 @@ fn a_script_writes_the_same_image() {
         let out = bench.path("out");
         let ours = bench.path("ours");
         let staging = tempfile::tempdir().unwrap();
-        let in_root = |argv: &[String]| Ok(argv.last().unwrap().clone());
+        let in_root = |command: &Command| Ok(command.words().last().unwrap().clone());
         let job = ExportJob {
             plan: &plan,
             root: &out.join("tree/root"),
@@ -118,7 +123,7 @@ fn a_script_adds_versions() {
     let nfs = |version: Option<&str>| {
         let export = Export {
             cmdline: Some("root=nfs4:SERVER:PATH:ro".to_owned()),
-            cmdline_command: Vec::new(),
+            cmdline_command: None,
             times: Times::Kept,
             ..spec(Format::Nfs {
                 keep: None,
@@ -168,7 +173,7 @@ fn what_only_rootwright_writes_is_said() {
             vec![Op::Export(spec(Format::Ext4 { size: None }))],
         )
         .done();
-    let script = rootwright::preview::sh(&plan);
+    let script = rootwright::preview::sh(&plan).unwrap();
     assert!(
         script.contains("# an image of ext4 that is the same again takes more than mke2fs"),
         "{script}"

@@ -1,7 +1,7 @@
 //! The script's functions and the runner do the same to files: random operations, carried
 //! out by both, give the same tree or the same failure.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use rootwright::plan::*;
@@ -109,6 +109,15 @@ const EDITS: &[(&str, &str)] = &[
     ("(a)|(b)", "[$1|$2]"),
 ];
 
+/// No text of these operations stands for anything.
+struct NoValues;
+
+impl Resolve for NoValues {
+    fn resolve(&self, part: &Part) -> Result<String, Unresolved> {
+        Err(Unresolved(part.clone()))
+    }
+}
+
 fn start(to: &Path) {
     for name in ["dir/sub", "etc", "var"] {
         fs::create_dir_all(to.join(name)).unwrap();
@@ -175,8 +184,7 @@ fn op(dice: &mut Dice, source: &Path) -> Op {
                 _ => source.to_owned(),
             };
             Op::CopyIn(CopyIn {
-                digest: plans::digest(&from),
-                source: from.display().to_string(),
+                source: Source::File(plans::digest(&from)),
                 path,
                 attributes: dice.attributes(),
             })
@@ -219,11 +227,22 @@ fn script_and_runner_do_the_same_to_files() {
     start(&from);
     let copied = bench.path("source");
     source(&copied);
-    let store = bench.path("store");
-    fs::create_dir(&store).unwrap();
+    let sources = [copied.join("file"), copied.join("sub"), copied.clone()];
+    let found: Vec<(String, PathBuf)> = sources
+        .iter()
+        .map(|path| (plans::digest(path), path.clone()))
+        .collect();
     let context = FileContext {
-        store: &store,
-        secret: &|_| Ok(String::new()),
+        values: &NoValues,
+        source: &|source| {
+            let Source::File(digest) = source else {
+                return None;
+            };
+            let mut found = found.iter();
+            found
+                .find(|(other, _)| other == digest)
+                .map(|(_, path)| path.clone())
+        },
     };
     let cases = std::env::var("CASES").map_or(40, |cases| cases.parse().unwrap());
     let mut dice = Dice(0x5eed_0000_0000_0001);
@@ -255,7 +274,10 @@ fn script_and_runner_do_the_same_to_files() {
         for op in &ops {
             builder = builder.step(0, "op", "op", vec![op.clone()]);
         }
-        let plan = builder.done();
+        let plan = sources
+            .iter()
+            .fold(builder, |builder, path| builder.file(path))
+            .done();
         let output = bench.run(&plan, &[]);
         let said = super::real::said(&output);
         match &failure {

@@ -3,9 +3,14 @@
 use std::io::Write;
 use std::process::Command;
 
+use rootwright::plan::Plan;
 use rootwright::preview::sh;
 
 use crate::support::plans::{self, plan};
+
+fn script(plan: &Plan) -> String {
+    sh(plan).unwrap()
+}
 
 /// Neither bash nor shellcheck has anything to say.
 fn sound(script: &str) {
@@ -29,13 +34,13 @@ fn sound(script: &str) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_diskless_debian() {
-    sound(&sh(&plans::debian_nfs()));
+    sound(&script(&plans::debian_nfs()));
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn scripts_are_sound_whatever_is_in_them() {
-    sound(&sh(&plans::nasty()));
+    sound(&script(&plans::nasty()));
 }
 
 /// One by one, so that each is seen without what the others define.
@@ -52,18 +57,18 @@ fn every_operation_alone_brings_what_it_needs() {
             actions: vec![action.clone()],
             ..step.clone()
         }];
-        sound(&sh(&one));
+        sound(&script(&one));
     }
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_empty_plan_is_a_script_too() {
-    sound(&sh(&plan("a.rhai", "").done()));
+    sound(&script(&plan("a.rhai", "").done()));
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn roots_of_one_name() {
-    sound(&sh(&plans::two_roots_of_one_name()));
+    sound(&script(&plans::two_roots_of_one_name()));
 }
