@@ -269,7 +269,7 @@ fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
         &[
             "ended with exit status 255",
             "it printed nothing; the log: ",
-            "cause: systemd-nspawn gives 255 also for a command that a signal has ended",
+            "cause: a signal may have ended the command: systemd-nspawn reports that as 255",
             "`dmesg`",
         ],
     );

@@ -255,14 +255,13 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
     }
     // With that, what this host lacks: one look says all.
     for command in ["build", "doctor"] {
-        let output = Command::new("/usr/bin/setpriv")
+        let mut build = Command::new("setpriv");
+        build
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(&program)
             .args([command, "node.rhai"])
-            .current_dir(repository.path())
-            .env("PATH", repository.path())
-            .output()
-            .unwrap();
+            .current_dir(repository.path());
+        let output = without_tools(&build, &["mmdebstrap"]).output().unwrap();
         let said = stderr(&output);
         for part in [
             "must run as root",
@@ -273,9 +272,9 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
             assert!(said.contains(part), "{command}: {part}: {said}");
         }
     }
-    let mut build = repository.build("let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", keyring: \"/nowhere.gpg\", mirror: \"http://mirror.example.org/debian\" });\nroot.export(#{ format: \"tar\", name: \"x\" });");
-    let output = build.env("PATH", repository.path()).output().unwrap();
-    let said = stderr(&output);
+    let build = repository.build("let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\", keyring: \"/nowhere.gpg\", mirror: \"http://mirror.example.org/debian\" });\nroot.export(#{ format: \"tar\", name: \"x\" });");
+    let mut build = without_tools(&build, &["mmdebstrap", "tar", "zstd"]);
+    let said = stderr(&build.output().unwrap());
     for part in [
         "this host lacks",
         "`mmdebstrap` (step 1,",
@@ -288,6 +287,34 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!repository.out().exists());
+}
+
+/// The command on a host that lacks some programs.
+fn without_tools(command: &Command, tools: &[&str]) -> Command {
+    const HIDE: &str = r#"
+while [ "$1" != -- ]; do
+    for path in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+        if [ -f "$path/$1" ]; then mount --bind /dev/null "$path/$1"; fi
+    done
+    shift
+done
+shift
+exec "$@"
+"#;
+    let mut hidden = Command::new("unshare");
+    hidden.args(["--mount", "sh", "-euc", HIDE, "sh"]);
+    hidden.args(tools).arg("--").arg(command.get_program());
+    hidden.args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        hidden.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => hidden.env(name, value),
+            None => hidden.env_remove(name),
+        };
+    }
+    hidden
 }
 
 #[test]

@@ -444,31 +444,28 @@ fn fix_installs_what_is_missing() {
         .arg(&stdlib));
     let bin = repository.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
+    let tool = bin.join("made-tool").display().to_string();
     let table = std::fs::read_to_string(stdlib.join("host/tools.toml")).unwrap();
     let id = std::fs::read_to_string("/etc/os-release").unwrap();
     assert!(id.contains("debian"), "the test's table is for this family");
     let table = table
         .replace(
             "install = [\"apt-get\", \"install\", \"-y\", \"--no-install-recommends\"]",
-            &format!(
-                "install = [\"cp\", \"/bin/true\", \"{}\"]",
-                bin.join("made-tool").display()
-            ),
+            &format!("install = [\"cp\", \"/bin/true\", \"{}\"]", tool),
         )
         .replace("refresh = [\"apt-get\", \"update\"]\n", "")
         .replace(
             "[tools]\n",
-            "[tools]\nmade-tool = { debian = \"--force\" }\n",
+            &format!("[tools]\n\"{tool}\" = {{ debian = \"--force\" }}\n"),
         );
     std::fs::write(stdlib.join("host/tools.toml"), table).unwrap();
     repository.write(
         "recipe.rhai",
-        "let root = bootstrap(#{ distro: \"tiny\" });\nroot.host_run([\"made-tool\"]);\n",
+        &format!("let root = bootstrap(#{{ distro: \"tiny\" }});\nroot.host_run([{tool:?}]);\n"),
     );
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let doctor = |fix: &[&str]| {
         let mut command = common::rootwright();
-        command.current_dir(repository.path()).env("PATH", &path);
+        command.current_dir(repository.path());
         command
             .args([
                 "--store",
@@ -485,7 +482,7 @@ fn fix_installs_what_is_missing() {
     };
     let before = doctor(&[]);
     assert!(
-        stderr(&before).contains("`made-tool`") && stderr(&before).contains("next: cp /bin/true"),
+        stderr(&before).contains("made-tool`") && stderr(&before).contains("next: cp /bin/true"),
         "{}",
         stderr(&before)
     );

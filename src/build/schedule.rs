@@ -1,6 +1,8 @@
 //! Tasks that wait for each other, several at a time.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 struct State<E> {
@@ -9,13 +11,23 @@ struct State<E> {
     waits: Vec<usize>,
     running: usize,
     failed: Vec<(usize, E)>,
+    panicked: Option<Box<dyn Any + Send>>,
+}
+
+impl<E> State<E> {
+    fn stops(&self) -> bool {
+        !self.failed.is_empty() || self.panicked.is_some()
+    }
 }
 
 /// Runs `work` for every task, each after the tasks that it needs, at most `jobs` at a
 /// time; of those that could start, the one that comes first in the list does. After a
 /// failure no further task starts, and those that run come to their end.
 ///
-/// Gives the tasks that failed.
+/// Returns the tasks that failed.
+///
+/// # Panics
+/// If a task panics: as that task, once the others that run have ended.
 pub fn run_all<E: Send>(
     needs: &[BTreeSet<usize>],
     jobs: usize,
@@ -30,12 +42,13 @@ pub fn run_all<E: Send>(
         waits,
         running: 0,
         failed: Vec::new(),
+        panicked: None,
     });
     let changed = Condvar::new();
     let worker = || {
         let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if !guard.failed.is_empty() {
+            if guard.stops() {
                 break;
             }
             let Some(task) = guard.ready.pop_first() else {
@@ -47,11 +60,12 @@ pub fn run_all<E: Send>(
             };
             guard.running += 1;
             drop(guard);
-            let result = work(task);
+            // The other workers wait for this one: it must not end before it has told them.
+            let result = catch_unwind(AssertUnwindSafe(|| work(task)));
             guard = state.lock().unwrap_or_else(PoisonError::into_inner);
             guard.running -= 1;
             match result {
-                Ok(()) => {
+                Ok(Ok(())) => {
                     for (other, needs) in needs.iter().enumerate() {
                         if needs.contains(&task)
                             && let Some(waits) = guard.waits.get_mut(other)
@@ -63,7 +77,8 @@ pub fn run_all<E: Send>(
                         }
                     }
                 }
-                Err(error) => guard.failed.push((task, error)),
+                Ok(Err(error)) => guard.failed.push((task, error)),
+                Err(panic) => guard.panicked = Some(panic),
             }
             changed.notify_all();
         }
@@ -76,6 +91,9 @@ pub fn run_all<E: Send>(
         worker();
     });
     let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(panic) = state.panicked {
+        resume_unwind(panic);
+    }
     state.failed
 }
 
@@ -133,5 +151,24 @@ mod tests {
         });
         assert_eq!(failed, [(1, "broken")]);
         assert_eq!(ran.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    #[allow(clippy::panic, reason = "that is what is tested")]
+    fn a_panic_ends_the_run_and_is_passed_on() {
+        let needs = needs(&[&[], &[], &[0]]);
+        let ran = Mutex::new(BTreeSet::new());
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            run_all(&needs, 2, |task| {
+                ran.lock().map(|mut ran| ran.insert(task)).ok();
+                if task == 0 {
+                    panic!("broken");
+                }
+                Ok::<(), ()>(())
+            })
+        }));
+        let message = result.err().and_then(|panic| panic.downcast::<&str>().ok());
+        assert_eq!(message.as_deref(), Some(&"broken"));
+        assert!(!ran.into_inner().unwrap_or_default().contains(&2));
     }
 }

@@ -270,6 +270,9 @@ fn wrong_usage(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
 
 /// Parses, dispatches, prints the error.
 pub fn main() -> ExitCode {
+    if let Some(code) = crate::run::pid_namespace::init() {
+        return code;
+    }
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,

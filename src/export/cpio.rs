@@ -7,6 +7,7 @@ use super::stage::Staged;
 use super::{Error, tool};
 use crate::plan::image::cpio_argvs;
 use crate::plan::{Compression, Export};
+use crate::run::process::Process;
 
 pub fn write(
     export: &Export,
@@ -20,11 +21,12 @@ pub fn write(
     if let Some(program) = compression.argv() {
         argvs.push(program.iter().map(|&word| word.to_owned()).collect());
     }
-    let pipe = argvs
+    let mut processes: Vec<Process> = argvs
         .iter()
-        .map(|argv| tool::expression(argv).dir(tree.path()))
-        .reduce(|left, right| left.pipe(right));
-    let Some(pipe) = pipe else { return Ok(()) };
-    let shown: Vec<&[String]> = argvs.iter().map(Vec::as_slice).collect();
-    tool::run("pack the root into", file, &pipe.stdout_path(file), &shown)
+        .map(|argv| tool::process(argv).dir(tree.path()))
+        .collect();
+    if let Some(last) = processes.pop() {
+        processes.push(last.stdout_file(tool::create(file)?));
+    }
+    tool::pipe("pack the root into", file, processes)
 }

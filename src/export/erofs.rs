@@ -21,6 +21,6 @@ pub fn write(
         &file.display().to_string(),
         &tree.path().display().to_string(),
     );
-    let pack = tool::dated(export, tool::expression(&argv));
-    tool::run("pack the root into", file, &pack, &[&argv])
+    let pack = tool::dated(export, tool::process(&argv));
+    tool::run("pack the root into", file, pack)
 }

@@ -41,8 +41,8 @@ pub fn write(
         &file.display().to_string(),
         &tree.path().display().to_string(),
     );
-    let make = tool::dated(export, tool::expression(&argv));
-    tool::run("pack the root into", file, &make, &[&argv])?;
+    let make = tool::dated(export, tool::process(&argv));
+    tool::run("pack the root into", file, make)?;
     let metadata = std::fs::metadata(tree.path()).map_err(failed)?;
     let mut script = String::new();
     let mode = format!("{:o}", metadata.mode());
@@ -69,8 +69,8 @@ pub fn write(
     let argv: Vec<String> = ["debugfs", "-w", "-f", "-", &file.display().to_string()]
         .map(str::to_owned)
         .to_vec();
-    let set = tool::dated(export, tool::expression(&argv)).stdin_bytes(script);
-    tool::run_noisy("set the times in", file, &set, &[&argv])
+    let set = tool::dated(export, tool::process(&argv)).stdin(script);
+    tool::run_noisy("set the times in", file, set)
 }
 
 /// Blocks of 4 KiB and inodes that the tree takes, its top not counted.

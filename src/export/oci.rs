@@ -52,8 +52,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
             let path = work.path().join("root.tar");
             let (from, file) = (job.root.display().to_string(), path.display().to_string());
             let pack = tar_argv(export, Compression::None, &from, &file);
-            let run = tool::expression(&pack);
-            tool::run("pack the root into", &path, &run, &[&pack])?;
+            tool::run("pack the root into", &path, tool::process(&pack))?;
             let label = "rootwright".to_owned();
             vec![LayerTar { path, label }]
         }
@@ -110,12 +109,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
             &layout.display().to_string(),
             &to.display().to_string(),
         );
-        tool::run(
-            "pack the image into",
-            to,
-            &tool::expression(&pack),
-            &[&pack],
-        )?;
+        tool::run("pack the image into", to, tool::process(&pack))?;
     }
     Ok(())
 }
@@ -136,8 +130,10 @@ fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Er
         }
         Some(program) => {
             let argv: Vec<String> = program.iter().map(|&word| word.to_owned()).collect();
-            let run = tool::expression(&argv).stdin_path(tar).stdout_path(&packed);
-            tool::run("pack a layer into", &packed, &run, &[&argv])?;
+            let run = tool::process(&argv)
+                .stdin_file(fs::File::open(tar).map_err(failed)?)
+                .stdout_file(tool::create(&packed)?);
+            tool::run("pack a layer into", &packed, run)?;
             format!("{media}+{}", compression.name())
         }
     };

@@ -162,10 +162,5 @@ fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<
     argv.push("--no-recursion".to_owned());
     argv.push("--null".to_owned());
     argv.push(format!("--files-from={}", list.path().display()));
-    tool::run(
-        "pack a layer into",
-        file,
-        &tool::expression(&argv),
-        &[&argv],
-    )
+    tool::run("pack a layer into", file, tool::process(&argv))
 }

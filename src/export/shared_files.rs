@@ -52,7 +52,7 @@ pub fn write(
     }
     let (from, to) = (root.display().to_string(), dest.display().to_string());
     let copy = copy_argv(&from, &to);
-    tool::run("copy the root to", dest, &tool::expression(&copy), &[&copy])
+    tool::run("copy the root to", dest, tool::process(&copy))
 }
 
 /// Tries with a file of two bytes what the file systems can.
@@ -100,8 +100,8 @@ fn with(export: &Export, root: &Path, before: &Path, dest: &Path, way: Way) -> R
     pack.push(format!("--exclude-from={}", list.path().display()));
     pack.extend(members);
     let unpack = untar_argv(&dest.display().to_string());
-    let pipe = tool::expression(&pack).pipe(tool::expression(&unpack));
-    tool::run("copy the root to", dest, &pipe, &[&pack, &unpack])?;
+    let processes = vec![tool::process(&pack), tool::process(&unpack)];
+    tool::pipe("copy the root to", dest, processes)?;
     let mut folders = BTreeSet::new();
     for name in &same {
         put(&root.join(name), &before.join(name), &dest.join(name), way).map_err(failed)?;

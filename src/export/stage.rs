@@ -84,6 +84,6 @@ impl Drop for Staged {
 pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
     let pack = tar_argv(export, Compression::None, &root.display().to_string(), "-");
     let unpack = untar_argv(&dest.display().to_string());
-    let pipe = tool::expression(&pack).pipe(tool::expression(&unpack));
-    tool::run("copy the root to", dest, &pipe, &[&pack, &unpack])
+    let processes = vec![tool::process(&pack), tool::process(&unpack)];
+    tool::pipe("copy the root to", dest, processes)
 }

@@ -14,10 +14,5 @@ pub fn write(
 ) -> Result<(), Error> {
     let (from, to) = (root.display().to_string(), file.display().to_string());
     let pack = tar_argv(export, compression, &from, &to);
-    tool::run(
-        "pack the root into",
-        file,
-        &tool::expression(&pack),
-        &[&pack],
-    )
+    tool::run("pack the root into", file, tool::process(&pack))
 }

@@ -1,89 +1,152 @@
 //! The tools of the host that write exports.
 
+use std::fs::File;
 use std::path::Path;
-
-use duct::Expression;
 
 use super::Error;
 use crate::diagnose::CommandReport;
-use crate::plan::{Export, Times, command};
+use crate::plan::{Export, Times};
+use crate::run::how_it_ended;
+use crate::run::process::{Captured, Process};
 
 /// As many lines of a tool's complaints as an error shows.
 const SHOWN: usize = 20;
+/// Bytes of complaints that are read.
+const MOST_COMPLAINTS: usize = 1 << 20;
+/// Bytes of an output that is wanted: a list of all files.
+const MOST_OUTPUT: usize = 1 << 30;
 
-/// A command line as an expression. Messages are in English, so that a cause is known.
-pub fn expression(argv: &[String]) -> Expression {
-    let (program, arguments) = argv.split_first().map_or(("", argv), |(p, a)| (p, a));
-    duct::cmd(program, arguments).env("LC_ALL", "C")
+/// A command line as a process. Messages are in English, so that a cause is known.
+pub fn process(argv: &[String]) -> Process {
+    Process::new(argv).env("LC_ALL", "C")
+}
+
+/// The file that a tool's output goes to.
+pub fn create(path: &Path) -> Result<File, Error> {
+    File::create(path).map_err(|error| Error::Io {
+        doing: "write",
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// Gives tools the time of the image: mksquashfs and mkfs.erofs by the common name, e2fsprogs
 /// before 1.47.1 by its own.
-pub fn dated(export: &Export, expression: Expression) -> Expression {
+pub fn dated(export: &Export, process: Process) -> Process {
     match export.times {
-        Times::Until { seconds } => expression
+        Times::Until { seconds } => process
             .env("SOURCE_DATE_EPOCH", seconds.to_string())
             .env("E2FSPROGS_FAKE_TIME", seconds.to_string()),
-        Times::Kept | Times::Newest { .. } => expression.env_remove("SOURCE_DATE_EPOCH"),
+        Times::Kept | Times::Newest { .. } => process.without_env("SOURCE_DATE_EPOCH"),
     }
 }
 
-/// Runs a command, and gives what it prints.
+/// Runs a command, and returns what it prints.
 pub fn output(doing: &'static str, path: &Path, argv: &[String]) -> Result<String, Error> {
-    let file = tempfile::NamedTempFile::new().map_err(|error| Error::Io {
-        doing,
-        path: path.to_owned(),
-        error,
-    })?;
-    run(
+    let process = process(argv);
+    let tool = Tool {
         doing,
         path,
-        &expression(argv).stdout_path(file.path()),
-        &[argv],
-    )?;
-    let bytes = std::fs::read(file.path()).map_err(|error| Error::Io {
-        doing,
-        path: path.to_owned(),
-        error,
-    })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+        command: process.shown(),
+    };
+    let captured = process.capture(MOST_OUTPUT);
+    let captured = captured.map_err(|error| tool.failed(error.to_string(), ""))?;
+    tool.judge(&captured, true)?;
+    if captured.cut {
+        let why = format!("its output has more than {MOST_OUTPUT} bytes");
+        return Err(tool.failed(why, ""));
+    }
+    Ok(String::from_utf8_lossy(&captured.stdout).into_owned())
 }
 
 /// As [`run`], for a tool whose standard error is no list of complaints.
-pub fn run_noisy(
-    doing: &'static str,
-    path: &Path,
-    expression: &Expression,
-    argvs: &[&[String]],
-) -> Result<(), Error> {
-    run_with(doing, path, expression, argvs, false)
+pub fn run_noisy(doing: &'static str, path: &Path, process: Process) -> Result<(), Error> {
+    run_with(doing, path, vec![process], false)
 }
 
-/// Runs `expression`, of which `argvs` are the parts of a pipe.
-pub fn run(
-    doing: &'static str,
-    path: &Path,
-    expression: &Expression,
-    argvs: &[&[String]],
-) -> Result<(), Error> {
-    run_with(doing, path, expression, argvs, true)
+/// Runs a tool.
+pub fn run(doing: &'static str, path: &Path, process: Process) -> Result<(), Error> {
+    run_with(doing, path, vec![process], true)
+}
+
+/// Runs tools, each of which reads what the one before it prints.
+pub fn pipe(doing: &'static str, path: &Path, processes: Vec<Process>) -> Result<(), Error> {
+    run_with(doing, path, processes, true)
 }
 
 fn run_with(
     doing: &'static str,
     path: &Path,
-    expression: &Expression,
-    argvs: &[&[String]],
+    processes: Vec<Process>,
     complain: bool,
 ) -> Result<(), Error> {
-    let quoted: Vec<String> = argvs.iter().map(|argv| command::quote_all(argv)).collect();
-    let failed = |status: String, stderr: &str| {
+    let shown: Vec<String> = processes.iter().map(Process::shown).collect();
+    let tool = Tool {
+        doing,
+        path,
+        command: shown.join(" | "),
+    };
+    let failed = |error: std::io::Error| tool.failed(error.to_string(), "");
+    let joined = join(processes).map_err(failed)?;
+    let captured = std::thread::scope(|scope| {
+        let running: Vec<_> = joined
+            .into_iter()
+            .map(|process| scope.spawn(|| process.capture(MOST_COMPLAINTS)))
+            .collect();
+        let captured = running.into_iter().map(|running| match running.join() {
+            Ok(captured) => captured,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        captured.collect::<std::io::Result<Vec<Captured>>>()
+    });
+    // The last first: where it fails, those before it have nobody to write to.
+    for captured in captured.map_err(failed)?.iter().rev() {
+        tool.judge(captured, complain)?;
+    }
+    Ok(())
+}
+
+fn join(processes: Vec<Process>) -> std::io::Result<Vec<Process>> {
+    let mut joined: Vec<Process> = Vec::new();
+    for mut process in processes {
+        if let Some(before) = joined.pop() {
+            let (read, write) = std::io::pipe()?;
+            joined.push(before.stdout_file(write));
+            process = process.stdin_file(read);
+        }
+        joined.push(process);
+    }
+    Ok(joined)
+}
+
+/// What is run, for errors.
+struct Tool<'a> {
+    doing: &'static str,
+    path: &'a Path,
+    command: String,
+}
+
+impl Tool<'_> {
+    fn judge(&self, captured: &Captured, complain: bool) -> Result<(), Error> {
+        let stderr = captured.stderr();
+        if !captured.ended.status.success() {
+            return Err(self.failed(how_it_ended(captured.ended.status), &stderr));
+        }
+        // What a format cannot hold is documented, and no news.
+        let known = |line: &&str| !line.contains("posix_acl") && !line.trim().is_empty();
+        for line in stderr.lines().filter(known).filter(|_| complain) {
+            tracing::warn!("{line}");
+        }
+        Ok(())
+    }
+
+    fn failed(&self, status: String, stderr: &str) -> Error {
         let lines: Vec<&str> = stderr.lines().collect();
         Error::Tool {
-            doing,
-            path: path.to_owned(),
+            doing: self.doing,
+            path: self.path.to_owned(),
             command: Box::new(CommandReport {
-                command: quoted.join(" | "),
+                command: self.command.clone(),
                 place: "on the host".to_owned(),
                 status,
                 lines: lines
@@ -96,24 +159,7 @@ fn run_with(
             }),
             cause: cause(stderr),
         }
-    };
-    let output = expression
-        .stdin_null()
-        .stdout_null()
-        .stderr_capture()
-        .unchecked()
-        .run()
-        .map_err(|error| failed(error.to_string(), ""))?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(failed(crate::run::how_it_ended(output.status), &stderr));
     }
-    // What a format cannot hold is documented, and no news.
-    let known = |line: &&str| !line.contains("posix_acl") && !line.trim().is_empty();
-    for line in stderr.lines().filter(known).filter(|_| complain) {
-        tracing::warn!("{line}");
-    }
-    Ok(())
 }
 
 fn cause(stderr: &str) -> Option<&'static str> {

@@ -56,7 +56,6 @@ pub fn unpack(opened: &Opened) -> Result<Option<TempDir>, Error> {
         }
     };
     let argv: Vec<String> = words.into_iter().map(str::to_owned).collect();
-    let expression = tool::expression(&argv).stdin_null().stdout_null();
-    tool::run_noisy("unpack", path, &expression, &[&argv])?;
+    tool::run_noisy("unpack", path, tool::process(&argv))?;
     Ok(Some(folder))
 }

@@ -20,62 +20,126 @@ const NSPAWN: &[&str] = &[
     "--machine=rootwright",
 ];
 
-/// Flags of a container that runs one command.
-const RUN: &[&str] = &[
-    "--console=pipe",
-    // The command is not PID 1, so signals have their usual meaning, zombies are reaped.
-    "--as-pid2",
+/// Variables of the host's environment that commands see: how the network is reached, and
+/// the clock that makes a build repeatable. Commands in a root see them if they have the
+/// network.
+pub const PASSED_ON: &[&str] = &[
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SOURCE_DATE_EPOCH",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
 ];
 
-/// The whole command line that runs `run` in the root mounted at `root`. Values of the
-/// environment are not in it: nspawn takes them from its own (`--setenv=NAME`), so that
-/// no secret shows in a process list.
+/// What a container runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// One command, its output in pipes.
+    Command,
+    /// One command, on the caller's terminal.
+    Interactive,
+    /// The root's own init: [`BOOT_IN_ROOT`] adds the rest of the command line.
+    Boot,
+}
+
+/// The command line of a container. Values of the environment aren't in it: nspawn takes
+/// them from its own (`--setenv=NAME`), so that no secret shows in a process list.
+#[derive(Clone, Debug)]
+pub struct ContainerCommand<'a> {
+    /// Where the root is mounted.
+    pub root: &'a str,
+    pub mode: Mode,
+    pub network: bool,
+    pub user: Option<&'a str>,
+    pub cwd: Option<&'a str>,
+    pub binds: &'a [Bind],
+    /// Names of variables that the container takes from the environment of nspawn.
+    pub env: Vec<&'a str>,
+    /// The command; empty for a boot.
+    pub argv: &'a [String],
+}
+
+impl<'a> ContainerCommand<'a> {
+    pub fn new(run: &'a NspawnRun, mode: Mode, root: &'a str) -> Self {
+        ContainerCommand {
+            root,
+            mode,
+            network: run.network,
+            user: run.user.as_deref(),
+            cwd: run.cwd.as_deref(),
+            binds: &run.binds,
+            env: run.env.keys().map(String::as_str).collect(),
+            argv: &run.argv,
+        }
+    }
+
+    /// Passes on variables of the host, where the command has the network. Those that it
+    /// sets itself stay.
+    #[must_use]
+    pub fn passing(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        if self.network {
+            for name in names {
+                if !self.env.contains(&name) {
+                    self.env.push(name);
+                }
+            }
+        }
+        self
+    }
+
+    pub fn argv(&self) -> Vec<String> {
+        let mut argv: Vec<String> = NSPAWN.iter().map(|&flag| flag.to_owned()).collect();
+        // The command isn't PID 1, so signals have their usual meaning, zombies are reaped.
+        let mode: &[&str] = match self.mode {
+            Mode::Command => &["--console=pipe", "--as-pid2"],
+            Mode::Interactive => &["--console=interactive", "--as-pid2"],
+            Mode::Boot => &[],
+        };
+        argv.extend(mode.iter().map(|&flag| flag.to_owned()));
+        argv.push(format!("--directory={}", self.root));
+        if !self.network {
+            argv.push("--private-network".to_owned());
+        }
+        // In a booted system the unit says these.
+        if self.mode != Mode::Boot {
+            argv.extend(self.user.map(|user| format!("--user={user}")));
+            argv.extend(self.cwd.map(|cwd| format!("--chdir={cwd}")));
+        }
+        argv.extend(self.binds.iter().map(bind));
+        argv.extend(self.env.iter().map(|name| format!("--setenv={name}")));
+        if self.mode != Mode::Boot {
+            argv.push("--".to_owned());
+            argv.extend(self.argv.iter().cloned());
+        }
+        argv
+    }
+}
+
+fn bind(bind: &Bind) -> String {
+    let flag = if bind.read_only {
+        "--bind-ro"
+    } else {
+        "--bind"
+    };
+    let host = bind.host.replace(':', "\\:");
+    let path = bind.path.replace(':', "\\:");
+    format!("{flag}={host}:{path}")
+}
+
+/// The whole command line that runs `run` in the root mounted at `root`.
 pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
-    let mut argv: Vec<String> = NSPAWN
-        .iter()
-        .chain(RUN)
-        .map(|&flag| flag.to_owned())
-        .collect();
-    argv.extend(place(run, root));
-    if let Some(user) = &run.user {
-        argv.push(format!("--user={user}"));
-    }
-    if let Some(cwd) = &run.cwd {
-        argv.push(format!("--chdir={cwd}"));
-    }
-    argv.extend(surroundings(run));
-    argv.push("--".to_owned());
-    argv.extend(run.argv.iter().cloned());
-    argv
+    ContainerCommand::new(run, Mode::Command, root).argv()
 }
 
 /// The command line that boots the root mounted at `root`, up to what [`BOOT_IN_ROOT`] adds.
 pub fn nspawn_boot_argv(boot: &NspawnBoot, root: &str) -> Vec<String> {
-    let mut argv: Vec<String> = NSPAWN.iter().map(|&flag| flag.to_owned()).collect();
-    argv.extend(place(&boot.run, root));
-    argv.extend(surroundings(&boot.run));
-    argv
-}
-
-fn place(run: &NspawnRun, root: &str) -> Vec<String> {
-    let mut argv = vec![format!("--directory={root}")];
-    argv.extend((!run.network).then(|| "--private-network".to_owned()));
-    argv
-}
-
-fn surroundings(run: &NspawnRun) -> Vec<String> {
-    let bind = |bind: &Bind| {
-        let flag = if bind.read_only {
-            "--bind-ro"
-        } else {
-            "--bind"
-        };
-        let host = bind.host.replace(':', "\\:");
-        let path = bind.path.replace(':', "\\:");
-        format!("{flag}={host}:{path}")
-    };
-    let env = run.env.keys().map(|name| format!("--setenv={name}"));
-    run.binds.iter().map(bind).chain(env).collect()
+    ContainerCommand::new(&boot.run, Mode::Boot, root).argv()
 }
 
 /// The shell functions that boot a root: `boot_in_root SECONDS ROOT ETC CONTROL NSPAWN…`,
@@ -123,6 +187,10 @@ fn boot_unit(run: &NspawnRun) -> String {
     }
     for name in run.env.keys() {
         line("PassEnvironment", name);
+    }
+    if run.network {
+        // systemd leaves out those that it doesn't have.
+        line("PassEnvironment", &PASSED_ON.join(" "));
     }
     unit
 }

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
+use rhai::debugger::{DebuggerCommand, DebuggerEvent};
 use rhai::{Engine, OptimizationLevel, Scope, Token};
 
+use super::boundary::Home;
 use super::current::Seat;
 use super::session::{Kind, STDLIB, Session};
 use super::{
@@ -210,10 +212,19 @@ fn build(kind: Kind) -> Interpreter {
     // A script's own output would stand in the middle of a plan; messages are `log`.
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
     map_words(&mut engine, seat.clone());
+    let ended = seat.clone();
     #[allow(deprecated)] // marked so by rhai because it is volatile, not because it goes
     engine.register_debugger(
         |_, debugger| debugger,
-        |_, _, _, _, _| Ok(rhai::debugger::DebuggerCommand::Continue),
+        move |context, event, _, _, _| {
+            if matches!(event, DebuggerEvent::End)
+                && let Some(session) = ended.session()
+            {
+                let home = Home::of(context.global_runtime_state());
+                session.ended.replace(Some(home));
+            }
+            Ok(DebuggerCommand::Continue)
+        },
     );
     engine.set_module_resolver(loader::Resolver::new(seat.clone()));
     disabled::register(&mut engine);

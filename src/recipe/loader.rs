@@ -11,7 +11,7 @@ use super::error::{self, Fault};
 use super::session::{Parsing, STDLIB, Session};
 use super::source::Script;
 use super::stdlib::Stdlib;
-use super::{analysis, library_modules, limits, nearest, source};
+use super::{analysis, boundary, library_modules, limits, nearest, source};
 use crate::diagnose::Report;
 use crate::project::LIBRARY;
 
@@ -425,7 +425,9 @@ impl ModuleResolver for Resolver {
                 rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine)
             })
             .map_err(|error| Fault::raise(*error::report(&session, *error, &found.file, prefix)))?;
-        let module = Shared::new(module);
+        // The engine says what the module ended with; without it there is no boundary.
+        let home = session.ended.take().ok_or_else(not_found)?;
+        let module = Shared::new(boundary::enclose(&ast, &module, &home));
         session
             .modules
             .borrow_mut()

@@ -6,6 +6,7 @@
 
 mod analysis;
 mod args;
+mod boundary;
 mod builtins;
 mod call;
 pub mod check;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, NativeCallContext};
 
+use super::boundary::Home;
 use super::builtins::CaptureSlot;
 use super::limits::Budget;
 use super::signatures::{Functions, Signature};
@@ -59,6 +60,8 @@ pub struct Session {
     /// Modules that are being evaluated, to find circles.
     pub loading: RefCell<Vec<String>>,
     pub modules: RefCell<BTreeMap<String, rhai::Shared<rhai::Module>>>,
+    /// What the script evaluated last ended with.
+    pub ended: RefCell<Option<Home>>,
     /// The script that is being parsed, for the token hook.
     pub parsing: RefCell<Parsing>,
     /// Where imports lead: what one evaluation has found stays so.
@@ -87,6 +90,7 @@ impl Session {
             compiled: RefCell::default(),
             loading: RefCell::default(),
             modules: RefCell::default(),
+            ended: RefCell::default(),
             parsing: RefCell::default(),
             found: RefCell::default(),
             scripts: RefCell::default(),

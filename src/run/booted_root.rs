@@ -9,7 +9,7 @@ use fs_err as fs;
 use super::output::Log;
 use super::secrets::Secrets;
 use crate::plan::NspawnBoot;
-use crate::plan::command::{BOOT_IN_ROOT, BOOT_STDIN, boot_files, nspawn_boot_argv};
+use crate::plan::command::{BOOT_IN_ROOT, BOOT_STDIN, Mode, boot_files};
 
 /// The file of [`Control`] that boots the root.
 const BOOT: &str = "boot.sh";
@@ -39,20 +39,20 @@ impl Control {
     ///
     /// # Errors
     /// When the root cannot be opened.
-    pub fn argv(&self, boot: &NspawnBoot, root: &Path) -> std::io::Result<Vec<String>> {
-        let inside = pathrs::Root::open(root).map_err(std::io::Error::other)?;
+    pub fn argv(&self, boot: &NspawnBoot, root_path: &Path) -> std::io::Result<Vec<String>> {
+        let inside = pathrs::Root::open(root_path).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.
         let etc = inside.resolve("/etc").ok();
         let etc = etc.as_ref().map(super::resolver::handle_path).transpose()?;
         let etc = etc.map(|path| path.display().to_string());
-        let root = root.display().to_string();
+        let root = root_path.display().to_string();
         let mut argv = ["bash", "-euo", "pipefail"].map(str::to_owned).to_vec();
         argv.push(self.0.path().join(BOOT).display().to_string());
         argv.push(boot.timeout.to_string());
-        argv.push(root.clone());
+        argv.push(root);
         argv.push(etc.unwrap_or_default());
         argv.push(self.0.path().display().to_string());
-        argv.extend(nspawn_boot_argv(boot, &root));
+        argv.extend(super::container::argv(&boot.run, Mode::Boot, root_path));
         Ok(argv)
     }
 

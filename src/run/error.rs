@@ -226,10 +226,10 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
             report = report.cause(cause);
         }
         report = report.help(boot.help());
-    } else if failure.in_root && failure.status == "exit status 255" {
-        // systemd-nspawn's own init, which a command is the only child of, has no other.
+    } else if failure.in_root && failure.status == "exit status 255" && !says_why(failure) {
+        // The init of systemd-nspawn, the command's parent, reports every signal so.
         report = report
-            .cause("systemd-nspawn gives 255 also for a command that a signal has ended")
+            .cause("a signal may have ended the command: systemd-nspawn reports that as 255")
             .help("where the machine has run out of memory, the kernel's log says which process it ended: `dmesg`");
     }
     if let Some(kept) = &failure.kept {
@@ -271,6 +271,24 @@ fn kept_command(kept: &Path) -> String {
     )
 }
 
+/// Whether the end of the output is a message of the program itself: `setfiles` and
+/// `ssh-keygen` also end with 255.
+fn says_why(failure: &CommandFailure) -> bool {
+    let end = failure.output.iter().rev().take(TAIL);
+    // `setfiles: …`, `/usr/sbin/setfiles:  …`
+    let by_name = |line: &str| {
+        let name = line.split_once(": ").map(|(name, _)| name);
+        name.is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
+    };
+    let refused = |line: &str| {
+        let lower = line.to_lowercase();
+        let words = ["invalid", "unknown", "denied", "not permitted", "usage:"];
+        words.iter().any(|word| lower.contains(word))
+    };
+    end.into_iter()
+        .any(|line| looks_like_error(line) || refused(line) || by_name(line))
+}
+
 fn looks_like_error(line: &str) -> bool {
     let lower = line.to_lowercase();
     line.starts_with("E: ")
@@ -286,4 +304,46 @@ fn looks_like_error(line: &str) -> bool {
         ]
         .iter()
         .any(|word| lower.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended_with_255(output: &[&str]) -> String {
+        let failure = CommandFailure {
+            step: 1,
+            label: "nspawn_run".to_owned(),
+            command: "setfiles".to_owned(),
+            in_root: true,
+            script: false,
+            tools: vec!["setfiles".to_owned()],
+            status: "exit status 255".to_owned(),
+            exited_well: false,
+            matched: Vec::new(),
+            told: Vec::new(),
+            output: output.iter().map(|&line| line.to_owned()).collect(),
+            log: PathBuf::from("log"),
+            kept: None,
+            boot: None,
+        };
+        let report = command_report(&failure, String::new(), &HintSet::default());
+        report.cause.unwrap_or_default()
+    }
+
+    #[test]
+    fn a_signal_is_named_only_where_the_program_gives_no_reason() {
+        for output in [&[][..], &["unpacking 1 of 2"]] {
+            assert!(ended_with_255(output).contains("signal"), "{output:?}");
+        }
+        for output in [
+            &["/etc/selinux/contexts: line 1 has invalid context"][..],
+            &["unknown key type rsa9"],
+            &["Saving key \"/x/y\" failed: No such file or directory"],
+            &["setfiles: something of its own"],
+            &["/usr/sbin/setfiles:  something of its own", "usage: …"],
+        ] {
+            assert_eq!(ended_with_255(output), "", "{output:?}");
+        }
+    }
 }

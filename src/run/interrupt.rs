@@ -45,19 +45,9 @@ pub fn watch() -> Result<(), Error> {
     Ok(())
 }
 
-/// Signals every process of the PID namespace but its first: /proc is the namespace's own.
+/// Signals every process of the PID namespace but its first, which this is: kill(2) with -1
+/// for a PID.
 fn signal_all(signal: Signal) {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let pid = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok());
-        if let Some(pid) = pid.filter(|pid| *pid > 1).and_then(Pid::from_raw) {
-            // It may have ended in between.
-            let _ = rustix::process::kill_process(pid, signal);
-        }
-    }
+    // There may be none.
+    let _ = rustix::process::kill_process_group(Pid::INIT, signal);
 }

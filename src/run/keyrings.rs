@@ -5,14 +5,14 @@
 //! matter who hands it over.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use fs_err as fs;
 
-use super::process::{PASSED_ON, PATH};
+use super::process::{Captured, Process};
 use crate::diagnose::Report;
 use crate::plan::{KEYRINGS, Keyring, Plan, Step, command};
 use crate::store::Store;
@@ -22,6 +22,8 @@ use crate::store::Store;
 const FETCHED_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Bytes of a file that is looked at for keys.
 const LARGEST: u64 = 32 << 20;
+/// Bytes of what a program prints: gpg prints keys.
+const MOST_OUTPUT: usize = 64 << 20;
 
 /// The keyrings of a plan that a step names.
 pub fn of_step<'a>(plan: &'a Plan, step: &Step) -> Vec<&'a Keyring> {
@@ -151,18 +153,16 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    fn gpg(&self, arguments: &[&str]) -> std::io::Result<Output> {
-        Command::new("gpg")
-            .args(["--batch", "--no-tty", "--quiet", "--no-options"])
-            .args(["--no-autostart", "--trust-model", "always", "--homedir"])
-            .arg(self.home.path())
-            .args(arguments)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("LC_ALL", "C.UTF-8")
-            .env("HOME", self.home.path())
-            .stdin(Stdio::null())
-            .output()
+    fn gpg(&self, arguments: &[&str]) -> std::io::Result<Captured> {
+        let mut argv: Vec<&OsStr> = Vec::new();
+        let fixed = ["gpg", "--batch", "--no-tty", "--quiet", "--no-options"];
+        argv.extend(fixed.map(OsStr::new));
+        let fixed = ["--no-autostart", "--trust-model", "always", "--homedir"];
+        argv.extend(fixed.map(OsStr::new));
+        argv.push(self.home.path().as_os_str());
+        argv.extend(arguments.iter().map(OsStr::new));
+        let gpg = Process::new(argv).env("HOME", self.home.path());
+        gpg.capture(MOST_OUTPUT)
     }
 
     /// Takes the keys of a file in, if there are any.
@@ -211,7 +211,7 @@ impl<'a> Making<'a> {
         arguments.extend(if wanted.is_empty() { all } else { wanted });
         let output = self.gpg(&arguments)?;
         if output.stdout.is_empty() {
-            let said = String::from_utf8_lossy(&output.stderr);
+            let said = output.stderr();
             let last = said.lines().last().unwrap_or("it wrote nothing").to_owned();
             return Err(std::io::Error::other(format!("gpg: {last}")));
         }
@@ -255,21 +255,9 @@ impl<'a> Making<'a> {
 
 /// Runs a command that fetches; gives what it said.
 fn fetched(argv: &[String], folder: &Path) -> std::io::Result<String> {
-    let (program, arguments) = argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     tracing::debug!(argv = command::quote_all(argv), "fetching keys");
-    let passed = PASSED_ON
-        .iter()
-        .filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let output = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(passed)
-        .envs([("PATH", PATH), ("LC_ALL", "C.UTF-8")])
-        .env("HOME", folder)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()?;
-    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    let fetch = Process::new(argv).env("HOME", folder).dir(folder);
+    Ok(fetch.capture(MOST_OUTPUT)?.stderr())
 }
 
 /// The files below a folder that may hold keys, in the order of their names.

@@ -2,18 +2,20 @@
 
 mod booted_root;
 pub mod changed_files;
+mod command;
+mod container;
 mod error;
 pub mod files;
 pub mod interrupt;
 pub mod keyrings;
-mod leftover;
 pub mod loopback;
 mod mount;
 mod mount_points;
 pub mod namespace;
 pub mod operations;
 mod output;
-mod process;
+pub mod pid_namespace;
+pub mod process;
 mod resolver;
 mod secrets;
 pub mod shell;
@@ -24,8 +26,8 @@ use std::path::PathBuf;
 pub use booted_root::BootFailure;
 pub use error::{CommandFailure, Error};
 pub use mount::Mounted;
-pub use process::{PASSED_ON, PATH, how_it_ended};
-pub use secrets::{MissingSecret, Secrets, UnknownSecret};
+pub use process::how_it_ended;
+pub use secrets::{MissingSecret, Secrets};
 
 use crate::store::Store;
 

@@ -229,9 +229,13 @@ impl Drop for Mounted {
     }
 }
 
-/// A folder of a root, covered by a folder of the host.
+/// A folder of a root, covered by a folder of the host until this is dropped.
+/// [`Covered::uncover`] says whether that worked.
+#[must_use]
 pub struct Covered {
-    target: PathBuf,
+    target: Option<PathBuf>,
+    /// As the plan has it.
+    path: String,
 }
 
 impl Covered {
@@ -251,7 +255,29 @@ impl Covered {
             .map_err(|error| failed(error.to_string()))?;
         let target = handle_path(&folder)?;
         mount_copy(with, &target).map_err(|error| failed(error.to_string()))?;
-        Ok(Covered { target })
+        Ok(Covered {
+            target: Some(target),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Takes the folder of the host away.
+    ///
+    /// # Errors
+    /// When it can't be unmounted.
+    pub fn uncover(mut self) -> Result<(), Error> {
+        self.unmount().map_err(|error| Error::Downloads {
+            path: self.path.clone(),
+            message: error.to_string(),
+        })
+    }
+
+    fn unmount(&mut self) -> rustix::io::Result<()> {
+        let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+        match self.target.take() {
+            Some(target) => rustix::mount::unmount(&target, flags),
+            None => Ok(()),
+        }
     }
 }
 
@@ -265,8 +291,9 @@ fn mount_copy(source: &Path, target: &Path) -> rustix::io::Result<()> {
 
 impl Drop for Covered {
     fn drop(&mut self) {
-        let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
-        let _ = rustix::mount::unmount(&self.target, flags);
+        if let Err(error) = self.unmount() {
+            tracing::warn!("cannot uncover `{}`: {error}", self.path);
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use super::Error;
 use crate::plan::Bind;
 
 /// Paths that a root lacks while nothing is mounted on them, the deepest of each bind first.
+/// They are removed when this is dropped; [`Points::remove`] says whether that worked.
+#[must_use]
 pub struct Points {
     root: PathBuf,
     missing: Vec<PathBuf>,
@@ -38,8 +40,12 @@ impl Points {
     ///
     /// # Errors
     /// When the root cannot be changed.
-    pub fn remove(self) -> Result<(), Error> {
-        for path in self.missing {
+    pub fn remove(mut self) -> Result<(), Error> {
+        self.take_away()
+    }
+
+    fn take_away(&mut self) -> Result<(), Error> {
+        for path in std::mem::take(&mut self.missing) {
             let inside = open(&self.root)?;
             let removed = match inside.remove_dir(&path) {
                 Err(error) if is(&error, Errno::NOTDIR) => inside.remove_file(&path),
@@ -53,6 +59,14 @@ impl Points {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Points {
+    fn drop(&mut self) {
+        if let Err(error) = self.take_away() {
+            tracing::warn!("{error}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fs_err as fs;
 use rustix::mount::{MountFlags, MountPropagationFlags};
@@ -17,6 +18,8 @@ use super::Error;
 
 /// Set for the inner process: the outer one's PID. Honoured by PID 1 only.
 const MARKER: &str = "ROOTWRIGHT_OUTER_PID";
+
+static INSIDE: AtomicBool = AtomicBool::new(false);
 
 /// Where temporary files are kept inside.
 pub const TEMPORARY: &str = "/run/systemd/nspawn/tmp";
@@ -107,11 +110,7 @@ fn inside(outer: &str) -> Result<(), Error> {
     // whose layers are still in use elsewhere cannot be stood on.
     let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", shared).map_err(fail("make the mounts private"))?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount("proc", "/proc", "proc", flags, None).map_err(fail("mount /proc"))?;
-    // Which programs of other machines the kernel runs is read there; many hosts have none.
-    let binfmt = "/proc/sys/fs/binfmt_misc";
-    let _ = rustix::mount::mount("binfmt_misc", binfmt, "binfmt_misc", flags, None);
+    mount_proc().map_err(fail("mount /proc"))?;
     // systemd-nspawn keeps folders below /run/systemd/nspawn, and refuses to remove them
     // where /run is on a disk. A tmpfs over it, or over /run where there is none to
     // mount over, leaves the host's /run as it is.
@@ -129,5 +128,24 @@ fn inside(outer: &str) -> Result<(), Error> {
         let _ = fs::set_permissions(TEMPORARY, open);
         let _ = tempfile::env::override_temp_dir(Path::new(TEMPORARY));
     }
+    INSIDE.store(true, Ordering::SeqCst);
     super::interrupt::watch()
+}
+
+/// Mounts the /proc of this process's PID namespace.
+///
+/// # Errors
+/// If the kernel refuses the mount.
+pub fn mount_proc() -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount("proc", "/proc", "proc", flags, None)?;
+    // Which programs of other machines the kernel runs is read there; many hosts have none.
+    let binfmt = "/proc/sys/fs/binfmt_misc";
+    let _ = rustix::mount::mount("binfmt_misc", binfmt, "binfmt_misc", flags, None);
+    Ok(())
+}
+
+/// Whether this process is PID 1 of the build's namespaces.
+pub fn is_inside() -> bool {
+    INSIDE.load(Ordering::SeqCst)
 }

@@ -1,5 +1,6 @@
 //! The operations of a step, carried out in a mounted root.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,16 +8,17 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 use super::booted_root::{self, BootFailure};
+use super::command::{self as step_command, Command, Ended};
+use super::container::{self, Setup};
 use super::error::place;
 use super::files::{self, FileContext};
-use super::mount::Covered;
-use super::mount_points::Points;
-use super::process::{self, Command, Ended};
-use super::resolver::Resolver;
+use super::process::Process;
+use super::secrets::UnknownSecret;
 use super::{CommandFailure, Error, Settings, interrupt, keyrings};
 use crate::diagnose::{Frame, Report};
+use crate::plan::command::{self, Mode};
 use crate::plan::{
-    Action, Downloads, HostRun, NspawnBoot, NspawnRun, Op, Plan, ROOT_PLACEHOLDER, Step, command,
+    Action, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, Plan, ROOT_PLACEHOLDER, Step, Text,
 };
 
 /// One step while it runs.
@@ -36,7 +38,12 @@ pub struct Running<'a> {
 
 /// A command, and what its failure means.
 struct Judged<'a> {
-    command: Command<'a>,
+    argv: Vec<String>,
+    env: &'a BTreeMap<String, Text>,
+    stdin: Option<&'a Text>,
+    scan: &'a OutputScan,
+    /// Whether standard error is part of the output.
+    with_errors: bool,
     /// The command as the plan has it.
     planned: &'a [String],
     /// The programs that a script in it is made of, where the plan says so.
@@ -122,20 +129,21 @@ impl Running<'_> {
             }
         }
         let judged = Judged {
-            command: Command {
-                argv: &argv,
-                env: &env,
-                stdin: run.stdin.as_ref(),
-                scan: &run.scan,
-                with_errors: true,
-            },
+            argv,
+            env: &env,
+            stdin: run.stdin.as_ref(),
+            scan: &run.scan,
+            with_errors: true,
             planned: &run.argv,
             tools: &run.tools,
             allow_failure: run.allow_failure.as_deref(),
             op: "host_run",
         };
-        self.with_downloads(&run.downloads, || self.judge(calls, &judged))
-            .map(drop)
+        let setup = Setup {
+            downloads: &run.downloads,
+            ..Setup::default()
+        };
+        self.around(setup, || self.judge(calls, &judged)).map(drop)
     }
 
     /// Runs a command inside of the root. Without `with_errors` its output is standard
@@ -149,30 +157,19 @@ impl Running<'_> {
         run: &NspawnRun,
         with_errors: bool,
     ) -> Result<Ended, Error> {
-        let resolver = if run.network {
-            Resolver::lend(self.root)?
-        } else {
-            None
-        };
-        let argv = command::nspawn_argv(run, &self.root.display().to_string());
+        let argv = container::argv(run, Mode::Command, self.root);
         let judged = Judged {
-            command: Command {
-                argv: &argv,
-                env: &run.env,
-                stdin: run.stdin.as_ref(),
-                scan: &run.scan,
-                with_errors,
-            },
+            argv,
+            env: &run.env,
+            stdin: run.stdin.as_ref(),
+            scan: &run.scan,
+            with_errors,
             planned: &run.argv,
             tools: &[],
             allow_failure: run.allow_failure.as_deref(),
             op: "nspawn_run",
         };
-        let points = Points::of(self.root, &run.binds)?;
-        let ended = self.with_downloads(&run.downloads, || self.judge(calls, &judged));
-        resolver.map_or(Ok(()), Resolver::restore)?;
-        points.remove()?;
-        ended
+        self.around(Setup::of(run), || self.judge(calls, &judged))
     }
 
     /// Boots the root and runs a command in its system.
@@ -181,29 +178,18 @@ impl Running<'_> {
         let control =
             booted_root::Control::new(boot, &self.settings.secrets).map_err(Error::store)?;
         let argv = control.argv(boot, self.root).map_err(Error::store)?;
-        let resolver = if run.network {
-            Resolver::lend(self.root)?
-        } else {
-            None
-        };
         let judged = Judged {
-            command: Command {
-                argv: &argv,
-                env: &run.env,
-                stdin: None,
-                scan: &run.scan,
-                with_errors: true,
-            },
+            argv,
+            env: &run.env,
+            stdin: None,
+            scan: &run.scan,
+            with_errors: true,
             planned: &run.argv,
             tools: &[],
             allow_failure: run.allow_failure.as_deref(),
             op: "nspawn_boot",
         };
-        let points = Points::of(self.root, &run.binds)?;
-        let ended = self.with_downloads(&run.downloads, || self.ran(calls, &judged));
-        resolver.map_or(Ok(()), Resolver::restore)?;
-        points.remove()?;
-        let ended = ended?;
+        let ended = self.around(Setup::of(run), || self.ran(calls, &judged))?;
         control.keep_console(&self.log());
         match control.failure(boot.timeout) {
             // A system that does not go down leaves a root that nobody has seen.
@@ -212,29 +198,12 @@ impl Running<'_> {
         }
     }
 
-    /// Runs `work` while the folders that it downloads to hold what other builds have
-    /// downloaded, and keeps what is new, also when it fails.
-    fn with_downloads<T>(
+    fn around<T>(
         &self,
-        downloads: &[Downloads],
+        setup: Setup<'_>,
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut covered = Vec::new();
-        for downloads in downloads {
-            let downloaded = self
-                .settings
-                .store
-                .downloaded(downloads, self.work)
-                .map_err(Error::store)?;
-            let cover = Covered::over(self.root, &downloads.path, downloaded.path())?;
-            covered.push((cover, downloaded));
-        }
-        let result = work();
-        for (cover, downloaded) in covered {
-            drop(cover);
-            downloaded.keep();
-        }
-        result
+        setup.around(self.root, &self.settings.store, self.work, work)
     }
 
     /// Runs a command and decides whether it failed.
@@ -262,13 +231,33 @@ impl Running<'_> {
         let start = Instant::now();
         let mut see = |line: &str| (self.output)(line);
         let log = self.log();
-        let ended = process::run(&judged.command, &self.settings.secrets, &log, &mut see).map_err(
-            |source| Error::Start {
-                program: judged.command.argv.first().cloned().unwrap_or_default(),
-                source,
-                calls: place(step, calls),
-            },
-        )?;
+        let secrets = &self.settings.secrets;
+        let unknown = |error: UnknownSecret| {
+            let report = Report::new("run::secret", error.to_string());
+            Error::in_step(Box::new(report), step, calls)
+        };
+        let mut process = Process::new(&judged.argv);
+        for (name, value) in judged.env {
+            process = process.env(name, secrets.reveal(value).map_err(unknown)?);
+        }
+        if let Some(text) = judged.stdin {
+            process = process.stdin(secrets.reveal(text).map_err(unknown)?);
+        }
+        if judged.op == "nspawn_run" {
+            process = process.makes_own_namespace();
+        }
+        let command = Command {
+            process,
+            shown: command::quote_all(&judged.argv),
+            scan: judged.scan,
+            with_errors: judged.with_errors,
+        };
+        let ended = step_command::run(command, secrets, &log, &mut see);
+        let ended = ended.map_err(|source| Error::Start {
+            program: judged.argv.first().cloned().unwrap_or_default(),
+            source,
+            calls: place(step, calls),
+        })?;
         let journal = self.journal(judged, &ended, start.elapsed());
         // On a full disk the journal cannot grow either: why the command failed matters more.
         if ended.success {

@@ -1,12 +1,9 @@
-//! A command's output on its way from a pipe to the log, to whoever watches, and to the
-//! report of a failure.
+//! A command's output on its way to the log, to the person who watches, and to the report
+//! of a failure.
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-
-use rustix::event::{PollFd, PollFlags, Timespec};
 
 /// Lines that are kept in memory: of a longer output the first half and the last. The log
 /// has them all.
@@ -18,66 +15,16 @@ pub const KEPT_BYTES: usize = 32 << 20;
 /// A longer line is taken for several.
 const LINE_BYTES: usize = 1 << 20;
 
-/// How often it is looked whether the command has ended while others hold its output open.
-const LOOK_EVERY: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 50_000_000,
-};
-
-/// The lines that come out of a pipe.
+/// Makes lines of the pieces that an output comes in.
+#[derive(Default)]
 pub struct Lines {
-    pipe: OwnedFd,
     buffer: Vec<u8>,
 }
 
 impl Lines {
-    pub fn new(pipe: OwnedFd) -> Self {
-        Lines {
-            pipe,
-            buffer: Vec::new(),
-        }
-    }
-
-    pub fn pipe(&self) -> BorrowedFd<'_> {
-        self.pipe.as_fd()
-    }
-
-    /// Waits for more; `false` when there is none: everybody has closed the pipe, or it is
-    /// empty and `ended` says that nobody will write who matters.
-    ///
-    /// # Errors
-    /// When the pipe cannot be read.
-    pub fn read(&mut self, ended: impl Fn() -> bool) -> std::io::Result<bool> {
-        loop {
-            // Asked first: what was written before the end is in the pipe by then.
-            let over = ended();
-            let mut fds = [PollFd::new(&self.pipe, PollFlags::IN)];
-            let timeout = if over {
-                Timespec::default()
-            } else {
-                LOOK_EVERY
-            };
-            match rustix::event::poll(&mut fds, Some(&timeout)) {
-                Ok(0) if over => return Ok(false),
-                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-                Ok(_) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let mut bytes = [0; 1 << 16];
-            match rustix::io::read(&self.pipe, &mut bytes) {
-                Ok(0) => return Ok(false),
-                Ok(count) => {
-                    self.buffer.extend(bytes.iter().take(count));
-                    return Ok(true);
-                }
-                Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Gives out the lines that are complete.
-    pub fn take(&mut self, line: &mut dyn FnMut(&[u8])) {
+    /// Adds a piece, and hands on the lines that are complete.
+    pub fn add(&mut self, bytes: &[u8], line: &mut dyn FnMut(&[u8])) {
+        self.buffer.extend(bytes);
         let whole = match self.buffer.iter().rposition(|byte| *byte == b'\n') {
             Some(last) => last.saturating_add(1),
             None if self.buffer.len() >= LINE_BYTES => self.buffer.len(),
@@ -90,11 +37,10 @@ impl Lines {
         }
     }
 
-    /// Gives out what is left, which no line break ends.
-    pub fn rest(&mut self, line: &mut dyn FnMut(&[u8])) {
-        self.take(line);
+    /// Hands on what is left, which no line break ends.
+    pub fn end(self, line: &mut dyn FnMut(&[u8])) {
         if !self.buffer.is_empty() {
-            line(&std::mem::take(&mut self.buffer));
+            line(&self.buffer);
         }
     }
 }

@@ -1,38 +1,29 @@
-//! Commands: started, their output streamed, logged and judged.
+//! Programs of the host: the one place that starts them while something is built.
+//!
+//! Each program gets a clean environment. Inside the build's namespaces it also gets a PID
+//! namespace ([`PidNamespace`]), so that nothing it starts outlives it; elsewhere, where
+//! this process may lack the privileges, it gets a process group.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
-use std::process::ExitStatus;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
-use super::leftover;
-use super::output::{KEPT_BYTES, KEPT_LINES, Kept, Lines, Log};
-use super::secrets::Secrets;
-use crate::plan::{OutputScan, Text};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal};
 
-/// A command line with all that it runs with.
-pub struct Command<'a> {
-    pub argv: &'a [String],
-    pub env: &'a BTreeMap<String, Text>,
-    pub stdin: Option<&'a Text>,
-    pub scan: &'a OutputScan,
-    /// Whether standard error is part of the output; for a value that is asked for it is
-    /// not, and goes to the log alone.
-    pub with_errors: bool,
-}
+use super::namespace;
+use super::pid_namespace::PidNamespace;
+use crate::plan::command::{PASSED_ON, quote_all};
 
-/// How a command ended.
-pub struct Ended {
-    /// Its status and its output say so.
-    pub success: bool,
-    /// Its status says so.
-    pub exited_well: bool,
-    /// See [`how_it_ended`].
-    pub status: String,
-    /// Lines that the scan marks as failures.
-    pub matched: Vec<String>,
-    pub output: Vec<String>,
-}
+/// Where programs of the host are found, whatever the caller's `PATH` is.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How a process ended: `exit status 1`, `signal 9 (SIGKILL)`.
 pub fn how_it_ended(status: ExitStatus) -> String {
@@ -46,140 +37,497 @@ pub fn how_it_ended(status: ExitStatus) -> String {
     }
 }
 
-/// Variables of the host's environment that commands see: how the network is reached, and
-/// the clock that makes a build repeatable.
-pub const PASSED_ON: &[&str] = &[
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "SOURCE_DATE_EPOCH",
-];
-
-/// Where programs of the host are found.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Runs a command in a clean environment and waits for it. `see` gets every line.
-///
-/// # Errors
-/// When the command cannot be started, or its output not be read or logged.
-pub fn run(
-    command: &Command<'_>,
-    secrets: &Secrets,
-    log: &Path,
-    see: &mut dyn FnMut(&str),
-) -> std::io::Result<Ended> {
-    let mut env: BTreeMap<String, String> = PASSED_ON
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-        .collect();
-    env.insert("PATH".into(), PATH.into());
-    env.insert("TMPDIR".into(), super::namespace::TEMPORARY.into());
-    env.insert("HOME".into(), "/root".into());
-    env.insert("LC_ALL".into(), "C.UTF-8".into());
-    env.insert("LANG".into(), "C.UTF-8".into());
-    for (name, value) in command.env {
-        env.insert(name.clone(), secrets.reveal(value)?);
+/// The file that starts when `name` is run, if the host has it.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let runs = |path: &PathBuf| {
+        path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    };
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(runs);
     }
-    let (program, arguments) = command
-        .argv
-        .split_first()
-        .ok_or(std::io::ErrorKind::InvalidInput)?;
-    let errors = tempfile::NamedTempFile::new()?;
-    let (from, to) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    let mut expression = duct::cmd(program, arguments)
-        .full_env(env)
-        .dir("/")
-        .before_spawn(|command| {
-            // Its children are found by this when it has ended.
-            command.process_group(0);
-            Ok(())
+    let folders = PATH.split(':').map(Path::new);
+    folders.map(|folder| folder.join(name)).find(runs)
+}
+
+/// The variables of this process's environment that programs see ([`PASSED_ON`]).
+pub fn passed_on() -> impl Iterator<Item = (&'static str, OsString)> {
+    let names = PASSED_ON.iter();
+    names.filter_map(|name| Some((*name, std::env::var_os(name)?)))
+}
+
+#[derive(Debug, Default)]
+enum Stdin {
+    #[default]
+    Null,
+    Bytes(Vec<u8>),
+    File(OwnedFd),
+}
+
+/// Where a piece of output was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+/// A program to run, with all that it runs with.
+#[derive(Debug)]
+#[must_use]
+pub struct Process {
+    argv: Vec<OsString>,
+    env: BTreeMap<OsString, OsString>,
+    dir: PathBuf,
+    stdin: Stdin,
+    stdout: Option<OwnedFd>,
+    merged: bool,
+    own_namespace: bool,
+    limit: Option<Duration>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// Whether it was killed because its time was over.
+    pub timed_out: bool,
+    /// Command lines of the processes that it left running, which were killed.
+    pub left: Vec<String>,
+}
+
+/// A program's output, up to a bound.
+#[derive(Debug)]
+pub struct Captured {
+    pub ended: Ended,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// Whether there was more output than the bound.
+    pub cut: bool,
+}
+
+impl Captured {
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+impl Process {
+    /// A program in `/`, with a clean environment and without input.
+    pub fn new<S: Into<OsString>>(argv: impl IntoIterator<Item = S>) -> Self {
+        let mut env: BTreeMap<OsString, OsString> = passed_on()
+            .map(|(name, value)| (name.into(), value))
+            .collect();
+        if namespace::is_inside() {
+            env.insert("TMPDIR".into(), namespace::TEMPORARY.into());
+        }
+        let fixed = [
+            ("PATH", PATH),
+            ("HOME", "/root"),
+            ("LC_ALL", "C.UTF-8"),
+            ("LANG", "C.UTF-8"),
+        ];
+        env.extend(fixed.map(|(name, value)| (name.into(), value.into())));
+        Process {
+            argv: argv.into_iter().map(Into::into).collect(),
+            env,
+            dir: PathBuf::from("/"),
+            stdin: Stdin::Null,
+            stdout: None,
+            merged: false,
+            own_namespace: true,
+            limit: None,
+        }
+    }
+
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    pub fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.env.remove(name.as_ref());
+        self
+    }
+
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = dir.into();
+        self
+    }
+
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Stdin::Bytes(bytes.into());
+        self
+    }
+
+    pub fn stdin_file(mut self, file: impl Into<OwnedFd>) -> Self {
+        self.stdin = Stdin::File(file.into());
+        self
+    }
+
+    /// Sends standard output to a file or a pipe instead of the caller.
+    pub fn stdout_file(mut self, file: impl Into<OwnedFd>) -> Self {
+        self.stdout = Some(file.into());
+        self
+    }
+
+    /// Makes standard error part of standard output.
+    pub fn merge_errors(mut self) -> Self {
+        self.merged = true;
+        self
+    }
+
+    /// Leaves the PID namespace to the program: systemd-nspawn makes one for what it runs,
+    /// and a second costs 10 ms.
+    pub fn makes_own_namespace(mut self) -> Self {
+        self.own_namespace = false;
+        self
+    }
+
+    /// Kills the program, and all that it has started, when it takes longer.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// The command line, quoted for a shell.
+    pub fn shown(&self) -> String {
+        let words: Vec<_> = self
+            .argv
+            .iter()
+            .map(|word| word.to_string_lossy())
+            .collect();
+        quote_all(&words)
+    }
+
+    /// The program, for messages.
+    pub fn program(&self) -> String {
+        let program = self.argv.first();
+        program.map_or_else(String::new, |word| word.to_string_lossy().into_owned())
+    }
+
+    /// Runs the program on the terminal of this process, which it shares; it isn't confined
+    /// to a namespace or a process group.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn attached(self) -> std::io::Result<ExitStatus> {
+        self.command()?.status()
+    }
+
+    /// Runs the program; `take` gets its output as it comes.
+    ///
+    /// # Errors
+    /// If it can't be started, or its output can't be read.
+    pub fn run(mut self, take: &mut dyn FnMut(Stream, &[u8])) -> std::io::Result<Ended> {
+        let mut command = self.command()?;
+        command.process_group(0);
+        let (out, write) = std::io::pipe()?;
+        let mut pipes = vec![(Stream::Out, out)];
+        if self.merged {
+            command.stderr(write.try_clone()?);
+        } else {
+            let (errors, write) = std::io::pipe()?;
+            command.stderr(write);
+            pipes.push((Stream::Err, errors));
+        }
+        match self.stdout.take() {
+            Some(file) => {
+                drop(write);
+                command.stdout(file)
+            }
+            None => command.stdout(write),
+        };
+        let mut feed = None;
+        match std::mem::take(&mut self.stdin) {
+            Stdin::Null => command.stdin(Stdio::null()),
+            Stdin::File(file) => command.stdin(file),
+            Stdin::Bytes(bytes) => {
+                let (read, write) = std::io::pipe()?;
+                feed = Some((write, bytes));
+                command.stdin(read)
+            }
+        };
+        let start = Instant::now();
+        let running = Running::start(command, self.own_namespace)?;
+        std::thread::scope(|scope| {
+            if let Some((mut to, bytes)) = feed {
+                std::thread::Builder::new()
+                    .name("stdin".to_owned())
+                    // A program need not read all of its input.
+                    .spawn_scoped(scope, move || drop(to.write_all(&bytes)))?;
+            }
+            running.watch(pipes, self.limit.map(|limit| start + limit), take)
         })
-        .unchecked();
-    expression = if command.with_errors {
-        expression.stderr_to_stdout()
-    } else {
-        expression.stderr_file(errors.reopen()?)
-    };
-    expression = match command.stdin {
-        Some(text) => expression.stdin_bytes(secrets.reveal(text)?),
-        None => expression.stdin_null(),
     }
-    .stdout_file(to);
-    let mut log = Log::open(log);
-    let shown = crate::plan::command::quote_all(command.argv);
-    log.line(&format!("$ {}", secrets.redact(&shown)));
 
-    let handle = expression.start()?;
-    // With it goes this process's own end of the pipe for writing.
-    drop(expression);
-    let pid = handle.pids().first().copied().unwrap_or_default();
-    let patterns = |list: &[String]| -> Vec<regex::Regex> {
-        // The patterns were checked when the plan was made.
-        list.iter()
-            .filter_map(|pattern| regex::Regex::new(pattern).ok())
-            .collect()
-    };
-    let (fail_on, ignore) = (
-        patterns(&command.scan.fail_on),
-        patterns(&command.scan.ignore),
-    );
-    let mut output = Kept::default();
-    let mut matched = Vec::new();
-    let mut line = |bytes: &[u8], log: &mut Log| {
-        let text = String::from_utf8_lossy(bytes);
-        // A progress bar writes its line again and again: the last state is the line.
-        let line = text
-            .trim_end_matches(['\n', '\r'])
-            .rsplit('\r')
-            .next()
-            .unwrap_or_default();
-        let line = secrets.redact(line);
-        log.line(&line);
-        if matched.len() < KEPT_LINES
-            && fail_on.iter().any(|p| p.is_match(&line))
-            && !ignore.iter().any(|p| p.is_match(&line))
-        {
-            matched.push(line.clone());
+    /// Runs the program and keeps up to `most` bytes of each of its outputs.
+    ///
+    /// # Errors
+    /// As [`Process::run`].
+    pub fn capture(self, most: usize) -> std::io::Result<Captured> {
+        let (mut stdout, mut stderr, mut cut) = (Vec::new(), Vec::new(), false);
+        let ended = self.run(&mut |stream, bytes| {
+            let kept = match stream {
+                Stream::Out => &mut stdout,
+                Stream::Err => &mut stderr,
+            };
+            let room = most.saturating_sub(kept.len());
+            cut |= bytes.len() > room;
+            kept.extend(bytes.iter().take(room));
+        })?;
+        Ok(Captured {
+            ended,
+            stdout,
+            stderr,
+            cut,
+        })
+    }
+
+    fn command(&self) -> std::io::Result<Command> {
+        let (program, arguments) = self
+            .argv
+            .split_first()
+            .ok_or(std::io::ErrorKind::InvalidInput)?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&self.env)
+            .current_dir(&self.dir);
+        Ok(command)
+    }
+}
+
+/// A program that has started. Whatever happens, it and its children end with this.
+struct Running {
+    child: Child,
+    namespace: Option<PidNamespace>,
+    ended: bool,
+}
+
+impl Running {
+    fn start(mut command: Command, own_namespace: bool) -> std::io::Result<Self> {
+        let (namespace, child) = match own_namespace && namespace::is_inside() {
+            true => {
+                let (namespace, child) = PidNamespace::spawn(command)?;
+                (Some(namespace), child)
+            }
+            false => (None, command.spawn()?),
+        };
+        Ok(Running {
+            child,
+            namespace,
+            ended: false,
+        })
+    }
+
+    fn watch(
+        mut self,
+        mut pipes: Vec<(Stream, PipeReader)>,
+        deadline: Option<Instant>,
+        take: &mut dyn FnMut(Stream, &[u8]),
+    ) -> std::io::Result<Ended> {
+        let mut timed_out = false;
+        // First the program ends, then, in a namespace, its init, and all others with it.
+        let mut wait_for = Some(pidfd(&self.child)?);
+        let mut status = None;
+        loop {
+            let left = match deadline {
+                _ if wait_for.is_none() => Some(Timespec::default()),
+                Some(deadline) if !timed_out => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    Some(Timespec::try_from(left).unwrap_or_default())
+                }
+                _ => None,
+            };
+            let mut fds: Vec<PollFd<'_>> = pipes
+                .iter()
+                .map(|(_, pipe)| PollFd::new(pipe, PollFlags::IN))
+                .collect();
+            if let Some(process) = &wait_for {
+                fds.push(PollFd::new(process, PollFlags::IN));
+            }
+            let count = match rustix::event::poll(&mut fds, left.as_ref()) {
+                Ok(count) => count,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let is_ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            if count == 0 {
+                if wait_for.is_none() {
+                    break;
+                }
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    timed_out = true;
+                    self.kill();
+                }
+                continue;
+            }
+            let process_is_ready = is_ready.get(pipes.len()) == Some(&true);
+            let mut ready = is_ready.into_iter();
+            let mut bytes = [0; 1 << 16];
+            let mut failed = None;
+            pipes.retain_mut(|(stream, pipe)| {
+                if ready.next() != Some(true) {
+                    return true;
+                }
+                match pipe.read(&mut bytes) {
+                    Ok(0) => false,
+                    Ok(count) => {
+                        take(*stream, bytes.get(..count).unwrap_or_default());
+                        true
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => true,
+                    Err(error) => {
+                        failed = Some(error);
+                        false
+                    }
+                }
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if process_is_ready {
+                wait_for = match (&mut self.namespace, status) {
+                    (Some(namespace), None) => {
+                        status = Some(self.child.wait()?);
+                        self.ended = true;
+                        namespace.command_has_ended();
+                        Some(pidfd(namespace.init())?)
+                    }
+                    (None, None) => {
+                        // Before it is waited for: until then its number is its own.
+                        kill_group(&self.child);
+                        status = Some(self.child.wait()?);
+                        self.ended = true;
+                        None
+                    }
+                    (_, Some(_)) => None,
+                };
+            }
+            if pipes.is_empty() && wait_for.is_none() {
+                break;
+            }
         }
-        see(&line);
-        output.push(line);
-    };
-    let mut lines = Lines::new(from);
-    while lines.read(|| leftover::has_ended(pid))? {
-        lines.take(&mut |bytes| line(bytes, &mut log));
+        let status = match status {
+            Some(status) => status,
+            None => self.child.wait()?,
+        };
+        let left = match self.namespace.take() {
+            Some(namespace) => namespace.end()?,
+            None => Vec::new(),
+        };
+        Ok(Ended {
+            status,
+            timed_out,
+            left,
+        })
     }
-    lines.rest(&mut |bytes| line(bytes, &mut log));
-    // A process that the command left behind would go on in a root whose step is done.
-    let left = leftover::end(pid, lines.pipe());
-    let status = handle.wait()?.status;
-    if !command.with_errors {
-        let bytes = std::fs::read(errors.path())?;
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            log.line(&secrets.redact(line));
+
+    fn kill(&mut self) {
+        match &mut self.namespace {
+            Some(namespace) => namespace.kill(),
+            None => kill_group(&self.child),
         }
     }
-    let words = how_it_ended(status);
-    log.line(&format!("# {words}"));
-    for process in &left {
-        let process = secrets.redact(process);
-        log.line(&format!(
-            "# it left a process in the background, which was ended: {process}"
-        ));
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.kill();
+            let _ = self.child.wait();
+        }
     }
-    let cut = output.cut;
-    if cut > 0 && !command.with_errors {
-        return Err(std::io::Error::other(format!(
-            "a value of more than {KEPT_BYTES} bytes or {KEPT_LINES} lines is not taken"
-        )));
+}
+
+fn to_pid(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// Readable once the process has ended.
+fn pidfd(child: &Child) -> std::io::Result<OwnedFd> {
+    let pid = to_pid(child).ok_or(std::io::ErrorKind::InvalidInput)?;
+    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+fn kill_group(child: &Child) {
+    if let Some(pid) = to_pid(child) {
+        // It may be empty.
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
-    Ok(Ended {
-        success: status.success() && matched.is_empty(),
-        exited_well: status.success(),
-        status: words,
-        matched,
-        output: output.into_lines(),
-    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Process {
+        Process::new(["sh", "-c", script])
+    }
+
+    #[test]
+    fn output_input_and_status_are_those_of_the_program() {
+        let said = sh("cat; echo bad >&2; exit 3").stdin("in").capture(100);
+        let said = said.unwrap();
+        assert_eq!(said.stdout, b"in");
+        assert_eq!(said.stderr(), "bad\n");
+        assert_eq!(how_it_ended(said.ended.status), "exit status 3");
+        assert!(!said.cut && !said.ended.timed_out);
+        let killed = sh("kill -9 $$").capture(100).unwrap();
+        assert_eq!(how_it_ended(killed.ended.status), "signal 9 (SIGKILL)");
+    }
+
+    #[test]
+    fn output_has_a_bound_and_is_read_to_the_end() {
+        let said = sh("head -c 1000000 /dev/zero; echo done >&2");
+        let said = said.capture(1000).unwrap();
+        assert!(said.cut);
+        assert_eq!(said.stdout.len(), 1000);
+        assert_eq!(said.stderr(), "done\n");
+    }
+
+    #[test]
+    fn input_that_is_not_read_stops_nothing() {
+        let said = sh("exit 0").stdin(vec![b'x'; 1 << 20]).capture(100);
+        assert!(said.unwrap().ended.status.success());
+    }
+
+    #[test]
+    fn a_program_ends_with_all_it_started_when_its_time_is_over() {
+        let start = Instant::now();
+        let said = sh("echo begun; sleep 600 & sleep 600")
+            .limit(Duration::from_millis(300))
+            .capture(100)
+            .unwrap();
+        assert!(said.ended.timed_out);
+        assert_eq!(said.stdout, b"begun\n");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_process_in_the_background_does_not_hold_the_output() {
+        let start = Instant::now();
+        let said = sh("sleep 600 & echo begun").capture(100).unwrap();
+        assert_eq!(said.stdout, b"begun\n");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_environment_is_clean() {
+        let said = Process::new(["env"]).env("A", "b").capture(10_000).unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        for line in ["A=b", "HOME=/root", &format!("PATH={PATH}")] {
+            assert!(said.lines().any(|found| found == line), "{line}: {said}");
+        }
+        assert!(!said.contains("CARGO"), "{said}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_not_found() {
+        let error = Process::new(["no-such-program"]).capture(100).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        assert_eq!(find_program("no-such-program"), None);
+        assert!(find_program("sh").is_some());
+    }
 }

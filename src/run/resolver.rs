@@ -32,7 +32,8 @@ pub fn remember() {
     let _ = host();
 }
 
-/// A root that has the host's name servers; [`Resolver::restore`] ends that.
+/// A root that has the host's DNS, until this is dropped. [`Resolver::restore`] says
+/// whether that worked.
 #[must_use]
 pub struct Resolver {
     /// The root's /etc, as the host sees it.
@@ -41,6 +42,7 @@ pub struct Resolver {
     ours: std::fs::File,
     /// Whether the image has one of its own, put aside.
     aside: bool,
+    lent: bool,
 }
 
 impl Resolver {
@@ -72,7 +74,8 @@ impl Resolver {
     ///
     /// # Errors
     /// When /etc cannot be written to.
-    pub fn restore(self) -> Result<(), Error> {
+    pub fn restore(mut self) -> Result<(), Error> {
+        self.lent = false;
         self.put_back().map_err(Error::resolver_file)
     }
 
@@ -115,6 +118,16 @@ impl Resolver {
     }
 }
 
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        if self.lent
+            && let Err(error) = self.put_back()
+        {
+            tracing::warn!("{}", Error::resolver_file(error));
+        }
+    }
+}
+
 fn put(etc: PathBuf, content: &[u8]) -> std::io::Result<Resolver> {
     let (place, aside) = (etc.join(NAME), etc.join(ASIDE));
     let own = fs::symlink_metadata(&place).is_ok();
@@ -130,6 +143,7 @@ fn put(etc: PathBuf, content: &[u8]) -> std::io::Result<Resolver> {
         ours: written?,
         etc,
         aside: own,
+        lent: true,
     })
 }
 

@@ -1,14 +1,15 @@
 //! A shell in a root as it is after some step; what it changes is thrown away.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use super::changed_files::{Change, changes};
+use super::container::{self, Setup};
 use super::operations::Running;
-use super::resolver::Resolver;
+use super::process::Process;
 use super::stack::{self, Open};
 use super::{Error, Settings};
-use crate::plan::{Key, Layer, NspawnRun, Plan, RootId, Step, command, top};
+use crate::plan::command::Mode;
+use crate::plan::{Key, Layer, NspawnRun, Plan, RootId, Step, top};
 use crate::store::{Built, Store, Work};
 
 /// Where in a recipe a shell is opened.
@@ -172,10 +173,13 @@ pub fn shell(
         trees.push(below.tree());
     }
     let open = stack::open_trees(&trees, work.path())?;
-    let resolver = Resolver::lend(open.root())?;
-    let status = run(open.root(), argv);
-    resolver.map_or(Ok(()), Resolver::restore)?;
-    let status = status?;
+    let setup = Setup {
+        network: true,
+        ..Setup::default()
+    };
+    let status = setup.around(open.root(), &settings.store, work.path(), || {
+        run(open.root(), argv)
+    })?;
     let closed = open.unmount();
     let changed = match compare {
         false => Vec::new(),
@@ -238,31 +242,17 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
         network: true,
         ..NspawnRun::default()
     };
-    let console = match interactive {
-        true => "--console=interactive",
-        false => "--console=pipe",
+    let mode = match interactive {
+        true => Mode::Interactive,
+        false => Mode::Command,
     };
-    let argv = command::nspawn_argv(&nspawn, &root.display().to_string());
-    let argv = argv
-        .iter()
-        .map(|word| match word.starts_with("--console=") {
-            true => console,
-            false => word.as_str(),
-        });
-    let words: Vec<&str> = argv.collect();
-    let (program, arguments) = words
-        .split_first()
-        .ok_or_else(|| Error::store(std::io::ErrorKind::InvalidInput.into()))?;
-    let status = Command::new(program)
-        .args(arguments)
-        .env("PATH", super::process::PATH)
-        .stdin(Stdio::inherit())
-        .status()
-        .map_err(|source| Error::Start {
-            program: (*program).to_owned(),
-            source,
-            calls: Vec::new(),
-        })?;
+    let process = Process::new(container::argv(&nspawn, mode, root));
+    let program = process.program();
+    let status = process.attached().map_err(|source| Error::Start {
+        program,
+        source,
+        calls: Vec::new(),
+    })?;
     use std::os::unix::process::ExitStatusExt;
     let signal = status.signal().unwrap_or(0);
     Ok(status.code().unwrap_or(128 + signal))

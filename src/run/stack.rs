@@ -7,6 +7,7 @@ use fs_err as fs;
 
 use super::Error;
 use super::mount::Mounted;
+use super::process::Process;
 use crate::plan::{Key, command};
 use crate::store::Store;
 
@@ -132,18 +133,10 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
         &open.root().display().to_string(),
         &tree.display().to_string(),
     );
-    let (program, arguments) = argv
-        .split_first()
-        .ok_or_else(|| Error::store(std::io::ErrorKind::InvalidInput.into()))?;
-    let copied = duct::cmd(program, arguments)
-        .stdin_null()
-        .stderr_capture()
-        .unchecked()
-        .run()
-        .map_err(Error::store)?;
-    if !copied.status.success() {
-        let said = String::from_utf8_lossy(&copied.stderr).trim().to_owned();
-        return Err(Error::store(std::io::Error::other(said)));
+    let copied = Process::new(argv).capture(1 << 20).map_err(Error::store)?;
+    if !copied.ended.status.success() {
+        let said = copied.stderr();
+        return Err(Error::store(std::io::Error::other(said.trim().to_owned())));
     }
     store
         .commit_merged(top, folder.path())

@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use fs_err as fs;
 use regex::Regex;
 
 use crate::plan::{Archive, Circumstances, Key, Plan};
+use crate::run::process::{Process, find_program};
 use crate::store::{ArchiveDigest, ArchiveState, ArchiveStates, Store};
 
 /// When archives are asked whether they have changed since a layer was made.
@@ -51,7 +51,7 @@ impl Versions {
             let Some(command) = self.commands.get(program) else {
                 continue;
             };
-            let Some(identity) = find(program).and_then(|path| identity(&path)) else {
+            let Some(identity) = find_program(program).and_then(|path| identity(&path)) else {
                 continue;
             };
             let version = known
@@ -67,14 +67,6 @@ impl Versions {
     }
 }
 
-/// The path of a program of the host.
-fn find(program: &str) -> Option<PathBuf> {
-    crate::run::PATH
-        .split(':')
-        .map(|folder| Path::new(folder).join(program))
-        .find(|path| path.is_file())
-}
-
 fn identity(path: &Path) -> Option<String> {
     let path = fs::canonicalize(path).ok()?;
     let metadata = fs::metadata(&path).ok()?;
@@ -87,14 +79,12 @@ fn identity(path: &Path) -> Option<String> {
     ))
 }
 
+/// Bytes of what a program says about its version.
+const MOST_VERSION: usize = 1 << 16;
+
 /// The last word of the first line: `mmdebstrap 1.3.5`.
 fn ask(command: &[String]) -> Option<String> {
-    let (program, arguments) = command.split_first()?;
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Process::new(command).capture(MOST_VERSION).ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let word = text.lines().next()?.split_whitespace().next_back()?;
     Some(word.to_owned())
@@ -177,10 +167,10 @@ pub struct Archives {
     seen: RefCell<BTreeMap<String, Option<ArchiveDigest>>>,
 }
 
-/// Seconds that an archive has to answer.
-const TIMEOUT: &str = "20";
+/// How long an archive has to answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of the largest file that says an archive's state.
-const LARGEST: &str = "8388608";
+const LARGEST: usize = 8 << 20;
 
 impl Archives {
     /// The state of each of `archives`, in their order.
@@ -217,17 +207,19 @@ impl Archives {
 }
 
 fn ask_archive(archive: &Archive) -> Option<ArchiveDigest> {
-    let mut curl = Command::new("curl");
+    let mut curl = vec!["curl"];
     if let Some(proxy) = &archive.proxy {
-        curl.args(["--proxy", proxy]);
+        curl.extend(["--proxy", proxy]);
     }
-    let output = curl
-        .args(["--silent", "--fail", "--location", "--max-time", TIMEOUT])
-        .args(["--max-filesize", LARGEST, "--", &archive.url])
-        .stdin(Stdio::null())
-        .output()
+    let (timeout, largest) = (TIMEOUT.as_secs().to_string(), LARGEST.to_string());
+    curl.extend(["--silent", "--fail", "--location", "--max-time", &timeout]);
+    curl.extend(["--max-filesize", &largest, "--", &archive.url]);
+    let output = Process::new(curl)
+        .limit(TIMEOUT + Duration::from_secs(5))
+        .capture(LARGEST)
         .ok()
-        .filter(|output| output.status.success())?;
+        // curl 7 doesn't see the size of a chunked answer.
+        .filter(|output| output.ended.status.success() && !output.cut)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let state = Regex::new(&archive.state).ok()?;
     let lines: Vec<&str> = text.lines().filter(|line| state.is_match(line)).collect();

@@ -14,26 +14,23 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use fs_err as fs;
-use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 
 use super::call_site::{field, own_frames, word};
 use super::{Checked, Findings, HostTools};
 use crate::diagnose::{Report, Severity, SourceMap};
 use crate::plan::{Check, Key, Plan};
-use crate::run::{PASSED_ON, PATH};
+use crate::run::how_it_ended;
+use crate::run::process::Process;
 
 /// How many run at a time: mostly they wait for an answer.
 const AT_A_TIME: usize = 4;
+/// As much of its output as a check may need.
+const MOST_BYTES: usize = 1 << 20;
 /// Lines of a check that are read.
 const MOST_LINES: usize = 200;
 
@@ -160,92 +157,42 @@ fn listen(
 ) -> std::io::Result<(Vec<Line>, Option<String>)> {
     let timeout = environment.timeout;
     let folder = tempfile::tempdir()?;
-    let (work, stdin, stderr) = (
-        folder.path().join("work"),
-        folder.path().join("names"),
-        folder.path().join("errors"),
-    );
-    fs::create_dir(&work)?;
     let names: String = check
         .wants
         .iter()
         .map(|want| format!("{}\n", want.name))
         .collect();
-    fs::write(&stdin, names)?;
-    let (program, arguments) = check
-        .argv
-        .split_first()
-        .ok_or(std::io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(
-            PASSED_ON
-                .iter()
-                .filter_map(|n| Some((n, std::env::var_os(n)?))),
-        )
-        .envs([("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("LANG", "C.UTF-8")])
-        .envs([("HOME", &work), ("TMPDIR", &work)])
+    let mut process = Process::new(&check.argv)
+        .env("HOME", folder.path())
+        .env("TMPDIR", folder.path())
         .env("CACHE", environment.cache)
         // A little less than it has: what it knows, it can still say.
         .env("PATIENCE", (timeout.as_secs().max(2) - 1).to_string())
-        .envs(&check.env)
-        .current_dir(&work)
-        .stdin(fs::File::open(&stdin)?.into_file())
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(&stderr)?.into_file())
-        // What it starts ends with it.
-        .process_group(0);
-    let start = Instant::now();
-    let mut child = command.spawn()?;
-    let (send, said) = std::sync::mpsc::channel();
-    let stdout = child.stdout.take();
-    std::thread::spawn(move || {
-        let Some(stdout) = stdout else { return };
-        // As much as any check has to say; a reader of more would be for nothing.
-        let reader = BufReader::new(stdout.take(1 << 20));
-        for line in reader.lines().map_while(Result::ok).take(MOST_LINES) {
-            if send.send(line).is_err() {
-                return;
-            }
-        }
-    });
+        .dir(folder.path())
+        .stdin(names)
+        .limit(timeout);
+    for (name, value) in &check.env {
+        process = process.env(name, value);
+    }
+    let said = process.capture(MOST_BYTES)?;
     let mut lines = Vec::new();
     let mut odd = None;
-    let in_time = loop {
-        match said.recv_timeout(timeout.saturating_sub(start.elapsed())) {
-            Ok(line) => match serde_json::from_str::<Line>(&line) {
-                Ok(line) => lines.push(line),
-                Err(_) => odd = Some(format!("the check printed `{line}`, which is no finding")),
-            },
-            Err(RecvTimeoutError::Disconnected) => break true,
-            Err(RecvTimeoutError::Timeout) => break false,
-        }
-    };
-    if in_time {
-        // It has closed its output: it ends now, or never.
-        while child.try_wait()?.is_none() && start.elapsed() < timeout {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-        && child.try_wait()?.is_none()
+    for line in String::from_utf8_lossy(&said.stdout)
+        .lines()
+        .take(MOST_LINES)
     {
-        // It may end at this moment.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        match serde_json::from_str::<Line>(line) {
+            Ok(line) => lines.push(line),
+            Err(_) => odd = Some(format!("the check printed `{line}`, which is no finding")),
+        }
     }
-    let status = child.wait()?;
-    let trouble = if !in_time {
+    let trouble = if said.ended.timed_out {
         let seconds = timeout.as_secs();
         Some(format!("no answer within {seconds} seconds"))
-    } else if !status.success() {
-        let errors = fs::read_to_string(&stderr).unwrap_or_default();
-        let last = errors
-            .lines()
-            .last()
-            .unwrap_or("it says nothing")
-            .to_owned();
+    } else if !said.ended.status.success() {
+        let errors = said.stderr();
+        let last = errors.lines().last().unwrap_or("it says nothing");
+        let status = how_it_ended(said.ended.status);
         Some(format!("the check failed ({status}): {last}"))
     } else {
         odd

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::shell_words::word;
 use super::ops::comment;
+use crate::plan::command::PASSED_ON;
 use crate::plan::{NeedKind, Plan, secret_variable};
 
 /// The comment above everything.
@@ -128,14 +129,15 @@ pub fn entrance(containers: bool) -> String {
          while IFS= read -r name; do\n    \
          case $name in\n        \
          PATH) ;;\n        \
-         http_proxy | https_proxy | ftp_proxy | all_proxy | no_proxy | SOURCE_DATE_EPOCH | \\\n            \
-         HTTP_PROXY | HTTPS_PROXY | FTP_PROXY | ALL_PROXY | NO_PROXY)\n            \
+         @passed@)\n            \
          passed+=(\"--setenv=$name\")\n            ;;\n        \
          *) export -n -- \"${name?}\" ;;\n    esac\n\
          done < <(compgen -e)\n\
          export HOME=/root USER=root LOGNAME=root SHELL=/bin/sh TERM=dumb\n\
          export LANG=C.UTF-8 LC_ALL=C.UTF-8\n",
     );
+    let names: Vec<String> = PASSED_ON.chunks(6).map(|names| names.join(" | ")).collect();
+    out = out.replace("@passed@", &names.join(" | \\\n            "));
     if containers {
         out.push_str(
             "\n# systemd-nspawn wants a tmpfs here.\n\

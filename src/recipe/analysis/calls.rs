@@ -25,22 +25,22 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
         let functions = names.modules.get(alias).filter(|found| !found.is_empty())?;
         return of_module(call, alias, functions);
     }
-    let takes = |functions: &Functions| {
-        functions.get(&call.name).is_some_and(|found| {
-            found
-                .iter()
-                .any(|signature| signature.parameters == call.arguments)
-        })
-    };
-    if takes(&names.own)
-        || names.variables.contains(&call.name)
+    if names.variables.contains(&call.name)
         || (call.method && names.keys.contains(&call.name))
         || SPECIAL.contains(&call.name.as_str())
     {
         return None;
     }
-    if let Some(found) = names.own.get(&call.name) {
-        return Some(wrong_arity(call, &call.name, found));
+    let own = names.own.get(&call.name);
+    let own_with = |count: usize| {
+        let mut own = own.into_iter().flatten();
+        own.any(|signature| signature.parameters == count)
+    };
+    let native = session.is_native(&call.name, call.arguments);
+    // A method call passes the receiver as `this`, which isn't among the parameters.
+    let passed = call.arguments - usize::from(call.method);
+    if own_with(passed) {
+        return (call.method && native).then(|| hides_native(&call.name));
     }
     if disabled::FUNCTIONS
         .iter()
@@ -48,8 +48,14 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
     {
         return Some(not_there(&call.name));
     }
-    if session.is_native(&call.name, call.arguments) {
+    if native {
         return None;
+    }
+    if let Some(found) = own {
+        return Some(match call.method {
+            true => no_method(&call.name, found, call.arguments),
+            false => wrong_arity(call, &call.name, found),
+        });
     }
     if let Some(builtin) = builtins::all().iter().find(|b| b.name == call.name) {
         return (!builtin.takes(call.arguments)).then(|| wrong_arity_of_builtin(call, builtin));
@@ -72,6 +78,25 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
             },
         },
     )
+}
+
+/// A method call that could mean the script's function or Rhai's.
+fn hides_native(name: &str) -> Report {
+    Report::new(
+        "script::replaces_builtin",
+        format!("`{name}` is both a method of Rhai and a function of this script"),
+    )
+    .help(format!(
+        "rename the function: `value.{name}(…)` calls it, with the value as `this`"
+    ))
+}
+
+fn no_method(name: &str, found: &[signatures::Signature], given: usize) -> Report {
+    Report::new(
+        "script::unknown_function",
+        format!("`{name}` is a function of this script, not a method"),
+    )
+    .help(signatures::shown(found, given))
 }
 
 fn not_there(name: &str) -> Report {

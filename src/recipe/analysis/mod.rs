@@ -139,7 +139,7 @@ fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
             "script::replaces_builtin",
             format!("{what} and cannot be defined anew"),
         )
-        .help("give the function another name: modules of the stdlib would call it too");
+        .help("give the function another name");
         let definition = find_definition(session, file, name);
         reports.push(at(session, file, definition, report));
     }

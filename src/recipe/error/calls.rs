@@ -1,6 +1,7 @@
 //! Functions, operators and properties that are not there for the values given.
 
 use crate::diagnose::Report;
+use crate::recipe::boundary::CLOSURE;
 use crate::recipe::builtins::ROOT_PROPERTIES;
 use crate::recipe::nearest;
 use crate::recipe::session::Session;
@@ -11,14 +12,14 @@ use crate::recipe::type_names::{noun, type_words};
 pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Report {
     let (name, given) = split(signature);
     let words: Vec<String> = given.iter().map(|kind| type_words(kind)).collect();
-    if name.starts_with("anon$") {
-        if !session.defines(file, name) {
-            return Report::new(
-                "script::closure_outside",
-                "a closure that a module makes cannot be called outside of the module",
-            )
-            .help("give the module a closure to call, or let it do all of the work");
-        }
+    if name.starts_with("anon$") && !session.defines(file, name) {
+        return Report::new(
+            "script::closure_outside",
+            "a closure that a module makes cannot be called outside of the module",
+        )
+        .help("give the module a closure to call, or let it do all of the work");
+    }
+    if name.starts_with("anon$") || name == CLOSURE {
         let message = match words.len() {
             0 => "the closure is called with nothing, and has parameters".to_owned(),
             _ => format!("the closure does not take {}", words.join(" and ")),

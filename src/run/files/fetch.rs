@@ -12,6 +12,8 @@ use super::error::Error;
 use super::tree::{Tree, failed_to};
 use crate::diagnose::CommandReport;
 use crate::plan::{Fetch, command};
+use crate::run::how_it_ended;
+use crate::run::process::Process;
 
 /// A file at the path is replaced, a link itself too; mode 0644, root's, unless told
 /// otherwise. Needs no network when the store has the file.
@@ -138,14 +140,7 @@ fn download(url: &str, to: &Path) -> Result<(), Error> {
             log: None,
         })
     };
-    let (program, arguments) = ("curl", argv.iter().skip(1));
-    let run = duct::cmd(program, arguments)
-        .stdin_null()
-        .stdout_null()
-        .stderr_capture()
-        .unchecked()
-        .run();
-    let output = match run {
+    let output = match Process::new(argv).capture(1 << 20) {
         Ok(output) => output,
         Err(error) => {
             let cause = (error.kind() == io::ErrorKind::NotFound)
@@ -157,15 +152,16 @@ fn download(url: &str, to: &Path) -> Result<(), Error> {
             });
         }
     };
-    if output.status.success() {
+    let status = output.ended.status;
+    if status.success() {
         return Ok(());
     }
-    let lines = String::from_utf8_lossy(&output.stderr);
+    let lines = output.stderr();
     Err(Error::Download {
         url: url.to_owned(),
-        cause: output.status.code().and_then(cause),
+        cause: status.code().and_then(cause),
         command: report(
-            output.status.to_string(),
+            how_it_ended(status),
             lines.lines().map(str::to_owned).collect(),
         ),
     })

@@ -14,7 +14,10 @@ boot() { # online|offline SECONDS NSPAWN...
     shift 2
     in_root_path /etc
     local etc=$resolved
-    [[ $network = offline ]] || dns_begin
+    if [[ $network = online ]]; then
+        set -- "$@" "${passed[@]}"
+        dns_begin
+    fi
     boot_in_root "$seconds" "$ROOT" "$etc" "$control" "$@" || status=$?
     [[ $network = offline ]] || dns_end
     return "$status"

@@ -1,0 +1,250 @@
+//! Containers: what a root has to lend while a command runs in it, and the command lines.
+
+use std::path::Path;
+
+use super::Error;
+use super::mount::Covered;
+use super::mount_points::Points;
+use super::process::passed_on;
+use super::resolver::Resolver;
+use crate::plan::command::{ContainerCommand, Mode};
+use crate::plan::{Bind, Downloads, NspawnRun};
+use crate::store::{Downloaded, Store};
+
+/// What is changed in a root for the time of a command.
+#[derive(Clone, Copy, Default)]
+pub struct Setup<'a> {
+    /// Whether the root gets the host's DNS.
+    pub network: bool,
+    /// What systemd-nspawn makes mount points for.
+    pub binds: &'a [Bind],
+    /// Folders of the root that hold what other builds have downloaded.
+    pub downloads: &'a [Downloads],
+}
+
+impl<'a> Setup<'a> {
+    pub fn of(run: &'a NspawnRun) -> Self {
+        Setup {
+            network: run.network,
+            binds: &run.binds,
+            downloads: &run.downloads,
+        }
+    }
+
+    /// Prepares the root, calls `work`, and puts the root back, whatever `work` does.
+    ///
+    /// # Errors
+    /// Those of `work`, then those of changing the root.
+    pub fn around<T>(
+        self,
+        root: &Path,
+        store: &Store,
+        folder: &Path,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let guards = Guards::new(self, root, store, folder)?;
+        let result = work();
+        let released = guards.release();
+        match (result, released) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(error)) => Err(error),
+            (Err(error), Ok(())) => Err(error),
+            (Err(error), Err(also)) => {
+                tracing::warn!("{also}");
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The changes that are in force, in the order in which they are undone: an error or a
+/// panic drops them.
+struct Guards {
+    covers: Vec<Cover>,
+    points: Option<Points>,
+    resolver: Option<Resolver>,
+}
+
+/// A folder of the root under a folder of downloads. The mount goes first.
+struct Cover {
+    mount: Covered,
+    downloaded: Downloaded,
+}
+
+impl Guards {
+    fn new(setup: Setup<'_>, root: &Path, store: &Store, folder: &Path) -> Result<Self, Error> {
+        let mut guards = Guards {
+            covers: Vec::new(),
+            points: None,
+            resolver: None,
+        };
+        if setup.network {
+            guards.resolver = Resolver::lend(root)?;
+        }
+        guards.points = Some(Points::of(root, setup.binds)?);
+        for downloads in setup.downloads {
+            let downloaded = store.downloaded(downloads, folder).map_err(Error::store)?;
+            let mount = Covered::over(root, &downloads.path, downloaded.path())?;
+            guards.covers.push(Cover { mount, downloaded });
+        }
+        Ok(guards)
+    }
+
+    /// Undoes everything; the first error of several is returned.
+    fn release(mut self) -> Result<(), Error> {
+        let mut result = Ok(());
+        while let Some(cover) = self.covers.pop() {
+            let uncovered = cover.mount.uncover();
+            // Also after a failure: what was downloaded is whole.
+            cover.downloaded.keep();
+            result = result.and(uncovered);
+        }
+        let points = self.points.take().map_or(Ok(()), Points::remove);
+        let resolver = self.resolver.take().map_or(Ok(()), Resolver::restore);
+        result.and(points).and(resolver)
+    }
+}
+
+/// The command line of a container, with the host's proxies where the command has the
+/// network.
+pub fn argv(run: &NspawnRun, mode: Mode, root: &Path) -> Vec<String> {
+    let root = root.display().to_string();
+    let names = passed_on().map(|(name, _)| name);
+    ContainerCommand::new(run, mode, &root)
+        .passing(names)
+        .argv()
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    struct Place {
+        folder: tempfile::TempDir,
+        store: Store,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(folder.path().join("root/etc")).unwrap();
+            let store = Store::open(&folder.path().join("store")).unwrap();
+            let place = Place { folder, store };
+            std::fs::write(place.root().join("etc/resolv.conf"), "own").unwrap();
+            place
+        }
+
+        fn root(&self) -> std::path::PathBuf {
+            self.folder.path().join("root")
+        }
+
+        fn around(
+            &self,
+            setup: Setup<'_>,
+            work: impl FnOnce() -> Result<(), Error>,
+        ) -> Result<(), Error> {
+            setup.around(&self.root(), &self.store, self.folder.path(), work)
+        }
+
+        fn is_as_before(&self) {
+            let names = |path| {
+                let entries = std::fs::read_dir(path).unwrap();
+                let names = entries.map(|entry| entry.unwrap().file_name());
+                names.collect::<Vec<_>>()
+            };
+            assert_eq!(names(self.root()), ["etc"]);
+            assert_eq!(names(self.root().join("etc")), ["resolv.conf"]);
+            let text = std::fs::read_to_string(self.root().join("etc/resolv.conf"));
+            assert_eq!(text.unwrap(), "own");
+        }
+    }
+
+    fn bind() -> Bind {
+        Bind {
+            host: "/etc".to_owned(),
+            path: "/srv/data".to_owned(),
+            read_only: true,
+        }
+    }
+
+    #[test]
+    fn a_root_is_put_back_after_success_failure_and_panic() {
+        let place = Place::new();
+        let binds = [bind()];
+        let setup = Setup {
+            network: true,
+            binds: &binds,
+            downloads: &[],
+        };
+        // As systemd-nspawn does it.
+        let mount = || std::fs::create_dir_all(place.root().join("srv/data")).unwrap();
+        let worked = place.around(setup, || {
+            mount();
+            Ok(())
+        });
+        assert!(worked.is_ok());
+        place.is_as_before();
+        let failed = place.around(setup, || {
+            mount();
+            Err(Error::Interrupted)
+        });
+        assert!(matches!(failed, Err(Error::Interrupted)));
+        place.is_as_before();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            place.around(setup, || {
+                mount();
+                panic!("broken");
+            })
+        }));
+        assert!(panicked.is_err());
+        place.is_as_before();
+    }
+
+    #[test]
+    fn a_root_is_put_back_when_it_cannot_be_prepared_whole() {
+        let place = Place::new();
+        let downloads = [Downloads {
+            // A file is in the way.
+            path: "/etc/resolv.conf/x".to_owned(),
+            pool: "test".to_owned(),
+            suffix: ".deb".to_owned(),
+        }];
+        let setup = Setup {
+            network: true,
+            binds: &[],
+            downloads: &downloads,
+        };
+        let failed = place.around(setup, || panic!("nothing runs"));
+        assert!(matches!(failed, Err(Error::Downloads { .. })));
+        place.is_as_before();
+    }
+
+    #[test]
+    fn a_proxy_is_named_once_and_only_with_the_network() {
+        let run = NspawnRun {
+            argv: vec!["true".to_owned()],
+            env: [("http_proxy".to_owned(), "x".into())].into(),
+            network: true,
+            ..NspawnRun::default()
+        };
+        let set = |run: &NspawnRun| -> Vec<String> {
+            let names = ["http_proxy", "no_proxy"];
+            let argv = ContainerCommand::new(run, Mode::Boot, "/r").passing(names);
+            let flags = argv.argv().into_iter();
+            flags.filter(|flag| flag.starts_with("--setenv")).collect()
+        };
+        assert_eq!(set(&run), ["--setenv=http_proxy", "--setenv=no_proxy"]);
+        let offline = NspawnRun {
+            network: false,
+            ..run
+        };
+        assert_eq!(set(&offline), ["--setenv=http_proxy"]);
+    }
+}
