@@ -9,7 +9,7 @@ use super::cache::Prepared;
 use super::schedule::run_all;
 use super::tasks::{BuildResult, LayerOf, Numbered, Runner};
 use crate::boot::Boots;
-use crate::plan::{Key, NspawnRun, Op, Step};
+use crate::plan::{Key, Op, Run, Step};
 use crate::run::{Error, Settings, interrupt};
 
 /// A build that failed: its place in the list, and why.
@@ -166,7 +166,7 @@ fn booted(step: &Step) -> impl Iterator<Item = &str> {
 pub fn capture(
     build: &Prepared,
     step: &Step,
-    run: &NspawnRun,
+    run: &Run,
     settings: &Settings,
     events: &dyn Events,
 ) -> Result<String, Error> {
@@ -180,6 +180,6 @@ pub fn capture(
     let root = step.root.unwrap_or_default();
     let open = runner.open(&build.stack(root, usize::MAX))?;
     let running = runner.running(of, step, open.root());
-    let ended = running.in_root(&[], run, false)?;
+    let ended = running.command(&[], run, false)?;
     Ok(ended.output.join("\n"))
 }

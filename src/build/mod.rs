@@ -1,5 +1,6 @@
 //! Builds: preflight, the cache, and the steps and exports that run.
 
+pub mod bundle;
 pub mod cache;
 mod capture;
 mod execute;
@@ -14,7 +15,7 @@ use std::time::Duration;
 pub use cache::Prepared;
 pub use capture::{KnownPlan, PreviewCapture, preview_until_capture};
 pub use execute::Failed;
-pub use session::{Request, Stopped, build};
+pub use session::{Request, Source, Stopped, build};
 pub use tasks::BuildResult;
 
 use crate::diagnose::{Report, SourceMap};

@@ -2,20 +2,39 @@
 
 use std::path::PathBuf;
 
+use super::bundle::Bundle;
 use super::cache::{Archives, Prepared, Refresh, Versions, preview};
 use super::preflight::{self, Findings, Preflight, Status, Subject};
 use super::{BuildResult, Events, Failed, capture, execute};
 use crate::boot::Boots;
 use crate::diagnose::{HintSet, Report, SourceMap, Trouble};
-use crate::plan::{Action, Capture, CaptureRequest, Captured, Op, Plan, Step, command};
+use crate::plan::policy;
+use crate::plan::{Action, Capture, CaptureRequest, Captured, Names, Op, Plan, Step, command};
 use crate::recipe::{self, Settings, stdlib::Stdlib};
 use crate::run::{self, Error, Secrets};
 use crate::store::Store;
 
+/// What is built.
+pub enum Source {
+    /// Recipes with their settings. Of the options of several, each takes those that it declares.
+    Recipes(Vec<(PathBuf, Settings)>),
+    /// A plan with its files, and the settings that are not the recipe's.
+    Bundle(Box<Bundle>, Settings),
+}
+
+impl Source {
+    /// The settings that all recipes share.
+    fn shared(&self) -> Option<&Settings> {
+        match self {
+            Source::Recipes(recipes) => recipes.first().map(|(_, settings)| settings),
+            Source::Bundle(_, settings) => Some(settings),
+        }
+    }
+}
+
 /// What to build, and how.
 pub struct Request<'a> {
-    /// Recipes with their settings. Of the options of several, each takes those that it declares.
-    pub recipes: Vec<(PathBuf, Settings)>,
+    pub source: Source,
     pub store: PathBuf,
     pub out: PathBuf,
     /// Files of secrets, by name.
@@ -49,7 +68,7 @@ impl<T: Into<Trouble>> From<T> for Stopped {
 /// # Errors
 /// Everything that is wrong with the recipes or missing on the host, else the steps that failed.
 pub fn build(request: &Request<'_>, events: &dyn Events) -> Result<BuildResult, Stopped> {
-    let Some((_, shared)) = request.recipes.first() else {
+    let Some(shared) = request.source.shared() else {
         return Err(Report::new("build::no_recipe", "these folders contain no recipe").into());
     };
     let stdlib = Stdlib::new(shared.stdlib.clone());
@@ -62,6 +81,10 @@ pub fn build(request: &Request<'_>, events: &dyn Events) -> Result<BuildResult, 
             store,
             out: request.out.clone(),
             secrets: Secrets::default(),
+            files: match &request.source {
+                Source::Recipes(_) => run::Files::InPlace,
+                Source::Bundle(bundle, _) => bundle.files(),
+            },
         },
         preflight: Preflight::new(&stdlib, &request.secrets, timeout)?,
         archives: Archives::default(),
@@ -104,8 +127,11 @@ enum Unanswered {
 impl<'a> Session<'a> {
     fn evaluate(&mut self) -> Result<Vec<Evaluated<'a>>, Stopped> {
         let mut recipes = Vec::new();
-        let request = self.request;
-        for (path, settings) in &request.recipes {
+        let sources = match &self.request.source {
+            Source::Recipes(sources) => sources,
+            Source::Bundle(bundle, settings) => return Self::reviewed(bundle, settings),
+        };
+        for (path, settings) in sources {
             let evaluated = recipe::evaluate(path, settings, self);
             // A script that catches the error of a `capture` goes on without its output.
             let failure = self.failure.take();
@@ -140,6 +166,23 @@ impl<'a> Session<'a> {
         }
         self.refuse_unknown_options(&recipes)?;
         Ok(recipes)
+    }
+
+    /// The plan of a bundle, if policy allows all that it does.
+    fn reviewed(bundle: &Bundle, settings: &'a Settings) -> Result<Vec<Evaluated<'a>>, Stopped> {
+        let refused = policy::refusals(&bundle.plan, settings.permissions);
+        if !refused.is_empty() {
+            return Err(Stopped::Failed(Trouble {
+                sources: bundle.scripts.clone(),
+                ..Trouble::from(refused)
+            }));
+        }
+        Ok(vec![Evaluated {
+            settings,
+            plan: bundle.plan.clone(),
+            sources: bundle.scripts.clone(),
+            hints: HintSet::default(),
+        }])
     }
 
     /// Of several recipes, each takes the options that it declares.
@@ -247,20 +290,23 @@ impl<'a> Session<'a> {
 
     /// Builds the plan so far, and runs the command in a root whose changes are thrown away.
     fn output(&mut self, request: &CaptureRequest<'_>) -> Result<String, Unanswered> {
-        let step = Step {
+        let mut step = Step {
             number: request.plan.steps.len() + 1,
             root: Some(request.root),
             call: "capture".to_owned(),
-            label: format!("capture {}", command::quote_all(&request.run.argv)),
+            label: format!("capture {}", request.run.command.shown()),
             calls: request.calls.to_vec(),
-            archives: Vec::new(),
+            repositories: Vec::new(),
+            uses: Names::default(),
+            capabilities: Vec::new(),
             actions: vec![Action {
-                op: Op::NspawnRun(request.run.clone()),
+                op: Op::Run(request.run.clone()),
                 about: None,
                 only_if: None,
                 calls: Vec::new(),
             }],
         };
+        step.note_uses();
         let errors = self.check(request.plan, Some(&step), request.sources);
         let errors = errors.unwrap_or_else(|trouble| trouble.reports);
         if !errors.is_empty() {

@@ -13,7 +13,7 @@ use super::{At, Events};
 use crate::boot::{BootJob, Boots};
 use crate::diagnose::{HintSet, Report};
 use crate::export::{self, ExportJob, ExportLayer};
-use crate::plan::{ExpectBoot, Export, Key, Layer, LayerKey, NspawnRun, Op, Step};
+use crate::plan::{Command, ExpectBoot, Export, Key, Layer, LayerKey, Op, Run, RunPlace, Step};
 use crate::preview::StepStatus;
 use crate::run::operations::Running;
 use crate::run::stack::{self, Open};
@@ -323,12 +323,9 @@ impl<'a> Runner<'a> {
         // What the manifest's command leaves behind is no part of the root.
         let open = self.open(stack)?;
         let running = self.running(of, step, open.root());
-        let in_root = |argv: &[String]| {
-            let run = NspawnRun {
-                argv: argv.to_vec(),
-                ..NspawnRun::default()
-            };
-            let ended = running.in_root(&[], &run, false);
+        let in_root = |command: &Command| {
+            let run = Run::new(RunPlace::Root, command.clone());
+            let ended = running.command(&[], &run, false);
             ended
                 .map(|ended| ended.output.join("\n"))
                 .map_err(|error| Box::new(error.report(&HintSet::default())))

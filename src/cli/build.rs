@@ -11,9 +11,11 @@ use super::progress::{LogFormat, Progress};
 use super::{Done, Global, list, namespaces};
 use crate::build::cache::Refresh;
 use crate::build::preflight::privileges_for;
-use crate::build::{self, BuildResult, Request, Stopped};
+use crate::build::{self, BuildResult, Request, Source, Stopped};
 use crate::diagnose::Trouble;
 use crate::plan::Plan;
+use crate::plan::policy::Permissions;
+use crate::project::Project;
 use crate::recipe::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -24,9 +26,16 @@ pub struct Args {
     /// Set an option of the recipes that have it
     #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
     options: Vec<(String, String)>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How plans run, whether they come from recipes or from a bundle.
+#[derive(Debug, clap::Args)]
+pub struct How {
     /// Let the recipes themselves, and not only the stdlib, run commands on the host
     #[arg(long)]
-    allow_host_run: bool,
+    pub allow_host_run: bool,
     /// The folder that exports go to
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
@@ -38,7 +47,7 @@ pub struct Args {
     refresh: Option<Duration>,
     /// Build without any network, from what is in the store
     #[arg(long)]
-    offline: bool,
+    pub offline: bool,
     /// Install host tools that are missing, with the host's package manager
     #[arg(long)]
     install_tools: bool,
@@ -61,7 +70,7 @@ enum LogKind {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     privileges_for(|| recipes(args, global))?;
-    if let Some(code) = namespaces(args.offline)? {
+    if let Some(code) = namespaces(args.how.offline)? {
         return Ok(code);
     }
     match make(args, &|_| Vec::new(), global, printer)? {
@@ -84,7 +93,9 @@ fn recipes(args: &Args, global: &Global) -> Result<Vec<(PathBuf, Settings)>, Tro
         let settings = Settings {
             options: args.options.clone(),
             shared_options,
-            allow_host_run: args.allow_host_run,
+            permissions: Permissions {
+                allow_host_run: args.how.allow_host_run,
+            },
             ..global.plain_settings(&recipe)?
         };
         Ok((recipe, settings))
@@ -98,18 +109,22 @@ impl Args {
         Args {
             recipes: vec![recipe.recipe],
             options: recipe.options,
-            allow_host_run: recipe.allow_host_run,
-            out: out.to_owned(),
-            jobs: None,
-            refresh: None,
-            offline: false,
-            install_tools: false,
-            secrets: secrets.to_vec(),
-            verbose: false,
-            log_format: LogKind::Human,
+            how: How {
+                allow_host_run: recipe.allow_host_run,
+                out: out.to_owned(),
+                jobs: None,
+                refresh: None,
+                offline: false,
+                install_tools: false,
+                secrets: secrets.to_vec(),
+                verbose: false,
+                log_format: LogKind::Human,
+            },
         }
     }
+}
 
+impl How {
     /// `rootwright shell` with the flags that decide what it opens.
     fn shell(&self, global: &Global) -> Vec<String> {
         let mut words = vec!["rootwright".to_owned(), "shell".to_owned()];
@@ -135,30 +150,46 @@ pub(super) fn make(
     printer: &Printer,
 ) -> Result<Result<BuildResult, ExitCode>, Trouble> {
     let recipes = recipes(args, global)?;
-    let format = match args.log_format {
+    let first = recipes.first();
+    let project = first.map(|(_, settings)| settings.project.clone());
+    let several = recipes.len() > 1;
+    let source = Source::Recipes(recipes);
+    let project = project.unwrap_or_default();
+    execute(
+        source, &args.how, &project, several, programs, global, printer,
+    )
+}
+
+/// Builds from any source.
+pub(super) fn execute(
+    source: Source,
+    how: &How,
+    project: &Project,
+    several: bool,
+    programs: &dyn Fn(&Plan) -> Vec<(String, &'static str)>,
+    global: &Global,
+    printer: &Printer,
+) -> Result<Result<BuildResult, ExitCode>, Trouble> {
+    let format = match how.log_format {
         LogKind::Human => LogFormat::Human,
         LogKind::Json => LogFormat::Json,
     };
-    let progress = Progress::new(format, args.verbose, recipes.len() > 1, printer);
-    let first = recipes
-        .first()
-        .map(|(_, settings)| settings.project.clone());
-    let project = first.unwrap_or_default();
+    let progress = Progress::new(format, how.verbose, several, printer);
     let request = Request {
-        recipes,
-        store: global.store_of(&project),
-        out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
-        secrets: args.secrets.clone(),
+        source,
+        store: global.store_of(project),
+        out: std::path::absolute(&how.out).unwrap_or_else(|_| how.out.clone()),
+        secrets: how.secrets.clone(),
         versions: global.versions()?,
-        refresh: match args.refresh.or(project.refresh) {
+        refresh: match how.refresh.or(project.refresh) {
             Some(age) => Refresh::OlderThan(age),
             None => Refresh::Never,
         },
-        jobs: args.jobs.unwrap_or_else(processors),
-        offline: args.offline,
-        install_tools: args.install_tools,
+        jobs: how.jobs.unwrap_or_else(processors),
+        offline: how.offline,
+        install_tools: how.install_tools,
         programs,
-        shell: args.shell(global),
+        shell: how.shell(global),
     };
     match build::build(&request, &progress) {
         Ok(result) => {

@@ -44,6 +44,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         store,
         out: std::path::absolute(&args.out).unwrap_or_else(|_| args.out.clone()),
         secrets: Secrets::default(),
+        files: run::Files::default(),
     };
     let stdlib = Stdlib::new(settings.stdlib.clone());
     let mut preflight = Preflight::new(&stdlib, &args.secrets, preflight::DOCTOR_TIMEOUT)?;

@@ -7,8 +7,9 @@ use super::printer::Printer;
 use super::{Done, Global, repository};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap, nearest};
+use crate::plan::Grant;
 use crate::project::library::{self, Updated, address};
-use crate::project::{self, Entry, Grant, Library, Lock, Pin, Project, Wanted, config, tree};
+use crate::project::{self, Entry, Library, Lock, Pin, Project, Wanted, config, tree};
 
 #[derive(Debug, clap::Args)]
 pub struct Add {
@@ -48,8 +49,7 @@ pub struct Vendor {
 }
 
 fn grant(text: &str) -> Result<Grant, String> {
-    Grant::parse(text)
-        .ok_or_else(|| "a grant is host_run, unsigned, secret or secret:NAME".to_owned())
+    Grant::parse(text).ok_or_else(|| format!("expected one of {}", Grant::FORMS.join(", ")))
 }
 
 pub fn add(args: &Add, global: &Global, printer: &Printer) -> Done {

@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 
+mod apply;
 mod boot;
 mod build;
 mod cache;
@@ -36,6 +37,7 @@ use crate::build::cache::Versions;
 use crate::build::preflight;
 use crate::diagnose::render::Style;
 use crate::diagnose::{Report, SourceMap, Trouble};
+use crate::plan::policy::Permissions;
 use crate::project::{self, Project};
 use crate::recipe::Settings;
 use crate::recipe::stdlib::Stdlib;
@@ -92,6 +94,8 @@ enum Command {
     Plan(plan::Args),
     /// Run recipes
     Build(build::Args),
+    /// Run a plan from a bundle, without its recipe
+    Apply(apply::Args),
     /// Boot an export as its nodes will, and check that it works
     Boot(boot::Args),
     /// Open a shell in a root of the last build; what it changes is thrown away
@@ -198,7 +202,9 @@ impl Global {
     fn settings(&self, recipe: &RecipeArgs) -> Result<Settings, Trouble> {
         Ok(Settings {
             options: recipe.options.clone(),
-            allow_host_run: recipe.allow_host_run,
+            permissions: Permissions {
+                allow_host_run: recipe.allow_host_run,
+            },
             ..self.plain_settings(&recipe.recipe)?
         })
     }
@@ -293,6 +299,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::run(&args, &cli.global, &printer),
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),
         Command::Build(args) => build::run(&args, &cli.global, &printer),
+        Command::Apply(args) => apply::run(&args, &cli.global, &printer),
         Command::Boot(args) => boot::run(&args, &cli.global, &printer),
         Command::Shell(args) => shell::run(&args, &cli.global, &printer),
         Command::Cache(args) => cache::run(&args, &cli.global, &printer),

@@ -1,12 +1,14 @@
 //! `rootwright plan`
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
-use crate::build::cache;
+use crate::build::{bundle, cache};
+use crate::diagnose::{Report, Trouble};
 use crate::preview;
 
 #[derive(Debug, clap::Args)]
@@ -16,6 +18,9 @@ pub struct Args {
     /// How the plan is written: for people, as data, or as a script to run by hand
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Write to a file instead of the terminal; a bundle needs one
+    #[arg(long, value_name = "FILE", required_if_eq("format", "bundle"))]
+    output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -26,6 +31,8 @@ enum Format {
     Sh,
     /// A picture, for Graphviz
     Graph,
+    /// The plan with every file that it reads, for `rootwright apply`
+    Bundle,
     /// The JSON schema of `json`
     Schema,
 }
@@ -33,7 +40,7 @@ enum Format {
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let previewed = global.preview(&args.recipe)?;
     let plan = &previewed.evaluation.plan;
-    printer.out(&match args.format {
+    let text = match args.format {
         Format::Text => {
             let mut options = printer.text_options();
             if let Some(store) = &previewed.store {
@@ -42,9 +49,26 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             preview::text(plan, &options)
         }
         Format::Json => preview::json(plan),
-        Format::Sh => preview::sh(plan),
+        Format::Sh => preview::sh(plan).map_err(|reports| Trouble {
+            sources: previewed.evaluation.sources.clone(),
+            ..Trouble::from(reports)
+        })?,
         Format::Graph => preview::graph(plan),
         Format::Schema => preview::schema(),
-    });
+        Format::Bundle => {
+            let path = args.output.as_deref().unwrap_or(Path::new("plan.bundle"));
+            bundle::write(plan, &previewed.evaluation.sources, path).map_err(Report::from)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    match &args.output {
+        None => printer.out(&text),
+        Some(path) => std::fs::write(path, text).map_err(|error| {
+            Report::new(
+                "plan::output",
+                format!("cannot write `{}`: {error}", path.display()),
+            )
+        })?,
+    }
     Ok(ExitCode::SUCCESS)
 }

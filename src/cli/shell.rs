@@ -72,6 +72,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         store: store.clone(),
         out: PathBuf::new(),
         secrets,
+        files: run::Files::default(),
     };
     let (command, keep) = (&args.command, args.keep);
     let (status, changes) = shell(&built.plan, &root, command, keep, &settings, &|_| {})?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Done, Global};
 use crate::build::PreviewCapture;
+use crate::plan::policy::Permissions;
 use crate::recipe::{self, Settings};
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,9 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     // Nothing of it runs.
     let settings = Settings {
-        allow_host_run: true,
+        permissions: Permissions {
+            allow_host_run: true,
+        },
         ..global.plain_settings(&args.recipe)?
     };
     let plan = recipe::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;

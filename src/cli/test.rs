@@ -10,6 +10,7 @@ use super::printer::Printer;
 use super::{Done, Global, repository};
 use crate::diagnose::Report;
 use crate::diagnose::render::{Style, render};
+use crate::plan::policy::Permissions;
 use crate::project;
 use crate::recipe::testing::{Outcome, SUFFIX, TestSettings, run_file};
 use crate::recipe::{Settings, parallel};
@@ -44,7 +45,9 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     for file in files(&from_the_top(&path))? {
         let settings = TestSettings {
             settings: Settings {
-                allow_host_run: true,
+                permissions: Permissions {
+                    allow_host_run: true,
+                },
                 ..global.plain_settings(&file)?
             },
             update: args.update,

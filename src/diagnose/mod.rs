@@ -4,12 +4,14 @@
 //! becomes a [`Report`], and [`render`] draws that. Nothing here knows the other areas.
 
 mod hint;
+mod origin;
 pub mod render;
 mod report;
 mod source;
 mod trouble;
 
 pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
+pub use origin::{LIBRARY, Origin, STDLIB};
 pub use report::{CommandReport, Report, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset, position};
 pub use trouble::Trouble;

@@ -25,3 +25,13 @@ impl From<Box<Report>> for Trouble {
         Trouble::from(*report)
     }
 }
+
+impl From<Vec<Report>> for Trouble {
+    fn from(reports: Vec<Report>) -> Self {
+        Trouble {
+            reports,
+            sources: SourceMap::default(),
+            code: 1,
+        }
+    }
+}

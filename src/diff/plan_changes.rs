@@ -35,11 +35,11 @@ pub struct PlanDiff {
     /// Programs and files that the host must have.
     pub needs: Vec<Differing>,
     /// Where packages come from, by root and name.
-    pub archives: Vec<Differing>,
+    pub repositories: Vec<Differing>,
     /// The fingerprints of keys, by what is signed with them.
     pub keys: Vec<Differing>,
     /// What is installed unchecked, and why.
-    pub unsigned: Vec<Differing>,
+    pub capabilities: Vec<Differing>,
     pub roots: Vec<RootDiff>,
     /// Steps that are the same in both.
     pub same_steps: usize,
@@ -121,21 +121,24 @@ impl PlanDiff {
                 let keys = plan.keyrings.iter();
                 let said = |one: &Keyring| match one.fingerprints.is_empty() {
                     // Its name tells what is in it.
-                    true => one.path.clone().into(),
+                    true => one.name.clone().into(),
                     false => one.fingerprints.join(" ").into(),
                 };
                 keys.map(|one| (one.about.clone(), said(one))).collect()
             }),
-            unsigned: differing(from, to, |plan| {
-                let unsigned = plan.unsigned.iter();
-                unsigned
-                    .map(|one| (one.what.clone(), one.why.clone().into()))
+            capabilities: differing(from, to, |plan| {
+                let capabilities = plan.capabilities.iter();
+                capabilities
+                    .map(|one| (one.access.to_string(), Value::from(true)))
                     .collect()
             }),
             inputs: differing(from, to, |plan| {
                 let inputs = plan.inputs.iter();
-                let pair = |input: &plan::Input| (input.name.clone(), input.value.clone().into());
-                inputs.map(pair).collect()
+                let pair = |input: &plan::Input| (input.name(), input.value().into());
+                let files = plan.files.iter();
+                let files =
+                    files.map(|file| (format!("file {}", file.name), file.digest.clone().into()));
+                inputs.map(pair).chain(files).collect()
             }),
             assumptions: differing(from, to, |plan| {
                 let assumptions = plan.assumptions.iter();
@@ -152,7 +155,7 @@ impl PlanDiff {
                 let captures = plan.captures.iter();
                 captures
                     .map(|one| {
-                        let command = crate::plan::command::quote_all(&one.command);
+                        let command = one.command.shown();
                         (command, one.captured.output().into())
                     })
                     .collect()
@@ -163,10 +166,10 @@ impl PlanDiff {
                     .map(|need| (need.name.clone(), need.why.clone().into()))
                     .collect()
             }),
-            archives: differing(from, to, |plan| {
+            repositories: differing(from, to, |plan| {
                 let name = |root| plan.root(root).map_or("", |root| root.name.as_str());
-                let archives = plan.archives.iter();
-                archives
+                let repositories = plan.repositories.iter();
+                repositories
                     .map(|one| {
                         (
                             format!("{} {}", name(one.root), one.name),
@@ -185,12 +188,12 @@ impl PlanDiff {
             &self.options,
             &self.libraries,
             &self.keys,
-            &self.unsigned,
+            &self.capabilities,
             &self.inputs,
             &self.assumptions,
             &self.captures,
             &self.needs,
-            &self.archives,
+            &self.repositories,
         ];
         lists.iter().all(|list| list.is_empty()) && self.roots.is_empty()
     }
@@ -408,11 +411,8 @@ fn subject(step: &Step) -> String {
 }
 
 fn of_op(op: &Op) -> String {
-    let program = |argv: &[String]| argv.first().cloned().unwrap_or_default();
     match op {
-        Op::HostRun(run) => program(&run.argv),
-        Op::NspawnRun(run) => program(&run.argv),
-        Op::NspawnBoot(boot) => program(&boot.run.argv),
+        Op::Run(run) => run.command.program(),
         Op::Export(export) => export.name.clone(),
         other => {
             // Every other operation is on a path, or has none.
@@ -464,7 +464,7 @@ fn fields(from: &Action, to: &Action) -> Vec<Differing> {
         let op = serde_json::to_value(&action.op).unwrap_or_default();
         leaves("", op, &mut found);
         if let Some(only_if) = &action.only_if {
-            found.insert("only_if".to_owned(), only_if.clone().into());
+            found.insert("only_if".to_owned(), only_if.shown().into());
         }
         found
     };

@@ -7,8 +7,7 @@ use serde_json::Value;
 use super::head;
 use super::roots::{counts, mark};
 use super::{ActionDiff, Change, Differing, PlanDiff, StepDiff, StepRef};
-use crate::plan::Op;
-use crate::plan::command;
+use crate::plan::{Op, RunPlace};
 use crate::preview::headline;
 use crate::run::changed_files::hunks;
 
@@ -22,9 +21,9 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
         ("assumption", &diff.assumptions),
         ("output of", &diff.captures),
         ("host needs", &diff.needs),
-        ("archive", &diff.archives),
+        ("repository", &diff.repositories),
         ("keys of", &diff.keys),
-        ("unsigned:", &diff.unsigned),
+        ("beyond its roots:", &diff.capabilities),
     ];
     for (what, list) in lists {
         for one in list {
@@ -91,13 +90,15 @@ fn step(out: &mut String, step: &StepDiff) {
 /// A command in a line, or what is done with a file.
 fn words(op: &Op) -> String {
     match op {
-        Op::HostRun(run) => format!("host# {}", first_line(&command::quote_all(&run.argv))),
-        Op::NspawnRun(run) => format!("root# {}", first_line(&command::quote_all(&run.argv))),
-        Op::NspawnBoot(boot) => {
-            let command = command::quote_all(&boot.run.argv);
-            format!("booted# {}", first_line(&command))
+        Op::Run(run) => {
+            let place = match run.place {
+                RunPlace::Host => "host#",
+                RunPlace::Root => "root#",
+                RunPlace::BootedRoot { .. } => "booted root#",
+            };
+            format!("{place} {}", first_line(&run.command.shown()))
         }
-        other => headline(other).unwrap_or_default(),
+        other => headline(None, other).unwrap_or_default(),
     }
 }
 

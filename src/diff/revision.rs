@@ -8,7 +8,7 @@ use fs_err as fs;
 use tempfile::TempDir;
 
 use super::Error;
-use crate::plan::{Op, Plan};
+use crate::plan::Plan;
 
 /// All of a repository at a revision; removed when this is dropped.
 #[derive(Debug)]
@@ -144,11 +144,8 @@ fn dotted(plan: &mut Plan) {
             path.insert_str(0, "./");
         }
     };
-    let actions = plan.steps.iter_mut().flat_map(|step| &mut step.actions);
-    for action in actions {
-        if let Op::CopyIn(copy) = &mut action.op {
-            dot(&mut copy.source);
-        }
+    for file in &mut plan.files {
+        dot(&mut file.path);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Action, HostRun, NspawnRun, Op, Step, Text};
+use crate::plan::{Action, Op, Run, Source, Step, Text};
 
 /// What changed between two versions of a step.
 pub fn changed_actions(step: &Step, before: &Step) -> String {
@@ -24,9 +24,7 @@ fn changed_action(step: &Step, now: &Action, then: &Action) -> String {
         return "its `only_if` changed".to_owned();
     }
     match (&now.op, &then.op) {
-        (Op::NspawnRun(now), Op::NspawnRun(then)) => changed_run(step, now, then),
-        (Op::NspawnBoot(now), Op::NspawnBoot(then)) => changed_run(step, &now.run, &then.run),
-        (Op::HostRun(now), Op::HostRun(then)) => changed_host_run(step, now, then),
+        (Op::Run(now), Op::Run(then)) if now.place == then.place => changed_run(step, now, then),
         (Op::WriteFile(now), Op::WriteFile(then)) if now.path == then.path => {
             match now.content == then.content {
                 true => format!("{}: its mode or owner changed", now.path),
@@ -39,51 +37,45 @@ fn changed_action(step: &Step, now: &Action, then: &Action) -> String {
         (Op::EditFile(now), Op::EditFile(then)) if now.path == then.path => {
             format!("the edit of {} changed", now.path)
         }
-        (Op::CopyIn(now), Op::CopyIn(then)) if now.source == then.source => {
-            let source = now.source.trim_start_matches("./");
-            match now.digest == then.digest {
-                true => format!("where {source} is copied to changed"),
-                false => format!("file {source} changed"),
+        (Op::CopyIn(now), Op::CopyIn(then)) if now.path == then.path => {
+            match (&now.source, now.source == then.source) {
+                (_, true) => format!("{}: its mode or owner changed", now.path),
+                (Source::File(_), _) => format!("the file for {} changed", now.path),
+                (Source::Download(_), _) => format!("the download for {} changed", now.path),
+                (Source::Keyring(_), _) => format!("the keys in {} changed", now.path),
             }
         }
-        (Op::Fetch(now), Op::Fetch(then)) => format!("fetch: {} → {}", then.url, now.url),
         _ => format!("the operations of `{}` changed", step.call),
     }
 }
 
-fn changed_run(step: &Step, now: &NspawnRun, then: &NspawnRun) -> String {
-    changed_words(step, &now.argv, &then.argv)
+fn changed_run(step: &Step, now: &Run, then: &Run) -> String {
+    changed_words(step, now, then)
         .or_else(|| changed_env(&now.env, &then.env))
         .or_else(|| (now.stdin != then.stdin).then(|| "its standard input changed".to_owned()))
-        .unwrap_or_else(|| format!("how `{}` runs changed", program(&now.argv)))
-}
-
-fn changed_host_run(step: &Step, now: &HostRun, then: &HostRun) -> String {
-    changed_words(step, &now.argv, &then.argv)
-        .or_else(|| changed_env(&now.env, &then.env))
-        .or_else(|| (now.stdin != then.stdin).then(|| "its standard input changed".to_owned()))
-        .unwrap_or_else(|| format!("how `{}` runs changed", program(&now.argv)))
-}
-
-fn program(argv: &[String]) -> &str {
-    argv.first().map_or("", String::as_str)
+        .unwrap_or_else(|| format!("how `{}` runs changed", now.command.program()))
 }
 
 /// `packages: + curl, - nano`
-fn changed_words(step: &Step, now: &[String], then: &[String]) -> Option<String> {
-    if now == then {
+fn changed_words(step: &Step, now: &Run, then: &Run) -> Option<String> {
+    if now.command == then.command {
         return None;
     }
+    let program = now.command.program();
+    if now.command.script().is_some() || then.command.script().is_some() {
+        return Some(format!("the script of `{program}` changed"));
+    }
+    let (now, then) = (now.command.words(), then.command.words());
     let missing = |from: &[String], other: &[String]| -> Vec<String> {
         from.iter()
             .filter(|word| !other.contains(word))
             .cloned()
             .collect()
     };
-    let (added, gone) = (missing(now, then), missing(then, now));
+    let (added, gone) = (missing(&now, &then), missing(&then, &now));
     let what = match step.call.as_str() {
         "install" | "remove" => "packages".to_owned(),
-        _ => format!("`{}`", program(now)),
+        _ => format!("`{program}`"),
     };
     // A script is one long word.
     let long = |words: &[String]| {

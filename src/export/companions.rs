@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, Metadata};
 
 use super::{Error, ExportJob};
-use crate::plan::{Allowed, Export, Format, Key, Op, Plan, Step, Times, Transport};
+use crate::plan::{
+    Allowed, Export, Format, Key, Op, Plan, ServerField, ServerPart, ServerText, Step, Times,
+    Transport,
+};
 use crate::run::files::{self, Tree, glob};
 
 /// The name of the manifest, which also marks an export as rootwright's.
@@ -137,15 +140,20 @@ impl ExportLocation {
         }
     }
 
-    fn fill(&self, export: &Export, cmdline: &str, text: &str) -> String {
-        // The command line last: what is in it is nobody's placeholder.
-        text.replace("@URL@", &self.url(export))
-            .replace("@DIR@", &self.dir(export))
-            .replace("@BUNDLE@", &self.bundle)
-            .replace("@NAME@", &self.name)
-            .replace("@VERSION@", self.version.as_deref().unwrap_or_default())
-            .replace("@SERVER@", export.served.server())
-            .replace("@CMDLINE@", cmdline)
+    fn fill(&self, export: &Export, cmdline: &str, text: &ServerText) -> String {
+        let part = |part: &ServerPart| match part {
+            ServerPart::Literal(text) => text.clone(),
+            ServerPart::Field { field } => match field {
+                ServerField::Server => export.served.server().to_owned(),
+                ServerField::Dir => self.dir(export),
+                ServerField::Bundle => self.bundle.clone(),
+                ServerField::Url => self.url(export),
+                ServerField::Name => self.name.clone(),
+                ServerField::Version => self.version.clone().unwrap_or_default(),
+                ServerField::Cmdline => cmdline.to_owned(),
+            },
+        };
+        text.text.iter().map(part).collect()
     }
 }
 
@@ -159,9 +167,8 @@ pub struct Answers {
 /// Asks the root.
 pub fn ask(export: &Export, job: &ExportJob<'_>) -> Result<Answers, Error> {
     let mut cmdline = export.cmdline.clone();
-    if !export.cmdline_command.is_empty() {
-        let output =
-            (job.in_root)(&export.cmdline_command).map_err(|report| Error::Cmdline { report })?;
+    if let Some(command) = &export.cmdline_command {
+        let output = (job.in_root)(command).map_err(|report| Error::Cmdline { report })?;
         cmdline = Some(output.trim().to_owned());
     }
     Ok(Answers {
@@ -199,10 +206,10 @@ pub struct Package {
 
 /// What the root's package manager says is installed.
 fn packages(export: &Export, job: &ExportJob<'_>) -> Result<Vec<Package>, Error> {
-    if export.packages.is_empty() {
+    let Some(command) = &export.packages else {
         return Ok(Vec::new());
-    }
-    let output = (job.in_root)(&export.packages).map_err(|report| Error::Packages { report })?;
+    };
+    let output = (job.in_root)(command).map_err(|report| Error::Packages { report })?;
     let mut packages = Vec::new();
     for (index, line) in output.lines().enumerate() {
         if line.trim().is_empty() {
@@ -246,7 +253,7 @@ pub fn write(
         write_text(&bundle.join("cmdline"), &format!("{cmdline}\n"))?;
         listed.push("cmdline".to_owned());
         for text in &export.texts {
-            let filled = place.fill(export, &cmdline, &text.text);
+            let filled = place.fill(export, &cmdline, text);
             write_text(&bundle.join(&text.name), &filled)?;
             listed.push(text.name.clone());
         }

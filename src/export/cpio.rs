@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use super::stage::Staged;
+use super::tool::Places;
 use super::{Error, tool};
-use crate::plan::image::cpio_argvs;
+use crate::plan::tool::cpio;
 use crate::plan::{Compression, Export};
 use crate::run::process::Process;
 
@@ -17,13 +18,15 @@ pub fn write(
     file: &Path,
 ) -> Result<(), Error> {
     let tree = Staged::new(export, root, staging)?;
-    let mut argvs = cpio_argvs().to_vec();
-    if let Some(program) = compression.argv() {
-        argvs.push(program.iter().map(|&word| word.to_owned()).collect());
-    }
-    let mut processes: Vec<Process> = argvs
+    let places = Places {
+        export,
+        root,
+        tree: tree.path(),
+        output: file,
+    };
+    let mut processes: Vec<Process> = cpio(compression)
         .iter()
-        .map(|argv| tool::process(argv).dir(tree.path()))
+        .map(|words| tool::process(&places.argv(words)).dir(tree.path()))
         .collect();
     if let Some(last) = processes.pop() {
         processes.push(last.stdout_file(tool::create(file)?));

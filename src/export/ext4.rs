@@ -9,8 +9,9 @@ use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::Path;
 
 use super::stage::Staged;
+use super::tool::Places;
 use super::{Error, tool};
-use crate::plan::image::ext4_argv;
+use crate::plan::tool::ext4;
 use crate::plan::{Export, Times};
 
 /// Where inodes of files start; those before are the file system's own.
@@ -34,15 +35,14 @@ pub fn write(
     // Metadata takes a few per cent, the journal up to 64 MiB.
     let needed = blocks * 4096 * 108 / 100 + inodes * 512 + (72 << 20);
     let kib = size.unwrap_or(needed).div_ceil(4096) * 4;
-    let argv = ext4_argv(
+    let places = Places {
         export,
-        &format!("{kib}k"),
-        &inodes.saturating_mul(5).div_ceil(4).max(1024).to_string(),
-        &file.display().to_string(),
-        &tree.path().display().to_string(),
-    );
-    let make = tool::dated(export, tool::process(&argv));
-    tool::run("pack the root into", file, make)?;
+        root,
+        tree: tree.path(),
+        output: file,
+    };
+    let inodes_made = inodes.saturating_mul(5).div_ceil(4).max(1024).to_string();
+    places.pack(&ext4(export, &format!("{kib}k"), &inodes_made))?;
     let metadata = std::fs::metadata(tree.path()).map_err(failed)?;
     let mut script = String::new();
     let mode = format!("{:o}", metadata.mode());

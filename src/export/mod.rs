@@ -27,7 +27,7 @@ mod versions;
 use std::path::{Path, PathBuf};
 
 use crate::diagnose::Report;
-use crate::plan::{Export, Format, Key, Plan, Share};
+use crate::plan::{Command, Export, Format, Key, Plan, Share};
 
 pub use artifact::Opened;
 pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
@@ -36,7 +36,7 @@ pub use unpack::unpack;
 pub use versions::{CURRENT, Pruned, Shelf, Version};
 
 /// Runs a command in the root and returns its output.
-pub type InRoot<'a> = dyn Fn(&[String]) -> Result<String, Box<Report>> + 'a;
+pub type InRoot<'a> = dyn Fn(&Command) -> Result<String, Box<Report>> + 'a;
 
 /// What an export is made from.
 pub struct ExportJob<'a> {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::tool::Places;
 use super::{Error, companions, oci_steps, tool};
 use crate::export::ExportJob;
-use crate::plan::command::tar_argv;
-use crate::plan::image::archive_argv;
+use crate::plan::tool::{ToolPart, oci_archive, tar};
 use crate::plan::{Compression, Export, Format, OciLayers};
 use crate::run::files;
 
@@ -50,9 +50,13 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
         (OciLayers::Steps, [_, _, ..]) => oci_steps::write(export, job, work.path())?,
         _ => {
             let path = work.path().join("root.tar");
-            let (from, file) = (job.root.display().to_string(), path.display().to_string());
-            let pack = tar_argv(export, Compression::None, &from, &file);
-            tool::run("pack the root into", &path, tool::process(&pack))?;
+            let places = Places {
+                export,
+                root: job.root,
+                tree: job.root,
+                output: &path,
+            };
+            places.pack(&tar(export, Compression::None, ToolPart::Output))?;
             let label = "rootwright".to_owned();
             vec![LayerTar { path, label }]
         }
@@ -104,12 +108,13 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
     let version = json!({ "imageLayoutVersion": "1.0.0" });
     companions::write_json(&layout.join("oci-layout"), &version)?;
     if *archive {
-        let pack = archive_argv(
+        let places = Places {
             export,
-            &layout.display().to_string(),
-            &to.display().to_string(),
-        );
-        tool::run("pack the image into", to, tool::process(&pack))?;
+            root: job.root,
+            tree: &layout,
+            output: to,
+        };
+        places.pack(&oci_archive(export))?;
     }
     Ok(())
 }

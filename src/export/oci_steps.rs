@@ -12,10 +12,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::oci::LayerTar;
+use super::tool::Places;
 use super::{Error, tool};
 use crate::diagnose::HintSet;
 use crate::export::ExportJob;
-use crate::plan::command::tar_argv;
+use crate::plan::tool::{ToolPart, tar};
 use crate::plan::{Compression, Export, Times};
 use crate::run::stack::{Open, open_trees};
 
@@ -156,8 +157,13 @@ fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<
         list.write_all(b"\0").map_err(failed)?;
     }
     list.flush().map_err(failed)?;
-    let (from, to) = (view.display().to_string(), file.display().to_string());
-    let mut argv = tar_argv(export, Compression::None, &from, &to);
+    let places = Places {
+        export,
+        root: view,
+        tree: view,
+        output: file,
+    };
+    let mut argv = places.argv(&tar(export, Compression::None, ToolPart::Output));
     argv.pop();
     argv.push("--no-recursion".to_owned());
     argv.push("--null".to_owned());

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::io::Errno;
 
+use super::tool::Places;
 use super::{Error, stage, tool};
-use crate::plan::command::{copy_argv, tar_argv, untar_argv};
+use crate::plan::tool::{ToolPart, copy, tar, tar_copy};
 use crate::plan::{Compression, Export, Share};
 
 /// How the file systems here can share.
@@ -42,16 +43,21 @@ pub fn write(
         path: dest.to_owned(),
         error,
     };
+    let places = Places {
+        export,
+        root,
+        tree: root,
+        output: dest,
+    };
     if let Some((before, share)) = before
         && let Some(way) = way(before, dest, share).map_err(failed)?
     {
-        return with(export, root, before, dest, way);
+        return with(&places, before, way);
     }
     if !export.exclude.is_empty() {
         return stage::copy(export, root, dest);
     }
-    let (from, to) = (root.display().to_string(), dest.display().to_string());
-    let copy = copy_argv(&from, &to);
+    let copy = places.argv(&copy());
     tool::run("copy the root to", dest, tool::process(&copy))
 }
 
@@ -80,26 +86,26 @@ fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
     Ok(Some(Way::Links))
 }
 
-fn with(export: &Export, root: &Path, before: &Path, dest: &Path, way: Way) -> Result<(), Error> {
+fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
+    let (root, dest) = (places.root, places.output);
     let failed = |error| Error::Io {
         doing: "share files with the version before in",
         path: dest.to_owned(),
         error,
     };
-    let same = same_files(export, root, before)?;
+    let same = same_files(places, before)?;
     // Names are matched whole, and looked up, not tried one by one.
     let mut list = tempfile::NamedTempFile::new().map_err(failed)?;
     for name in &same {
         writeln!(list, "./{}", name.display()).map_err(failed)?;
     }
     list.flush().map_err(failed)?;
-    let from = root.display().to_string();
-    let mut pack = tar_argv(export, Compression::None, &from, "-");
+    let [mut pack, unpack] =
+        tar_copy(places.export, ToolPart::Output).map(|words| places.argv(&words));
     let members = pack.pop();
     pack.extend(["--anchored", "--no-wildcards"].map(str::to_owned));
     pack.push(format!("--exclude-from={}", list.path().display()));
     pack.extend(members);
-    let unpack = untar_argv(&dest.display().to_string());
     let processes = vec![tool::process(&pack), tool::process(&unpack)];
     tool::pipe("copy the root to", dest, processes)?;
     let mut folders = BTreeSet::new();
@@ -116,10 +122,11 @@ fn with(export: &Export, root: &Path, before: &Path, dest: &Path, way: Way) -> R
 }
 
 /// The files of the export that `before` has just so, relative to the root.
-fn same_files(export: &Export, root: &Path, before: &Path) -> Result<Vec<PathBuf>, Error> {
-    let from = root.display().to_string();
+fn same_files(places: &Places<'_>, before: &Path) -> Result<Vec<PathBuf>, Error> {
+    let root = places.root;
     // Into this file tar writes names only, and reads no contents.
-    let mut list = tar_argv(export, Compression::None, &from, "/dev/null");
+    let nowhere = ToolPart::Literal("/dev/null".to_owned());
+    let mut list = places.argv(&tar(places.export, Compression::None, nowhere));
     list.insert(1, "--verbose".to_owned());
     list.insert(1, "--quoting-style=escape".to_owned());
     let names = tool::output("list the files of", root, &list)?;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::Error;
 use super::stage::Staged;
-use super::{Error, tool};
-use crate::plan::image::squashfs_argv;
+use super::tool::Places;
+use crate::plan::tool::squashfs;
 use crate::plan::{Compression, Export};
 
 pub fn write(
@@ -15,11 +16,11 @@ pub fn write(
     file: &Path,
 ) -> Result<(), Error> {
     let tree = Staged::new(export, root, staging)?;
-    let argv = squashfs_argv(
-        compression,
-        &file.display().to_string(),
-        &tree.path().display().to_string(),
-    );
-    let pack = tool::dated(export, tool::process(&argv));
-    tool::run("pack the root into", file, pack)
+    let places = Places {
+        export,
+        root,
+        tree: tree.path(),
+        output: file,
+    };
+    places.pack(&squashfs(compression))
 }

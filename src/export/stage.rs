@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags};
 
+use super::tool::Places;
 use super::{Error, tool};
-use crate::plan::command::{tar_argv, untar_argv};
-use crate::plan::{Compression, Export};
+use crate::plan::Export;
+use crate::plan::tool::{ToolPart, tar_copy};
 
 /// Removed when it is dropped.
 #[derive(Debug)]
@@ -82,8 +83,13 @@ impl Drop for Staged {
 
 /// Fills the empty folder `dest`.
 pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
-    let pack = tar_argv(export, Compression::None, &root.display().to_string(), "-");
-    let unpack = untar_argv(&dest.display().to_string());
+    let places = Places {
+        export,
+        root,
+        tree: root,
+        output: dest,
+    };
+    let [pack, unpack] = tar_copy(export, ToolPart::Output).map(|words| places.argv(&words));
     let processes = vec![tool::process(&pack), tool::process(&unpack)];
     tool::pipe("copy the root to", dest, processes)
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Error, tool};
-use crate::plan::command::tar_argv;
+use super::Error;
+use super::tool::Places;
+use crate::plan::tool::{ToolPart, tar};
 use crate::plan::{Compression, Export};
 
 pub fn write(
@@ -12,7 +13,11 @@ pub fn write(
     root: &Path,
     file: &Path,
 ) -> Result<(), Error> {
-    let (from, to) = (root.display().to_string(), file.display().to_string());
-    let pack = tar_argv(export, compression, &from, &to);
-    tool::run("pack the root into", file, tool::process(&pack))
+    let places = Places {
+        export,
+        root,
+        tree: root,
+        output: file,
+    };
+    places.pack(&tar(export, compression, ToolPart::Output))
 }

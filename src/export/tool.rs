@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Error;
 use crate::diagnose::CommandReport;
+use crate::plan::tool::{ToolPart, ToolWord};
 use crate::plan::{Export, Times};
 use crate::run::how_it_ended;
 use crate::run::process::{Captured, Process};
@@ -15,6 +16,48 @@ const SHOWN: usize = 20;
 const MOST_COMPLAINTS: usize = 1 << 20;
 /// Bytes of an output that is wanted: a list of all files.
 const MOST_OUTPUT: usize = 1 << 30;
+
+/// What the parts of a tool's command line stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    pub export: &'a Export,
+    pub root: &'a Path,
+    /// Where there is no copy, the root itself.
+    pub tree: &'a Path,
+    pub output: &'a Path,
+}
+
+impl Places<'_> {
+    pub fn argv(&self, words: &[ToolWord]) -> Vec<String> {
+        words.iter().map(|word| self.word(word)).collect()
+    }
+
+    fn word(&self, word: &ToolWord) -> String {
+        let path = |path: &Path| path.display().to_string();
+        let parts = word.0.iter().map(|part| match part {
+            ToolPart::Literal(text) => text.clone(),
+            ToolPart::Root => path(self.root),
+            ToolPart::Tree => path(self.tree),
+            ToolPart::Output => path(self.output),
+            ToolPart::Time => seconds(self.export).unwrap_or_default().to_string(),
+        });
+        parts.collect()
+    }
+
+    /// Packs the root with one tool.
+    pub fn pack(&self, words: &[ToolWord]) -> Result<(), Error> {
+        let pack = dated(self.export, process(&self.argv(words)));
+        run("pack the root into", self.output, pack)
+    }
+}
+
+/// The time of the image; where the root decides it, it was asked before.
+fn seconds(export: &Export) -> Option<u64> {
+    match export.times {
+        Times::Until { seconds } => Some(seconds),
+        Times::Kept | Times::Newest { .. } => None,
+    }
+}
 
 /// A command line as a process. Messages are in English, so that a cause is known.
 pub fn process(argv: &[String]) -> Process {
@@ -33,11 +76,11 @@ pub fn create(path: &Path) -> Result<File, Error> {
 /// Gives tools the time of the image: mksquashfs and mkfs.erofs by the common name, e2fsprogs
 /// before 1.47.1 by its own.
 pub fn dated(export: &Export, process: Process) -> Process {
-    match export.times {
-        Times::Until { seconds } => process
+    match seconds(export) {
+        Some(seconds) => process
             .env("SOURCE_DATE_EPOCH", seconds.to_string())
             .env("E2FSPROGS_FAKE_TIME", seconds.to_string()),
-        Times::Kept | Times::Newest { .. } => process.without_env("SOURCE_DATE_EPOCH"),
+        None => process.without_env("SOURCE_DATE_EPOCH"),
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NspawnRun, Plan, RootId};
+use super::{Command, Plan, RootId, Run};
 use crate::diagnose::{Frame, Report, SourceMap};
 
 /// A command whose output the script wants.
@@ -12,7 +12,7 @@ pub struct CaptureRequest<'a> {
     /// The plan so far.
     pub plan: &'a Plan,
     pub root: RootId,
-    pub run: NspawnRun,
+    pub run: Run,
     /// The stand-in for a preview, if the recipe has one.
     pub preview: Option<&'a str>,
     pub calls: &'a [Frame],
@@ -52,7 +52,7 @@ impl Captured {
 /// A captured output that a plan was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CapturedOutput {
-    pub command: Vec<String>,
+    pub command: Command,
     /// The output without its last line break.
     #[serde(flatten)]
     pub captured: Captured,
@@ -61,7 +61,7 @@ pub struct CapturedOutput {
 impl CapturedOutput {
     /// ``output of `hostname` = node``
     pub fn describe(&self) -> String {
-        let command = self.command.join(" ");
+        let command = self.command.shown();
         format!("output of `{command}` = {}", self.captured.output())
     }
 }

@@ -1,7 +1,6 @@
-//! Operations as command lines: the one place that says how systemd-nspawn, tar and cp
-//! are called, for the runner and for the shell script alike.
+//! How systemd-nspawn is called, for the runner and for the shell script alike.
 
-use super::{Bind, Compression, Export, NspawnBoot, NspawnRun};
+use super::{Bind, Run};
 
 /// The flags that every container of rootwright has, and why.
 const NSPAWN: &[&str] = &[
@@ -44,7 +43,7 @@ pub enum Mode {
     Command,
     /// One command, on the caller's terminal.
     Interactive,
-    /// The root's own init: [`BOOT_IN_ROOT`] adds the rest of the command line.
+    /// The root's own init: [`SHELL_RUNTIME`] adds the rest of the command line.
     Boot,
 }
 
@@ -66,7 +65,7 @@ pub struct ContainerCommand<'a> {
 }
 
 impl<'a> ContainerCommand<'a> {
-    pub fn new(run: &'a NspawnRun, mode: Mode, root: &'a str) -> Self {
+    pub fn new(run: &'a Run, mode: Mode, root: &'a str, argv: &'a [String]) -> Self {
         ContainerCommand {
             root,
             mode,
@@ -75,7 +74,7 @@ impl<'a> ContainerCommand<'a> {
             cwd: run.cwd.as_deref(),
             binds: &run.binds,
             env: run.env.keys().map(String::as_str).collect(),
-            argv: &run.argv,
+            argv,
         }
     }
 
@@ -94,30 +93,47 @@ impl<'a> ContainerCommand<'a> {
     }
 
     pub fn argv(&self) -> Vec<String> {
-        let mut argv: Vec<String> = NSPAWN.iter().map(|&flag| flag.to_owned()).collect();
-        // The command isn't PID 1, so signals have their usual meaning, zombies are reaped.
-        let mode: &[&str] = match self.mode {
-            Mode::Command => &["--console=pipe", "--as-pid2"],
-            Mode::Interactive => &["--console=interactive", "--as-pid2"],
-            Mode::Boot => &[],
-        };
-        argv.extend(mode.iter().map(|&flag| flag.to_owned()));
+        let mut argv = self.mode.argv();
         argv.push(format!("--directory={}", self.root));
         if !self.network {
             argv.push("--private-network".to_owned());
         }
-        // In a booted system the unit says these.
-        if self.mode != Mode::Boot {
-            argv.extend(self.user.map(|user| format!("--user={user}")));
-            argv.extend(self.cwd.map(|cwd| format!("--chdir={cwd}")));
-        }
-        argv.extend(self.binds.iter().map(bind));
-        argv.extend(self.env.iter().map(|name| format!("--setenv={name}")));
+        argv.extend(self.flags());
         if self.mode != Mode::Boot {
             argv.push("--".to_owned());
             argv.extend(self.argv.iter().cloned());
         }
         argv
+    }
+
+    /// The flags for what is around the command: user, working directory, binds, variables.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        // In a booted system the unit says these.
+        if self.mode != Mode::Boot {
+            flags.extend(self.user.map(|user| format!("--user={user}")));
+            flags.extend(self.cwd.map(|cwd| format!("--chdir={cwd}")));
+        }
+        flags.extend(self.binds.iter().map(bind));
+        flags.extend(self.env.iter().map(|name| format!("--setenv={name}")));
+        flags
+    }
+}
+
+impl Mode {
+    /// How every command line of the mode begins.
+    pub fn argv(self) -> Vec<String> {
+        // The command isn't PID 1, so signals have their usual meaning, zombies are reaped.
+        let own: &[&str] = match self {
+            Mode::Command => &["--console=pipe", "--as-pid2"],
+            Mode::Interactive => &["--console=interactive", "--as-pid2"],
+            Mode::Boot => &[],
+        };
+        NSPAWN
+            .iter()
+            .chain(own)
+            .map(|&flag| flag.to_owned())
+            .collect()
     }
 }
 
@@ -132,33 +148,24 @@ fn bind(bind: &Bind) -> String {
     format!("{flag}={host}:{path}")
 }
 
-/// The whole command line that runs `run` in the root mounted at `root`.
-pub fn nspawn_argv(run: &NspawnRun, root: &str) -> Vec<String> {
-    ContainerCommand::new(run, Mode::Command, root).argv()
-}
-
-/// The command line that boots the root mounted at `root`, up to what [`BOOT_IN_ROOT`] adds.
-pub fn nspawn_boot_argv(boot: &NspawnBoot, root: &str) -> Vec<String> {
-    ContainerCommand::new(&boot.run, Mode::Boot, root).argv()
-}
-
-/// The shell functions that boot a root: `boot_in_root SECONDS ROOT ETC CONTROL NSPAWN…`,
-/// the same for a build and for the plan's script. What happened is in files of CONTROL
+/// The shell functions of the plan's script. A build boots roots with one of them, too:
+/// `boot_in_root SECONDS ROOT ETC CONTROL NSPAWN…`. What happened is in files of CONTROL
 /// then: `stage` (`no-init`, `boot`, `script`, `ended`, `down`, `again`), and `late` when
 /// the time was over.
-pub const BOOT_IN_ROOT: &str = include_str!("../preview/sh/prelude/boot_in_root.sh");
+pub const SHELL_RUNTIME: &str = include_str!("../preview/sh/runtime.sh");
 
 /// What `boot_in_root` finds in CONTROL, beside standard input: the command as a shell
 /// script, and the unit that runs it.
-pub fn boot_files(boot: &NspawnBoot) -> [(&'static str, String); 2] {
-    let run = format!("exec {}\n", quote_all(&boot.run.argv));
-    [("run", run), ("rootwright.service", boot_unit(&boot.run))]
+pub fn boot_files(run: &Run) -> [(&'static str, String); 2] {
+    // Inside the root nothing stands for something else.
+    let script = format!("exec {}\n", run.command.shown());
+    [("run", script), ("rootwright.service", boot_unit(run))]
 }
 
 /// Standard input of the command, as a file of CONTROL.
 pub const BOOT_STDIN: &str = "stdin";
 
-fn boot_unit(run: &NspawnRun) -> String {
+fn boot_unit(run: &Run) -> String {
     // In units `%` begins a specifier.
     let plain = |text: &str| text.replace('%', "%%");
     let mut unit = String::from(
@@ -209,83 +216,4 @@ pub fn quote(word: &str) -> String {
 pub fn quote_all<S: AsRef<str>>(argv: &[S]) -> String {
     let words: Vec<String> = argv.iter().map(|word| quote(word.as_ref())).collect();
     words.join(" ")
-}
-
-/// What a tree carries beyond names and contents. The form is pax: times below a second,
-/// extended attributes and long names fit in no other.
-const TAR_ATTRIBUTES: &[&str] = &[
-    "--numeric-owner",
-    "--acls",
-    "--xattrs",
-    "--xattrs-include=*",
-];
-
-/// Packs the tree at `root` into `file`, `-` being standard output. Members are named
-/// `./etc/hosts`; the order, the headers' names and the absence of access and change
-/// times make the same tree the same archive. An exclude pattern is anchored at the
-/// root, its wildcards match within one path component (a leading dot too), and what it
-/// matches is left out with all below it.
-pub fn tar_argv(export: &Export, compression: Compression, root: &str, file: &str) -> Vec<String> {
-    let mut argv = vec!["tar".to_owned(), "--create".to_owned()];
-    argv.push(format!("--file={file}"));
-    // A colon in the name would mean another machine, and a remote shell.
-    argv.push("--force-local".to_owned());
-    argv.push(format!("--directory={root}"));
-    argv.push("--format=posix".to_owned());
-    argv.push("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime".to_owned());
-    argv.push("--sort=name".to_owned());
-    argv.push("--sparse".to_owned());
-    // The later forms put tar's process number into the name of a file with holes.
-    argv.push("--sparse-version=0.0".to_owned());
-    argv.extend(TAR_ATTRIBUTES.iter().map(|&flag| flag.to_owned()));
-    if let Some(clamp) = export.times.word() {
-        argv.push(format!("--mtime=@{clamp}"));
-        argv.push("--clamp-mtime".to_owned());
-    }
-    if let Some(program) = compression.argv() {
-        argv.push(format!("--use-compress-program={}", program.join(" ")));
-    }
-    if !export.exclude.is_empty() {
-        for flag in ["--anchored", "--wildcards", "--no-wildcards-match-slash"] {
-            argv.push(flag.to_owned());
-        }
-    }
-    for pattern in &export.exclude {
-        let pattern = pattern.trim_start_matches("./").trim_matches('/');
-        argv.push(format!("--exclude=./{pattern}"));
-    }
-    argv.push(".".to_owned());
-    argv
-}
-
-/// Unpacks what [`tar_argv`] wrote to standard output into the empty directory `dest`.
-pub fn untar_argv(dest: &str) -> Vec<String> {
-    let mut argv = vec!["tar".to_owned(), "--extract".to_owned()];
-    argv.push("--file=-".to_owned());
-    argv.push(format!("--directory={dest}"));
-    argv.push("--preserve-permissions".to_owned());
-    argv.push("--same-owner".to_owned());
-    // Hard links and attributes touch directories again after they are left.
-    argv.push("--delay-directory-restore".to_owned());
-    argv.extend(TAR_ATTRIBUTES.iter().map(|&flag| flag.to_owned()));
-    argv
-}
-
-/// Copies the tree at `root` into the empty directory `dest`, which gets the attributes
-/// of `root` itself. cp has no exclude patterns: with these, an export is the output of
-/// [`tar_argv`] piped into [`untar_argv`], so that a pattern means the same everywhere.
-pub fn copy_argv(root: &str, dest: &str) -> Vec<String> {
-    [
-        "cp",
-        "--archive",
-        // `--archive` alone ignores attributes that the target cannot hold: file
-        // capabilities would be lost without a word.
-        "--preserve=xattr",
-        "--reflink=auto",
-        "--",
-        &format!("{}/.", root.trim_end_matches('/')),
-        dest,
-    ]
-    .map(str::to_owned)
-    .to_vec()
 }

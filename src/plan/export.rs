@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// In a command line of an export's tool: the second after which times are clamped, where
-/// only the root can say it ([`Times::Newest`]).
-pub const CLAMP_PLACEHOLDER: &str = "@CLAMP@";
+use super::{Command, ServerText};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Export {
@@ -26,11 +24,12 @@ pub struct Export {
     pub cmdline: Option<String>,
     /// A command in the root that prints this line, where it depends on what the root
     /// holds; then `cmdline` is absent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cmdline_command: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmdline_command: Option<Command>,
     /// A command in the root that prints a line `name<TAB>version<TAB>architecture` for
     /// every package.
-    pub packages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<Command>,
     #[serde(default, skip_serializing_if = "Times::is_kept")]
     pub times: Times,
     #[serde(default, skip_serializing_if = "Served::is_default")]
@@ -38,14 +37,6 @@ pub struct Export {
     /// Files that go beside the artifact: for boot loaders and for servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<ServerText>,
-}
-
-/// A text beside an export. `@SERVER@`, `@DIR@`, `@BUNDLE@`, `@URL@`, `@NAME@`,
-/// `@VERSION@` and `@CMDLINE@` in it are filled in when the export is written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ServerText {
-    pub name: String,
-    pub text: String,
 }
 
 /// How nodes reach an export.
@@ -91,21 +82,12 @@ pub enum Times {
     /// Later ones become this one; seconds since 1970.
     Until { seconds: u64 },
     /// Later ones become the one that this command in the root prints.
-    Newest { command: Vec<String> },
+    Newest { command: Command },
 }
 
 impl Times {
     pub fn is_kept(&self) -> bool {
         *self == Times::Kept
-    }
-
-    /// As a word of a command line; `None` where times are kept.
-    pub fn word(&self) -> Option<String> {
-        match self {
-            Times::Kept => None,
-            Times::Until { seconds } => Some(seconds.to_string()),
-            Times::Newest { .. } => Some(CLAMP_PLACEHOLDER.to_owned()),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Op, Plan, RootId, Step};
+use super::{Action, Command, Op, Plan, RootId, Step};
 
 /// A blake3 digest, in hexadecimal.
 #[derive(
@@ -81,13 +81,8 @@ impl Step {
     }
 
     fn runs_a_command(&self) -> bool {
-        self.actions.iter().any(|action| {
-            action.only_if.is_some()
-                || matches!(
-                    action.op,
-                    Op::HostRun(_) | Op::NspawnRun(_) | Op::NspawnBoot(_)
-                )
-        })
+        let runs = |action: &Action| action.only_if.is_some() || action.op.run().is_some();
+        self.actions.iter().any(runs)
     }
 
     /// What of the step decides the bytes that come out: operations and conditions,
@@ -96,7 +91,7 @@ impl Step {
         #[derive(Serialize)]
         struct Canonical<'a> {
             op: &'a Op,
-            only_if: &'a Option<Vec<String>>,
+            only_if: &'a Option<Command>,
         }
         let actions: Vec<Canonical<'_>> = self
             .actions
@@ -108,14 +103,10 @@ impl Step {
     }
 
     /// The programs of the host that the step runs.
-    pub fn programs(&self) -> BTreeSet<&str> {
-        self.actions
-            .iter()
-            .filter_map(|action| match &action.op {
-                Op::HostRun(run) => Some(run.programs().map(String::as_str)),
-                _ => None,
-            })
-            .flatten()
+    pub fn programs(&self) -> BTreeSet<String> {
+        let runs = self.actions.iter().filter_map(|action| action.op.run());
+        runs.filter(|run| run.place.is_host())
+            .flat_map(|run| run.command.programs())
             .collect()
     }
 }
@@ -202,7 +193,7 @@ pub struct LayerKey {
 }
 
 /// Changes when the meaning of an operation does.
-const MEANING: &str = "layer 2";
+const MEANING: &str = "layer 3";
 
 /// The keys of `layers`. `None` for a layer that draws from archives which nobody has
 /// looked at, and for those above it.
@@ -236,12 +227,12 @@ fn key(
     let mut archives = BTreeSet::new();
     for step in layer.steps.iter().filter_map(|number| plan.step(*number)) {
         for program in step.programs() {
-            if let Some(version) = circumstances.version(program) {
+            if let Some(version) = circumstances.version(&program) {
                 parts.push(format!("{program} {version}").into_bytes());
             }
         }
         parts.push(step.canonical());
-        archives.extend(step.archives.iter().copied());
+        archives.extend(step.repositories.iter().copied());
     }
     let base = Key::of(&parts);
     if archives.is_empty() {

@@ -5,16 +5,21 @@
 //! only ([`Text`]).
 
 mod boot;
+mod capability;
 pub mod capture;
 pub mod command;
 pub mod digest;
 mod export;
-pub mod image;
+mod grant;
 mod keyring;
 mod layer;
 mod op;
+pub mod policy;
+mod run;
 mod secret;
+mod server_text;
 mod text;
+pub mod tool;
 
 use std::collections::BTreeMap;
 
@@ -22,18 +27,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use boot::{ExpectBoot, Via};
+pub use capability::{Access, Capability, PathPurpose};
 pub use capture::{Capture, CaptureRequest, Captured, CapturedOutput};
 pub use export::*;
-pub use keyring::{KEYRINGS, Keyring, Unsigned};
+pub use grant::Grant;
+pub use keyring::{KEYRINGS, KeyFile, Keyring, keyring_path};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
 pub use op::*;
+pub use run::{Bind, Command, Downloads, Run, RunPlace, Script, Verdict};
 pub use secret::secret_variable;
-pub use text::{Part, Text};
+pub use server_text::{ServerField, ServerPart, ServerText};
+pub use text::{Argument, Names, Part, Resolve, Text, Unresolved};
 
 use crate::diagnose::{Frame, Span};
 
 /// The version of the plan's JSON; it changes when a reader of the old would misread.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// A root's place in [`Plan::roots`].
 pub type RootId = usize;
@@ -64,13 +73,19 @@ pub struct Plan {
     pub checks: Vec<Check>,
     /// Where packages come from; steps name them by their place in this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub archives: Vec<Archive>,
+    pub repositories: Vec<Repository>,
     /// The keys that packages are checked with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keyrings: Vec<Keyring>,
-    /// What is installed unchecked.
+    /// The files of the recipe's repository and its libraries that steps and keyrings read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unsigned: Vec<Unsigned>,
+    pub files: Vec<InputFile>,
+    /// The files that are fetched from the network by digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downloads: Vec<Download>,
+    /// Everything that the plan does beyond changing its own roots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Capability>,
     pub roots: Vec<Root>,
     pub steps: Vec<Step>,
 }
@@ -100,13 +115,86 @@ pub struct OptionValue {
     pub choices: Vec<serde_json::Value>,
 }
 
-/// Something outside of the scripts that the plan depends on.
+/// Something outside the scripts that the evaluation looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Input {
-    /// `host file /etc/hostname`, `host architecture`, `site distro.x.mirror`, `file lib/motd`.
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Input {
+    /// A file of the host, with its blake3 digest; no digest where there is no such file.
+    HostFile {
+        path: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+    },
+    HostArchitecture {
+        name: String,
+    },
+    /// A setting of `rootwright.toml`.
+    Setting {
+        distro: String,
+        key: String,
+        value: String,
+    },
+    /// A file of the recipe's repository, with its blake3 digest.
+    File {
+        path: String,
+        digest: String,
+    },
+    /// The commit of the recipe's repository; absent where it is none of git.
+    GitCommit {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+    },
+    /// SOURCE_DATE_EPOCH.
+    SourceDate {
+        seconds: String,
+    },
+}
+
+impl Input {
+    /// What it is, for people, without its value.
+    pub fn name(&self) -> String {
+        match self {
+            Input::HostFile { path, .. } => format!("host file {path}"),
+            Input::HostArchitecture { .. } => "host architecture".to_owned(),
+            Input::Setting { distro, key, .. } => format!("setting {distro}.{key}"),
+            Input::File { path, .. } => format!("file {path}"),
+            Input::GitCommit { .. } => "git revision".to_owned(),
+            Input::SourceDate { .. } => "SOURCE_DATE_EPOCH".to_owned(),
+        }
+    }
+
+    /// Its value, or its digest.
+    pub fn value(&self) -> &str {
+        let value = match self {
+            Input::HostFile { digest, .. } => digest.as_ref(),
+            Input::GitCommit { commit } => commit.as_ref(),
+            Input::File { digest, .. } => Some(digest),
+            Input::HostArchitecture { name: value }
+            | Input::Setting { value, .. }
+            | Input::SourceDate { seconds: value } => Some(value),
+        };
+        value.map_or("absent", String::as_str)
+    }
+}
+
+/// A file or a tree that the plan reads when it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InputFile {
+    /// blake3 over names, kinds, modes and contents; see [`digest::digest_tree`].
+    pub digest: String,
+    /// Where it was when the plan was made.
+    pub path: String,
+    /// As people name it: one of a library is the same wherever its copy is.
     pub name: String,
-    /// The value, or for a file its blake3 digest (`absent` where there is none).
-    pub value: String,
+}
+
+/// A file of the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Download {
+    /// 64 hexadecimal digits in lower case; the file is refused if its digest is another one.
+    pub sha256: String,
+    pub url: String,
+    pub calls: Vec<Frame>,
 }
 
 /// A library whose modules take part in the recipe.
@@ -122,20 +210,9 @@ pub struct LibraryUse {
     pub commit: String,
     /// Of its files, blake3.
     pub digest: String,
-    /// What `rootwright.toml` lets it do: `host_run`, `unsigned`, `secret`, `secret:NAME`.
+    /// What `rootwright.toml` grants it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub grants: Vec<String>,
-    /// The grants that it makes use of, and where.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub asked: Vec<Asked>,
-}
-
-/// A use that a library makes of a grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Asked {
-    pub grant: String,
-    /// The recipe's call first, the library's last.
-    pub calls: Vec<Frame>,
+    pub grants: Vec<Grant>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -168,9 +245,9 @@ pub struct Check {
     pub root: RootId,
     /// What is looked at: `the archives of debian bookworm`.
     pub about: String,
-    pub argv: Vec<String>,
+    pub command: Command,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, Argument>,
     /// Paths inside of the root: what stands below them decides where names come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
@@ -194,9 +271,9 @@ pub struct Want {
     pub after: Option<usize>,
 }
 
-/// A package archive, and the file in it that says what state it is in.
+/// A package repository, and the file in it that says what state it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Archive {
+pub struct Repository {
     pub root: RootId,
     /// As people know it: `bookworm-security`.
     pub name: String,
@@ -247,6 +324,10 @@ pub struct Root {
     /// The root that this one was forked from, and after which of its steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+    /// Folders of the host that packages are installed from; commands that say so see them
+    /// inside the root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub package_sources: Vec<String>,
     /// What lints may find in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<Allowed>,
@@ -285,9 +366,16 @@ pub struct Step {
     pub label: String,
     /// The call in the recipe, then the calls from there to the built-in.
     pub calls: Vec<Frame>,
-    /// The archives that the step takes packages from, as places in [`Plan::archives`].
+    /// The repositories that the step takes packages from, as places in
+    /// [`Plan::repositories`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub archives: Vec<usize>,
+    pub repositories: Vec<usize>,
+    /// Keyrings, files, downloads and secrets that its operations use.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub uses: Names,
+    /// What it does beyond changing its root, as places in [`Plan::capabilities`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<usize>,
     pub actions: Vec<Action>,
 }
 
@@ -301,15 +389,38 @@ pub struct Action {
     /// A command that is run in the root first: the operation is left out unless it
     /// ends with status 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only_if: Option<Vec<String>>,
+    pub only_if: Option<Command>,
     /// From the step's own call inwards; empty where that is the place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Frame>,
 }
 
+impl Step {
+    /// Notes what its operations use.
+    pub fn note_uses(&mut self) {
+        let mut uses = Names::default();
+        for action in &self.actions {
+            action.op.names(&mut uses);
+        }
+        self.uses = uses;
+    }
+}
+
 impl Plan {
     pub fn root(&self, id: RootId) -> Option<&Root> {
         self.roots.iter().find(|root| root.id == id)
+    }
+
+    pub fn file(&self, digest: &str) -> Option<&InputFile> {
+        self.files.iter().find(|file| file.digest == digest)
+    }
+
+    pub fn download(&self, sha256: &str) -> Option<&Download> {
+        self.downloads.iter().find(|file| file.sha256 == sha256)
+    }
+
+    pub fn keyring(&self, name: &str) -> Option<&Keyring> {
+        self.keyrings.iter().find(|keyring| keyring.name == name)
     }
 
     /// The step that writes an export, and the export.

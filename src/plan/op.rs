@@ -3,32 +3,23 @@
 //! An operation says what is to be true or run; how is the runner's business. Paths
 //! called `path` are inside of the root: absolute, and resolved as the root would.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ExpectBoot, Export, Text};
-
-/// In an argument or an environment value of [`HostRun`]: where the root is mounted.
-pub const ROOT_PLACEHOLDER: &str = "$ROOT";
+use super::{ExpectBoot, Export, Names, Run, Text};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
-    /// Run a command of the host.
-    HostRun(HostRun),
-    /// Run a command inside of the root, in systemd-nspawn.
-    NspawnRun(NspawnRun),
-    /// Boot the root's own init in a container, and run a command once the system is up.
-    NspawnBoot(NspawnBoot),
+    /// Run a command, on the host, in the root, or in the booted root.
+    Run(Run),
     /// Make a file, or replace what it holds.
     WriteFile(WriteFile),
     /// Add to the end of a file; the file is made if it is not there.
     AppendFile(AppendFile),
     /// Replace what patterns match in a file that is there.
     EditFile(EditFile),
-    /// Copy a file or a tree of the recipe's repository into the root.
+    /// Copy a file or a tree into the root.
     CopyIn(CopyIn),
     /// Make a directory and its parents.
     MakeDir(MakeDir),
@@ -42,8 +33,6 @@ pub enum Op {
     SetOwner(SetOwner),
     /// Fail, saying all that is missing, unless the root has these files.
     RequirePaths(RequirePaths),
-    /// Get a file from the network into the store, by its digest.
-    Fetch(Fetch),
     /// Write an artifact.
     Export(Export),
     /// Boot an artifact that was written, and fail unless the node comes up.
@@ -55,111 +44,25 @@ impl Op {
     pub fn changes_root(&self) -> bool {
         !matches!(self, Op::Export(_) | Op::ExpectBoot(_))
     }
-}
 
-/// Lines of a command's output that decide whether it succeeded, for tools whose exit
-/// status does not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct OutputScan {
-    /// Regular expressions, common to Rust's regex and `grep -E`: a line that one
-    /// matches is a failure.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fail_on: Vec<String>,
-    /// … unless one of these matches it too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-}
-
-impl HostRun {
-    /// The programs of the host that it is about.
-    pub fn programs(&self) -> impl Iterator<Item = &String> {
-        self.argv.first().into_iter().chain(&self.tools)
+    /// The command that it is, if it is one.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Op::Run(run) => Some(run),
+            _ => None,
+        }
     }
-}
 
-impl OutputScan {
-    pub fn is_empty(&self) -> bool {
-        self.fail_on.is_empty() && self.ignore.is_empty()
+    /// Adds what its texts and sources stand for.
+    pub fn names(&self, names: &mut Names) {
+        match self {
+            Op::Run(run) => run.texts().for_each(|text| names.add(text)),
+            Op::WriteFile(file) => names.add(&file.content),
+            Op::AppendFile(file) => names.add(&file.content),
+            Op::CopyIn(copy) => names.add_source(&copy.source),
+            _ => {}
+        }
     }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HostRun {
-    /// The program and its arguments; [`ROOT_PLACEHOLDER`] stands for the root's mount point.
-    pub argv: Vec<String>,
-    /// Programs that a script in `argv` runs, as far as it is made of them: they are looked for
-    /// before a build, and their versions decide what comes out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tools: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, Text>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdin: Option<Text>,
-    /// Where downloads are found again, and kept for other builds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub downloads: Vec<Downloads>,
-    #[serde(default, skip_serializing_if = "OutputScan::is_empty")]
-    pub scan: OutputScan,
-    /// Why a failure of the command is no failure of the step; absent where it is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_failure: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct NspawnRun {
-    pub argv: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, Text>,
-    /// A user of the root; root where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cwd: Option<String>,
-    /// Whether the host's network and its name resolution are there.
-    pub network: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub binds: Vec<Bind>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdin: Option<Text>,
-    /// Where downloads are found again, and kept for other builds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub downloads: Vec<Downloads>,
-    #[serde(default, skip_serializing_if = "OutputScan::is_empty")]
-    pub scan: OutputScan,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_failure: Option<String>,
-}
-
-/// A command that needs the root's system running. In the container systemd runs it as a
-/// unit, and shuts the system down when it has ended. Journal, machine id and units are
-/// the boot's own and not kept; timers do not start, nor is fstab(5) mounted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct NspawnBoot {
-    #[serde(flatten)]
-    pub run: NspawnRun,
-    /// Seconds from the start to the end of the shut-down.
-    pub timeout: u64,
-}
-
-/// A folder that a package manager downloads to. While the command runs it holds what
-/// other builds have downloaded; what is new in it is kept. It is never part of the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Downloads {
-    /// Which builds share: `debian`.
-    pub pool: String,
-    /// The folder, inside of the root.
-    pub path: String,
-    /// How the names of finished downloads end: `.deb`.
-    pub suffix: String,
-}
-
-/// A path of the host, seen inside while the command runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Bind {
-    pub host: String,
-    pub path: String,
-    pub read_only: bool,
 }
 
 /// Owner and mode of what an operation makes.
@@ -209,14 +112,24 @@ pub struct Edit {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CopyIn {
-    /// A file or a directory of the host. Symlinks in a tree are copied as such.
-    pub source: String,
-    /// The path inside of the root, of the copy itself.
+    pub source: Source,
+    /// The path inside the root, of the copy itself.
     pub path: String,
-    /// blake3 over names, kinds, modes and contents, taken when the plan was made.
-    pub digest: String,
     #[serde(flatten)]
     pub attributes: Attributes,
+}
+
+/// What is copied into a root, by what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A file or a tree of [`Plan::files`](super::Plan::files), by its digest. Symbolic links in
+    /// a tree are copied as such.
+    File(String),
+    /// A file of [`Plan::downloads`](super::Plan::downloads), by its SHA-256.
+    Download(String),
+    /// A keyring of [`Plan::keyrings`](super::Plan::keyrings), by its name.
+    Keyring(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -277,15 +190,4 @@ pub struct RequiredPath {
     pub package: String,
     /// What it is needed for.
     pub why: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Fetch {
-    pub url: String,
-    /// 64 hexadecimal digits; the file is refused when it has another digest.
-    pub sha256: String,
-    /// Where in the root the file goes.
-    pub path: String,
-    #[serde(flatten)]
-    pub attributes: Attributes,
 }

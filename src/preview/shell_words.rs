@@ -1,7 +1,5 @@
 //! Words of a shell command line: quoting, and breaking long lines.
 
-use crate::plan::ROOT_PLACEHOLDER;
-
 /// Whether a word needs no quotes, wherever it stands but in front.
 fn is_bare(word: &str) -> bool {
     !word.is_empty()
@@ -33,33 +31,68 @@ pub fn word(text: &str) -> String {
     }
 }
 
-/// The same, with `$ROOT` left for the shell to expand.
-pub fn word_with_root(text: &str) -> String {
-    if !text.contains(ROOT_PLACEHOLDER) {
-        return word(text);
+/// A piece of a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Means itself, whatever it holds.
+    Literal(String),
+    /// The value of a variable.
+    Variable(String),
+}
+
+impl Piece {
+    pub fn literal(text: impl Into<String>) -> Piece {
+        Piece::Literal(text.into())
     }
-    let pieces: Vec<&str> = text.split(ROOT_PLACEHOLDER).collect();
-    let plain = pieces.iter().all(|piece| {
-        !piece.contains(['"', '\\', '$', '`', '!', '\n']) && !piece.contains(is_control)
+
+    pub fn variable(name: impl Into<String>) -> Piece {
+        Piece::Variable(name.into())
+    }
+}
+
+/// One word of pieces.
+pub fn joined(pieces: &[Piece]) -> String {
+    let special =
+        |text: &str| text.contains(['"', '\\', '$', '`', '!', '\n']) || text.contains(is_control);
+    match pieces {
+        [] => return word(""),
+        [Piece::Literal(text)] => return word(text),
+        _ => {}
+    }
+    let quoted = pieces.iter().all(|piece| {
+        matches!(piece, Piece::Variable(_))
+            || !matches!(piece, Piece::Literal(text) if special(text))
     });
+    if quoted {
+        return format!("\"{}\"", expanded(pieces, str::to_owned));
+    }
+    let piece = |piece: &Piece| match piece {
+        Piece::Literal(text) => word(text),
+        Piece::Variable(name) => format!("\"${name}\""),
+    };
+    pieces.iter().map(piece).collect()
+}
+
+/// The pieces between double quotes or in a here-document, in which variables are expanded.
+pub fn expanded(pieces: &[Piece], escape: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     for (at, piece) in pieces.iter().enumerate() {
-        if at > 0 {
-            let joins = piece.starts_with(|c: char| c == '_' || c.is_ascii_alphanumeric());
-            out.push_str(match (plain, joins) {
-                (true, true) => "${ROOT}",
-                (true, false) => "$ROOT",
-                (false, _) => "\"$ROOT\"",
-            });
-        }
-        match (plain, piece.is_empty()) {
-            (true, _) => out.push_str(piece),
-            (false, true) => {}
-            (false, false) if piece.contains(is_control) => out.push_str(&ansi_c(piece)),
-            (false, false) => out.push_str(&format!("'{}'", piece.replace('\'', r"'\''"))),
+        match piece {
+            Piece::Literal(text) => out.push_str(&escape(text)),
+            Piece::Variable(name) => {
+                let in_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
+                let joins = match pieces.get(at + 1) {
+                    Some(Piece::Literal(text)) => text.starts_with(in_name),
+                    _ => false,
+                };
+                match joins {
+                    true => out.push_str(&format!("${{{name}}}")),
+                    false => out.push_str(&format!("${name}")),
+                }
+            }
         }
     }
-    if plain { format!("\"{out}\"") } else { out }
+    out
 }
 
 /// `$'…'`, in which every character can be written.
@@ -124,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_only_where_they_have_to_be() {
+    fn words_are_quoted_only_if_necessary() {
         assert_eq!(word("--variant=apt"), "--variant=apt");
         assert_eq!(word(""), "''");
         assert_eq!(word("a b"), "'a b'");
@@ -135,12 +168,16 @@ mod tests {
     }
 
     #[test]
-    fn the_root_stays_a_variable() {
-        assert_eq!(word_with_root("$ROOT"), "\"$ROOT\"");
-        assert_eq!(word_with_root("--dir=$ROOT/a b"), "\"--dir=$ROOT/a b\"");
-        assert_eq!(word_with_root("$ROOTFS"), "\"${ROOT}FS\"");
-        assert_eq!(word_with_root("$ROOT/`x`"), "\"$ROOT\"'/`x`'");
-        assert_eq!(word_with_root("$HOME"), "'$HOME'");
+    fn only_variables_are_expanded() {
+        let root = || Piece::variable("ROOT");
+        let of = |pieces: &[Piece]| joined(pieces);
+        assert_eq!(of(&[root()]), "\"$ROOT\"");
+        let flag = [Piece::literal("--dir="), root(), Piece::literal("/a b")];
+        assert_eq!(of(&flag), "\"--dir=$ROOT/a b\"");
+        assert_eq!(of(&[root(), Piece::literal("FS")]), "\"${ROOT}FS\"");
+        let strange = [root(), Piece::literal("/`x` $ROOT")];
+        assert_eq!(of(&strange), "\"$ROOT\"'/`x` $ROOT'");
+        assert_eq!(of(&[Piece::literal("$ROOT_DEV")]), "'$ROOT_DEV'");
     }
 
     #[test]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::grant::FORMS;
-use super::{Entry, Grant, Refused, Wanted, age, from_here};
+use super::{Entry, Refused, Wanted, age, from_here};
 use crate::diagnose::{Frame, Report, Span, nearest, position};
+use crate::plan::Grant;
 
 /// Options by name, as the command line would give them.
 pub type Options = BTreeMap<String, String>;
@@ -309,7 +309,7 @@ impl Reader<'_> {
             let text = self.text("grants", item)?;
             grants.push(
                 Grant::parse(&text)
-                    .ok_or_else(|| self.unknown(&text, &item.span(), "grant", &FORMS))?,
+                    .ok_or_else(|| self.unknown(&text, &item.span(), "grant", &Grant::FORMS))?,
             );
         }
         Ok(grants)

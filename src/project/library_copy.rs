@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{Grant, Pin, tree};
+use super::{Pin, tree};
 use crate::diagnose::{Report, Span};
+use crate::plan::Grant;
 
 /// Which state of a library's repository is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 //! where the copies of libraries are.
 
 pub mod config;
-mod grant;
 pub mod library;
 mod library_copy;
 mod lock;
@@ -14,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::{Options, Places};
-pub use grant::Grant;
 pub use library_copy::{Entry, Library, Wanted};
 pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace};
 
@@ -27,8 +25,7 @@ pub const FILE: &str = "rootwright.toml";
 const HOST_FILE: &str = "/etc/rootwright/rootwright.toml";
 /// The folder of a repository that has copies of its libraries in it.
 pub const VENDOR: &str = "vendor";
-/// What the name of a library's module starts with, in imports and in errors.
-pub const LIBRARY: char = '@';
+pub use crate::diagnose::LIBRARY;
 
 /// What holds for the recipes of a repository.
 #[derive(Clone, Debug, Default)]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use rhai::{Array, Dynamic, Map};
 
-use super::builtins::{Secret, is_marked, unmark};
+use super::builtins::{CommandValue, Typed, is_marked, unmark};
 use super::spans::{self, Step};
 use super::type_names::type_words;
 use super::{call, nearest, patterns};
 use crate::diagnose::Report;
-use crate::plan::Text;
+use crate::plan::{Argument, Command, Script, Text};
 
 pub use super::call::{Call, Outcome};
 
@@ -167,12 +167,14 @@ impl<'a> Fields<'a> {
         self.typed(name, "an array of strings", as_strings)
     }
 
-    pub fn command(&self, name: &str) -> Outcome<Option<Vec<String>>> {
-        let argv = self.typed(name, "an array of strings or a script", as_command)?;
-        if let Some(argv) = &argv {
-            self.call.check_argv(argv, &self.place(name))?;
-        }
-        Ok(argv)
+    /// A command; see [`Call::command`].
+    pub fn command(&self, name: &str) -> Outcome<Option<Command>> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let command = as_command(&value).ok_or_else(|| self.wrong(name, COMMAND, &value))?;
+        self.call.check_command(&command, &self.place(name))?;
+        Ok(Some(command))
     }
 
     /// A path inside of the root: absolute, without NUL.
@@ -300,10 +302,42 @@ pub fn as_plain(value: &Dynamic) -> Option<String> {
     (!is_marked(&text)).then_some(text)
 }
 
-pub fn as_text(value: &Dynamic) -> Option<Text> {
-    match value.clone().try_cast::<Secret>() {
-        Some(secret) => Some(secret.0),
+/// A text, and the root whose path is in it.
+pub fn as_typed(value: &Dynamic) -> Option<Typed> {
+    match value.clone().try_cast::<Typed>() {
+        Some(typed) => Some(typed),
         None => value.clone().into_string().ok().map(|text| unmark(&text)),
+    }
+}
+
+pub fn as_text(value: &Dynamic) -> Option<Text> {
+    as_typed(value).map(|typed| typed.text)
+}
+
+pub fn as_argument(value: &Dynamic) -> Option<Argument> {
+    Argument::new(as_text(value)?)
+}
+
+/// The root whose path is in a value, in whatever depth; [`RootId::MAX`] for several.
+///
+/// [`RootId::MAX`]: crate::plan::RootId
+pub fn root_in(value: &Dynamic) -> Option<crate::plan::RootId> {
+    if let Some(typed) = as_typed(value) {
+        return typed.root;
+    }
+    if let Some(command) = value.clone().try_cast::<CommandValue>() {
+        return command.root;
+    }
+    let mut found = match (value.read_lock::<Array>(), value.read_lock::<Map>()) {
+        (Some(array), _) => array.iter().filter_map(root_in).collect::<Vec<_>>(),
+        (_, Some(map)) => map.values().filter_map(root_in).collect(),
+        _ => Vec::new(),
+    };
+    found.dedup();
+    match found.as_slice() {
+        [] => None,
+        [one] => Some(*one),
+        _ => Some(crate::plan::RootId::MAX),
     }
 }
 
@@ -315,21 +349,29 @@ pub fn as_strings(value: &Dynamic) -> Option<Vec<String>> {
     array.iter().map(as_plain).collect()
 }
 
-/// Whether a value is, or has in it, a secret.
-pub fn holds_secret(value: &Dynamic) -> bool {
-    value.clone().try_cast::<Secret>().is_some()
-        || value
-            .clone()
-            .into_string()
-            .is_ok_and(|text| is_marked(&text))
+/// Whether a value is a text with a part that stands for something else; a secret if it is one.
+pub fn holds_part(value: &Dynamic) -> bool {
+    as_typed(value).is_some_and(|typed| typed.text.plain().is_none())
 }
 
-pub fn as_command(value: &Dynamic) -> Option<Vec<String>> {
-    if value.is_string() {
-        let script = as_plain(value)?;
-        return Some(vec!["/bin/sh".to_owned(), "-euc".to_owned(), script]);
+pub fn holds_secret(value: &Dynamic) -> bool {
+    as_typed(value).is_some_and(|typed| typed.text.secrets().next().is_some())
+}
+
+/// What a command is given as.
+pub const COMMAND: &str = "an array of strings or a script";
+
+/// A command: an array of words, a text for `/bin/sh`, or what `script` returns.
+pub fn as_command(value: &Dynamic) -> Option<Command> {
+    if let Some(command) = value.clone().try_cast::<CommandValue>() {
+        return Some(command.command);
     }
-    as_strings(value)
+    match value.clone().into_array() {
+        Ok(words) => Some(Command::Program(
+            words.iter().map(as_argument).collect::<Option<_>>()?,
+        )),
+        Err(_) => Some(Command::Script(Script::shell(as_argument(value)?))),
+    }
 }
 
 pub fn as_mode(value: &Dynamic) -> Option<u32> {

@@ -5,16 +5,17 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-use super::args::{Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_secret};
+use super::args::{
+    COMMAND, Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_part, holds_secret,
+    root_in,
+};
 use super::builtins::{Builtin, ExportRef, Fetched, RootRef};
-use super::library_modules;
-use super::session::{STDLIB, Session};
+use super::session::Session;
 use super::spans::{self, Located, Step};
 use super::type_help::cure;
 use super::type_names::type_words;
-use crate::diagnose::{Frame, Report, Span};
-use crate::plan::{Asked, Export, RootId, Text};
-use crate::project::Grant;
+use crate::diagnose::{Frame, Origin, Report, Span};
+use crate::plan::{Access, Capability, Command, Export, Part, RootId, Text, policy};
 
 /// A failure of a built-in; boxed, since reports are large and failures rare.
 pub type Outcome<T> = Result<T, Box<Report>>;
@@ -56,7 +57,7 @@ impl<'a> Call<'a> {
     pub fn is_from_stdlib(&self) -> bool {
         self.chain()
             .last()
-            .is_some_and(|frame| frame.span.file.starts_with(STDLIB))
+            .is_some_and(|frame| frame.origin() == Origin::Stdlib)
     }
 
     /// The file that the call stands in.
@@ -71,40 +72,40 @@ impl<'a> Call<'a> {
     /// its caller has named.
     pub fn author_file(&self) -> String {
         let chain = self.chain();
-        let mut files = chain.iter().rev().map(|frame| &frame.span.file);
-        let own = files.find(|file| !file.starts_with(STDLIB));
-        own.cloned().unwrap_or_else(|| self.file())
+        let mut frames = chain.iter().rev();
+        let own = frames.find(|frame| frame.origin() != Origin::Stdlib);
+        own.map_or_else(|| self.file(), |frame| frame.span.file.clone())
     }
 
-    /// Refuses the call where a library leads to it that has no grant for what it does, and
-    /// notes in the plan who makes use of the grant. `wants` says what that is: `wants to
-    /// run a command of the host`. The calls of a recipe itself, and of its repository's own
-    /// modules, pass.
-    pub fn granted(&self, grant: &Grant, wants: &str) -> Outcome<()> {
-        let chain = self.chain();
-        for name in library_modules::libraries_in(&chain) {
-            let known = &self.session.settings.project.libraries;
-            let granted = known
-                .get(&name)
-                .is_some_and(|library| library.entry.grants.iter().any(|has| has.covers(grant)));
-            if !granted {
-                let message = format!("the library `{name}` {wants}, and has no grant for it");
-                let report = *self.report("library_grant", message);
-                return Err(Box::new(library_modules::refused(report, &name, grant)));
+    /// Notes in the plan that the call asks for something beyond its root, and returns whether
+    /// policy allows it. What is not allowed ends the evaluation's plan, not the evaluation;
+    /// but nothing is read for it.
+    pub fn requires(&self, root: Option<RootId>, access: Access) -> bool {
+        let capability = Capability {
+            access,
+            root,
+            calls: self.chain(),
+        };
+        let permissions = self.session.settings.permissions;
+        let mut plan = self.session.plan.borrow_mut();
+        let decision = policy::decide(&capability, &plan.libraries, permissions);
+        let allowed = decision == policy::Decision::Allowed;
+        self.session.note_capability(&mut plan, capability);
+        allowed
+    }
+
+    /// Refuses a value with the path of another root than `root` in it.
+    pub fn of_root(&self, index: usize, root: RootId) -> Outcome<()> {
+        match root_in(&self.arg(index)) {
+            Some(other) if other != root => {
+                let message = "the path of another root stands in this call";
+                let report = self.refuse(index, "other_root", message);
+                Err(Box::new(report.help(
+                    "a command of the host works on the root that it is called with",
+                )))
             }
-            let asked = Asked {
-                grant: grant.to_string(),
-                calls: chain.clone(),
-            };
-            let mut plan = self.session.plan.borrow_mut();
-            let mut libraries = plan.libraries.iter_mut();
-            if let Some(library) = libraries.find(|library| library.name == name)
-                && !library.asked.contains(&asked)
-            {
-                library.asked.push(asked);
-            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub fn report(&self, code: &str, message: impl Into<String>) -> Box<Report> {
@@ -227,6 +228,13 @@ impl<'a> Call<'a> {
                 "it would show; a secret goes into the content of a file, or to a command with `env` or `stdin`",
             ));
         }
+        if holds_part(given) {
+            let message = format!("a path of the build cannot stand in `{name}` of `{of}`");
+            let report = self.labelled(&path, "path_place", message, "known only when it runs");
+            return Box::new(report.help(
+                "it goes into the arguments, `env` or `stdin` of `host_run`, and a keyring's path into the content of a file",
+            ));
+        }
         let kind = type_words(given.type_name());
         let message = if whole {
             format!("`{name}` of `{of}` has to be {wanted}, and is {kind}")
@@ -335,23 +343,24 @@ impl<'a> Call<'a> {
         maps(self, (self.builtin.name, name), base, form, &value)
     }
 
-    /// A command: an array of words, or a script for `/bin/sh`.
-    pub fn command(&self, index: usize) -> Outcome<Vec<String>> {
+    /// A command: an array of words, a script for `/bin/sh`, or what `script` returns.
+    pub fn command(&self, index: usize) -> Outcome<Command> {
         let value = self.arg(index);
-        let argv = as_command(&value)
-            .ok_or_else(|| self.wrong(index, "an array of strings or a script", &value))?;
-        self.check_argv(&argv, &[Step::Argument(index)])?;
-        Ok(argv)
+        let command = as_command(&value).ok_or_else(|| self.wrong(index, COMMAND, &value))?;
+        self.check_command(&command, &[Step::Argument(index)])?;
+        Ok(command)
     }
 
-    pub fn check_argv(&self, argv: &[String], path: &[Step]) -> Outcome<()> {
-        if argv.first().is_none_or(String::is_empty) {
+    pub fn check_command(&self, command: &Command, path: &[Step]) -> Outcome<()> {
+        let argv = command.argv();
+        if command.program().is_empty() {
             return Err(Box::new(
                 self.refuse_at(path, "empty_command", "the command is empty")
                     .help("write `[\"program\", \"argument\"]`, or a script as one string"),
             ));
         }
-        if argv.iter().any(|word| word.contains('\0')) {
+        let nul = |part: &Part| matches!(part, Part::Literal(text) if text.contains('\0'));
+        if argv.iter().any(|word| word.parts().iter().any(nul)) {
             return Err(self.refuse_at(path, "nul", "a command cannot hold a NUL character"));
         }
         Ok(())

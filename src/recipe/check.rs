@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::{Evaluation, Failure, Settings, engine, evaluate_here};
 use crate::diagnose::{Report, Span};
 use crate::plan::Capture;
+use crate::plan::policy::Permissions;
 
 /// Folders of a repository that contain modules.
 pub const MODULE_FOLDERS: [&str; 2] = ["lib", "distro"];
@@ -32,7 +33,9 @@ pub fn recipe(
     let evaluate = |options: Vec<(String, String)>| -> Result<Evaluation, Failure> {
         let settings = Settings {
             options,
-            allow_host_run: true,
+            permissions: Permissions {
+                allow_host_run: true,
+            },
             ..settings.clone()
         };
         evaluate_here(recipe, &settings, capture())

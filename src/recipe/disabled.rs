@@ -4,7 +4,7 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
-use super::builtins::Secret;
+use super::builtins::Typed;
 use super::error::Fault;
 use crate::diagnose::Report;
 
@@ -39,10 +39,24 @@ pub fn register(engine: &mut Engine) {
         .register_fn("exit", |_: Dynamic| -> Outcome { Err(not_there("exit")) });
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
         engine
-            .register_fn(operator, |_: Secret, _: ImmutableString| compared())
-            .register_fn(operator, |_: ImmutableString, _: Secret| compared())
-            .register_fn(operator, |_: Secret, _: Secret| compared());
+            .register_fn(operator, |_: Typed, _: ImmutableString| compared())
+            .register_fn(operator, |_: ImmutableString, _: Typed| compared());
     }
+    for operator in ["<", "<=", ">", ">="] {
+        engine.register_fn(operator, |_: Typed, _: Typed| compared());
+    }
+    // Which keyring or file a path is of is known, a secret's value is not.
+    let same = |a: &Typed, b: &Typed| -> Outcome {
+        match a.text.secrets().chain(b.text.secrets()).next() {
+            Some(_) => compared(),
+            None => Ok(Dynamic::from(a.text == b.text && a.root == b.root)),
+        }
+    };
+    engine
+        .register_fn("==", move |a: Typed, b: Typed| -> Outcome { same(&a, &b) })
+        .register_fn("!=", move |a: Typed, b: Typed| -> Outcome {
+            Ok(Dynamic::from(!same(&a, &b)?.as_bool().unwrap_or(false)))
+        });
 }
 
 fn compared() -> Outcome {

@@ -15,7 +15,7 @@ use super::{
     testing,
 };
 use crate::diagnose::{HintSet, Report};
-use crate::plan::{Plan, Recipe, SCHEMA_VERSION};
+use crate::plan::{Plan, Recipe, SCHEMA_VERSION, policy};
 
 /// Reserved words of Rhai that recipes use as names: named arguments read better so.
 const WORDS: &[&str] = &[
@@ -132,7 +132,12 @@ fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Rep
             engine.run_ast_with_scope(&mut Scope::new(), &ast)
         })
         .map_err(|error| vec![*error::report(session, *error, name, Vec::new())])?;
-    builtins::check_given_options(session).map_err(|report| vec![*report])
+    builtins::check_given_options(session).map_err(|report| vec![*report])?;
+    let refused = policy::refusals(&session.plan.borrow(), session.settings.permissions);
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(refused),
+    }
 }
 
 /// The same finding once: two imports may lead to one module.
@@ -164,9 +169,11 @@ pub fn empty_plan(name: &str, text: &str) -> Plan {
         messages: Vec::new(),
         needs: Vec::new(),
         checks: Vec::new(),
-        archives: Vec::new(),
+        repositories: Vec::new(),
         keyrings: Vec::new(),
-        unsigned: Vec::new(),
+        files: Vec::new(),
+        downloads: Vec::new(),
+        capabilities: Vec::new(),
         roots: Vec::new(),
         steps: Vec::new(),
     }

@@ -7,34 +7,16 @@ use std::sync::Arc;
 use super::loader::{beside, read_within};
 use super::nearest;
 use super::session::Session;
-use super::stdlib::Stdlib;
-use crate::diagnose::{Frame, Report};
+use crate::diagnose::{LIBRARY, Origin, Report};
 use crate::plan::LibraryUse;
-use crate::project::{Grant, LIBRARY, Library, tree};
-
-/// Folders of the stdlib with modules that built-ins are carried out by. One that has
-/// something run on the host, itself or by way of another, does so with what it is given.
-const TRUSTED: [&str; 3] = ["distro/", "package/", "host/"];
-const ON_THE_HOST: [&str; 3] = ["host_run(", "check_before(", "keyring("];
+use crate::project::{Library, tree};
 
 /// The library whose module a file is.
 pub fn library_of(file: &str) -> Option<&str> {
-    let name = file.strip_prefix(LIBRARY)?;
-    Some(name.split('/').next().unwrap_or(name))
-}
-
-/// The libraries whose modules take part in a chain of calls, outermost first.
-pub fn libraries_in(chain: &[Frame]) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for name in chain
-        .iter()
-        .filter_map(|frame| library_of(&frame.span.file))
-    {
-        if !found.iter().any(|known| known == name) {
-            found.push(name.to_owned());
-        }
+    match Origin::of(file) {
+        Origin::Library(name) => Some(name),
+        Origin::Stdlib | Origin::Project => None,
     }
-    found
 }
 
 /// The name and the text of the module that `import "@LIBRARY/MODULE"` means.
@@ -105,13 +87,7 @@ fn take(session: &Session, library: &Library) {
         version: pin.tag.clone().or_else(|| pin.branch.clone()),
         commit: pin.commit.clone(),
         digest: pin.digest.clone(),
-        grants: library
-            .entry
-            .grants
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        asked: Vec::new(),
+        grants: library.entry.grants.clone(),
     };
     let mut plan = session.plan.borrow_mut();
     if !plan.libraries.iter().any(|known| known.name == used.name) {
@@ -173,65 +149,6 @@ fn read_file(
     let shown = format!("{LIBRARY}{}/{}", library.entry.name, inside.display());
     let text = read_within(top, &path, &shown)?;
     Ok(Some((shown, text)))
-}
-
-/// Whether a library may import a module of the stdlib.
-///
-/// # Errors
-/// A report without a place, where that runs commands of the host and the library may not.
-pub fn may_import(session: &Session, importer: &str, module: &str) -> Result<(), Box<Report>> {
-    let Some(library) = library_of(importer) else {
-        return Ok(());
-    };
-    let library = find(session, library)?;
-    let granted = library.entry.grants.contains(&Grant::HostRun);
-    let trusted = TRUSTED.iter().any(|folder| module.starts_with(folder));
-    if granted || !trusted || !reaches_the_host(session, module) {
-        return Ok(());
-    }
-    Err(Box::new(refused(
-        Report::new(
-            "script::library_grant",
-            format!(
-                "the library `{}` imports `{module}`, which runs commands of the host, and has no grant for it",
-                library.entry.name
-            ),
-        ),
-        &library.entry.name,
-        &Grant::HostRun,
-    )))
-}
-
-/// Whether a module of the stdlib, or one that it imports, has something run on the host.
-fn reaches_the_host(session: &Session, module: &str) -> bool {
-    let stdlib = Stdlib::new(session.settings.stdlib.clone());
-    let (mut seen, mut left) = (Vec::new(), vec![module.to_owned()]);
-    while let Some(module) = left.pop() {
-        let name = module.trim_end_matches(".rhai").to_owned();
-        if seen.contains(&name) {
-            continue;
-        }
-        let Some(text) = stdlib.text(&format!("{name}.rhai")) else {
-            continue;
-        };
-        if ON_THE_HOST.iter().any(|call| text.contains(call)) {
-            return true;
-        }
-        let imports = text.lines().filter_map(|line| {
-            let rest = line.trim_start().strip_prefix("import \"")?;
-            rest.split('"').next().map(str::to_owned)
-        });
-        left.extend(imports);
-        seen.push(name);
-    }
-    false
-}
-
-/// What to do where a library has no grant.
-pub fn refused(report: Report, library: &str, grant: &Grant) -> Report {
-    report.help(format!(
-        "look at the library; if that is right, grant it in rootwright.toml, below `[libraries.{library}]`: grants = [\"{grant}\"]"
-    ))
 }
 
 /// The folder on this machine that a script is in, and the one that its files stay in.

@@ -17,10 +17,9 @@ use super::spans::Scan;
 use super::testing::Test;
 use super::{Access, Settings, builtins, disabled};
 use crate::diagnose::{Frame, HintSet, SourceMap, Span};
-use crate::plan::{Action, Input, Plan, RootId, Step};
+use crate::plan::{Action, Capability, Input, Names, Plan, RootId, Step};
 
-/// How the names of embedded scripts start; a recipe's own files never do.
-pub const STDLIB: &str = "stdlib:";
+pub use crate::diagnose::STDLIB;
 
 /// What a session evaluates; the two have not the same functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +48,8 @@ pub struct Session {
     pub hints: RefCell<HintSet>,
     /// The recipe's folder and, where there is one, its repository's.
     pub recipe_dir: std::path::PathBuf,
-    /// What stdlib modules remember of a root, by root and name.
-    pub facts: RefCell<BTreeMap<(RootId, String), Dynamic>>,
+    /// What modules remember of a root: by root, whose modules, and name.
+    pub facts: RefCell<BTreeMap<(RootId, String, String), Dynamic>>,
     /// The given options that some `option` call has taken.
     pub taken: RefCell<BTreeSet<String>>,
     /// The secrets that were named, by their variable.
@@ -246,16 +245,21 @@ impl Session {
                 call: call.to_owned(),
                 label: label(),
                 calls: chain.to_vec(),
-                archives: Vec::new(),
+                repositories: Vec::new(),
+                uses: Names::default(),
+                capabilities: Vec::new(),
                 actions: Vec::new(),
             });
         }
         self.open.set(Some(chain.len()));
         let result = work();
         self.open.set(None);
-        if result.is_err() {
-            self.plan.borrow_mut().steps.pop();
+        let mut plan = self.plan.borrow_mut();
+        match (&result, plan.steps.last_mut()) {
+            (Ok(_), Some(step)) => step.note_uses(),
+            _ => drop(plan.steps.pop()),
         }
+        drop(plan);
         result
     }
 
@@ -268,12 +272,24 @@ impl Session {
         }
     }
 
-    /// Notes something outside of the scripts that the plan depends on.
-    pub fn input(&self, name: impl Into<String>, value: impl Into<String>) {
-        let input = Input {
-            name: name.into(),
-            value: value.into(),
-        };
+    /// Notes something that a call does beyond changing its root, for the plan and for the open
+    /// step.
+    pub fn note_capability(&self, plan: &mut Plan, capability: Capability) {
+        let known = plan.capabilities.iter().position(|one| *one == capability);
+        let at = known.unwrap_or_else(|| {
+            plan.capabilities.push(capability);
+            plan.capabilities.len() - 1
+        });
+        if self.step_is_open()
+            && let Some(step) = plan.steps.last_mut()
+            && !step.capabilities.contains(&at)
+        {
+            step.capabilities.push(at);
+        }
+    }
+
+    /// Notes something outside the scripts that the plan depends on.
+    pub fn input(&self, input: Input) {
         let mut plan = self.plan.borrow_mut();
         if !plan.inputs.contains(&input) {
             plan.inputs.push(input);

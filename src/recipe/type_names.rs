@@ -19,7 +19,7 @@ pub fn noun(name: &str) -> String {
         "()" => "nothing",
         "Fn" | "FnPtr" => "function",
         "Root" | "RootRef" => "root",
-        "Secret" => "secret",
+        "Text" => "secret or path",
         "Fetched" => "fetched file",
         "Export" | "ExportRef" => "export",
         "Dynamic" | "?" => "value",

@@ -7,9 +7,8 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::output::Log;
-use super::secrets::Secrets;
-use crate::plan::NspawnBoot;
-use crate::plan::command::{BOOT_IN_ROOT, BOOT_STDIN, Mode, boot_files};
+use crate::plan::Run;
+use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
 
 /// The file of [`Control`] that boots the root.
 const BOOT: &str = "boot.sh";
@@ -20,16 +19,16 @@ pub struct Control(tempfile::TempDir);
 impl Control {
     /// # Errors
     /// When the folder cannot be made or written to.
-    pub fn new(boot: &NspawnBoot, secrets: &Secrets) -> std::io::Result<Self> {
+    pub fn new(run: &Run, stdin: Option<&str>) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        for (name, content) in boot_files(boot) {
+        for (name, content) in boot_files(run) {
             fs::write(folder.path().join(name), content)?;
         }
-        let script = format!("{BOOT_IN_ROOT}\nboot_in_root \"$@\"\n");
+        let script = format!("{SHELL_RUNTIME}\nboot_in_root \"$@\"\n");
         fs::write(folder.path().join(BOOT), script)?;
-        if let Some(stdin) = &boot.run.stdin {
+        if let Some(stdin) = stdin {
             let path = folder.path().join(BOOT_STDIN);
-            fs::write(&path, secrets.reveal(stdin)?)?;
+            fs::write(&path, stdin)?;
             fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
         }
         Ok(Control(folder))
@@ -39,7 +38,7 @@ impl Control {
     ///
     /// # Errors
     /// When the root cannot be opened.
-    pub fn argv(&self, boot: &NspawnBoot, root_path: &Path) -> std::io::Result<Vec<String>> {
+    pub fn argv(&self, run: &Run, timeout: u64, root_path: &Path) -> std::io::Result<Vec<String>> {
         let inside = pathrs::Root::open(root_path).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.
         let etc = inside.resolve("/etc").ok();
@@ -48,11 +47,11 @@ impl Control {
         let root = root_path.display().to_string();
         let mut argv = ["bash", "-euo", "pipefail"].map(str::to_owned).to_vec();
         argv.push(self.0.path().join(BOOT).display().to_string());
-        argv.push(boot.timeout.to_string());
+        argv.push(timeout.to_string());
         argv.push(root);
         argv.push(etc.unwrap_or_default());
         argv.push(self.0.path().display().to_string());
-        argv.extend(super::container::argv(&boot.run, Mode::Boot, root_path));
+        argv.extend(super::container::argv(run, Mode::Boot, root_path, &[]));
         Ok(argv)
     }
 

@@ -6,14 +6,14 @@ use std::path::Path;
 use super::output::{KEPT_BYTES, KEPT_LINES, Kept, Lines, Log};
 use super::process::{Process, Stream, how_it_ended};
 use super::secrets::Secrets;
-use crate::plan::OutputScan;
+use crate::plan::Verdict;
 
 /// A command of a step.
 pub struct Command<'a> {
     pub process: Process,
     /// The command line for the log, still with secrets.
     pub shown: String,
-    pub scan: &'a OutputScan,
+    pub verdict: &'a Verdict,
     /// Whether standard error is part of the output. If not, it goes to the log alone, and
     /// an output that is too long is an error.
     pub with_errors: bool,
@@ -50,8 +50,8 @@ pub fn run(
             .filter_map(|pattern| regex::Regex::new(pattern).ok())
             .collect()
     };
-    let fail_on = patterns(&command.scan.fail_on);
-    let ignore = patterns(&command.scan.ignore);
+    let fail_on = patterns(&command.verdict.fail_on);
+    let ignore = patterns(&command.verdict.ignore);
     let mut output = Kept::default();
     let mut matched = Vec::new();
     let mut line = |stream: Stream, bytes: &[u8], log: &mut Log| {

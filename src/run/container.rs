@@ -8,7 +8,7 @@ use super::mount_points::Points;
 use super::process::passed_on;
 use super::resolver::Resolver;
 use crate::plan::command::{ContainerCommand, Mode};
-use crate::plan::{Bind, Downloads, NspawnRun};
+use crate::plan::{Bind, Downloads, Run, RunPlace};
 use crate::store::{Downloaded, Store};
 
 /// What is changed in a root for the time of a command.
@@ -23,9 +23,10 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    pub fn of(run: &'a NspawnRun) -> Self {
+    pub fn of(run: &'a Run) -> Self {
         Setup {
-            network: run.network,
+            // A command of the host has the host's own.
+            network: run.network && run.place != RunPlace::Host,
             binds: &run.binds,
             downloads: &run.downloads,
         }
@@ -107,10 +108,10 @@ impl Guards {
 
 /// The command line of a container, with the host's proxies where the command has the
 /// network.
-pub fn argv(run: &NspawnRun, mode: Mode, root: &Path) -> Vec<String> {
+pub fn argv(run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Vec<String> {
     let root = root.display().to_string();
     let names = passed_on().map(|(name, _)| name);
-    ContainerCommand::new(run, mode, &root)
+    ContainerCommand::new(run, mode, &root, argv)
         .passing(names)
         .argv()
 }
@@ -228,23 +229,17 @@ mod tests {
 
     #[test]
     fn a_proxy_is_named_once_and_only_with_the_network() {
-        let run = NspawnRun {
-            argv: vec!["true".to_owned()],
-            env: [("http_proxy".to_owned(), "x".into())].into(),
-            network: true,
-            ..NspawnRun::default()
-        };
-        let set = |run: &NspawnRun| -> Vec<String> {
+        let mut run = Run::new(RunPlace::Root, ["true"].into_iter().collect());
+        run.env = [("http_proxy".to_owned(), "x".into())].into();
+        run.network = true;
+        let set = |run: &Run| -> Vec<String> {
             let names = ["http_proxy", "no_proxy"];
-            let argv = ContainerCommand::new(run, Mode::Boot, "/r").passing(names);
+            let argv = ContainerCommand::new(run, Mode::Boot, "/r", &[]).passing(names);
             let flags = argv.argv().into_iter();
             flags.filter(|flag| flag.starts_with("--setenv")).collect()
         };
         assert_eq!(set(&run), ["--setenv=http_proxy", "--setenv=no_proxy"]);
-        let offline = NspawnRun {
-            network: false,
-            ..run
-        };
-        assert_eq!(set(&offline), ["--setenv=http_proxy"]);
+        run.network = false;
+        assert_eq!(set(&run), ["--setenv=http_proxy"]);
     }
 }

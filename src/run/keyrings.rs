@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use fs_err as fs;
 
+use super::Files;
 use super::process::{Captured, Process};
 use crate::diagnose::Report;
-use crate::plan::{KEYRINGS, Keyring, Plan, Step, command};
+use crate::plan::{KEYRINGS, KeyFile, Keyring, Plan, command};
 use crate::store::Store;
 
 /// How long keys that no file of the host has are used before they are fetched again: an
@@ -25,26 +26,17 @@ const LARGEST: u64 = 32 << 20;
 /// Bytes of what a program prints: gpg prints keys.
 const MOST_OUTPUT: usize = 64 << 20;
 
-/// The keyrings of a plan that a step names.
-pub fn of_step<'a>(plan: &'a Plan, step: &Step) -> Vec<&'a Keyring> {
-    if plan.keyrings.is_empty() {
-        return Vec::new();
-    }
-    // As bytes: a path stands in arguments, in standard input and in environments.
-    let canonical = step.canonical();
-    let names = |keyring: &&Keyring| {
-        let name = keyring.name().as_bytes();
-        canonical.windows(name.len()).any(|window| window == name)
-    };
-    plan.keyrings.iter().filter(names).collect()
-}
-
 /// Makes a keyring, unless it is in place.
 ///
 /// # Errors
 /// A report with the place of the call that asks for it: keys that are found nowhere.
-pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
-    let place = Path::new(KEYRINGS).join(keyring.name());
+pub fn ensure(
+    keyring: &Keyring,
+    plan: &Plan,
+    files: &Files,
+    store: &Store,
+) -> Result<(), Box<Report>> {
+    let place = PathBuf::from(keyring.path());
     if place.exists() {
         return Ok(());
     }
@@ -54,8 +46,8 @@ pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
     };
     fs::create_dir_all(KEYRINGS).map_err(failed)?;
     let kept = store.root().join("keyrings");
-    let made = kept.join(keyring.name());
-    let mut making = Making::new(keyring).map_err(failed)?;
+    let made = kept.join(&keyring.name);
+    let mut making = Making::new(keyring, plan, files).map_err(failed)?;
     making.look_in_files().map_err(failed)?;
     if !making.is_complete() && !keyring.fetch.is_empty() {
         // What was fetched before is as good as what would be fetched now.
@@ -66,7 +58,8 @@ pub fn ensure(keyring: &Keyring, store: &Store) -> Result<(), Box<Report>> {
             making.fetch().map_err(failed)?;
         }
         if !making.is_complete() && before.is_ok() {
-            making.import(&made).map_err(failed)?;
+            let shown = format!("`{}`", made.display());
+            making.import(&made, &shown).map_err(failed)?;
         }
     }
     if !making.is_complete() {
@@ -94,6 +87,8 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// One keyring while its keys are collected.
 struct Making<'a> {
     keyring: &'a Keyring,
+    /// The files that may hold them, and how people know each.
+    files: Vec<(PathBuf, String)>,
     /// The home of gpg, with what was imported.
     home: tempfile::TempDir,
     /// Fingerprints of primary keys that are there, with who they say they are.
@@ -103,9 +98,16 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn new(keyring: &'a Keyring) -> std::io::Result<Self> {
+    fn new(keyring: &'a Keyring, plan: &Plan, files: &Files) -> std::io::Result<Self> {
+        let place = |file: &KeyFile| match file {
+            KeyFile::Host(path) => Some((PathBuf::from(path), path.clone())),
+            KeyFile::File(digest) => {
+                Some((files.path(plan, digest)?, plan.file(digest)?.name.clone()))
+            }
+        };
         Ok(Making {
             keyring,
+            files: keyring.files.iter().filter_map(place).collect(),
             // Only its owner may enter it, as gpg wants it.
             home: tempfile::tempdir()?,
             found: BTreeMap::new(),
@@ -124,26 +126,27 @@ impl<'a> Making<'a> {
     }
 
     fn look_in_files(&mut self) -> std::io::Result<()> {
-        for file in &self.keyring.files {
+        for (file, name) in std::mem::take(&mut self.files) {
             if self.is_complete() {
                 break;
             }
-            self.import(Path::new(file))?;
+            self.import(&file, &format!("`{name}`"))?;
         }
         Ok(())
     }
 
     /// Runs the commands that fetch, until the keys are there.
     fn fetch(&mut self) -> std::io::Result<()> {
-        for argv in &self.keyring.fetch {
+        for command in &self.keyring.fetch {
             if self.is_complete() {
                 break;
             }
             let folder = tempfile::tempdir()?;
-            let said = fetched(argv, folder.path())?;
+            let said = fetched(&command.words(), folder.path())?;
             let files = candidates(folder.path());
             for file in &files {
-                self.import(file)?;
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                self.import(file, &format!("`{name}`, fetched"))?;
             }
             if files.is_empty() {
                 let last = said.lines().last().unwrap_or("it gave no files").to_owned();
@@ -166,13 +169,7 @@ impl<'a> Making<'a> {
     }
 
     /// Takes the keys of a file in, if there are any.
-    fn import(&mut self, file: &Path) -> std::io::Result<()> {
-        let shown = match file.file_name() {
-            Some(name) if !self.keyring.files.iter().any(|of| Path::new(of) == file) => {
-                format!("`{}`, fetched", name.to_string_lossy())
-            }
-            _ => format!("`{}`", file.display()),
-        };
+    fn import(&mut self, file: &Path, shown: &str) -> std::io::Result<()> {
         let Some(name) = file.to_str().filter(|_| file.is_file()) else {
             self.seen.push(format!("{shown} is not there"));
             return Ok(());

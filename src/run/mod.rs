@@ -20,6 +20,7 @@ mod resolver;
 mod secrets;
 pub mod shell;
 pub mod stack;
+mod values;
 
 use std::path::PathBuf;
 
@@ -27,7 +28,8 @@ pub use booted_root::BootFailure;
 pub use error::{CommandFailure, Error};
 pub use mount::Mounted;
 pub use process::how_it_ended;
-pub use secrets::{MissingSecret, Secrets};
+pub use secrets::{MissingSecret, Secrets, UnknownSecret};
+pub use values::{Files, Values};
 
 use crate::store::Store;
 
@@ -37,4 +39,5 @@ pub struct Settings {
     /// The folder that exports go to.
     pub out: PathBuf,
     pub secrets: Secrets,
+    pub files: Files,
 }

@@ -10,16 +10,12 @@ use fs_err as fs;
 use super::booted_root::{self, BootFailure};
 use super::command::{self as step_command, Command, Ended};
 use super::container::{self, Setup};
-use super::error::place;
 use super::files::{self, FileContext};
 use super::process::Process;
-use super::secrets::UnknownSecret;
-use super::{CommandFailure, Error, Settings, interrupt, keyrings};
+use super::{CommandFailure, Error, Settings, Values, error, interrupt, keyrings};
 use crate::diagnose::{Frame, Report};
 use crate::plan::command::{self, Mode};
-use crate::plan::{
-    Action, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, Plan, ROOT_PLACEHOLDER, Step, Text,
-};
+use crate::plan::{Action, Op, Plan, Run, RunPlace, Source, Step, Unresolved, keyring_path};
 
 /// One step while it runs.
 pub struct Running<'a> {
@@ -36,27 +32,14 @@ pub struct Running<'a> {
     pub root: &'a Path,
 }
 
-/// A command, and what its failure means.
-struct Judged<'a> {
+/// A command as it runs: everything that its texts stand for is filled in.
+struct Started<'a> {
+    run: &'a Run,
     argv: Vec<String>,
-    env: &'a BTreeMap<String, Text>,
-    stdin: Option<&'a Text>,
-    scan: &'a OutputScan,
+    env: BTreeMap<String, String>,
+    stdin: Option<String>,
     /// Whether standard error is part of the output.
     with_errors: bool,
-    /// The command as the plan has it.
-    planned: &'a [String],
-    /// The programs that a script in it is made of, where the plan says so.
-    tools: &'a [String],
-    allow_failure: Option<&'a str>,
-    /// The name of its operation.
-    op: &'static str,
-}
-
-impl Judged<'_> {
-    fn in_root(&self) -> bool {
-        self.op != "host_run"
-    }
 }
 
 impl Running<'_> {
@@ -65,12 +48,7 @@ impl Running<'_> {
     /// # Errors
     /// The first that fails.
     pub fn actions(&self) -> Result<(), Error> {
-        for keyring in keyrings::of_step(self.plan, self.step) {
-            keyrings::ensure(keyring, &self.settings.store).map_err(|report| Error::Step {
-                report,
-                calls: keyring.calls.clone(),
-            })?;
-        }
+        self.prepare()?;
         for action in &self.step.actions {
             if interrupt::interrupted() {
                 return Err(Error::Interrupted);
@@ -79,9 +57,7 @@ impl Running<'_> {
                 continue;
             }
             match &action.op {
-                Op::HostRun(run) => self.on_host(&action.calls, run)?,
-                Op::NspawnRun(run) => drop(self.in_root(&action.calls, run, true)?),
-                Op::NspawnBoot(boot) => self.booted(&action.calls, boot)?,
+                Op::Run(run) => drop(self.command(&action.calls, run, true)?),
                 Op::Export(_) | Op::ExpectBoot(_) => {}
                 op => self.file(&action.calls, op)?,
             }
@@ -89,112 +65,120 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// Makes the keyrings that the step uses, and gets its downloads.
+    fn prepare(&self) -> Result<(), Error> {
+        let Settings { store, files, .. } = self.settings;
+        for name in &self.step.uses.keyrings {
+            let Some(keyring) = self.plan.keyring(name) else {
+                continue;
+            };
+            keyrings::ensure(keyring, self.plan, files, store).map_err(|report| Error::Step {
+                report,
+                calls: keyring.calls.clone(),
+            })?;
+        }
+        for sha256 in &self.step.uses.downloads {
+            let Some(download) = self.plan.download(sha256) else {
+                continue;
+            };
+            files::download(download, &store.download(sha256))
+                .map_err(|error| Error::in_step(Box::new(error.into()), self.step, &[]))?;
+        }
+        Ok(())
+    }
+
     fn wanted(&self, action: &Action) -> Result<bool, Error> {
-        let Some(argv) = &action.only_if else {
+        let Some(command) = &action.only_if else {
             return Ok(true);
         };
-        let run = NspawnRun {
-            argv: argv.clone(),
-            // Its status is the answer.
-            allow_failure: Some("it decides whether the operation is wanted".to_owned()),
-            ..NspawnRun::default()
-        };
-        Ok(self.in_root(&action.calls, &run, true)?.success)
+        let mut run = Run::new(RunPlace::Root, command.clone());
+        // Its status is the answer.
+        run.verdict.allow_failure = Some("it decides whether the operation runs".to_owned());
+        Ok(self.command(&action.calls, &run, true)?.success)
+    }
+
+    fn values(&self) -> Values<'_> {
+        Values {
+            plan: self.plan,
+            settings: self.settings,
+            root: self.root,
+        }
     }
 
     fn file(&self, calls: &[Frame], op: &Op) -> Result<(), Error> {
-        let secret = |name: &str| {
-            let value = self.settings.secrets.value(name).map(str::to_owned);
-            value.map_err(|error| Box::new(Report::new("run::secret", error.to_string())))
+        let settings = self.settings;
+        let source = |source: &Source| match source {
+            Source::File(digest) => settings.files.path(self.plan, digest),
+            Source::Download(sha256) => Some(settings.store.download(sha256)),
+            Source::Keyring(name) => Some(keyring_path(name).into()),
         };
         let context = FileContext {
-            store: self.settings.store.root(),
-            secret: &secret,
+            values: &self.values(),
+            source: &source,
         };
         files::apply(self.root, op, &context)
             .map_err(|error| Error::in_step(Box::new(error.into()), self.step, calls))
     }
 
-    fn on_host(&self, calls: &[Frame], run: &HostRun) -> Result<(), Error> {
-        let path = self.root.display().to_string();
-        let argv: Vec<String> = run
-            .argv
-            .iter()
-            .map(|word| word.replace(ROOT_PLACEHOLDER, &path))
-            .collect();
-        let mut env = run.env.clone();
-        for value in env.values_mut() {
-            if let Some(text) = value.plain() {
-                *value = text.replace(ROOT_PLACEHOLDER, &path).into();
-            }
-        }
-        let judged = Judged {
-            argv,
-            env: &env,
-            stdin: run.stdin.as_ref(),
-            scan: &run.scan,
-            with_errors: true,
-            planned: &run.argv,
-            tools: &run.tools,
-            allow_failure: run.allow_failure.as_deref(),
-            op: "host_run",
-        };
-        let setup = Setup {
-            downloads: &run.downloads,
-            ..Setup::default()
-        };
-        self.around(setup, || self.judge(calls, &judged)).map(drop)
-    }
-
-    /// Runs a command inside of the root. Without `with_errors` its output is standard
-    /// output alone.
+    /// Runs a command. Without `with_errors` its output is standard output alone.
     ///
     /// # Errors
     /// When it cannot be started, or fails and may not.
-    pub fn in_root(
-        &self,
-        calls: &[Frame],
-        run: &NspawnRun,
-        with_errors: bool,
-    ) -> Result<Ended, Error> {
-        let argv = container::argv(run, Mode::Command, self.root);
-        let judged = Judged {
-            argv,
-            env: &run.env,
-            stdin: run.stdin.as_ref(),
-            scan: &run.scan,
-            with_errors,
-            planned: &run.argv,
-            tools: &[],
-            allow_failure: run.allow_failure.as_deref(),
-            op: "nspawn_run",
+    pub fn command(&self, calls: &[Frame], run: &Run, with_errors: bool) -> Result<Ended, Error> {
+        let values = self.values();
+        let unresolved = |missing: Unresolved| {
+            let report = Report::new("run::unresolved", missing.to_string());
+            Error::in_step(Box::new(report), self.step, calls)
         };
-        self.around(Setup::of(run), || self.judge(calls, &judged))
+        let words = run.command.argv();
+        let words: Result<Vec<String>, _> =
+            words.iter().map(|word| word.resolve(&values)).collect();
+        let words = words.map_err(unresolved)?;
+        let mut env = BTreeMap::new();
+        for (name, text) in &run.env {
+            env.insert(name.clone(), text.resolve(&values).map_err(unresolved)?);
+        }
+        let stdin = run.stdin.as_ref().map(|text| text.resolve(&values));
+        let mut started = Started {
+            run,
+            argv: words,
+            env,
+            stdin: stdin.transpose().map_err(unresolved)?,
+            with_errors,
+        };
+        match run.place {
+            RunPlace::Host => {}
+            RunPlace::Root => {
+                started.argv = container::argv(run, Mode::Command, self.root, &started.argv);
+            }
+            RunPlace::BootedRoot { timeout } => return self.booted(calls, started, timeout),
+        }
+        let setup = Setup::of(run);
+        self.around(setup, || {
+            let ended = self.ran(calls, &started)?;
+            self.decide(calls, &started, ended)
+        })
     }
 
     /// Boots the root and runs a command in its system.
-    fn booted(&self, calls: &[Frame], boot: &NspawnBoot) -> Result<(), Error> {
-        let run = &boot.run;
-        let control =
-            booted_root::Control::new(boot, &self.settings.secrets).map_err(Error::store)?;
-        let argv = control.argv(boot, self.root).map_err(Error::store)?;
-        let judged = Judged {
-            argv,
-            env: &run.env,
-            stdin: None,
-            scan: &run.scan,
-            with_errors: true,
-            planned: &run.argv,
-            tools: &[],
-            allow_failure: run.allow_failure.as_deref(),
-            op: "nspawn_boot",
-        };
-        let ended = self.around(Setup::of(run), || self.ran(calls, &judged))?;
+    fn booted(
+        &self,
+        calls: &[Frame],
+        mut started: Started<'_>,
+        timeout: u64,
+    ) -> Result<Ended, Error> {
+        let run = started.run;
+        let stdin = started.stdin.take();
+        let control = booted_root::Control::new(run, stdin.as_deref()).map_err(Error::store)?;
+        started.argv = control
+            .argv(run, timeout, self.root)
+            .map_err(Error::store)?;
+        let ended = self.around(Setup::of(run), || self.ran(calls, &started))?;
         control.keep_console(&self.log());
-        match control.failure(boot.timeout) {
+        match control.failure(timeout) {
             // A system that does not go down leaves a root that nobody has seen.
-            Some(failure) => Err(self.failed(calls, &judged, ended, Some(failure))),
-            None => self.decide(calls, &judged, ended).map(drop),
+            Some(failure) => Err(self.failed(calls, &started, ended, Some(failure))),
+            None => self.decide(calls, &started, ended),
         }
     }
 
@@ -206,59 +190,47 @@ impl Running<'_> {
         setup.around(self.root, &self.settings.store, self.work, work)
     }
 
-    /// Runs a command and decides whether it failed.
-    fn judge(&self, calls: &[Frame], judged: &Judged<'_>) -> Result<Ended, Error> {
-        let ended = self.ran(calls, judged)?;
-        self.decide(calls, judged, ended)
-    }
-
-    fn decide(&self, calls: &[Frame], judged: &Judged<'_>, ended: Ended) -> Result<Ended, Error> {
-        match ended.success || judged.allow_failure.is_some() {
+    fn decide(&self, calls: &[Frame], started: &Started<'_>, ended: Ended) -> Result<Ended, Error> {
+        match ended.success || started.run.verdict.allow_failure.is_some() {
             true => Ok(ended),
-            false => Err(self.failed(calls, judged, ended, None)),
+            false => Err(self.failed(calls, started, ended, None)),
         }
     }
 
     /// Runs a command and writes down what ran, as the plan has it.
-    fn ran(&self, calls: &[Frame], judged: &Judged<'_>) -> Result<Ended, Error> {
+    fn ran(&self, calls: &[Frame], started: &Started<'_>) -> Result<Ended, Error> {
         let step = self.step;
+        let place = started.run.place.built_in();
         tracing::debug!(
             step = step.number,
-            argv = ?judged.planned,
-            op = judged.op,
-            "command"
+            command = started.run.command.shown(),
+            place
         );
         let start = Instant::now();
         let mut see = |line: &str| (self.output)(line);
-        let log = self.log();
-        let secrets = &self.settings.secrets;
-        let unknown = |error: UnknownSecret| {
-            let report = Report::new("run::secret", error.to_string());
-            Error::in_step(Box::new(report), step, calls)
-        };
-        let mut process = Process::new(&judged.argv);
-        for (name, value) in judged.env {
-            process = process.env(name, secrets.reveal(value).map_err(unknown)?);
+        let mut process = Process::new(&started.argv);
+        for (name, value) in &started.env {
+            process = process.env(name, value);
         }
-        if let Some(text) = judged.stdin {
-            process = process.stdin(secrets.reveal(text).map_err(unknown)?);
+        if let Some(text) = &started.stdin {
+            process = process.stdin(text.as_bytes());
         }
-        if judged.op == "nspawn_run" {
+        if started.run.place == RunPlace::Root {
             process = process.makes_own_namespace();
         }
         let command = Command {
             process,
-            shown: command::quote_all(&judged.argv),
-            scan: judged.scan,
-            with_errors: judged.with_errors,
+            shown: command::quote_all(&started.argv),
+            verdict: &started.run.verdict,
+            with_errors: started.with_errors,
         };
-        let ended = step_command::run(command, secrets, &log, &mut see);
+        let ended = step_command::run(command, &self.settings.secrets, &self.log(), &mut see);
         let ended = ended.map_err(|source| Error::Start {
-            program: judged.argv.first().cloned().unwrap_or_default(),
+            program: started.argv.first().cloned().unwrap_or_default(),
             source,
-            calls: place(step, calls),
+            calls: error::place(step, calls),
         })?;
-        let journal = self.journal(judged, &ended, start.elapsed());
+        let journal = self.journal(started, &ended, start.elapsed());
         // On a full disk the journal cannot grow either: why the command failed matters more.
         if ended.success {
             journal.map_err(Error::store)?;
@@ -269,26 +241,23 @@ impl Running<'_> {
     fn failed(
         &self,
         calls: &[Frame],
-        judged: &Judged<'_>,
+        started: &Started<'_>,
         ended: Ended,
         boot: Option<BootFailure>,
     ) -> Error {
         let step = self.step;
-        let planned = command::quote_all(judged.planned);
-        let told = match judged.op == "nspawn_boot" {
-            true => booted_root::told(&ended.output).collect(),
-            false => Vec::new(),
+        let run = started.run;
+        let told = match run.place {
+            RunPlace::BootedRoot { .. } => booted_root::told(&ended.output).collect(),
+            RunPlace::Host | RunPlace::Root => Vec::new(),
         };
         let failure = CommandFailure {
             step: step.number,
             label: step.label.clone(),
-            command: self.settings.secrets.redact(&planned),
-            in_root: judged.in_root(),
-            script: script(judged.planned).is_some(),
-            tools: match judged.tools.is_empty() {
-                true => tools(judged.planned, judged.in_root()),
-                false => judged.tools.to_vec(),
-            },
+            command: self.settings.secrets.redact(&run.command.shown()),
+            in_root: !run.place.is_host(),
+            script: run.command.script().is_some(),
+            tools: tools(run),
             status: ended.status,
             exited_well: ended.exited_well,
             matched: ended.matched,
@@ -300,7 +269,7 @@ impl Running<'_> {
         };
         Error::Command {
             failure: Box::new(failure),
-            calls: place(step, calls),
+            calls: error::place(step, calls),
         }
     }
 
@@ -312,14 +281,14 @@ impl Running<'_> {
 
     fn journal(
         &self,
-        judged: &Judged<'_>,
+        started: &Started<'_>,
         ended: &Ended,
         elapsed: Duration,
     ) -> std::io::Result<()> {
         let line = serde_json::json!({
             "step": self.step.number,
-            "op": judged.op,
-            "argv": judged.planned,
+            "op": started.run.place.built_in(),
+            "argv": started.run.command.words(),
             "status": ended.status,
             "seconds": elapsed.as_secs_f64(),
         });
@@ -330,30 +299,27 @@ impl Running<'_> {
     }
 }
 
-/// The text of a command that the recipe wrote as a shell script.
-fn script(argv: &[String]) -> Option<&str> {
-    match argv {
-        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => Some(script),
-        _ => None,
-    }
-}
-
 /// Words that a line of a shell script starts with and that are no programs.
 const SHELL_WORDS: &[&str] = &[
     "if", "then", "else", "elif", "fi", "for", "do", "done", "while", "until", "case", "esac",
     "echo", "exit", "cd", "set", "export", "local", "return", "trap", "read", ".", "true",
 ];
 
-/// The program of a command, and for a shell script the programs that its lines start with.
-/// What starts a command in the root comes last: it may be that which failed.
-fn tools(argv: &[String], in_root: bool) -> Vec<String> {
-    let starts = in_root.then(|| "systemd-nspawn".to_owned());
-    let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-    let Some(script) = script(argv) else {
-        let program = argv.first().map(|word| base(word));
-        return program.into_iter().chain(starts).collect();
+/// The programs of a command that may have failed, the likeliest first: those that a script says
+/// it is made of, else those that its lines start with. What starts a command in the root comes
+/// last.
+fn tools(run: &Run) -> Vec<String> {
+    let starts = (!run.place.is_host()).then(|| "systemd-nspawn".to_owned());
+    let Some(script) = run.command.script() else {
+        let program = run.command.program_name();
+        return std::iter::once(program).chain(starts).collect();
     };
-    let mut tools: Vec<String> = script
+    if !script.programs.is_empty() {
+        return script.programs.clone();
+    }
+    let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let text = script.text.to_string();
+    let mut tools: Vec<String> = text
         .lines()
         .filter_map(|line| {
             line.trim()
@@ -371,7 +337,7 @@ fn tools(argv: &[String], in_root: bool) -> Vec<String> {
     tools.reverse();
     tools.dedup();
     // Programs in the middle of lines are not found: with a shell, all hints are asked.
-    tools.push("sh".to_owned());
+    tools.push(run.command.program_name());
     tools.extend(starts);
     tools
 }

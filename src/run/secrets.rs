@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::diagnose::Frame;
-use crate::plan::{Part, Plan, Text, secret_variable};
+use crate::plan::{Plan, secret_variable};
 
 /// Values by name. Has no `Debug`: they are for no log.
 #[derive(Clone, Default)]
@@ -40,13 +40,13 @@ impl Secrets {
     pub fn collect(&mut self, plan: &Plan, files: &[(String, PathBuf)]) -> Vec<MissingSecret> {
         let mut missing = Vec::new();
         for (name, (step, action)) in plan.secrets() {
-            if self.values.contains_key(name) {
+            if self.values.contains_key(&name) {
                 continue;
             }
-            match self.find(name, files) {
-                Ok(value) => drop(self.values.insert(name.to_owned(), value)),
+            match self.find(&name, files) {
+                Ok(value) => drop(self.values.insert(name, value)),
                 Err(why) => missing.push(MissingSecret {
-                    name: name.to_owned(),
+                    name,
                     why,
                     calls: super::error::place(step, &action.calls),
                 }),
@@ -91,21 +91,6 @@ impl Secrets {
         })
     }
 
-    /// The text with the values of its secrets.
-    ///
-    /// # Errors
-    /// When one of them is not known.
-    pub fn reveal(&self, text: &Text) -> Result<String, UnknownSecret> {
-        let mut revealed = String::new();
-        for part in text.parts() {
-            revealed.push_str(match part {
-                Part::Plain(text) => text,
-                Part::Secret(name) => self.value(name)?,
-            });
-        }
-        Ok(revealed)
-    }
-
     /// A line with every secret's value replaced by its name.
     pub fn redact(&self, line: &str) -> String {
         let mut parts: Vec<(&str, &str)> = self
@@ -132,8 +117,7 @@ mod tests {
 
     #[test]
     fn an_unknown_secret_is_never_an_empty_string() {
-        let text = Text::from("key=").concat(Text::secret("database"));
-        let error = Secrets::default().reveal(&text).unwrap_err();
+        let error = Secrets::default().value("database").unwrap_err();
         assert_eq!(error.to_string(), "the secret `database` has no value");
     }
 }

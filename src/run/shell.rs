@@ -9,7 +9,7 @@ use super::process::Process;
 use super::stack::{self, Open};
 use super::{Error, Settings};
 use crate::plan::command::Mode;
-use crate::plan::{Key, Layer, NspawnRun, Plan, RootId, Step, top};
+use crate::plan::{Key, Layer, Plan, RootId, Run, RunPlace, Step, top};
 use crate::store::{Built, Store, Work};
 
 /// Where in a recipe a shell is opened.
@@ -237,16 +237,19 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
         });
         words.push(shell.unwrap_or("/bin/sh").to_owned());
     }
-    let nspawn = NspawnRun {
-        argv: words,
-        network: true,
-        ..NspawnRun::default()
-    };
+    let mut run = Run::new(RunPlace::Root, words.iter().map(String::as_str).collect());
+    run.network = true;
     let mode = match interactive {
         true => Mode::Interactive,
         false => Mode::Command,
     };
-    let process = Process::new(container::argv(&nspawn, mode, root));
+    let mut process = Process::new(container::argv(&run, mode, root, &words));
+    // systemd-nspawn hands these on to what runs on a terminal.
+    for name in ["TERM", "COLORTERM"] {
+        if let Some(value) = std::env::var_os(name) {
+            process = process.env(name, value);
+        }
+    }
     let program = process.program();
     let status = process.attached().map_err(|source| Error::Start {
         program,

@@ -8,7 +8,8 @@ use fs_err as fs;
 use super::Error;
 use super::mount::Mounted;
 use super::process::Process;
-use crate::plan::{Key, command};
+use crate::plan::Key;
+use crate::plan::tool::{self, ToolPart};
 use crate::store::Store;
 
 /// Layers that one overlay is given at most; the kernel takes 500, and kernels before 6.5
@@ -129,10 +130,15 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
         .map_err(Error::store)?;
     let tree = folder.path().join("fs");
     fs::create_dir(&tree).map_err(Error::store)?;
-    let argv = command::copy_argv(
-        &open.root().display().to_string(),
-        &tree.display().to_string(),
-    );
+    let argv = tool::copy().into_iter().map(|word| {
+        let part = |part: ToolPart| match part {
+            ToolPart::Literal(text) => text,
+            ToolPart::Output => tree.display().to_string(),
+            // A copy has no time of its own, and what it copies is the root.
+            ToolPart::Root | ToolPart::Tree | ToolPart::Time => open.root().display().to_string(),
+        };
+        word.0.into_iter().map(part).collect::<String>()
+    });
     let copied = Process::new(argv).capture(1 << 20).map_err(Error::store)?;
     if !copied.ended.status.success() {
         let said = copied.stderr();

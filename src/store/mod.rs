@@ -109,6 +109,11 @@ impl Store {
         })
     }
 
+    /// The place of a downloaded file, by its SHA-256.
+    pub fn download(&self, sha256: &str) -> PathBuf {
+        self.root.join("fetch").join("sha256").join(sha256)
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

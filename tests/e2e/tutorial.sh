@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A new user's first hour, as docs/tutorial.md shows it: what this prints, after
-# tests/tutorial.rs has taken out of it what differs between machines. Every command runs.
+# tests/integration/distro/tutorial.rs has taken out of it what differs between machines. Every command runs.
 #
 # Runs in an empty folder, with `rootwright` on the PATH, ROOTWRIGHT_STORE set, and a package
 # mirror in MIRROR and SECURITY_MIRROR. Needs root privileges, for `build`.

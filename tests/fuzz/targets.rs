@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use rootwright::diagnose::preview::{Style, render as render_report};
+use rootwright::diagnose::render::{Style, render as render_report};
 use rootwright::diagnose::{HintSet, Report, SourceMap};
 use std::collections::BTreeSet;
 

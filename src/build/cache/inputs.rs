@@ -10,7 +10,7 @@ use std::time::Duration;
 use fs_err as fs;
 use regex::Regex;
 
-use crate::plan::{Archive, Circumstances, Key, Plan};
+use crate::plan::{Circumstances, Key, Plan, Repository};
 use crate::run::process::{Process, find_program};
 use crate::store::{ArchiveDigest, ArchiveState, ArchiveStates, Store};
 
@@ -43,21 +43,22 @@ impl Versions {
     /// The versions of the programs that a plan runs. What a program said is remembered
     /// in the store for as long as its file is the same one.
     pub fn of(&self, plan: &Plan, store: &Store) -> BTreeMap<String, String> {
-        let programs: BTreeSet<&str> = plan.steps.iter().flat_map(|step| step.programs()).collect();
+        let programs: BTreeSet<String> =
+            plan.steps.iter().flat_map(|step| step.programs()).collect();
         let mut known = store.versions();
         let before = known.len();
         let mut versions = BTreeMap::new();
         for program in programs {
-            let Some(command) = self.commands.get(program) else {
+            let Some(command) = self.commands.get(&program) else {
                 continue;
             };
-            let Some(identity) = find_program(program).and_then(|path| identity(&path)) else {
+            let Some(identity) = find_program(&program).and_then(|path| identity(&path)) else {
                 continue;
             };
             let version = known
                 .entry(identity)
                 .or_insert_with(|| ask(command).unwrap_or_default());
-            versions.insert(program.to_owned(), version.clone());
+            versions.insert(program, version.clone());
         }
         if known.len() != before {
             // A store that cannot be written to is asked for again next time.
@@ -134,9 +135,9 @@ impl Circumstances for BuildInputs<'_> {
         let state = match known {
             Some(state) if self.is_fresh(&state) => state,
             known => {
-                let archives: Vec<&Archive> = archives
+                let archives: Vec<&Repository> = archives
                     .iter()
-                    .filter_map(|index| self.plan.archives.get(*index))
+                    .filter_map(|index| self.plan.repositories.get(*index))
                     .collect();
                 let asked = ArchiveStates::new(self.archives.ask(&archives));
                 match known {
@@ -167,16 +168,16 @@ pub struct Archives {
     seen: RefCell<BTreeMap<String, Option<ArchiveDigest>>>,
 }
 
-/// How long an archive has to answer.
+/// How long a repository has to answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of the largest file that says an archive's state.
 const LARGEST: usize = 8 << 20;
 
 impl Archives {
     /// The state of each of `archives`, in their order.
-    pub fn ask(&self, archives: &[&Archive]) -> Vec<ArchiveState> {
+    pub fn ask(&self, archives: &[&Repository]) -> Vec<ArchiveState> {
         let mut seen = self.seen.borrow_mut();
-        let unknown: Vec<&Archive> = archives
+        let unknown: Vec<&Repository> = archives
             .iter()
             .copied()
             .filter(|archive| !seen.contains_key(&archive.url))
@@ -206,7 +207,7 @@ impl Archives {
     }
 }
 
-fn ask_archive(archive: &Archive) -> Option<ArchiveDigest> {
+fn ask_archive(archive: &Repository) -> Option<ArchiveDigest> {
     let mut curl = vec!["curl"];
     if let Some(proxy) = &archive.proxy {
         curl.extend(["--proxy", proxy]);

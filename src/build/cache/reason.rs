@@ -72,7 +72,7 @@ fn changed_versions(
 ) -> Option<String> {
     let mut programs = steps.iter().flat_map(|step| step.programs());
     programs.find_map(|program| {
-        let (now, then) = (now.get(program)?, then.get(program)?);
+        let (now, then) = (now.get(&program)?, then.get(&program)?);
         (now != then).then(|| format!("{program} {then} → {now}"))
     })
 }
@@ -147,7 +147,7 @@ fn changed_inputs(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<
     let captures = plan.captures.iter().filter_map(|now| {
         let mut before = before.captures.iter();
         let then = before.find(|then| then.command == now.command)?;
-        let what = format!("output of `{}`", now.command.join(" "));
+        let what = format!("output of `{}`", now.command.shown());
         let output = |one: &CapturedOutput| one.captured.output().to_owned();
         Some((what, output(then), output(now)))
     });

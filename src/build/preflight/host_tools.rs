@@ -247,27 +247,27 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
     let mut want = |tool: &str, why: String| {
         wanted.entry(tool.to_owned()).or_insert(why);
     };
-    if !plan.archives.is_empty() {
+    if !plan.repositories.is_empty() {
         want("curl", "the state of archives".to_owned());
     }
     if !plan.keyrings.is_empty() {
         want("gpg", "the keys that packages are checked with".to_owned());
     }
+    if !plan.downloads.is_empty() {
+        want("curl", "files that are fetched".to_owned());
+    }
     for step in &plan.steps {
         for action in &step.actions {
             let why = format!("step {}, {}", step.number, step.label);
             match &action.op {
-                Op::HostRun(run) => {
-                    for program in run.programs() {
-                        want(program, why.clone());
+                Op::Run(run) if run.place.is_host() => {
+                    for program in run.command.programs() {
+                        want(&program, why.clone());
                     }
                 }
-                Op::NspawnRun(_) | Op::NspawnBoot(_) => {
-                    want("systemd-nspawn", "commands inside of roots".to_owned());
-                }
-                Op::Fetch(_) => want("curl", why),
+                Op::Run(_) => want("systemd-nspawn", "commands inside roots".to_owned()),
                 Op::Export(export) => {
-                    if !export.packages.is_empty() {
+                    if export.packages.is_some() {
                         want(
                             "systemd-nspawn",
                             "the list of an export's packages".to_owned(),

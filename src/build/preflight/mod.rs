@@ -78,7 +78,7 @@ impl<'a> Subject<'a> {
         let mut steps = plan.steps.iter().filter(runs);
         Subject {
             steps: steps.clone().map(|step| step.number).collect(),
-            repositories: !offline && steps.any(|step| !step.archives.is_empty()),
+            repositories: !offline && steps.any(|step| !step.repositories.is_empty()),
             plan,
             sources,
             programs: BTreeMap::new(),
@@ -167,13 +167,14 @@ impl Preflight {
             overlay::check(&settings.store, found);
         }
         // Before the plan's checks, which use the keys.
-        keyrings::check(subject, &self.tools, &settings.store, found);
+        keyrings::check(subject, &self.tools, settings, found);
         let environment = plan_checks::Environment {
             tools: &self.tools,
             sources: subject.sources,
             cache: &settings.store.root().join("checks"),
             timeout: self.timeout,
             repositories: subject.repositories,
+            settings,
         };
         plan_checks::check(plan, &environment, &mut self.checked, found);
         findings

@@ -2,7 +2,7 @@
 
 use crate::build::Prepared;
 use crate::diagnose::Report;
-use crate::plan::{Archive, Op, Step};
+use crate::plan::{Repository, Step};
 use crate::store::Store;
 
 /// An error for each step of an offline build that would download packages.
@@ -12,10 +12,10 @@ pub fn check(build: &Prepared, store: &Store) -> Vec<Report> {
     let steps = missing.flat_map(|(layer, _)| build.steps(layer));
     let unreachable = |step: &Step| -> Option<Report> {
         let mut actions = step.actions.iter();
-        let on_host = actions.any(|action| matches!(action.op, Op::HostRun(_)));
-        let mut archives = step.archives.iter();
-        let archive: &Archive = archives.find_map(|index| {
-            let archive = build.plan.archives.get(*index)?;
+        let on_host = actions.any(|action| action.op.run().is_some_and(|run| run.place.is_host()));
+        let mut archives = step.repositories.iter();
+        let archive: &Repository = archives.find_map(|index| {
+            let archive = build.plan.repositories.get(*index)?;
             (!archive.url.starts_with("file:")).then_some(archive)
         })?;
         on_host.then(|| {

@@ -23,9 +23,9 @@ use serde::Deserialize;
 use super::call_site::{field, own_frames, word};
 use super::{Checked, Findings, HostTools};
 use crate::diagnose::{Report, Severity, SourceMap};
-use crate::plan::{Check, Key, Plan};
-use crate::run::how_it_ended;
+use crate::plan::{Check, Key, Plan, Unresolved};
 use crate::run::process::Process;
+use crate::run::{Settings, Values, how_it_ended};
 
 /// How many run at a time: mostly they wait for an answer.
 const AT_A_TIME: usize = 4;
@@ -77,6 +77,7 @@ pub struct Environment<'a> {
     pub timeout: Duration,
     /// Whether repositories are asked, too.
     pub repositories: bool,
+    pub settings: &'a Settings,
 }
 
 /// Runs the checks of a plan that were not run before, several at once.
@@ -94,7 +95,7 @@ pub fn check(
     let checks: Vec<&Check> = checks
         .filter(|check| checked.insert(Checked::PlanCheck(known(check))))
         .collect();
-    for answer in run(&checks, environment) {
+    for answer in run(plan, &checks, environment) {
         if !answer.errors.is_empty() || answer.unknown.is_empty() {
             findings.add(answer.about.clone(), answer.errors);
         }
@@ -106,7 +107,7 @@ pub fn check(
     }
 }
 
-fn run(checks: &[&Check], environment: &Environment<'_>) -> Vec<Answer> {
+fn run(plan: &Plan, checks: &[&Check], environment: &Environment<'_>) -> Vec<Answer> {
     let next = Mutex::new(checks.iter().enumerate());
     let mut found: Vec<(usize, Answer)> = std::thread::scope(|scope| {
         let work = || {
@@ -116,7 +117,7 @@ fn run(checks: &[&Check], environment: &Environment<'_>) -> Vec<Answer> {
                 let Ok(Some((number, check))) = taken else {
                     return found;
                 };
-                found.push((number, one(check, environment)));
+                found.push((number, one(plan, check, environment)));
             }
         };
         let workers: Vec<_> = (0..AT_A_TIME.min(checks.len()))
@@ -131,12 +132,12 @@ fn run(checks: &[&Check], environment: &Environment<'_>) -> Vec<Answer> {
     found.into_iter().map(|(_, checked)| checked).collect()
 }
 
-fn one(check: &Check, environment: &Environment<'_>) -> Answer {
+fn one(plan: &Plan, check: &Check, environment: &Environment<'_>) -> Answer {
     let mut answer = Answer {
         about: check.about.clone(),
         ..Answer::default()
     };
-    match listen(check, environment) {
+    match listen(plan, check, environment) {
         Ok((lines, trouble)) => {
             for line in lines {
                 take(&mut answer, line, check, environment);
@@ -152,6 +153,7 @@ fn one(check: &Check, environment: &Environment<'_>) -> Answer {
 
 /// Runs the command; gives the lines that it printed, and what went wrong with it itself.
 fn listen(
+    plan: &Plan,
     check: &Check,
     environment: &Environment<'_>,
 ) -> std::io::Result<(Vec<Line>, Option<String>)> {
@@ -162,7 +164,15 @@ fn listen(
         .iter()
         .map(|want| format!("{}\n", want.name))
         .collect();
-    let mut process = Process::new(&check.argv)
+    let values = Values {
+        plan,
+        settings: environment.settings,
+        root: Path::new("/"),
+    };
+    let missing = |missing: Unresolved| std::io::Error::other(missing.to_string());
+    let words = check.command.argv();
+    let argv: Result<Vec<String>, _> = words.iter().map(|word| word.resolve(&values)).collect();
+    let mut process = Process::new(argv.map_err(missing)?)
         .env("HOME", folder.path())
         .env("TMPDIR", folder.path())
         .env("CACHE", environment.cache)
@@ -172,7 +182,7 @@ fn listen(
         .stdin(names)
         .limit(timeout);
     for (name, value) in &check.env {
-        process = process.env(name, value);
+        process = process.env(name, value.resolve(&values).map_err(missing)?);
     }
     let said = process.capture(MOST_BYTES)?;
     let mut lines = Vec::new();

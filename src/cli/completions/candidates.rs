@@ -18,6 +18,7 @@ use crate::build::PreviewCapture;
 use crate::cli::printer::Printer;
 use crate::cli::{Done, Global, command, list, repository};
 use crate::plan::OptionValue;
+use crate::plan::policy::Permissions;
 use crate::project::{self, Project};
 use crate::recipe::{self, Settings};
 use crate::reference::Reference;
@@ -184,7 +185,9 @@ fn declared() -> BTreeMap<String, OptionValue> {
             options: pairs.clone(),
             stdlib: global.stdlib.clone(),
             // Evaluating runs nothing.
-            allow_host_run: true,
+            permissions: Permissions {
+                allow_host_run: true,
+            },
             project: project.unwrap_or_default(),
             ..Settings::default()
         };

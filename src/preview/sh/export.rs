@@ -1,48 +1,35 @@
 //! Exports: the tree or an archive of it, with kernel, initramfs and manifest beside it.
 
-use super::super::shell_words::{word, word_with_root};
-use super::input::Input;
-use super::ops::Emitter;
-use crate::plan::command::{copy_argv, tar_argv, untar_argv};
-use crate::plan::image::{cpio_argvs, erofs_argv, squashfs_argv};
+use super::super::shell_words::{Piece, joined, word};
+use super::steps::Script;
+use super::words::Input;
+use crate::plan::tool::{self, ToolPart, ToolWord};
 use crate::plan::{
-    CLAMP_PLACEHOLDER, Compression, Export, Format, NspawnRun, Plan, ROOT_PLACEHOLDER, Text, Times,
-    Transport,
+    Compression, Export, Format, Plan, ServerField, ServerPart, ServerText, Times, Transport,
 };
 
-/// Stands for a file of the export until the words are quoted.
-const STAGE: &str = "@STAGE@";
-
-/// Stands for the copy of the root that image tools take.
-const TREE: &str = "@TREE@";
-
-pub fn write(script: &mut Emitter, plan: &Plan, export: &Export) {
-    if let Some(why) = refused(&export.format) {
-        script.comment(why);
-        let message = format!("the export {} is left out: {why}", export.name);
-        script.line(&format!("printf '%s\\n' {} >&2", word(&message)));
+pub fn write(script: &mut Script<'_>, export: &Export) {
+    if let Some(why) = refusal(&export.format) {
+        let message = format!("a script can't write the export `{}`: {why}", export.name);
+        script.refuse(
+            &message,
+            "run `rootwright build`, or choose another `format`",
+        );
         return;
     }
-    script.helpers.insert("export");
-    let mut begin = vec![
-        match export.format.is_versioned() {
-            true => "begin_version".to_owned(),
-            false => "begin_export".to_owned(),
-        },
-        word(&export.name),
-    ];
-    if let Format::Nfs { version, .. } = &export.format {
-        script.helpers.insert("export_version");
-        script.comment("Older versions are neither shared with nor removed: that is rootwright's.");
-        begin.extend(version.as_deref().map(word));
+    let mut begin = vec![word(&export.name)];
+    match &export.format {
+        Format::Nfs { version, .. } => {
+            script.comment(
+                "Older versions stay, and share no files: only `rootwright build` does that.",
+            );
+            begin.extend(version.as_deref().map(word));
+            script.call("begin_version", begin);
+        }
+        _ => script.call("begin_export", begin),
     }
-    script.command("", begin, Input::default(), "");
     if let Times::Newest { command } = &export.times {
-        let run = NspawnRun {
-            argv: command.clone(),
-            ..NspawnRun::default()
-        };
-        let words = script.nspawn_words(&run);
+        let words = script.in_root_words(command);
         script.command("clamp=$(", words, Input::default(), ")");
     }
     artifact(script, export);
@@ -53,202 +40,204 @@ pub fn write(script: &mut Emitter, plan: &Plan, export: &Export) {
         if !patterns.is_empty() {
             let mut words = vec![name.to_owned()];
             words.extend(patterns.iter().map(|pattern| word(pattern)));
-            script.helper("export_first", words, Input::default());
+            script.call("export_first", words);
         }
     }
     cmdline(script, export);
-    let mut words = Vec::new();
-    if !export.packages.is_empty() {
-        // The function is called with the command alone; this notes that it is needed.
-        let run = NspawnRun {
-            argv: export.packages.clone(),
-            ..NspawnRun::default()
-        };
-        script.nspawn_words(&run);
-        words.extend(export.packages.iter().map(|arg| word(arg)));
+    let packages = export.packages.as_ref();
+    let words = packages.map_or_else(Vec::new, |command| script.arguments(command));
+    if packages.is_some() {
+        script.uses("in_root");
     }
-    script.offline = true;
-    let head = Text::from(manifest(plan, export));
-    script.helper("export_manifest", words, Input::of(&head));
-    script.line(match export.format.is_versioned() {
-        true => "finish_version",
-        false => "finish_export",
-    });
+    let head = [Piece::literal(manifest(script.plan, export))];
+    script.call_with("export_manifest", words, Input::of(&head));
+    script.call(
+        match export.format.is_versioned() {
+            true => "finish_version",
+            false => "finish_export",
+        },
+        Vec::new(),
+    );
 }
 
-/// Why a format is rootwright's alone.
-fn refused(format: &Format) -> Option<&'static str> {
+/// Why only rootwright writes a format.
+fn refusal(format: &Format) -> Option<&'static str> {
     match format {
-        Format::Ext4 { .. } => Some(
-            "an image of ext4 that is the same again takes more than mke2fs: only rootwright writes it",
-        ),
-        Format::Oci { .. } => Some("images of containers are written by rootwright itself"),
+        Format::Ext4 { .. } => Some("a reproducible ext4 image takes more than mke2fs"),
+        Format::Oci { .. } => Some("rootwright itself writes container images"),
         _ => None,
     }
 }
 
-fn artifact(script: &mut Emitter, export: &Export) {
-    let file = format!("{STAGE}/{}", export.format.artifact());
+fn artifact(script: &mut Script<'_>, export: &Export) {
     match &export.format {
         Format::Dir | Format::Nfs { .. } => {
             script.line("mkdir -- \"$stage/root\"");
-            if export.exclude.is_empty() {
-                let argv = copy_argv(ROOT_PLACEHOLDER, &file);
-                script.command("", words(export, &argv), Input::default(), "");
-            } else {
-                copy(script, export, &file);
+            match export.exclude.is_empty() {
+                true => pipe(script, "", export, &[tool::copy()]),
+                false => pipe(
+                    script,
+                    "",
+                    export,
+                    &tool::tar_copy(export, ToolPart::Output),
+                ),
             }
         }
         Format::Tar { compression } => {
             compressor(script, *compression);
-            let argv = tar_argv(export, *compression, ROOT_PLACEHOLDER, &file);
-            script.command("", words(export, &argv), Input::default(), "");
+            let tar = tool::tar(export, *compression, ToolPart::Output);
+            pipe(script, "", export, &[tar]);
         }
         Format::Squashfs { compression } => {
-            script.compressors.insert("mksquashfs");
-            image(script, export, &squashfs_argv(*compression, &file, TREE));
+            script.export_tools.insert("mksquashfs");
+            image(script, export, tool::squashfs(*compression));
         }
         Format::Erofs { compression } => {
-            script.compressors.insert("mkfs.erofs");
-            image(
-                script,
-                export,
-                &erofs_argv(export, *compression, &file, TREE),
-            );
+            script.export_tools.insert("mkfs.erofs");
+            image(script, export, tool::erofs(export, *compression));
         }
         Format::Cpio { compression } => {
-            script.compressors.insert("cpio");
+            script.export_tools.insert("cpio");
             compressor(script, *compression);
-            staged(script, export);
-            let mut argvs = cpio_argvs().to_vec();
-            if let Some(program) = compression.argv() {
-                argvs.push(program.iter().map(|&word| word.to_owned()).collect());
-            }
-            let mut pipe = Vec::new();
-            for argv in &argvs {
-                if !pipe.is_empty() {
-                    pipe.push("|".to_owned());
-                }
-                // In order of bytes, whatever the language.
-                if argv.first().is_some_and(|program| program == "sort") {
-                    pipe.push("LC_ALL=C".to_owned());
-                }
-                pipe.extend(words(export, argv));
-            }
-            pipe.push(format!(">{}", words(export, &[file]).concat()));
-            script.command("(cd -- \"$work/tree\" && ", pipe, Input::default(), ")");
+            copied(script, export);
+            let lead = "(cd -- \"$work/tree\" && ";
+            pipe(script, lead, export, &tool::cpio(*compression));
             script.line("rm -rf --one-file-system -- \"$work/tree\"");
         }
         Format::Ext4 { .. } | Format::Oci { .. } => {}
     }
 }
 
-fn compressor(script: &mut Emitter, compression: Compression) {
+fn compressor(script: &mut Script<'_>, compression: Compression) {
     if let Some([program, ..]) = compression.argv() {
-        script.compressors.insert(program);
+        script.export_tools.insert(program);
     }
 }
 
-/// A pipe from tar to tar: without what is left out.
-fn copy(script: &mut Emitter, export: &Export, to: &str) {
-    let pack = tar_argv(export, Compression::None, ROOT_PLACEHOLDER, "-");
-    let mut pipe = words(export, &pack);
-    pipe.push("|".to_owned());
-    pipe.extend(words(export, &untar_argv(to)));
-    script.command("", pipe, Input::default(), "");
-}
-
-fn staged(script: &mut Emitter, export: &Export) {
+/// Makes the copy of the root that image tools take.
+fn copied(script: &mut Script<'_>, export: &Export) {
     script.line("mkdir -- \"$work/tree\"");
-    copy(script, export, TREE);
+    pipe(script, "", export, &tool::tar_copy(export, ToolPart::Tree));
 }
 
-fn image(script: &mut Emitter, export: &Export, argv: &[String]) {
-    staged(script, export);
-    let mut line = Vec::new();
-    if let Some(time) = export.times.word() {
-        line.push(format!("SOURCE_DATE_EPOCH={}", clamped(&time)));
-    }
-    line.extend(words(export, argv));
-    script.command("", line, Input::default(), "");
+fn image(script: &mut Script<'_>, export: &Export, argv: Vec<ToolWord>) {
+    copied(script, export);
+    let time = match export.times {
+        Times::Kept => String::new(),
+        _ => format!(
+            "SOURCE_DATE_EPOCH={} ",
+            quoted(export, &ToolPart::Time.into())
+        ),
+    };
+    pipe(script, &time, export, &[argv]);
     script.line("rm -rf --one-file-system -- \"$work/tree\"");
 }
 
-fn clamped(time: &str) -> String {
-    match time == CLAMP_PLACEHOLDER {
-        true => "\"$clamp\"".to_owned(),
-        false => time.to_owned(),
+/// Tools in a pipe. After `(cd … && ` the last one writes into the export.
+fn pipe(script: &mut Script<'_>, lead: &str, export: &Export, argvs: &[Vec<ToolWord>]) {
+    script.export_tools.insert("tar");
+    let mut words = Vec::new();
+    for argv in argvs {
+        if !words.is_empty() {
+            words.push("|".to_owned());
+        }
+        // In order of bytes, whatever the language.
+        if argv.first() == Some(&"sort".into()) {
+            words.push("LC_ALL=C".to_owned());
+        }
+        words.extend(argv.iter().map(|word| quoted(export, word)));
+    }
+    let tail = match lead.starts_with('(') {
+        true => {
+            words.push(format!(">{}", quoted(export, &ToolPart::Output.into())));
+            ")"
+        }
+        false => "",
+    };
+    script.command(lead, words, Input::default(), tail);
+}
+
+fn quoted(export: &Export, word: &ToolWord) -> String {
+    let mut pieces = Vec::new();
+    for part in &word.0 {
+        match part {
+            ToolPart::Literal(text) => pieces.push(Piece::literal(text)),
+            ToolPart::Root => pieces.push(Piece::variable("ROOT")),
+            ToolPart::Tree => {
+                pieces.push(Piece::variable("work"));
+                pieces.push(Piece::literal("/tree"));
+            }
+            ToolPart::Output => {
+                pieces.push(Piece::variable("stage"));
+                pieces.push(Piece::literal(format!("/{}", export.format.artifact())));
+            }
+            ToolPart::Time => pieces.push(match &export.times {
+                Times::Until { seconds } => Piece::literal(seconds.to_string()),
+                Times::Kept | Times::Newest { .. } => Piece::variable("clamp"),
+            }),
+        }
+    }
+    let literal = pieces.iter().map(|piece| match piece {
+        Piece::Literal(text) => Some(text.as_str()),
+        Piece::Variable(_) => None,
+    });
+    match literal.collect::<Option<String>>() {
+        Some(text) => self::word(&text),
+        None => joined(&pieces),
     }
 }
 
-/// The kernel command line, and the texts in which it is.
-fn cmdline(script: &mut Emitter, export: &Export) {
-    if export.cmdline.is_none() && export.cmdline_command.is_empty() {
+/// The kernel command line, and the texts that name it.
+fn cmdline(script: &mut Script<'_>, export: &Export) {
+    if export.cmdline.is_none() && export.cmdline_command.is_none() {
         return;
     }
-    let simple = export.texts.is_empty()
-        && export.cmdline_command.is_empty()
-        && !export.format.is_versioned();
-    if let (true, Some(cmdline)) = (simple, &export.cmdline) {
-        let line = format!("{}\n", cmdline.trim_end());
-        let cat = vec!["cat".to_owned(), ">\"$stage/cmdline\"".to_owned()];
-        script.command("", cat, Input::of(&Text::from(line)), "");
-        return;
-    }
-    script.helpers.insert("export_texts");
     let served = &export.served;
-    let mut call = vec!["served".to_owned(), word(served.server())];
+    let mut call = vec![word(served.server())];
     if served.path.is_some() || served.url.is_some() {
         call.push(word(served.path.as_deref().unwrap_or_default()));
     }
-    call.extend(
-        served
-            .url
-            .as_deref()
-            .map(|url| word(url.trim_end_matches('/'))),
-    );
-    script.command("", call, Input::default(), "");
-    match &export.cmdline {
-        Some(cmdline) => script.line(&format!("cmdline={}", word(cmdline.trim_end()))),
-        None => {
-            let run = NspawnRun {
-                argv: export.cmdline_command.clone(),
-                ..NspawnRun::default()
-            };
-            let words = script.nspawn_words(&run);
+    let url = served.url.as_deref();
+    call.extend(url.map(|url| word(url.trim_end_matches('/'))));
+    script.call("served", call);
+    match (&export.cmdline, &export.cmdline_command) {
+        (Some(cmdline), _) => script.line(&format!("cmdline={}", word(cmdline.trim_end()))),
+        (None, Some(command)) => {
+            let words = script.in_root_words(command);
             script.command("cmdline=$(", words, Input::default(), ")");
         }
+        (None, None) => {}
     }
-    script.line(
-        match (export.format.transport(), export.format.is_versioned()) {
-            (Some(Transport::Nfs), true) => "write_cmdline nfs",
-            (Some(Transport::Http), _) => "write_cmdline http",
-            _ => "write_cmdline",
-        },
-    );
+    let how = match (export.format.transport(), export.format.is_versioned()) {
+        (Some(Transport::Nfs), true) => vec!["nfs".to_owned()],
+        (Some(Transport::Http), _) => vec!["http".to_owned()],
+        _ => Vec::new(),
+    };
+    script.call("write_cmdline", how);
     for text in &export.texts {
-        let call = vec!["server_text".to_owned(), word(&text.name)];
-        script.command("", call, Input::of(&Text::from(text.text.clone())), "");
+        let to = joined(&[
+            Piece::variable("stage"),
+            Piece::literal(format!("/{}", text.name)),
+        ]);
+        let words = vec!["cat".to_owned(), format!(">{to}")];
+        script.command("", words, Input::of(&server_text(text)), "");
     }
 }
 
-fn words(export: &Export, argv: &[String]) -> Vec<String> {
-    argv.iter()
-        .map(|arg| {
-            if let Some(tree) = arg.strip_suffix(TREE) {
-                return format!("{tree}\"$work/tree\"");
-            }
-            if arg.contains(STAGE) {
-                return format!("\"{}\"", arg.replace(STAGE, "$stage"));
-            }
-            if let (Some(lead), Times::Newest { .. }) =
-                (arg.strip_suffix(CLAMP_PLACEHOLDER), &export.times)
-            {
-                return format!("\"{lead}$clamp\"");
-            }
-            word_with_root(arg)
-        })
-        .collect()
+fn server_text(text: &ServerText) -> Vec<Piece> {
+    let piece = |part: &ServerPart| match part {
+        ServerPart::Literal(text) => Piece::literal(text),
+        ServerPart::Field { field } => Piece::variable(match field {
+            ServerField::Server => "server",
+            ServerField::Dir => "dir",
+            ServerField::Bundle => "bundle",
+            ServerField::Url => "url",
+            ServerField::Name => "export_name",
+            ServerField::Version => "export_version",
+            ServerField::Cmdline => "cmdline",
+        }),
+    };
+    text.text.iter().map(piece).collect()
 }
 
 /// The manifest up to the packages, which only the root knows.

@@ -1,11 +1,12 @@
-//! The top of the script: what it is, what it needs, and entering a namespace of its own.
+//! The top of the script: what it is, and what it needs.
 
 use std::fmt::Write as _;
 
 use super::super::shell_words::word;
-use super::ops::comment;
-use crate::plan::command::PASSED_ON;
-use crate::plan::{NeedKind, Plan, secret_variable};
+use super::super::text::secrets;
+use super::secret_variable;
+use super::steps::comment;
+use crate::plan::{NeedKind, Op, Plan};
 
 /// The comment above everything.
 pub fn comments(plan: &Plan) -> String {
@@ -24,8 +25,12 @@ pub fn comments(plan: &Plan) -> String {
          KEEP    if not empty, the scratch directory is kept",
         plan.rootwright, plan.recipe.path
     );
-    for name in plan.secrets().into_keys() {
-        let _ = writeln!(text, "    {}    the secret `{name}`", secret_variable(name));
+    for name in secrets(plan) {
+        let _ = writeln!(
+            text,
+            "    {}    the secret `{name}`",
+            secret_variable(&name)
+        );
     }
     let mut section = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -53,17 +58,10 @@ pub fn comments(plan: &Plan) -> String {
             .collect(),
     );
     section(
-        "Captured",
-        plan.captures
-            .iter()
-            .map(|c| format!("{} ({})", c.describe(), c.captured.origin()))
-            .collect(),
-    );
-    section(
         "Inputs",
         plan.inputs
             .iter()
-            .map(|input| format!("{} = {}", input.name, input.value))
+            .map(|input| format!("{} = {}", input.name(), input.value()))
             .collect(),
     );
     section(
@@ -73,87 +71,34 @@ pub fn comments(plan: &Plan) -> String {
             .map(|message| message.text.clone())
             .collect(),
     );
-    format!(
-        "#!/usr/bin/env bash\n#\n{}\n\
-         # Quoted text is meant as it stands, and functions have optional arguments:\n\
-         # shellcheck disable=SC2016,SC1003,SC1111,SC1112,SC2119,SC2120\n",
-        comment(&text, "")
-    )
+    let boots = plan.steps.iter().flat_map(|step| &step.actions);
+    section(
+        "Left out: a script boots no exports",
+        boots
+            .filter_map(|action| match &action.op {
+                Op::ExpectBoot(op) => Some(format!("rootwright boot OUT_DIR/{}", op.export)),
+                _ => None,
+            })
+            .collect(),
+    );
+    format!("#!/usr/bin/env bash\n#\n{}", comment(&text, ""))
 }
 
-/// Arguments and tools; all that is missing is said at once.
+/// Arguments and needs; everything that is missing is said at once.
 pub fn checks(plan: &Plan, tools: &[(String, String)]) -> String {
-    let mut out = String::from(
-        "set -euo pipefail\n\
-         export LC_ALL=C.UTF-8 PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n\
-         umask 022\n\n\
-         if (($# > 1)) || [[ ${1-} == -* ]]; then\n    \
-         printf 'usage: sudo bash %s [OUT_DIR]\\n' \"$0\" >&2\n    exit 2\nfi\n\n\
-         missing=()\n\
-         need() { # PROGRAM|PATH WHY\n    \
-         if [[ $1 == */* ]]; then [[ -e $1 ]]; else command -v -- \"$1\" >/dev/null; fi ||\n        \
-         missing+=(\"$1: $2\")\n}\n",
-    );
+    let mut out = String::from("set -euo pipefail\nbegin \"$@\"\n");
     for (tool, why) in tools {
         let _ = writeln!(out, "need {} {}", word(tool), word(why));
     }
-    for name in plan.secrets().into_keys() {
-        let variable = secret_variable(name);
-        let why = format!("in the environment: the secret {name}");
+    for name in secrets(plan) {
         let _ = writeln!(
             out,
-            "[[ -n ${{{variable}+set}} ]] || missing+=({})",
-            word(&format!("{variable}: {why}"))
+            "need_secret {} {}",
+            secret_variable(&name),
+            word(&name)
         );
     }
-    out.push_str(
-        "((EUID == 0)) || missing+=('root privileges: run it with sudo')\n\
-         if ((${#missing[@]} > 0)); then\n    \
-         printf '%s: missing on this host:\\n' \"${0##*/}\" >&2\n    \
-         printf '    %s\\n' \"${missing[@]}\" >&2\n    exit 1\nfi\n",
-    );
-    out
-}
-
-/// Enters the namespace and makes the scratch directory.
-pub fn entrance(containers: bool) -> String {
-    let mut out = String::from(
-        "# In namespaces of its own: nothing that is mounted or started outlives the script.\n\
-         if [[ ${ROOTWRIGHT_INSIDE-} != yes ]]; then\n    \
-         ROOTWRIGHT_INSIDE=yes exec unshare --mount --pid --fork --kill-child --mount-proc -- \\\n        \
-         bash -- \"$0\" \"$@\"\nfi\n\
-         unset ROOTWRIGHT_INSIDE\n\
-         exec </dev/null\n\n\
-         # Commands see the same environment whoever runs the script; proxies are passed on.\n\
-         passed=()\n\
-         while IFS= read -r name; do\n    \
-         case $name in\n        \
-         PATH) ;;\n        \
-         @passed@)\n            \
-         passed+=(\"--setenv=$name\")\n            ;;\n        \
-         *) export -n -- \"${name?}\" ;;\n    esac\n\
-         done < <(compgen -e)\n\
-         export HOME=/root USER=root LOGNAME=root SHELL=/bin/sh TERM=dumb\n\
-         export LANG=C.UTF-8 LC_ALL=C.UTF-8\n",
-    );
-    let names: Vec<String> = PASSED_ON.chunks(6).map(|names| names.join(" | ")).collect();
-    out = out.replace("@passed@", &names.join(" | \\\n            "));
-    if containers {
-        out.push_str(
-            "\n# systemd-nspawn wants a tmpfs here.\n\
-             mkdir -p /run/systemd/nspawn\n\
-             mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn\n",
-        );
-    }
-    out.push_str(
-        "\nOUT=${1:-out}\nmkdir -p -- \"$OUT\"\nOUT=$(cd -- \"$OUT\" && pwd -P)\n\
-         work=$(mktemp -d -- \"${WORK:-$OUT}/.rootwright.XXXXXX\")\n\
-         work=$(cd -- \"$work\" && pwd -P)\n\
-         current=\nstage=\n\
-         trap on_exit EXIT\n\
-         trap 'exit 130' INT\n\
-         trap 'exit 143' TERM HUP\n",
-    );
+    out.push_str("enter \"$@\"\n");
     out
 }
 

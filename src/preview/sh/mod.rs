@@ -1,30 +1,54 @@
 //! The plan as a bash script that makes the same root by hand.
 //!
 //! It is for reading as much as for running: each step is its commands, and the functions
-//! above them hold what every such command needs.
+//! above them, which are the same for every script (`runtime.sh`), do what every such command
+//! needs. What a script can't do is refused, with one exception: it leaves out boots of
+//! exports, which change nothing, and says so.
 
+mod commands;
 mod export;
 mod header;
-mod input;
 mod keyrings;
-mod nspawn;
-mod ops;
-mod prelude;
+mod pattern;
+mod runtime;
+mod steps;
+mod words;
 
-use self::ops::{Emitter, comment};
-use super::shell_words::word;
+use self::steps::{Script, comment};
+use super::shell_words::{fold, word};
 use super::text::place;
+use crate::diagnose::Report;
+use crate::plan::command::Mode;
 use crate::plan::{Op, Plan, Root, RootId};
 
+/// The environment variable from which a script, and a build, takes a secret:
+/// `root-password` is in `ROOTWRIGHT_SECRET_ROOT_PASSWORD`.
+pub fn secret_variable(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|c| match c {
+            c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
+            _ => '_',
+        })
+        .collect();
+    format!("ROOTWRIGHT_SECRET_{name}")
+}
+
 /// The script.
-pub fn sh(plan: &Plan) -> String {
-    let mut script = Emitter::default();
-    keyrings::write(&mut script, plan);
+///
+/// # Errors
+/// A report for everything that no script can do: exports of the formats `ext4` and `oci`,
+/// and patterns that Perl does not have.
+pub fn sh(plan: &Plan) -> Result<String, Vec<Report>> {
+    let mut script = Script::new(plan);
+    keyrings::write(&mut script);
     steps(&mut script, plan);
     leftovers(&mut script, plan);
+    if !script.refused.is_empty() {
+        return Err(script.refused);
+    }
 
-    script.helpers.insert("base");
-    let helpers = prelude::closure(&script.helpers);
+    let runtime = runtime::used(&script.calls);
     let mut tools = header::needs(plan);
     let mut also = |name: &str, why: &str| {
         if !tools.iter().any(|(tool, _)| tool == name) {
@@ -32,45 +56,47 @@ pub fn sh(plan: &Plan) -> String {
         }
     };
     also("unshare", "gives the script namespaces of its own");
-    let containers = script.offline || script.online || script.containers;
-    if containers {
-        also("systemd-nspawn", "runs commands inside of the root");
+    let containers: Vec<String> = containers(&runtime.source);
+    if !containers.is_empty() {
+        also("systemd-nspawn", "runs commands inside the root");
     }
-    for helper in &helpers {
-        for (tool, why) in helper.tools() {
-            also(tool, why);
-        }
+    for (tool, why) in runtime.tools {
+        also(tool, why);
     }
-    if script.helpers.contains("export") {
-        also("tar", "packs exports");
-    }
-    for tool in &script.compressors {
+    for tool in &script.export_tools {
         also(tool, "writes exports");
     }
 
     let mut out = header::comments(plan);
-    out.push_str(&header::checks(plan, &tools));
+    out.push_str(&runtime.source);
     out.push('\n');
-    out.push_str(&header::entrance(containers || !plan.keyrings.is_empty()));
-    for helper in &helpers {
-        out.push('\n');
-        out.push_str(helper.source());
-    }
-    for network in [false, true] {
-        if if network {
-            script.online
-        } else {
-            script.offline
-        } {
-            out.push('\n');
-            out.push_str(&nspawn::definition(network));
-        }
-    }
+    out.push_str(&header::checks(plan, &tools));
+    containers.iter().for_each(|line| out.push_str(line));
     out.push_str(&script.out);
-    out
+    Ok(out)
 }
 
-fn steps(script: &mut Emitter, plan: &Plan) {
+/// How systemd-nspawn is called, for the functions of the runtime that do.
+fn containers(runtime: &str) -> Vec<String> {
+    [
+        ("nspawn_command", Mode::Command),
+        ("nspawn_boot", Mode::Boot),
+    ]
+    .into_iter()
+    .filter(|(name, _)| runtime.contains(&format!("${{{name}[@]}}")))
+    .map(|(name, mode)| {
+        let words: Vec<String> = mode.argv().iter().map(|flag| word(flag)).collect();
+        let lines = fold(&words, 4, steps::WIDTH, "    ");
+        let lines = lines.iter().map(|line| line.trim_end_matches(" \\"));
+        let lines: Vec<String> = lines
+            .map(|line| format!("    {}", line.trim_start()))
+            .collect();
+        format!("\n{name}=(\n{}\n)\n", lines.join("\n"))
+    })
+    .collect()
+}
+
+fn steps(script: &mut Script<'_>, plan: &Plan) {
     let fresh: Vec<&Root> = plan
         .roots
         .iter()
@@ -92,7 +118,7 @@ fn steps(script: &mut Emitter, plan: &Plan) {
             title.push_str(&place);
         }
         script.line("");
-        script.line(&format!("# {}", "-".repeat(ops::WIDTH - 2)));
+        script.line(&format!("# {}", "-".repeat(steps::WIDTH - 2)));
         script.out.push_str(&comment(&title, ""));
         // What only looks at an export needs no root.
         let mut actions = step.actions.iter();
@@ -103,12 +129,12 @@ fn steps(script: &mut Emitter, plan: &Plan) {
             step.number,
             word(&step.label.replace('\n', " "))
         ));
-        script.step(plan, step);
+        script.step(step);
         forks(script, plan, Some(step.number), &mut current);
     }
 }
 
-fn enter(script: &mut Emitter, plan: &Plan, root: Option<RootId>, current: &mut Option<RootId>) {
+fn enter(script: &mut Script<'_>, plan: &Plan, root: Option<RootId>, current: &mut Option<RootId>) {
     let Some(root) = root.and_then(|id| plan.root(id)) else {
         return;
     };
@@ -120,7 +146,7 @@ fn enter(script: &mut Emitter, plan: &Plan, root: Option<RootId>, current: &mut 
 
 /// Copies the roots that are forked after a step, or before the first. A root that is
 /// forked before its base's first step follows the base at once.
-fn forks(script: &mut Emitter, plan: &Plan, after: Option<usize>, current: &mut Option<RootId>) {
+fn forks(script: &mut Script<'_>, plan: &Plan, after: Option<usize>, current: &mut Option<RootId>) {
     let first = plan.steps.iter().map(|step| step.number).min().unwrap_or(0);
     for root in &plan.roots {
         let Some(base) = &root.base else { continue };
@@ -150,7 +176,7 @@ fn forks(script: &mut Emitter, plan: &Plan, after: Option<usize>, current: &mut 
 }
 
 /// Roots of a plan without an export would be thrown away with the scratch directory.
-fn leftovers(script: &mut Emitter, plan: &Plan) {
+fn leftovers(script: &mut Script<'_>, plan: &Plan) {
     if !script.exported.is_empty() || plan.roots.is_empty() {
         return;
     }
@@ -160,7 +186,7 @@ fn leftovers(script: &mut Emitter, plan: &Plan) {
     for root in &plan.roots {
         let name = name(plan, root);
         script.line(&format!(
-            "[[ ! -e $OUT/{name} ]] || die \"$OUT/{name} is there already\""
+            "[[ ! -e $OUT/{name} ]] || die \"$OUT/{name} exists already\""
         ));
     }
     for root in &plan.roots {

@@ -1,12 +1,9 @@
 //! The operations of a step, one below the other.
 
-use super::super::shell_words::{fold, word, word_with_root};
+use super::super::shell_words::{fold, word};
 use super::headline::{Headline, one_line};
 use super::page::{Page, Style, wrap};
-use crate::plan::{
-    Action, Export, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, ROOT_PLACEHOLDER, Step, Text,
-    Times,
-};
+use crate::plan::{Action, Command, Export, Op, Plan, Run, RunPlace, Source, Step, Text, Times};
 
 /// A file of at most this many lines is shown whole …
 const FILE_LINES: usize = 12;
@@ -18,25 +15,26 @@ const SCRIPT_HEAD: usize = 20;
 
 /// What a step's title says in brackets where the title is its only operation, which is
 /// then not said again.
-pub fn implied(step: &Step) -> Option<String> {
+pub fn implied(plan: &Plan, step: &Step) -> Option<String> {
     let [action] = step.actions.as_slice() else {
         return None;
     };
     if action.only_if.is_some() || action.about.is_some() {
         return None;
     }
-    let headline = Headline::of(&action.op)?;
+    let headline = Headline::of(Some(plan), &action.op)?;
     (headline.text() == step.label).then_some(headline.note)
 }
 
 /// Whether something had to be shortened.
-pub fn write(page: &mut Page, step: &Step, indent: usize) -> bool {
+pub fn write(page: &mut Page, plan: &Plan, step: &Step, indent: usize) -> bool {
     let mut lines = Lines {
         page,
+        plan,
         indent,
         shortened: false,
     };
-    let implied = implied(step).is_some();
+    let implied = implied(plan, step).is_some();
     for action in &step.actions {
         lines.action(action, implied);
     }
@@ -45,17 +43,17 @@ pub fn write(page: &mut Page, step: &Step, indent: usize) -> bool {
 
 struct Lines<'a> {
     page: &'a mut Page,
+    plan: &'a Plan,
     indent: usize,
     shortened: bool,
 }
 
-/// A command as it is shown.
-struct Command<'a> {
-    mark: String,
+/// A command line as it is shown.
+struct Shown<'a> {
+    mark: &'a str,
     style: Style,
     env: Vec<String>,
-    argv: &'a [String],
-    quote: fn(&str) -> String,
+    command: &'a Command,
     /// What the command line does not say: `in /srv`.
     notes: Vec<String>,
 }
@@ -68,17 +66,16 @@ impl Lines<'_> {
                 self.page.line(Style::Dim, &format!("# {line}"));
             }
         }
-        if let Some(argv) = &action.only_if {
-            self.command(Command {
-                mark: "only if".to_owned(),
+        if let Some(command) = &action.only_if {
+            self.command(Shown {
+                mark: "only if",
                 style: Style::Dim,
                 env: Vec::new(),
-                argv,
-                quote: word,
+                command,
                 notes: Vec::new(),
             });
         }
-        if let Some(headline) = Headline::of(&action.op)
+        if let Some(headline) = Headline::of(Some(self.plan), &action.op)
             && !implied
         {
             self.page.spaces(self.indent);
@@ -90,9 +87,7 @@ impl Lines<'_> {
             self.page.end();
         }
         match &action.op {
-            Op::HostRun(run) => self.host_run(run),
-            Op::NspawnRun(run) => self.nspawn_run(run, &[]),
-            Op::NspawnBoot(boot) => self.nspawn_boot(boot),
+            Op::Run(run) => self.run(run),
             Op::WriteFile(file) => self.block(&file.content.to_string(), FILE_LINES, FILE_HEAD),
             Op::AppendFile(file) => self.block(&file.content.to_string(), FILE_LINES, FILE_HEAD),
             Op::EditFile(file) => {
@@ -111,15 +106,18 @@ impl Lines<'_> {
                     self.detail("", &text);
                 }
             }
-            Op::Fetch(fetch) => self.detail("sha256", &fetch.sha256),
             Op::Export(export) => self.export(export),
             Op::ExpectBoot(expect) => {
                 for command in &expect.commands {
                     self.detail("succeeds", &one_line(command));
                 }
             }
-            Op::CopyIn(_)
-            | Op::MakeDir(_)
+            Op::CopyIn(copy) => {
+                if let Source::Download(sha256) = &copy.source {
+                    self.detail("sha256", sha256);
+                }
+            }
+            Op::MakeDir(_)
             | Op::Symlink(_)
             | Op::RemovePath(_)
             | Op::MovePath(_)
@@ -128,76 +126,51 @@ impl Lines<'_> {
         }
     }
 
-    fn host_run(&mut self, run: &HostRun) {
-        self.command(Command {
-            mark: "host#".to_owned(),
-            style: Style::Yellow,
-            env: run
-                .env
-                .iter()
-                .map(|(name, value)| assignment(name, value, unquoted_root))
-                .collect(),
-            argv: &run.argv,
-            quote: unquoted_root,
-            notes: Vec::new(),
-        });
-        self.outcome(run.stdin.as_ref(), &run.scan, run.allow_failure.as_ref());
-    }
-
-    fn nspawn_boot(&mut self, boot: &NspawnBoot) {
-        let notes = [
-            "once the root's own system is up".to_owned(),
-            format!("within {} s", boot.timeout),
-        ];
-        self.nspawn_run(&boot.run, &notes);
-    }
-
-    fn nspawn_run(&mut self, run: &NspawnRun, notes: &[String]) {
-        let mut notes = notes.to_vec();
-        if let Some(user) = &run.user {
-            notes.push(format!("as {user}"));
+    fn run(&mut self, run: &Run) {
+        let mut notes = Vec::new();
+        if let RunPlace::BootedRoot { timeout } = run.place {
+            notes.push("once the root's own system is up".to_owned());
+            notes.push(format!("within {timeout} s"));
         }
-        if let Some(cwd) = &run.cwd {
-            notes.push(format!("in {cwd}"));
-        }
-        if run.network {
+        notes.extend(run.user.as_ref().map(|user| format!("as {user}")));
+        notes.extend(run.cwd.as_ref().map(|cwd| format!("in {cwd}")));
+        if run.network && !run.place.is_host() {
             notes.push("with network".to_owned());
         }
         for bind in &run.binds {
             let kind = if bind.read_only { ", read only" } else { "" };
             notes.push(format!("host's {} at {}{kind}", bind.host, bind.path));
         }
-        self.command(Command {
-            mark: if run.user.is_none() { "root#" } else { "root$" }.to_owned(),
-            style: Style::Green,
-            env: run
-                .env
-                .iter()
-                .map(|(name, value)| assignment(name, value, word))
+        let (mark, style) = match (run.place, &run.user) {
+            (RunPlace::Host, _) => ("host#", Style::Yellow),
+            (_, None) => ("root#", Style::Green),
+            (_, Some(_)) => ("root$", Style::Green),
+        };
+        let env = run.env.iter();
+        self.command(Shown {
+            mark,
+            style,
+            env: env
+                .map(|(name, value)| format!("{name}={}", shown(value)))
                 .collect(),
-            argv: &run.argv,
-            quote: word,
+            command: &run.command,
             notes,
         });
-        self.outcome(run.stdin.as_ref(), &run.scan, run.allow_failure.as_ref());
-    }
-
-    fn outcome(&mut self, stdin: Option<&Text>, scan: &OutputScan, allowed: Option<&String>) {
-        if let Some(stdin) = stdin {
+        if let Some(stdin) = &run.stdin {
             self.page.spaces(self.indent + 2);
             self.page.line(Style::Dim, "standard input");
             self.block(&stdin.to_string(), FILE_LINES, FILE_HEAD);
         }
-        for pattern in &scan.fail_on {
+        for pattern in &run.verdict.fail_on {
             self.detail(
                 "fails on",
                 &format!("/{}/ in its output", one_line(pattern)),
             );
         }
-        for pattern in &scan.ignore {
+        for pattern in &run.verdict.ignore {
             self.detail("but not", &format!("/{}/", one_line(pattern)));
         }
-        if let Some(why) = allowed {
+        if let Some(why) = &run.verdict.allow_failure {
             self.detail("may fail", why);
         }
     }
@@ -218,9 +191,9 @@ impl Lines<'_> {
         if let Some(cmdline) = &export.cmdline {
             self.detail("cmdline", cmdline);
         }
-        if !export.cmdline_command.is_empty() {
+        if let Some(command) = &export.cmdline_command {
             self.detail("cmdline", "as this prints in the root:");
-            self.inside(&export.cmdline_command);
+            self.inside(command);
         }
         match &export.times {
             Times::Kept => {}
@@ -238,35 +211,37 @@ impl Lines<'_> {
         }
     }
 
-    fn inside(&mut self, argv: &[String]) {
-        self.command(Command {
-            mark: "root#".to_owned(),
+    fn inside(&mut self, command: &Command) {
+        self.command(Shown {
+            mark: "root#",
             style: Style::Green,
             env: Vec::new(),
-            argv,
-            quote: word,
+            command,
             notes: Vec::new(),
         });
     }
 
-    /// `root# useradd admin`; an argument of many lines goes below as a block.
-    fn command(&mut self, command: Command<'_>) {
+    /// `root# useradd admin`; a script goes below as a block.
+    fn command(&mut self, command: Shown<'_>) {
         let mut words = command.env;
         let mut blocks = Vec::new();
-        let last = command.argv.len().saturating_sub(1);
-        for (at, argument) in command.argv.iter().enumerate() {
-            if argument.trim_end().contains('\n') {
+        let argv = command.command.argv();
+        let last = argv.len().saturating_sub(1);
+        let script = command.command.script().map(|script| &script.text);
+        for (at, argument) in argv.iter().enumerate() {
+            let text = argument.to_string();
+            if text.trim_end().contains('\n') || script == Some(argument) {
                 // The last argument needs no word to stand for it.
                 if at < last || !blocks.is_empty() {
                     words.push("<script>".to_owned());
                 }
-                blocks.push(argument.as_str());
+                blocks.push(text);
             } else {
-                words.push((command.quote)(argument));
+                words.push(shown(argument.text()));
             }
         }
         self.page.spaces(self.indent);
-        self.page.put(command.style, &command.mark);
+        self.page.put(command.style, command.mark);
         self.page.spaces(1);
         let used = self.indent + command.mark.chars().count() + 1;
         let continued = " ".repeat(self.indent + 6);
@@ -290,7 +265,7 @@ impl Lines<'_> {
         }
         self.page.end();
         for block in blocks {
-            self.block(block, SCRIPT_LINES, SCRIPT_HEAD);
+            self.block(&block, SCRIPT_LINES, SCRIPT_HEAD);
         }
     }
 
@@ -334,25 +309,16 @@ impl Lines<'_> {
     }
 }
 
-/// `DEBUG=1`
-fn assignment(name: &str, value: &Text, quote: fn(&str) -> String) -> String {
-    match value.plain() {
-        Some(plain) => format!("{name}={}", quote(&one_line(&plain))),
-        None => format!("{name}={}", one_line(&value.to_string())),
-    }
-}
-
-/// `$ROOT/etc` without the quotes that only a shell needs.
-fn unquoted_root(argument: &str) -> String {
-    let quoted = word_with_root(argument);
-    let inner = quoted
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(&quoted);
-    let simple = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-$".contains(c);
-    if argument.contains(ROOT_PLACEHOLDER) && inner.chars().all(simple) {
-        inner.to_owned()
-    } else {
-        quoted
+/// A text as a word: what stands for something else is shown without quotes.
+fn shown(text: &Text) -> String {
+    match text.plain() {
+        Some(plain) => word(&one_line(&plain)),
+        None => {
+            let text = one_line(&text.to_string());
+            match text.contains([' ', '\'', '"', '\\', '`']) {
+                true => format!("\"{text}\""),
+                false => text,
+            }
+        }
     }
 }

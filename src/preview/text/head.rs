@@ -1,12 +1,13 @@
-//! What stands above the steps: the recipe, its options, what is assumed.
+//! What is above the steps: the recipe, its options, what it assumes, what it may do.
 
 use super::page::{Page, Style, wrap};
-use crate::plan::{Keyring, LibraryUse, NeedKind, OptionValue, Plan, Root};
+use crate::plan::policy::{self, Decision, Permissions};
+use crate::plan::{Access, Keyring, LibraryUse, Names, NeedKind, OptionValue, Plan, Root};
 
 /// Where the second column starts.
 const COLUMN: usize = 10;
 
-pub fn write(page: &mut Page, plan: &Plan) {
+pub fn write(page: &mut Page, plan: &Plan, permissions: Permissions) {
     if !plan.recipe.title.is_empty() {
         for line in wrap(&plan.recipe.title, page.width) {
             page.line(Style::Bold, &line);
@@ -22,16 +23,6 @@ pub fn write(page: &mut Page, plan: &Plan) {
         };
         row(page, key, &[(Style::Plain, describe(plan, root))]);
     }
-    for (at, unsigned) in plan.unsigned.iter().enumerate() {
-        let key = if at == 0 { "UNSIGNED" } else { "" };
-        let text = format!("{}: {}", unsigned.what, unsigned.why);
-        let width = page.width.saturating_sub(COLUMN);
-        for (at, line) in wrap(&text, width).iter().enumerate() {
-            page.put(Style::Red, if at == 0 { key } else { "" });
-            page.spaces(COLUMN - if at == 0 { key.len() } else { 0 });
-            page.line(Style::Red, line);
-        }
-    }
     options(page, &plan.options);
     libraries(page, &plan.libraries);
     let assumed: Vec<[String; 2]> = plan
@@ -40,24 +31,18 @@ pub fn write(page: &mut Page, plan: &Plan) {
         .map(|a| [format!("{} = {}", a.what, a.value), a.from.clone()])
         .collect();
     table(page, "assumed", &assumed);
-    let captured: Vec<[String; 2]> = plan
-        .captures
-        .iter()
-        .map(|c| [c.describe(), c.captured.origin().to_owned()])
-        .collect();
-    table(page, "captured", &captured);
     let inputs: Vec<[String; 2]> = plan
         .inputs
         .iter()
         .map(|input| {
             [
-                format!("{} = {}", input.name, short(&input.value)),
+                format!("{} = {}", input.name(), short(input.value())),
                 String::new(),
             ]
         })
         .collect();
     table(page, "inputs", &inputs);
-    let secrets: Vec<String> = plan.secrets().into_keys().map(str::to_owned).collect();
+    let secrets = secrets(plan);
     list(page, "secrets", &secrets);
     let needs: Vec<String> = [NeedKind::Tool, NeedKind::File]
         .iter()
@@ -67,6 +52,7 @@ pub fn write(page: &mut Page, plan: &Plan) {
     list(page, "needs", &needs);
     let keys: Vec<[String; 2]> = plan.keyrings.iter().map(keyring).collect();
     table(page, "keys", &keys);
+    capabilities(page, plan, permissions);
 }
 
 /// `debian-bookworm-0123456789ab.gpg` and `the packages of debian bookworm: 3 keys`
@@ -76,8 +62,7 @@ fn keyring(keyring: &Keyring) -> [String; 2] {
         1 => "one key".to_owned(),
         count => format!("{count} keys"),
     };
-    let name = keyring.name().to_owned();
-    [name, format!("{}: {count}", keyring.about)]
+    [keyring.name.clone(), format!("{}: {count}", keyring.about)]
 }
 
 /// `node: debian bookworm, amd64, forked from base after step 4`
@@ -134,7 +119,6 @@ fn options(page: &mut Page, options: &[OptionValue]) {
     table(page, "options", &rows);
 }
 
-/// Which libraries take part, and what each of them does that it had to be granted.
 fn libraries(page: &mut Page, libraries: &[LibraryUse]) {
     let rows: Vec<[String; 2]> = libraries
         .iter()
@@ -147,19 +131,51 @@ fn libraries(page: &mut Page, libraries: &[LibraryUse]) {
         })
         .collect();
     table(page, "libraries", &rows);
-    let mut rows: Vec<[String; 2]> = Vec::new();
-    for library in libraries {
-        for asked in &library.asked {
-            let row = [
-                format!("@{}: {}", library.name, asked.grant),
-                super::place(&asked.calls),
-            ];
-            if !rows.contains(&row) {
-                rows.push(row);
+}
+
+/// What the plan does beyond changing its own roots: each access once, with who asks and
+/// whether it is allowed.
+fn capabilities(page: &mut Page, plan: &Plan, permissions: Permissions) {
+    let mut rows: Vec<(Style, String, String)> = Vec::new();
+    for (capability, decision) in policy::review(plan, permissions) {
+        let libraries = capability.libraries();
+        let mut who: Vec<String> = libraries.iter().map(|name| format!("@{name}")).collect();
+        let refused = match &decision {
+            Decision::Allowed => None,
+            Decision::NoGrant { library, grant } => {
+                Some(format!("refused: @{library} has no grant `{grant}`"))
             }
+            Decision::NoPermission => Some("refused without --allow-host-run".to_owned()),
+        };
+        let unsigned = matches!(capability.access, Access::Unsigned { .. });
+        let style = match refused.is_some() || unsigned {
+            true => Style::Red,
+            false => Style::Plain,
+        };
+        let what = capability.access.to_string();
+        who.extend(refused.or_else(|| (!libraries.is_empty()).then(|| "granted".to_owned())));
+        let note = who.join(", ");
+        if !rows.iter().any(|row| (&row.1, &row.2) == (&what, &note)) {
+            rows.push((style, what, note));
         }
     }
-    table(page, "granted", &rows);
+    if rows.is_empty() {
+        return;
+    }
+    page.end();
+    page.line(Style::Cyan, "beyond its own roots, this plan does");
+    for (style, what, note) in rows {
+        let note = if note.is_empty() {
+            note
+        } else {
+            format!(" ({note})")
+        };
+        let width = page.width.saturating_sub(COLUMN);
+        for (at, line) in wrap(&format!("{what}{note}"), width).iter().enumerate() {
+            page.spaces(if at == 0 { COLUMN } else { COLUMN + 2 });
+            page.line(style, line);
+        }
+    }
 }
 
 /// A value as one would give it with `-o`.
@@ -181,6 +197,15 @@ fn short(value: &str) -> String {
     } else {
         value.to_owned()
     }
+}
+
+/// The secrets that the plan uses, by name.
+pub fn secrets(plan: &Plan) -> Vec<String> {
+    let mut names = Names::default();
+    for action in plan.steps.iter().flat_map(|step| &step.actions) {
+        action.op.names(&mut names);
+    }
+    names.secrets.into_iter().collect()
 }
 
 fn row(page: &mut Page, key: &str, cells: &[(Style, String)]) {

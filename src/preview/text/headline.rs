@@ -1,6 +1,6 @@
 //! Operations on files in one line each.
 
-use crate::plan::{Attributes, Compression, Format, Op, Text, Via};
+use crate::plan::{Attributes, Compression, Format, Op, Plan, Source, Text, Via};
 
 /// `make directory`, `/srv`, `mode 0700`.
 pub struct Headline {
@@ -11,7 +11,7 @@ pub struct Headline {
 
 impl Headline {
     /// `None` for commands, which are shown as such.
-    pub fn of(op: &Op) -> Option<Headline> {
+    pub fn of(plan: Option<&Plan>, op: &Op) -> Option<Headline> {
         let line = |verb, what: String, note: String| {
             Some(Headline {
                 verb,
@@ -20,7 +20,7 @@ impl Headline {
             })
         };
         match op {
-            Op::HostRun(_) | Op::NspawnRun(_) | Op::NspawnBoot(_) => None,
+            Op::Run(_) => None,
             Op::WriteFile(file) => {
                 let note = size(&file.content, &file.attributes);
                 line("write", file.path.clone(), note)
@@ -31,8 +31,9 @@ impl Headline {
             }
             Op::EditFile(file) => line("edit", file.path.clone(), String::new()),
             Op::CopyIn(copy) => {
-                let what = format!("{} → {}", copy.source, copy.path);
-                line("copy in", what, attributes(&copy.attributes))
+                let (verb, source) = source(plan, &copy.source);
+                let what = format!("{source} → {}", copy.path);
+                line(verb, what, attributes(&copy.attributes))
             }
             Op::MakeDir(dir) => line(
                 "make directory",
@@ -44,11 +45,7 @@ impl Headline {
                 line("link", what, String::new())
             }
             Op::RemovePath(path) => {
-                let note = if path.missing_ok {
-                    "if it is there"
-                } else {
-                    ""
-                };
+                let note = if path.missing_ok { "if it exists" } else { "" };
                 line("remove", path.path.clone(), note.to_owned())
             }
             Op::MovePath(path) => {
@@ -69,10 +66,6 @@ impl Headline {
             }
             Op::RequirePaths(paths) => {
                 line("require", format!("for {}", paths.purpose), String::new())
-            }
-            Op::Fetch(fetch) => {
-                let what = format!("{} → {}", fetch.url, fetch.path);
-                line("fetch", what, attributes(&fetch.attributes))
             }
             Op::Export(export) => {
                 let file = export.format.artifact();
@@ -112,6 +105,25 @@ impl Headline {
 
     pub fn text(&self) -> String {
         format!("{} {}", self.verb, self.what)
+    }
+}
+
+/// What a copy does, and what it is of.
+fn source(plan: Option<&Plan>, source: &Source) -> (&'static str, String) {
+    match source {
+        Source::File(digest) => {
+            let name = plan
+                .and_then(|plan| plan.file(digest))
+                .map_or(digest, |file| &file.name);
+            ("copy in", name.clone())
+        }
+        Source::Download(sha256) => {
+            let url = plan
+                .and_then(|plan| plan.download(sha256))
+                .map_or(sha256, |file| &file.url);
+            ("fetch", url.clone())
+        }
+        Source::Keyring(name) => ("copy in", format!("the keyring {name}")),
     }
 }
 

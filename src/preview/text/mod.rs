@@ -6,16 +6,19 @@ mod headline;
 mod page;
 mod totals;
 
+pub use head::secrets;
+
 use std::collections::BTreeMap;
 
 use self::page::{Page, Style, wrap};
 use crate::diagnose::Frame;
+use crate::plan::policy::Permissions;
 use crate::plan::{Op, Plan, Step};
 
-/// Whether a step's layer is there already.
+/// Whether a step's layer exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepStatus {
-    /// It is in the store, and how old what it holds is, where that is known.
+    /// It is in the store, and its age where that is known.
     Cached(Option<String>),
     /// It runs, and why: `packages: + curl`.
     Runs(String),
@@ -30,6 +33,8 @@ pub struct TextOptions {
     pub status: BTreeMap<usize, StepStatus>,
     /// Whether the operations of a step are shown, or its label only.
     pub commands: bool,
+    /// What the user allows, for the capabilities that are refused otherwise.
+    pub permissions: Permissions,
     /// Columns that lines may take where their words allow it.
     pub width: usize,
 }
@@ -40,14 +45,15 @@ impl Default for TextOptions {
             color: false,
             status: BTreeMap::new(),
             commands: true,
+            permissions: Permissions::default(),
             width: 90,
         }
     }
 }
 
 /// An operation on files in a line: `make directory /srv (mode 0700)`; `None` for commands.
-pub fn headline(op: &Op) -> Option<String> {
-    let headline = headline::Headline::of(op)?;
+pub fn headline(plan: Option<&Plan>, op: &Op) -> Option<String> {
+    let headline = headline::Headline::of(plan, op)?;
     let note = match headline.note.as_str() {
         "" => String::new(),
         note => format!(" ({note})"),
@@ -58,7 +64,7 @@ pub fn headline(op: &Op) -> Option<String> {
 /// The preview.
 pub fn text(plan: &Plan, options: &TextOptions) -> String {
     let mut page = Page::new(options.color, options.width);
-    head::write(&mut page, plan);
+    head::write(&mut page, plan, options.permissions);
     let digits = plan
         .steps
         .iter()
@@ -74,7 +80,7 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
         }
         title(&mut page, plan, step, options, digits);
         if options.commands {
-            shortened |= actions::write(&mut page, step, digits + 3);
+            shortened |= actions::write(&mut page, plan, step, digits + 3);
         }
     }
     totals::write(&mut page, plan, options, shortened);
@@ -93,7 +99,7 @@ fn title(page: &mut Page, plan: &Plan, step: &Step, options: &TextOptions, digit
     {
         label = format!("{}: {label}", root.name);
     }
-    let note = match actions::implied(step) {
+    let note = match actions::implied(plan, step) {
         Some(note) if options.commands && !note.is_empty() => format!(" ({note})"),
         _ => String::new(),
     };

@@ -34,9 +34,9 @@ pub fn write(page: &mut Page, plan: &Plan, options: &TextOptions, shortened: boo
     let mut boots = 0;
     let mut others = 0;
     for action in plan.steps.iter().flat_map(|step| &step.actions) {
-        match action.op {
-            Op::HostRun(_) => host += 1,
-            Op::NspawnRun(_) | Op::NspawnBoot(_) => root += 1,
+        match &action.op {
+            Op::Run(run) if run.place.is_host() => host += 1,
+            Op::Run(_) => root += 1,
             Op::Export(_) => exports += 1,
             Op::ExpectBoot(_) => boots += 1,
             _ => others += 1,

@@ -133,7 +133,8 @@ fn copy_to(from: &Path, to: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{Grant, Wanted};
+    use crate::plan::Grant;
+    use crate::project::Wanted;
 
     #[test]
     fn what_a_person_wrote_stays() {

@@ -76,7 +76,7 @@ fn bootable(call: &Call<'_>, export: &Export) -> Outcome<()> {
             "`nfs` and `dir` are served over NFS, `squashfs` and `erofs` over HTTP; `cpio` is a root in memory",
         )));
     }
-    if export.cmdline.is_none() && export.cmdline_command.is_empty() {
+    if export.cmdline.is_none() && export.cmdline_command.is_none() {
         let message = format!("the export `{name}` has no initramfs that gets at it");
         let transport = export.format.transport().map_or("nfs", Transport::name);
         let report = call.refuse(0, "boots_nothing", message);

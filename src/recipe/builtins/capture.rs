@@ -6,13 +6,12 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin, Secret, run};
+use super::{Access, Builtin, Typed, run};
 use crate::diagnose::{Frame, Report, SourceMap};
 use crate::plan::{
-    Capture, CaptureRequest, Captured, CapturedOutput, NspawnRun, Plan, RootId, Text,
-    secret_variable,
+    self, Capture, CaptureRequest, Captured, CapturedOutput, Part, Plan, RootId, Run, RunPlace,
+    policy, secret_variable,
 };
-use crate::project::Grant;
 use crate::recipe::args::{Call, Outcome};
 
 pub static BUILTINS: &[Builtin] = &[
@@ -41,7 +40,7 @@ let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
 pub struct CaptureCall {
     pub plan: Plan,
     pub root: RootId,
-    pub run: NspawnRun,
+    pub run: Run,
     pub preview: Option<String>,
     pub calls: Vec<Frame>,
     pub sources: SourceMap,
@@ -97,20 +96,22 @@ impl CaptureSlot {
 
 fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    let fields = call.fields(2)?;
+    let (run, fields) = run::in_root(call, root, RunPlace::Root)?;
     let preview = fields.text("preview")?;
-    let run = NspawnRun {
-        env: fields.texts("env")?,
-        ..run::nspawn(call, &fields)?
-    };
     fields.finish()?;
+    // Its steps run before the whole plan is known: nothing runs that policy refuses.
+    let permissions = call.session.settings.permissions;
+    let refused = policy::refusals(&call.session.plan.borrow(), permissions);
+    if let Some(report) = refused.into_iter().next() {
+        return Err(Box::new(report));
+    }
     if call.session.step_is_open() {
         return Err(call.report(
             "capture_in_step",
             "`capture` cannot run inside of another built-in",
         ));
     }
-    let command = run.argv.clone();
+    let command = run.command.clone();
     let asked = CaptureCall {
         plan: call.session.plan.borrow().clone(),
         root,
@@ -151,8 +152,7 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
             report.help("a name has letters, digits, `_` and `-`"),
         ));
     }
-    let grant = Grant::Secret(Some(name.clone()));
-    call.granted(&grant, &format!("wants the secret `{name}`"))?;
+    call.requires(None, plan::Access::Secret { name: name.clone() });
     let variable = secret_variable(&name);
     let mut secrets = call.session.secrets.borrow_mut();
     let known = secrets.entry(variable).or_insert_with(|| name.clone());
@@ -168,5 +168,5 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
                 .help("use names that differ in more than case, `-`, and `_`"),
         ));
     }
-    Ok(Dynamic::from(Secret(Text::secret(name))))
+    Ok(Dynamic::from(Typed::of(Part::Secret(name))))
 }

@@ -7,10 +7,10 @@ use super::run::step;
 use super::{Access, Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
-    Action, Compression, Export, Format, OciLayers, Op, RootId, Served, ServerText, Share, Times,
-    Transport,
+    Action, Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText,
+    Share, Times, Transport,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_strings};
+use crate::recipe::args::{Call, Fields, Outcome, as_command, as_strings};
 use crate::recipe::nearest;
 
 pub static BUILTINS: &[Builtin] = &[Builtin {
@@ -48,7 +48,7 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
     let format = format(call, &fields, &kind, &facts)?;
     let times = match &format {
         Format::Dir | Format::Nfs { .. } => Times::Kept,
-        _ => times(call, &fields, list("time"))?,
+        _ => times(call, &fields, facts.get("time").and_then(as_command))?,
     };
     let served = served(&fields, &format)?;
     let boot = boot(call, root, &fields, &format)?;
@@ -65,11 +65,8 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
         cmdline: boot
             .get("cmdline")
             .and_then(|line| line.clone().into_string().ok()),
-        cmdline_command: boot
-            .get("cmdline_command")
-            .and_then(as_strings)
-            .unwrap_or_default(),
-        packages: list("packages"),
+        cmdline_command: boot.get("cmdline_command").and_then(as_command),
+        packages: facts.get("packages").and_then(as_command),
         times,
         served,
         texts: texts(&boot),
@@ -197,16 +194,16 @@ fn quoted(names: &[&str]) -> String {
 }
 
 /// The recipe's, else `SOURCE_DATE_EPOCH`, else what the distro's module asks the root.
-fn times(call: &Call<'_>, fields: &Fields<'_>, command: Vec<String>) -> Outcome<Times> {
+fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Outcome<Times> {
     if let Some(seconds) = fields.number("time", 0)? {
         return Ok(Times::Until { seconds });
     }
     if let Some(seconds) = super::revision::source_date_epoch(call)? {
         return Ok(Times::Until { seconds });
     }
-    Ok(match command.is_empty() {
-        true => Times::Until { seconds: EARLIEST },
-        false => Times::Newest { command },
+    Ok(match command {
+        None => Times::Until { seconds: EARLIEST },
+        Some(command) => Times::Newest { command },
     })
 }
 
@@ -273,10 +270,12 @@ fn texts(boot: &Map) -> Vec<ServerText> {
         .and_then(|texts| texts.clone().into_array().ok());
     let text = |item: &Dynamic| -> Option<ServerText> {
         let map = item.clone().try_cast::<Map>()?;
-        Some(ServerText {
-            name: map.get("name")?.clone().into_string().ok()?,
-            text: map.get("text")?.clone().into_string().ok()?,
-        })
+        let text = |key: &str| map.get(key)?.clone().into_string().ok();
+        let values = map.get("values")?.clone().try_cast::<Map>()?;
+        let value =
+            |(key, value): (_, Dynamic)| Some((String::from(key), value.into_string().ok()?));
+        let values = values.into_iter().filter_map(value).collect();
+        Some(ServerText::parse(text("name")?, &text("text")?, &values))
     };
     texts.unwrap_or_default().iter().filter_map(text).collect()
 }
@@ -284,7 +283,9 @@ fn texts(boot: &Map) -> Vec<ServerText> {
 /// As OCI names it.
 fn host_architecture(call: &Call<'_>) -> String {
     let host = std::env::consts::ARCH;
-    call.session.input("host architecture", host);
+    call.session.input(Input::HostArchitecture {
+        name: host.to_owned(),
+    });
     match host {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

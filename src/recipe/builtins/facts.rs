@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use rhai::Dynamic;
 
 use super::{Access, Builtin};
-use crate::plan::{Assumption, Need, NeedKind};
+use crate::diagnose::Origin;
+use crate::plan::{Assumption, Input, Need, NeedKind};
 use crate::recipe::args::{Call, Outcome};
 
 const fn stdlib(
@@ -67,10 +68,10 @@ pub static BUILTINS: &[Builtin] = &[
         include_str!("doc/stdlib_text.md"),
     ),
     module(
-        "site",
+        "setting",
         &["distro", "key"],
-        site,
-        include_str!("doc/site.md"),
+        setting,
+        include_str!("doc/setting.md"),
     ),
     module(
         "assume",
@@ -95,7 +96,8 @@ pub static BUILTINS: &[Builtin] = &[
 
 fn host_arch(call: &Call<'_>) -> Outcome<Dynamic> {
     let arch = call.session.settings.host.arch.clone();
-    call.session.input("host architecture", arch.clone());
+    call.session
+        .input(Input::HostArchitecture { name: arch.clone() });
     Ok(arch.into())
 }
 
@@ -119,12 +121,13 @@ fn host_read(call: &Call<'_>) -> Outcome<Dynamic> {
     } else {
         None
     };
-    let digest = text.as_ref().map_or_else(
-        || "absent".to_owned(),
-        |text| blake3::hash(text.as_bytes()).to_hex().to_string(),
-    );
-    call.session
-        .input(format!("host file {}", call.text(0)?), digest);
+    let digest = text
+        .as_ref()
+        .map(|text| blake3::hash(text.as_bytes()).to_hex().to_string());
+    call.session.input(Input::HostFile {
+        path: call.text(0)?,
+        digest,
+    });
     Ok(text.map_or(Dynamic::UNIT, Dynamic::from))
 }
 
@@ -152,7 +155,7 @@ fn stdlib_text(call: &Call<'_>) -> Outcome<Dynamic> {
         .ok_or_else(|| call.report("stdlib_file", format!("the stdlib has no file `{path}`")))
 }
 
-fn site(call: &Call<'_>) -> Outcome<Dynamic> {
+fn setting(call: &Call<'_>) -> Outcome<Dynamic> {
     let (distro, key) = (call.text(0)?, call.text(1)?);
     let value = call
         .session
@@ -161,8 +164,11 @@ fn site(call: &Call<'_>) -> Outcome<Dynamic> {
         .distro(&distro, &key)
         .map(str::to_owned);
     if let Some(value) = &value {
-        call.session
-            .input(format!("site {distro}.{key}"), value.clone());
+        call.session.input(Input::Setting {
+            distro,
+            key,
+            value: value.clone(),
+        });
     }
     Ok(value.map_or(Dynamic::UNIT, Dynamic::from))
 }
@@ -203,19 +209,23 @@ fn need_file(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
+/// Whose a fact is: a library sees and sets its own, so that it cannot change what the standard
+/// library and the project rely on.
+fn owner(call: &Call<'_>) -> String {
+    match Origin::of(&call.file()) {
+        Origin::Library(name) => name.to_owned(),
+        Origin::Stdlib | Origin::Project => String::new(),
+    }
+}
+
 fn set_fact(call: &Call<'_>) -> Outcome<Dynamic> {
-    let key = (call.root(0)?, call.text(1)?);
+    let key = (call.root(0)?, owner(call), call.text(1)?);
     call.session.facts.borrow_mut().insert(key, call.dynamic(2));
     Ok(Dynamic::UNIT)
 }
 
 fn fact(call: &Call<'_>) -> Outcome<Dynamic> {
-    let key = (call.root(0)?, call.text(1)?);
-    Ok(call
-        .session
-        .facts
-        .borrow()
-        .get(&key)
-        .cloned()
-        .unwrap_or(Dynamic::UNIT))
+    let key = (call.root(0)?, owner(call), call.text(1)?);
+    let facts = call.session.facts.borrow();
+    Ok(facts.get(&key).cloned().unwrap_or(Dynamic::UNIT))
 }

@@ -5,14 +5,14 @@ use std::path::{Component, Path, PathBuf};
 use rhai::Dynamic;
 
 use super::run::step;
-use super::{Access, Builtin, Fetched};
+use super::{Access, Builtin, Fetched, Typed};
 use crate::diagnose::Report;
 use crate::plan::{
-    Action, AppendFile, Attributes, CopyIn, Edit, EditFile, Fetch, MakeDir, MovePath, Op,
-    RemovePath, SetMode, SetOwner, Symlink, WriteFile, digest,
+    self, Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile,
+    MakeDir, MovePath, Op, Part, PathPurpose, RemovePath, SetMode, SetOwner, Source, Symlink, Text,
+    WriteFile, digest,
 };
-use crate::project::Grant;
-use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::args::{Call, Fields, Outcome, as_typed};
 use crate::recipe::library_modules;
 
 macro_rules! builtin {
@@ -114,6 +114,17 @@ root.write_file("/etc/motd", file_text("motd"));"#,
         run: file_text,
     },
     Builtin {
+        name: "file_path",
+        params: &["source"],
+        optional: 0,
+        access: Access::Everyone,
+        doc: include_str!("doc/file_path.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+// With `--allow-host-run`.
+root.host_run(["tar", "--extract", "--directory", root.path, "--file", file_path("site.tar")]);"#,
+        run: file_path,
+    },
+    Builtin {
         name: "fetch",
         params: &["url", "spec"],
         optional: 0,
@@ -171,11 +182,25 @@ fn write_file(call: &Call<'_>) -> Outcome<Dynamic> {
     let fields = call.fields(3)?;
     let op = WriteFile {
         path: call.path(1)?,
-        content: call.secret_text(2)?,
+        content: content(call)?,
         attributes: attributes(&fields)?,
     };
     let label = format!("write {}", op.path);
     act(call, root, label, Op::WriteFile(op), Some(fields))
+}
+
+/// What goes into a file: where a root or a file is while it is built says nothing later.
+fn content(call: &Call<'_>) -> Outcome<Text> {
+    let text = call.secret_text(2)?;
+    let passing = |part: &Part| matches!(part, Part::Root | Part::File(_) | Part::Download(_));
+    if text.parts().iter().any(passing) {
+        let message = "a path that is there for one build stands in the content of a file";
+        let report = call.refuse(2, "path_place", message);
+        return Err(Box::new(
+            report.help("write the path that holds inside the root"),
+        ));
+    }
+    Ok(text)
 }
 
 fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -183,7 +208,7 @@ fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
     let fields = call.fields(3)?;
     let op = AppendFile {
         path: call.path(1)?,
-        content: call.secret_text(2)?,
+        content: content(call)?,
     };
     let label = format!("append to {}", op.path);
     act(call, root, label, Op::AppendFile(op), Some(fields))
@@ -218,35 +243,65 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
     let path = call.path(2)?;
     let fields = call.fields(3)?;
     let attributes = attributes(&fields)?;
-    if let Some(Fetched { url, sha256 }) = call.fetched(1) {
-        let label = format!("fetch {url} to {path}");
-        return act(
-            call,
-            root,
-            label,
-            Op::Fetch(Fetch {
-                url,
-                sha256,
-                path,
-                attributes,
-            }),
-            Some(fields),
-        );
-    }
-    let name = call.text(1)?;
-    let source = resolve_source(call, 1, &name)?;
-    let digest =
-        digest::digest_tree(&source).map_err(|error| unreadable(call, 1, &source, &error))?;
-    call.session
-        .input(format!("file {}", noted(call, &source)), digest.clone());
-    let label = format!("copy {name} to {path}");
+    let (source, label) = match call.fetched(1) {
+        Some(fetched) => (
+            Source::Download(fetched.sha256.clone()),
+            format!("fetch {} to {path}", fetched.url),
+        ),
+        None => match as_typed(&call.dynamic(1)).map(|typed| typed.text.parts().to_vec()) {
+            Some(parts) if matches!(parts.as_slice(), [Part::Keyring(_)]) => {
+                let name = parts.first().map(ToString::to_string);
+                let keyring = parts.into_iter().find_map(|part| match part {
+                    Part::Keyring(name) => Some(Source::Keyring(name)),
+                    _ => None,
+                });
+                let keyring = keyring.unwrap_or_else(|| Source::Keyring(String::new()));
+                let name = name.unwrap_or_default();
+                (keyring, format!("copy {name} to {path}"))
+            }
+            _ => {
+                let name = call.text(1)?;
+                let source = resolve_source(call, 1, &name)?;
+                let digest = input_file(call, 1, &source)?;
+                (Source::File(digest), format!("copy {name} to {path}"))
+            }
+        },
+    };
     let op = CopyIn {
-        source: source.display().to_string(),
+        source,
         path,
-        digest,
         attributes,
     };
     act(call, root, label, Op::CopyIn(op), Some(fields))
+}
+
+/// Notes a file or a tree that the plan reads when it runs, and returns its digest.
+pub fn input_file(call: &Call<'_>, index: usize, source: &Path) -> Outcome<String> {
+    let digest =
+        digest::digest_tree(source).map_err(|error| unreadable(call, index, source, &error))?;
+    note_file(call, source, &digest);
+    Ok(digest)
+}
+
+/// The same for a file whose digest is known.
+pub fn note_file(call: &Call<'_>, source: &Path, digest: &str) {
+    let name = noted(call, source);
+    let mut plan = call.session.plan.borrow_mut();
+    if plan.file(digest).is_none() {
+        plan.files.push(InputFile {
+            digest: digest.to_owned(),
+            path: source.display().to_string(),
+            name,
+        });
+    }
+}
+
+/// The path of a file of the repository, for commands of the host.
+fn file_path(call: &Call<'_>) -> Outcome<Dynamic> {
+    let name = call.text(0)?;
+    let source = resolve_source(call, 0, &name)?;
+    let digest = input_file(call, 0, &source)?;
+    Ok(Dynamic::from(Typed::of(Part::File(digest))))
 }
 
 fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Box<Report> {
@@ -275,8 +330,10 @@ fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
     }
     let text = std::fs::read_to_string(&source).map_err(unreadable)?;
     let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
-    call.session
-        .input(format!("file {}", noted(call, &source)), digest);
+    call.session.input(Input::File {
+        path: noted(call, &source),
+        digest,
+    });
     Ok(text.into())
 }
 
@@ -440,8 +497,12 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
             .help("it starts with `https://`, `http://` or `file:///`"),
         ));
     }
-    if url.starts_with("file:") {
-        call.granted(&Grant::HostRun, "wants a file of the host")?;
+    if let Some(path) = url.strip_prefix("file://") {
+        let access = plan::Access::HostPath {
+            path: path.to_owned(),
+            purpose: PathPurpose::Read,
+        };
+        call.requires(None, access);
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Box::new(
@@ -455,5 +516,14 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
         ));
     }
     fields.finish()?;
+    let download = Download {
+        sha256: sha256.clone(),
+        url: url.clone(),
+        calls: call.chain(),
+    };
+    let mut plan = call.session.plan.borrow_mut();
+    if plan.download(&sha256).is_none() {
+        plan.downloads.push(download);
+    }
     Ok(Dynamic::from(Fetched { url, sha256 }))
 }

@@ -29,7 +29,9 @@ use crate::diagnose::Report;
 
 pub use capture::{CaptureCall, CaptureSlot};
 pub use options::check_given as check_given_options;
-pub use values::{ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Secret, is_marked, unmark};
+pub use values::{
+    CommandValue, ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Typed, is_marked, unmark,
+};
 
 /// Who may call a built-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -73,6 +73,13 @@ impl Kind {
     }
 }
 
+/// What the whole of a value has to match.
+struct ValuePattern {
+    /// As the recipe writes it.
+    pattern: String,
+    whole: regex::Regex,
+}
+
 fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let name = call.text(0)?;
     let fields = call.fields(1)?;
@@ -82,10 +89,11 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let pattern = fields.text("pattern")?;
     let kind = kind(&fields, default.as_ref(), &choices)?;
     let pattern = pattern
-        .map(|pattern| {
+        .map(|pattern| -> Outcome<ValuePattern> {
             fields.pattern("pattern", &pattern)?;
-            patterns::compiled(&format!("^(?:{pattern})$"))
-                .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))
+            let whole = patterns::compiled(&format!("^(?:{pattern})$"))
+                .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))?;
+            Ok(ValuePattern { pattern, whole })
         })
         .transpose()?;
     let choices: Vec<Value> = choices
@@ -226,7 +234,7 @@ fn check_value(
     text: &str,
     value: &Value,
     choices: &[Value],
-    pattern: Option<&regex::Regex>,
+    pattern: Option<&ValuePattern>,
 ) -> Outcome<()> {
     let items: Vec<&Value> = match value {
         Value::Array(items) => items.iter().collect(),
@@ -246,12 +254,11 @@ fn check_value(
         return Err(Box::new(report));
     }
     if let Some(pattern) = pattern
-        && !items.iter().all(|item| pattern.is_match(&plain(item)))
+        && !items
+            .iter()
+            .all(|item| pattern.whole.is_match(&plain(item)))
     {
-        let shown = pattern
-            .as_str()
-            .trim_start_matches("^(?:")
-            .trim_end_matches(")$");
+        let shown = &pattern.pattern;
         return Err(bad_value(
             call,
             name,

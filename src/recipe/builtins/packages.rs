@@ -6,9 +6,9 @@ use rhai::{CallFnOptions, Dynamic, Scope};
 
 use super::{Access, Builtin, RootRef};
 use crate::diagnose::Report;
-use crate::plan::{Root, RootId};
-use crate::project::Grant;
+use crate::plan::{self, Root, RootId};
 use crate::recipe::args::{Call, Outcome};
+use crate::recipe::boundary::{self, Home};
 use crate::recipe::session::STDLIB;
 use crate::recipe::source::Script;
 use crate::recipe::spans::Step;
@@ -72,8 +72,6 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
     let fields = call.fields(0)?;
     let distro = fields.required_text("distro")?;
     let name = fields.text("name")?;
-    let wants = "wants to make a root, which runs the distro's tool on the host";
-    call.granted(&Grant::HostRun, wants)?;
     let name = name.unwrap_or_else(|| unused_name(call, &distro));
     let file = module_of(call, &distro).map_err(|report| {
         if report.code != "script::unknown_distro" {
@@ -102,10 +100,15 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
             arch: call.session.settings.host.arch.clone(),
             machine: None,
             base: None,
+            package_sources: Vec::new(),
             allowed: Vec::new(),
         });
         id
     };
+    let access = plan::Access::Bootstrap {
+        distro: distro.clone(),
+    };
+    call.requires(Some(id), access);
     let root = Dynamic::from(RootRef { id });
     let label = || format!("bootstrap {distro}");
     call.session
@@ -232,6 +235,9 @@ pub fn call_distro(
         .map(|root| root.distro.clone())
         .unwrap_or_default();
     let file = module_of(call, &distro)?;
+    if function == "bootstrap" {
+        call.requires(Some(root), plan::Access::Bootstrap { distro });
+    }
     let mut all = vec![Dynamic::from(RootRef { id: root })];
     all.extend(arguments);
     call_module(call, &file, function, all)
@@ -303,11 +309,14 @@ fn call_module(
             report.help("docs/distros.md says what a distro module brings"),
         ));
     }
+    for argument in &mut arguments {
+        boundary::attach(argument, &|| Home::of(call.context.global_runtime_state()));
+    }
     let chain = call.chain();
     // The module's own top level runs again: its constants and imports belong to the call.
     let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
     let mut scope = Scope::new();
-    call.session.below(chain.clone(), file, || {
+    let result = call.session.below(chain.clone(), file, || {
         call.context
             .engine()
             .call_fn_with_options::<Dynamic>(
@@ -329,5 +338,11 @@ fn call_module(
                 };
                 error::report(call.session, error, file, chain)
             })
+    });
+    result.map(|mut value| {
+        if let Some(home) = call.session.ended.take() {
+            boundary::attach(&mut value, &|| home.clone());
+        }
+        value
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rhai::Dynamic;
 
 use super::{Access, Builtin};
-use crate::plan::{Key, image};
+use crate::plan::{Input, Key, tool};
 use crate::recipe::args::{Call, Outcome};
 
 pub static BUILTINS: &[Builtin] = &[
@@ -48,8 +48,9 @@ fn git_revision(call: &Call<'_>) -> Outcome<Dynamic> {
     let folder = &call.session.recipe_dir;
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let found = folder.ancestors().find_map(revision);
-    let shown = found.clone().unwrap_or_else(|| "absent".to_owned());
-    call.session.input("git revision", shown);
+    call.session.input(Input::GitCommit {
+        commit: found.clone(),
+    });
     Ok(found.map_or(Dynamic::UNIT, Dynamic::from))
 }
 
@@ -102,7 +103,9 @@ pub fn source_date_epoch(call: &Call<'_>) -> Outcome<Option<u64>> {
     let Some(given) = given.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    call.session.input("SOURCE_DATE_EPOCH", given.clone());
+    call.session.input(Input::SourceDate {
+        seconds: given.clone(),
+    });
     given.parse().map(Some).map_err(|_| {
         let message = format!("the environment's SOURCE_DATE_EPOCH is no number: `{given}`");
         let report = call.report("source_date_epoch", message);
@@ -130,5 +133,5 @@ fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn stable_uuid(call: &Call<'_>) -> Outcome<Dynamic> {
     let key = Key::of(&[b"stable uuid", call.text(0)?.as_bytes()]);
-    Ok(image::uuid_of(&key).into())
+    Ok(tool::uuid_of(&key).into())
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 use rhai::Dynamic;
 
 use super::{Access, Builtin, RootRef};
-use crate::diagnose::{Frame, Span};
-use crate::plan::{Archive, Base, Check, Op, Root, Step, Want};
+use crate::diagnose::{Frame, Origin, Span};
+use crate::plan::{
+    self, Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want,
+};
 use crate::recipe::args::{Call, Outcome};
-use crate::recipe::session::STDLIB;
 
 pub static BUILTINS: &[Builtin] = &[
     Builtin {
@@ -51,13 +52,23 @@ root.uses_archives();"#,
         run: uses_archives,
     },
     Builtin {
+        name: "package_source",
+        params: &["root", "path"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/package_source.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.package_source("/srv/mirror");"#,
+        run: package_source,
+    },
+    Builtin {
         name: "check_before",
         params: &["root", "check"],
         optional: 0,
         access: Access::Modules,
         doc: include_str!("doc/check_before.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.check_before(#{ about: "the licence server", argv: ["ping", "-c", "1", "192.0.2.1"] });"#,
+root.check_before(#{ about: "the licence server", command: ["ping", "-c", "1", "192.0.2.1"] });"#,
         run: check_before,
     },
     Builtin {
@@ -106,21 +117,21 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
         ..base
     });
     // What modules know of the base holds for the branch, and its archives are its own.
-    let archives: Vec<Archive> = plan
-        .archives
+    let archives: Vec<Repository> = plan
+        .repositories
         .iter()
         .filter(|archive| archive.root == root)
-        .map(|archive| Archive {
+        .map(|archive| Repository {
             root: id,
             ..archive.clone()
         })
         .collect();
-    plan.archives.extend(archives);
+    plan.repositories.extend(archives);
     let mut facts = call.session.facts.borrow_mut();
     let inherited: Vec<_> = facts
         .iter()
-        .filter(|((of, _), _)| *of == root)
-        .map(|((_, name), value)| ((id, name.clone()), value.clone()))
+        .filter(|((of, ..), _)| *of == root)
+        .map(|((_, owner, name), value)| ((id, owner.clone(), name.clone()), value.clone()))
         .collect();
     facts.extend(inherited);
     Ok(Dynamic::from(RootRef { id }))
@@ -129,7 +140,7 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
 fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(1)?;
-    let archive = Archive {
+    let archive = Repository {
         root,
         name: fields.required_text("name")?,
         url: fields.required_text("url")?,
@@ -139,28 +150,53 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     fields.finish()?;
     let mut plan = call.session.plan.borrow_mut();
-    if !plan.archives.contains(&archive) {
-        plan.archives.push(archive);
+    if !plan.repositories.contains(&archive) {
+        plan.repositories.push(archive);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+/// A folder of the host that packages are installed from: a path, or an address `file:///…`.
+fn package_source(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let path = call.path(1)?;
+    let path = match path.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        path => path.to_owned(),
+    };
+    let access = plan::Access::HostPath {
+        path: path.clone(),
+        purpose: PathPurpose::PackageSource,
+    };
+    call.requires(Some(root), access);
+    let mut plan = call.session.plan.borrow_mut();
+    if let Some(root) = plan.roots.get_mut(root)
+        && !root.package_sources.contains(&path)
+    {
+        root.package_sources.push(path);
     }
     Ok(Dynamic::UNIT)
 }
 
 fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    super::run::may_use_the_host(call, "wants a check, which is a command of the host")?;
+    call.of_root(1, root)?;
     let fields = call.fields(1)?;
     let mut env = BTreeMap::new();
     for (name, value) in fields.texts("env")? {
-        // A secret is no business of a check.
-        if let Some(value) = value.plain() {
-            env.insert(name, value.into_owned());
-        }
+        let Some(value) = Argument::new(value) else {
+            let report = fields.refuse("env", "secret_place", "a check gets no secrets");
+            return Err(Box::new(report.help("leave the secret out")));
+        };
+        env.insert(name, value);
     }
-    let argv = fields.strings("argv")?;
+    let command = fields.command("command")?;
+    let command = command.ok_or_else(|| fields.missing("command"))?;
+    super::run::requires_host(call, Some(root), &command);
     let check = Check {
         root,
         about: fields.required_text("about")?,
-        argv: argv.ok_or_else(|| fields.missing("argv"))?,
+        command,
         env,
         sources: fields.strings("sources")?.unwrap_or_default(),
         wants: Vec::new(),
@@ -178,7 +214,7 @@ fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
     let calls: Vec<Frame> = call
         .chain()
         .into_iter()
-        .take_while(|frame| !frame.span.file.starts_with(STDLIB))
+        .take_while(|frame| frame.origin() != Origin::Stdlib)
         .collect();
     let mut plan = call.session.plan.borrow_mut();
     // A branch's packages come from where its base's do.
@@ -228,15 +264,26 @@ fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
 /// Whether a step of the recipe's own may have added sources of packages: a command can do
 /// anything, a file tells by its path.
 fn may_add_sources(step: &Step, sources: &[String]) -> bool {
-    let commands = ["nspawn_run", "host_run", "nspawn_boot"];
-    commands.contains(&step.call.as_str())
+    // What a module of the stdlib runs adds none but through `add_repository`.
+    let own = |calls: &[Frame]| {
+        let last = calls.last();
+        last.is_some_and(|frame| frame.origin() != Origin::Stdlib)
+    };
+    let runs = |action: &Action| match action.calls.is_empty() {
+        true => own(&step.calls),
+        false => own(&action.calls),
+    };
+    let mut commands = step
+        .actions
+        .iter()
+        .filter(|action| action.op.run().is_some());
+    commands.any(runs)
         || step.actions.iter().any(|action| {
             let path = match &action.op {
                 Op::WriteFile(file) => &file.path,
                 Op::AppendFile(file) => &file.path,
                 Op::EditFile(file) => &file.path,
                 Op::CopyIn(copy) => &copy.path,
-                Op::Fetch(fetch) => &fetch.path,
                 Op::Symlink(link) => &link.path,
                 Op::MovePath(path) => &path.to,
                 _ => return false,
@@ -262,7 +309,7 @@ fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let mut plan = call.session.plan.borrow_mut();
     let places: Vec<usize> = plan
-        .archives
+        .repositories
         .iter()
         .enumerate()
         .filter(|(_, archive)| archive.root == root)
@@ -271,9 +318,9 @@ fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {
     if call.session.step_is_open()
         && let Some(step) = plan.steps.last_mut()
     {
-        step.archives.extend(places);
-        step.archives.sort_unstable();
-        step.archives.dedup();
+        step.repositories.extend(places);
+        step.repositories.sort_unstable();
+        step.repositories.dedup();
     }
     Ok(Dynamic::UNIT)
 }

@@ -1,16 +1,14 @@
 //! Commands, inside of a root and on the host.
 
-use std::collections::BTreeMap;
-
 use rhai::Dynamic;
 
 use super::{Access, Builtin};
+use super::{CommandValue, unmark};
 use crate::plan::{
-    Action, Bind, Downloads, HostRun, NspawnBoot, NspawnRun, Op, OutputScan, RequirePaths,
-    RequiredPath, command,
+    self, Action, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath,
+    RootId, Run, RunPlace, Script, Text, Verdict, command,
 };
-use crate::project::Grant;
-use crate::recipe::args::{Call, Fields, Outcome, as_strings};
+use crate::recipe::args::{Call, Fields, Outcome, as_argument, as_strings, as_typed, root_in};
 use crate::recipe::spans::Step;
 
 pub static BUILTINS: &[Builtin] = &[
@@ -37,14 +35,24 @@ root.nspawn_boot("hostnamectl set-hostname head", #{ timeout: 60 });"#,
     },
     Builtin {
         name: "host_run",
-        params: &["root", "argv", "opts"],
+        params: &["root", "command", "opts"],
         optional: 1,
         access: Access::Everyone,
         doc: include_str!("doc/host_run.md"),
         example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
 // With `--allow-host-run`.
-root.host_run(["du", "-sh", "$ROOT"], #{ about: "how large it is" });"#,
+root.host_run(["du", "-sh", root.path], #{ about: "how large it is" });"#,
         run: host_run,
+    },
+    Builtin {
+        name: "script",
+        params: &["text", "opts"],
+        optional: 1,
+        access: Access::Everyone,
+        doc: include_str!("doc/script.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.nspawn_run(script("print(1 + 1)", #{ interpreter: ["/usr/bin/python3", "-c"] }));"#,
+        run: script,
     },
     Builtin {
         name: "require_paths",
@@ -76,54 +84,10 @@ root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openss
     },
 ];
 
-/// Options that every command has.
-struct Common {
-    env: BTreeMap<String, crate::plan::Text>,
-    stdin: Option<crate::plan::Text>,
-    downloads: Vec<Downloads>,
-    scan: OutputScan,
-    allow_failure: Option<String>,
-    only_if: Option<Vec<String>>,
-    about: Option<String>,
-}
-
-fn common(fields: &Fields<'_>) -> Outcome<Common> {
-    let env = fields.texts("env")?;
-    let bad = |name: &&String| {
-        name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    if let Some(name) = env.keys().find(bad) {
-        let report = fields.refuse(
-            "env",
-            "env_name",
-            format!("`{name}` is no name of a variable"),
-        );
-        return Err(Box::new(report.help("letters, digits and `_`")));
-    }
-    let scan = OutputScan {
-        fail_on: fields.strings("fail_on")?.unwrap_or_default(),
-        ignore: fields.strings("ignore")?.unwrap_or_default(),
-    };
-    for (field, patterns) in [("fail_on", &scan.fail_on), ("ignore", &scan.ignore)] {
-        for pattern in patterns {
-            fields.pattern(field, pattern)?;
-        }
-    }
-    Ok(Common {
-        env,
-        stdin: fields.secret_text("stdin")?,
-        downloads: downloads(fields)?,
-        scan,
-        allow_failure: fields.text("allow_failure")?,
-        only_if: fields.command("only_if")?,
-        about: fields.text("about")?,
-    })
-}
-
 fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    let (action, label) = in_root(call, call.fields(2)?, "run", Op::NspawnRun)?;
-    step(call, root, "nspawn_run", label, action)
+    let (run, fields) = in_root(call, root, RunPlace::Root)?;
+    add(call, root, "run", run, fields)
 }
 
 /// Seconds that a root has to boot, run its script and shut down, where nothing is said.
@@ -131,64 +95,125 @@ const BOOT_SECONDS: u64 = 300;
 
 fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
-    let fields = call.fields(2)?;
-    let timeout = fields.number("timeout", 1).map_err(|report| {
+    let timeout = call.fields(2)?.number("timeout", 1).map_err(|report| {
         let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
         Box::new(report.help(help))
     })?;
     let timeout = timeout.unwrap_or(BOOT_SECONDS);
-    for name in ["user", "cwd"] {
+    let (run, fields) = in_root(call, root, RunPlace::BootedRoot { timeout })?;
+    fields.get("timeout");
+    for (name, value) in [("user", &run.user), ("cwd", &run.cwd)] {
         // It is a line of a unit file.
-        if fields.text(name)?.is_some_and(|text| text.contains('\n')) {
+        if value.as_ref().is_some_and(|text| text.contains('\n')) {
             let message = format!("`{name}` has a line break in it");
             let report = fields.refuse(name, "line_break", message);
             return Err(Box::new(report.help("write one name or path")));
         }
     }
-    let boot = |run| Op::NspawnBoot(NspawnBoot { run, timeout });
-    let (action, label) = in_root(call, fields, "boot and run", boot)?;
-    step(call, root, "nspawn_boot", label, action)
+    add(call, root, "boot and run", run, fields)
 }
 
-/// A command in a root with all its options, and what to call it.
-fn in_root(
+/// The command of argument 1, and the fields of argument 2 that are left.
+pub fn in_root<'a>(
+    call: &'a Call<'a>,
+    root: RootId,
+    place: RunPlace,
+) -> Outcome<(Run, Fields<'a>)> {
+    let fields = call.fields(2)?;
+    let mut run = Run::new(place, call.command(1)?);
+    run.user = fields.text("user")?;
+    run.cwd = fields.path("cwd")?;
+    run.network = fields.bool("network")?.unwrap_or(true);
+    run.binds = binds(call, root, &fields)?;
+    run.env = env(&fields)?;
+    run.stdin = fields.secret_text("stdin")?;
+    let stands_outside = |text: &Text| {
+        let mut parts = text.parts().iter();
+        parts.any(|part| !matches!(part, Part::Literal(_) | Part::Secret(_)))
+    };
+    if run.texts().any(stands_outside) {
+        let message = "a path of the host stands in a command of the root";
+        let report = call.refuse(1, "path_place", message);
+        return Err(Box::new(report.help(
+            "inside the root, paths start at `/`: write `\"/etc\"`, not `root.path + \"/etc\"`",
+        )));
+    }
+    Ok((run, fields))
+}
+
+fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    for index in [1, 2] {
+        call.of_root(index, root)?;
+    }
+    let command = match call.dynamic(1).is_string() {
+        // A command of the host is no script by chance.
+        true => Command::Program(as_argument(&call.dynamic(1)).into_iter().collect()),
+        false => call.command(1)?,
+    };
+    call.check_command(&command, &[Step::Argument(1)])?;
+    requires_host(call, Some(root), &command);
+    let fields = call.fields(2)?;
+    let mut run = Run::new(RunPlace::Host, command);
+    run.network = true;
+    run.env = env(&fields)?;
+    run.stdin = fields.secret_text("stdin")?;
+    add(call, root, "run on the host:", run, fields)
+}
+
+/// Notes that a command runs on the host; see [`Call::requires`].
+pub fn requires_host(call: &Call<'_>, root: Option<RootId>, command: &Command) -> bool {
+    let program = command.program_name();
+    call.requires(root, plan::Access::HostCommand { program })
+}
+
+/// Adds a command to the plan, with the options that every command has.
+fn add(
     call: &Call<'_>,
-    fields: Fields<'_>,
+    root: RootId,
     verb: &str,
-    op: impl FnOnce(NspawnRun) -> Op,
-) -> Outcome<(Action, String)> {
-    let run = nspawn(call, &fields)?;
-    let common = common(&fields)?;
+    mut run: Run,
+    fields: Fields<'_>,
+) -> Outcome<Dynamic> {
+    run.downloads = downloads(&fields)?;
+    run.verdict = Verdict {
+        fail_on: fields.strings("fail_on")?.unwrap_or_default(),
+        ignore: fields.strings("ignore")?.unwrap_or_default(),
+        allow_failure: fields.text("allow_failure")?,
+    };
+    for (field, patterns) in [
+        ("fail_on", &run.verdict.fail_on),
+        ("ignore", &run.verdict.ignore),
+    ] {
+        for pattern in patterns {
+            fields.pattern(field, pattern)?;
+        }
+    }
+    let only_if = fields.command("only_if")?;
+    let about = fields.text("about")?;
     fields.finish()?;
-    let run = NspawnRun {
-        env: common.env,
-        stdin: common.stdin,
-        downloads: common.downloads,
-        scan: common.scan,
-        allow_failure: common.allow_failure,
-        ..run
-    };
-    let label = label(verb, &run.argv);
+    let label = format!("{verb} {}", first_line(&run.command));
     let action = Action {
-        op: op(run),
-        about: common.about,
-        only_if: common.only_if,
+        about,
+        only_if,
         calls: Vec::new(),
+        op: Op::Run(run),
     };
-    Ok((action, label))
+    let name = call.builtin.name;
+    step(call, root, name, label, action)
 }
 
-/// The command of argument 1, and how it is to run.
-pub fn nspawn(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<NspawnRun> {
-    let cwd = fields.path("cwd")?;
-    Ok(NspawnRun {
-        argv: call.command(1)?,
-        user: fields.text("user")?,
-        cwd,
-        network: fields.bool("network")?.unwrap_or(true),
-        binds: binds(call, fields)?,
-        ..NspawnRun::default()
-    })
+fn env(fields: &Fields<'_>) -> Outcome<std::collections::BTreeMap<String, Text>> {
+    let env = fields.texts("env")?;
+    let bad = |name: &&String| {
+        name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if let Some(name) = env.keys().find(bad) {
+        let message = format!("invalid name `{name}` for a variable");
+        let report = fields.refuse("env", "env_name", message);
+        return Err(Box::new(report.help("letters, digits and `_`")));
+    }
+    Ok(env)
 }
 
 /// Folders that a package manager downloads to, kept between builds.
@@ -198,7 +223,7 @@ fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
         let pool = folder.required_text("pool")?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if pool.is_empty() || !pool.chars().all(plain) {
-            let message = format!("`{pool}` is no name for a pool of downloads");
+            let message = format!("invalid name `{pool}` for a pool of downloads");
             let report = folder.refuse("pool", "pool_name", message);
             return Err(Box::new(report.help("letters, digits, `-` and `_`")));
         }
@@ -210,7 +235,9 @@ fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
     Ok(downloads)
 }
 
-fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
+/// The paths of the host that a command sees: those that it names, and with `package_sources`
+/// those that packages of its root are installed from.
+fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
     let mut binds = Vec::new();
     for bind in fields.maps("binds", "#{ host: \"/path\", path: \"/path\" }")? {
         let host = bind.required_text("host")?;
@@ -224,73 +251,67 @@ fn binds(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
         let path = bind.path("path")?.unwrap_or_else(|| host.clone());
         let read_only = bind.bool("read_only")?.unwrap_or(false);
         bind.finish()?;
+        let purpose = match read_only {
+            true => PathPurpose::Bind,
+            false => PathPurpose::BindWritable,
+        };
+        let access = plan::Access::HostPath {
+            path: host.clone(),
+            purpose,
+        };
+        call.requires(Some(root), access);
         binds.push(Bind {
             host,
             path,
             read_only,
         });
     }
-    if !binds.is_empty() && !call.is_from_stdlib() {
-        call.granted(
-            &Grant::HostRun,
-            "wants paths of the host inside of the root",
-        )?;
-    }
-    if !binds.is_empty() && !call.is_from_stdlib() && !call.session.settings.allow_host_run {
-        let report = fields.refuse(
-            "binds",
-            "host_access",
-            "the recipe wants paths of the host inside of the root",
-        );
-        return Err(Box::new(report.help(
-            "look at the recipe; if that is right, say `--allow-host-run`",
-        )));
+    if fields.bool("package_sources")?.unwrap_or(false) {
+        let plan = call.session.plan.borrow();
+        let sources = plan.root(root).map(|root| root.package_sources.clone());
+        binds.extend(sources.into_iter().flatten().map(|path| Bind {
+            host: path.clone(),
+            path,
+            read_only: true,
+        }));
     }
     Ok(binds)
 }
 
-fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
-    let root = call.root(0)?;
-    let argv = call.strings(1)?;
-    call.check_argv(&argv, &[Step::Argument(1)])?;
-    may_use_the_host(call, "wants to run a command of the host")?;
-    let fields = call.fields(2)?;
-    let common = common(&fields)?;
-    let tools = fields.strings("tools")?.unwrap_or_default();
+fn script(call: &Call<'_>) -> Outcome<Dynamic> {
+    let text = call.dynamic(0);
+    let text = as_argument(&text).ok_or_else(|| call.wrong(0, "a string", &text))?;
+    let fields = call.fields(1)?;
+    let mut script = Script::shell(text);
+    if let Some(interpreter) = fields.strings("interpreter")? {
+        script.interpreter = interpreter;
+    }
+    for (index, value) in fields
+        .array("arguments")?
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        let argument = as_argument(value).ok_or_else(|| {
+            let mut place = fields.place("arguments");
+            place.push(Step::Item(index));
+            call.wrong_value("script", "arguments", &place, "a string", value)
+        })?;
+        script.arguments.push(argument);
+    }
+    script.programs = fields.strings("programs")?.unwrap_or_default();
     fields.finish()?;
-    let label = label("run on the host:", &argv);
-    let action = Action {
-        op: Op::HostRun(HostRun {
-            argv,
-            tools,
-            env: common.env,
-            stdin: common.stdin,
-            downloads: common.downloads,
-            scan: common.scan,
-            allow_failure: common.allow_failure,
-        }),
-        about: common.about,
-        only_if: common.only_if,
-        calls: Vec::new(),
+    let mut roots = vec![as_typed(&call.dynamic(0)).and_then(|typed| typed.root)];
+    roots.push(root_in(&call.dynamic(1)));
+    let command = Command::Script(script);
+    call.check_command(&command, &[Step::Argument(0)])?;
+    let mut roots = roots.into_iter().flatten();
+    let root = roots.next();
+    let root = match roots.next() {
+        Some(other) if Some(other) != root => Some(RootId::MAX),
+        _ => root,
     };
-    step(call, root, "host_run", label, action)
-}
-
-/// Refuses what only the stdlib may do without `--allow-host-run`.
-pub fn may_use_the_host(call: &Call<'_>, wants: &str) -> Outcome<()> {
-    if call.is_from_stdlib() {
-        return Ok(());
-    }
-    call.granted(&Grant::HostRun, wants)?;
-    if call.session.settings.allow_host_run {
-        return Ok(());
-    }
-    let report = call.report("host_access", format!("the recipe {wants}"));
-    Err(Box::new(
-        report
-            .label("this would run outside of the root, with your privileges")
-            .help("look at the recipe; if that is right, say `--allow-host-run`"),
-    ))
+    Ok(Dynamic::from(CommandValue { command, root }))
 }
 
 fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -345,17 +366,15 @@ pub fn step(
     )
 }
 
-fn label(verb: &str, argv: &[String]) -> String {
-    let line = match argv {
-        [shell, flags, script] if shell == "/bin/sh" && flags == "-euc" => script
-            .lines()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .unwrap_or_default()
-            .to_owned(),
-        argv => command::quote_all(argv),
+/// A command in a few words: of a script the first line.
+fn first_line(command: &Command) -> String {
+    let Some(script) = command.script() else {
+        return command.shown();
     };
-    format!("{verb} {line}")
+    let text = script.text.to_string();
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+    first.unwrap_or_default().to_owned()
 }
 
 fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -367,8 +386,18 @@ fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
 }
 
 fn join(call: &Call<'_>) -> Outcome<Dynamic> {
-    let array = call.array(0)?;
-    let words = as_strings(&array.into())
-        .ok_or_else(|| call.wrong(0, "an array of strings", &call.dynamic(0)))?;
-    Ok(words.join(&call.text(1)?).into())
+    let mut joined: Option<Dynamic> = None;
+    let separator = call.text(1)?;
+    if let Some(words) = as_strings(&call.dynamic(0)) {
+        return Ok(words.join(&separator).into());
+    }
+    for item in call.array(0)? {
+        let typed = as_typed(&item)
+            .ok_or_else(|| call.wrong(0, "an array of strings", &call.dynamic(0)))?;
+        joined = Some(match joined.as_ref().and_then(as_typed) {
+            None => Dynamic::from(typed),
+            Some(before) => Dynamic::from(before.concat(unmark(&separator)).concat(typed)),
+        });
+    }
+    Ok(joined.unwrap_or_else(|| "".into()))
 }

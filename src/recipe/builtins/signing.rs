@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::{Dynamic, Map};
 
-use super::{Access, Builtin};
-use crate::plan::{KEYRINGS, Keyring, Unsigned};
-use crate::project::Grant;
-use crate::recipe::args::{Call, Fields, Outcome, as_strings};
+use super::{Access, Builtin, Typed};
+use crate::plan::digest::digest_tree;
+use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
+use crate::recipe::args::{Call, Fields, Outcome, as_command};
 use crate::recipe::library_modules;
 
 pub static BUILTINS: &[Builtin] = &[
@@ -24,6 +24,16 @@ let path = root.keyring(#{
     fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"], files: ["/usr/share/keyrings/tools.gpg"],
 });"#,
         run: keyring,
+    },
+    Builtin {
+        name: "trust_key",
+        params: &["root", "source"],
+        optional: 0,
+        access: Access::Modules,
+        doc: include_str!("doc/trust_key.md"),
+        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.trust_key("keys/tools.rsa.pub");"#,
+        run: trust_key,
     },
     Builtin {
         name: "unsigned",
@@ -53,13 +63,24 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
     fingerprints.dedup();
     let mut files = Vec::new();
     let mut contents = Vec::new();
-    for file in fields.strings("files")?.unwrap_or_default() {
-        let (path, digest) = source(call, &file)?;
-        files.push(path);
+    // Keys that the standard library pins by fingerprint are no trust that the recipe adds,
+    // wherever they are found.
+    let pinned = fields.bool("pinned")?.unwrap_or(false) && call.is_from_stdlib();
+    for name in fields.strings("files")?.unwrap_or_default() {
+        let (file, digest) = source(call, root, &name, pinned)?;
+        files.push(file);
         contents.push(digest);
     }
-    let fetch = commands(call, &fields)?;
+    let fetch = commands(call, root, &fields)?;
     contents.extend(fields.text("digest")?);
+    if !pinned {
+        let source = match (fingerprints.is_empty(), files.first()) {
+            (false, _) => fingerprints.join(", "),
+            (true, Some(KeyFile::Host(path))) => path.clone(),
+            (true, _) => about.clone(),
+        };
+        call.requires(Some(root), plan::Access::Keys { source });
+    }
     let armor = fields.bool("armor")?.unwrap_or(false);
     let packages = texts(&fields, "packages")?;
     fields.finish()?;
@@ -75,10 +96,10 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
     let digest = blake3::hash(format!("{decides:?} {armor}").as_bytes()).to_hex();
     let digest = digest.get(..NAME_DIGITS).unwrap_or_default();
     let ending = if armor { "asc" } else { "gpg" };
-    let path = format!("{KEYRINGS}/{name}-{digest}.{ending}");
+    let name = format!("{name}-{digest}.{ending}");
     let keyring = Keyring {
         root,
-        path: path.clone(),
+        name: name.clone(),
         about,
         fingerprints,
         files,
@@ -88,7 +109,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
         calls: call.chain(),
     };
     let mut plan = call.session.plan.borrow_mut();
-    match plan.keyrings.iter_mut().find(|known| known.path == path) {
+    match plan.keyrings.iter_mut().find(|known| known.name == name) {
         // The same keys, sought in other places as well.
         Some(known) => {
             for file in keyring.files {
@@ -104,7 +125,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
         }
         None => plan.keyrings.push(keyring),
     }
-    Ok(path.into())
+    Ok(Dynamic::from(Typed::of(Part::Keyring(name))))
 }
 
 /// The digits of a whole fingerprint.
@@ -131,49 +152,41 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
     Fields::of(call, "keyring", Map::new())
 }
 
-/// A file that may hold keys: its path on the host, and its digest.
-fn source(call: &Call<'_>, name: &str) -> Outcome<(String, String)> {
-    let path = Path::new(name);
-    let absolute = path.is_absolute();
-    if absolute {
-        call.granted(&Grant::HostRun, "wants a file of the host as a keyring")?;
+/// A file that may hold keys, and its digest.
+fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Outcome<(KeyFile, String)> {
+    if Path::new(name).is_absolute() {
+        let access = plan::Access::HostPath {
+            path: name.to_owned(),
+            purpose: PathPurpose::Read,
+        };
+        let allowed = pinned || call.requires(Some(root), access);
+        let parts = Path::new(name).components();
+        let below: PathBuf = parts
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .collect();
+        let place = call.session.settings.host.root.join(below);
+        let bytes = allowed.then(|| fs_err::read(place).ok()).flatten();
+        let digest = bytes.map(|bytes| blake3::hash(&bytes).to_hex().to_string());
+        let digest = digest.unwrap_or_else(|| "absent".to_owned());
+        return Ok((KeyFile::Host(name.to_owned()), digest));
     }
-    let place = match absolute {
-        true => {
-            let parts = path.components();
-            let below: PathBuf = parts
-                .filter(|part| matches!(part, Component::Normal(_)))
-                .collect();
-            call.session.settings.host.root.join(below)
-        }
-        false => in_repository(call, name)?,
-    };
-    let digest = match fs_err::read(&place) {
-        Ok(bytes) => blake3::hash(&bytes).to_hex().to_string(),
-        Err(_) if absolute => "absent".to_owned(),
-        Err(error) => {
-            let why = error.kind() == std::io::ErrorKind::NotFound;
-            let why = match why {
-                true => "there is no such file in the recipe's repository".to_owned(),
-                false => error.to_string(),
-            };
-            let message = format!("the keyring `{name}` cannot be read: {why}");
-            let report = asked(call).refuse("keyring", "keyring_file", message);
-            return Err(Box::new(report.help(
-                "the path is taken from the recipe's folder; one that starts with `/` is the host's",
-            )));
-        }
-    };
-    let shown = match absolute {
-        true => name.to_owned(),
-        false => {
-            let input = format!("file {}", place.display());
-            call.session.input(input, digest.clone());
-            let whole = std::path::absolute(&place).unwrap_or(place);
-            whole.display().to_string()
-        }
-    };
-    Ok((shown, digest))
+    let place = in_repository(call, name)?;
+    let digest = digest_tree(&place).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "there is no such file in the recipe's repository".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        let message = format!("the keyring `{name}` cannot be read: {why}");
+        let report = asked(call).refuse("keyring", "keyring_file", message);
+        Box::new(report.help(
+            "the path is taken from the recipe's folder; one that starts with `/` is the host's",
+        ))
+    })?;
+    let whole = std::path::absolute(&place).unwrap_or(place);
+    super::files::note_file(call, &whole, &digest);
+    Ok((KeyFile::File(digest.clone()), digest))
 }
 
 fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
@@ -192,20 +205,15 @@ fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     }
 }
 
-fn commands(call: &Call<'_>, fields: &Fields<'_>) -> Outcome<Vec<Vec<String>>> {
+fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Command>> {
     let mut commands = Vec::new();
     for item in fields.array("fetch")?.unwrap_or_default() {
-        let argv = as_strings(&item).filter(|argv| !argv.is_empty());
-        let Some(argv) = argv else {
+        let command = as_command(&item).filter(|command| !command.program().is_empty());
+        let Some(command) = command else {
             return Err(fields.wrong("fetch", "an array of commands", &item));
         };
-        commands.push(argv);
-    }
-    if !commands.is_empty() {
-        super::run::may_use_the_host(
-            call,
-            "wants a keyring's `fetch`, which runs commands of the host",
-        )?;
+        super::run::requires_host(call, Some(root), &command);
+        commands.push(command);
     }
     Ok(commands)
 }
@@ -215,6 +223,22 @@ pub fn texts(fields: &Fields<'_>, name: &str) -> Outcome<BTreeMap<String, String
     let texts = fields.texts(name)?;
     let plain = |(key, text): (String, crate::plan::Text)| Some((key, text.plain()?.into_owned()));
     Ok(texts.into_iter().filter_map(plain).collect())
+}
+
+/// Notes that a key is trusted, for package managers whose keys are no OpenPGP keys.
+fn trust_key(call: &Call<'_>) -> Outcome<Dynamic> {
+    let root = call.root(0)?;
+    let source = call.text(1)?;
+    let mut allowed = true;
+    if source.starts_with('/') {
+        let access = plan::Access::HostPath {
+            path: source.clone(),
+            purpose: PathPurpose::Read,
+        };
+        allowed = call.requires(Some(root), access);
+    }
+    let trusted = call.requires(Some(root), plan::Access::Keys { source });
+    Ok((allowed && trusted).into())
 }
 
 fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -228,20 +252,6 @@ fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
             "say why this may be installed unchecked: `allow_unsigned: \"built on this machine\"`; the plan shows it",
         )));
     }
-    let wants = "wants packages that nobody has signed";
-    call.granted(&Grant::Unsigned, wants)?;
-    let unsigned = Unsigned {
-        root,
-        what,
-        why,
-        calls: call.chain(),
-    };
-    let mut plan = call.session.plan.borrow_mut();
-    let known = plan.unsigned.iter().any(|known| {
-        (known.root, &known.what, &known.why) == (unsigned.root, &unsigned.what, &unsigned.why)
-    });
-    if !known {
-        plan.unsigned.push(unsigned);
-    }
+    call.requires(Some(root), plan::Access::Unsigned { what, why });
     Ok(Dynamic::UNIT)
 }

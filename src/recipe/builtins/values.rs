@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, Engine, ImmutableString};
 
-use crate::plan::{Part, RootId, Text};
+use crate::plan::{Command, Part, RootId, Text};
 use crate::recipe::current::Seat;
 
 /// A root of the plan.
@@ -11,10 +11,41 @@ pub struct RootRef {
     pub id: RootId,
 }
 
-/// Text with at least one secret in it. It goes where a text goes that the plan can hold
-/// by name: contents of files, environments, standard input.
+/// Text in which parts stand for something else: a secret, a root's path, a keyring.
 #[derive(Clone, Debug)]
-pub struct Secret(pub Text);
+pub struct Typed {
+    pub text: Text,
+    /// The root that [`Part::Root`] in it means.
+    pub root: Option<RootId>,
+}
+
+impl Typed {
+    pub fn of(part: Part) -> Self {
+        Typed {
+            text: Text::of(part),
+            root: None,
+        }
+    }
+
+    pub fn concat(self, other: Typed) -> Self {
+        Typed {
+            text: self.text.concat(other.text),
+            // Where these are two, the text is of no use; `Call::argument` refuses it.
+            root: match (self.root, other.root) {
+                (Some(one), Some(other)) if one != other => Some(RootId::MAX),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+}
+
+/// A command of a script: what `script` returns.
+#[derive(Clone, Debug)]
+pub struct CommandValue {
+    pub command: Command,
+    /// The root whose path is in it; see [`Typed::root`].
+    pub root: Option<RootId>,
+}
 
 /// A file of the network, known by its digest.
 #[derive(Clone, Debug)]
@@ -30,11 +61,11 @@ pub struct ExportRef {
 }
 
 /// What a recipe may ask a root.
-pub const ROOT_PROPERTIES: &[&str] = &["name", "distro", "release", "arch"];
+pub const ROOT_PROPERTIES: &[&str] = &["name", "distro", "release", "arch", "path"];
 
 pub fn register(engine: &mut Engine, seat: &Seat) {
     engine.register_type_with_name::<RootRef>("Root");
-    for &name in ROOT_PROPERTIES {
+    for name in ["name", "distro", "release", "arch"] {
         let read = move |root: &crate::plan::Root| match name {
             "name" => root.name.clone(),
             "distro" => root.distro.clone(),
@@ -52,18 +83,20 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
         of(&named, *root).map(|root| root.name).unwrap_or_default()
     });
 
-    engine.register_type_with_name::<Secret>("Secret");
+    engine.register_get("path", |root: &mut RootRef| Typed {
+        text: Text::of(Part::Root),
+        root: Some(root.id),
+    });
+
+    engine.register_type_with_name::<Typed>("Text");
     engine
-        .register_fn("+", |a: Secret, b: ImmutableString| {
-            Secret(a.0.concat(unmark(&b)))
-        })
-        .register_fn("+", |a: ImmutableString, b: Secret| {
-            Secret(unmark(&a).concat(b.0))
-        })
-        .register_fn("+", |a: Secret, b: Secret| Secret(a.0.concat(b.0)))
+        .register_fn("+", |a: Typed, b: ImmutableString| a.concat(unmark(&b)))
+        .register_fn("+", |a: ImmutableString, b: Typed| unmark(&a).concat(b))
+        .register_fn("+", Typed::concat)
         // Interpolation in backticks; the engine would swallow an error of this.
-        .register_fn("to_string", |secret: &mut Secret| mark(&secret.0))
-        .register_fn("to_debug", |secret: &mut Secret| secret.0.to_string());
+        .register_fn("to_string", |typed: &mut Typed| mark(typed))
+        .register_fn("to_debug", |typed: &mut Typed| typed.text.to_string());
+    engine.register_type_with_name::<CommandValue>("Script");
 
     engine.register_type_with_name::<Fetched>("Fetched");
     engine.register_fn("to_string", |file: &mut Fetched| file.url.clone());
@@ -78,52 +111,59 @@ fn of(seat: &Seat, root: RootRef) -> Option<crate::plan::Root> {
     session.plan.borrow().root(root.id).cloned()
 }
 
-/// What stands around a secret's name in a string of the script: two characters of a
-/// private-use plane, that no text has a reason to hold. A seal follows the name, so that
-/// only `secret` makes such strings: a library needs a grant for that.
+/// What stands around a part in a string of the script, where backticks have made one of it:
+/// two characters of a private-use plane, that no text has a reason to hold. A seal follows, so
+/// that only an interpolation makes such strings: a plain string always means itself.
 const MARKS: (char, char) = ('\u{f5ec0}', '\u{f5ec1}');
 
-/// A text as a string of the script; secrets stand in it by name, between marks.
-fn mark(text: &Text) -> String {
-    text.parts()
-        .iter()
-        .map(|part| match part {
-            Part::Plain(text) => text.clone(),
-            Part::Secret(name) => format!("{}{name}:{:016x}{}", MARKS.0, seal(name), MARKS.1),
-        })
-        .collect()
+/// A text as a string of the script.
+fn mark(typed: &Typed) -> String {
+    let piece = |part: &Part| match part {
+        Part::Literal(text) => text.clone(),
+        part => {
+            // Maps with string keys and no floats: this cannot fail.
+            let data = serde_json::to_string(&(Text::of(part.clone()), typed.root));
+            let data = data.unwrap_or_default();
+            format!("{}{data}:{:016x}{}", MARKS.0, seal(&data), MARKS.1)
+        }
+    };
+    typed.text.parts().iter().map(piece).collect()
 }
 
-/// What nobody knows to write beside a name, in this process.
-fn seal(name: &str) -> u64 {
+/// What nobody knows to write beside a part, in this process.
+fn seal(data: &str) -> u64 {
     use std::hash::{BuildHasher, RandomState};
     static KEYS: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
-    KEYS.hash_one(name)
+    KEYS.hash_one(data)
 }
 
-/// The name of a marked piece.
-fn sealed(piece: &str) -> Option<&str> {
-    let (name, written) = piece.rsplit_once(':')?;
-    (u64::from_str_radix(written, 16) == Ok(seal(name))).then_some(name)
+/// The part of a marked piece.
+fn sealed(piece: &str) -> Option<Typed> {
+    let (data, written) = piece.rsplit_once(':')?;
+    if u64::from_str_radix(written, 16) != Ok(seal(data)) {
+        return None;
+    }
+    let (text, root) = serde_json::from_str(data).ok()?;
+    Some(Typed { text, root })
 }
 
-/// A string of the script as a text, marked names as secrets.
-pub fn unmark(text: &str) -> Text {
+/// A string of the script as a text, its marked pieces as parts.
+pub fn unmark(text: &str) -> Typed {
+    let literal = |text: &str| Typed {
+        text: Text::from(text),
+        root: None,
+    };
     let mut pieces = text.split(MARKS.0);
-    let first = Text::from(pieces.next().unwrap_or_default());
-    pieces.fold(first, |text, piece| match piece.split_once(MARKS.1) {
-        Some((marked, rest)) => {
-            let text = match sealed(marked) {
-                Some(name) => text.concat(Text::secret(name)),
-                None => text.concat(Text::from(marked)),
-            };
-            text.concat(Text::from(rest))
-        }
-        None => text.concat(Text::from(piece)),
+    let first = literal(pieces.next().unwrap_or_default());
+    pieces.fold(first, |typed, piece| match piece.split_once(MARKS.1) {
+        Some((marked, rest)) => typed
+            .concat(sealed(marked).unwrap_or_else(|| literal(marked)))
+            .concat(literal(rest)),
+        None => typed.concat(literal(piece)),
     })
 }
 
-/// Whether a string of the script holds a secret.
+/// Whether a string of the script holds a part that stands for something else.
 pub fn is_marked(text: &str) -> bool {
     text.contains([MARKS.0, MARKS.1])
 }

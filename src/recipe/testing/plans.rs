@@ -9,7 +9,6 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 
 use super::{Running, running};
 use crate::diagnose::Report;
-use crate::plan::command::quote_all;
 use crate::plan::{Capture, CaptureRequest, Captured, Op, Plan};
 use crate::preview::TextOptions;
 use crate::recipe::current::Seat;
@@ -242,9 +241,7 @@ pub fn text(plan: &Plan) -> String {
 fn commands(plan: &Plan) -> Array {
     let actions = plan.steps.iter().flat_map(|step| &step.actions);
     list(actions.filter_map(|action| match &action.op {
-        Op::HostRun(run) => Some(quote_all(&run.argv)),
-        Op::NspawnRun(run) => Some(quote_all(&run.argv)),
-        Op::NspawnBoot(boot) => Some(quote_all(&boot.run.argv)),
+        Op::Run(run) => Some(run.command.shown()),
         _ => None,
     }))
 }

@@ -13,24 +13,55 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::fs;
 
-use super::draft::{Draft, Numbers};
+use super::FileContext;
+use super::draft::{self, Draft, Numbers};
 use super::error::Error;
 use super::tree::{Place, Tree, describe, failed_to, kind_of, names, open_dir_at, stat_at};
-use crate::plan::CopyIn;
 use crate::plan::digest::digest_tree;
+use crate::plan::{CopyIn, Source};
 
 /// A tree is merged into what is there: a directory that is there, or a link to one,
 /// keeps its owner and mode; anything else is replaced, a link itself too. The owner is
 /// given to all that is copied, the mode to `path` itself.
-pub fn copy_in(tree: &Tree, op: &CopyIn) -> Result<(), Error> {
-    let source = Path::new(&op.source);
+pub fn copy_in(tree: &Tree, op: &CopyIn, context: &FileContext<'_>) -> Result<(), Error> {
+    let source = (context.source)(&op.source).ok_or_else(|| Error::NoSource {
+        copied: op.source.clone(),
+    })?;
+    match &op.source {
+        Source::File(digest) => copy_tree(tree, op, &source, digest),
+        // They were checked when they were made.
+        Source::Download(_) | Source::Keyring(_) => copy_file(tree, op, &source),
+    }
+}
+
+/// A file at the path is replaced, a link itself too; mode 0644, root's, unless told otherwise.
+fn copy_file(tree: &Tree, op: &CopyIn, source: &Path) -> Result<(), Error> {
+    let numbers = Numbers::of(tree, &op.attributes)?.or_default(0o644);
+    let place = tree.place(&op.path)?;
+    if super::tree::read_link(&place.dir, &place.name)
+        .map_err(|error| failed_to("write", &place.path, error))?
+        .is_none()
+    {
+        draft::writable("write", &place)?;
+    }
+    let write = || -> io::Result<()> {
+        let mut from = File::open(source)?;
+        let (draft, mut to) = Draft::file(&place)?;
+        io::copy(&mut from, &mut to)?;
+        numbers.set(&place.dir, &draft.name)?;
+        draft.publish()
+    };
+    write().map_err(|error| failed_to("write", &place.path, error))
+}
+
+fn copy_tree(tree: &Tree, op: &CopyIn, source: &Path, digest: &str) -> Result<(), Error> {
     let numbers = Numbers::of(tree, &op.attributes)?;
     let unreadable = |error| of_source(source, error);
-    let same = |found: String| match found == op.digest {
+    let same = |found: String| match found == digest {
         true => Ok(()),
         false => Err(Error::Changed {
-            host: op.source.clone(),
-            planned: op.digest.clone(),
+            host: source.display().to_string(),
+            planned: digest.to_owned(),
             found,
         }),
     };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use crate::diagnose::{CommandReport, Report};
-use crate::plan::RequiredPath;
+use crate::plan::{RequiredPath, Source, Unresolved};
 
 /// Paths are inside of the root unless a field is called `source` or `host`. No field
 /// holds what a file contains, but for `nearest`, a line of a file that all may read.
@@ -85,8 +85,10 @@ pub enum Error {
         host: PathBuf,
         error: io::Error,
     },
-    #[error("{report}")]
-    Secret { report: Box<Report> },
+    #[error("{missing}")]
+    Unresolved { missing: Unresolved },
+    #[error("the plan lacks what is copied: {copied:?}")]
+    NoSource { copied: Source },
     #[error("`{op}` is not an operation on files")]
     NotAFileOperation { op: &'static str },
 }
@@ -102,7 +104,6 @@ impl From<Error> for Report {
     fn from(error: Error) -> Report {
         let report = Report::new(error.code(), error.to_string());
         match error {
-            Error::Secret { report } => *report,
             Error::Root { error, .. } | Error::Source { error, .. } | Error::Store { error, .. } => {
                 because(report, &error)
             }
@@ -145,7 +146,8 @@ impl From<Error> for Report {
             } => report
                 .cause(format!("sha256 {expected} is expected, the file has {found}"))
                 .help("take the digest from the publisher's own list: the file may have been replaced by a newer one, or tampered with"),
-            Error::NotAFileOperation { .. } => report,
+            Error::NotAFileOperation { .. } | Error::NoSource { .. } => report,
+            Error::Unresolved { .. } => report.help("pass its value: `--secret NAME=FILE`"),
         }
     }
 }
@@ -169,7 +171,8 @@ impl Error {
             Error::Download { .. } => "files::download",
             Error::Digest { .. } => "files::digest",
             Error::Store { .. } => "files::store",
-            Error::Secret { .. } => "files::secret",
+            Error::Unresolved { .. } => "files::secret",
+            Error::NoSource { .. } => "files::no_source",
             Error::NotAFileOperation { .. } => "files::not_a_file_operation",
         }
     }

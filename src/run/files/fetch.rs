@@ -1,79 +1,56 @@
-//! `Fetch`: from the network into the store once, by digest; from there into roots.
+//! Downloads: from the network into the store once, by digest.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use std::fs;
 
-use super::FileContext;
-use super::draft::{self, Draft, Numbers};
 use super::error::Error;
-use super::tree::{Tree, failed_to};
 use crate::diagnose::CommandReport;
-use crate::plan::{Fetch, command};
+use crate::plan::{Download, command};
 use crate::run::how_it_ended;
 use crate::run::process::Process;
 
-/// A file at the path is replaced, a link itself too; mode 0644, root's, unless told
-/// otherwise. Needs no network when the store has the file.
-pub fn fetch(tree: &Tree, op: &Fetch, context: &FileContext<'_>) -> Result<(), Error> {
-    let numbers = Numbers::of(tree, &op.attributes)?.or_default(0o644);
-    let stored = into_store(op, context.store)?;
-    let place = tree.place(&op.path)?;
-    if super::tree::read_link(&place.dir, &place.name)
-        .map_err(|error| failed_to("write", &place.path, error))?
-        .is_none()
-    {
-        draft::writable("write", &place)?;
-    }
-    let write = || -> io::Result<()> {
-        let mut from = fs::File::open(&stored)?;
-        let (draft, mut to) = Draft::file(&place)?;
-        io::copy(&mut from, &mut to)?;
-        numbers.set(&place.dir, &draft.name)?;
-        draft.publish()
-    };
-    write().map_err(|error| failed_to("write", &place.path, error))
-}
-
-/// The file in the store, downloaded and verified if it is not there yet.
-fn into_store(op: &Fetch, store: &Path) -> Result<PathBuf, Error> {
-    let expected = op.sha256.to_ascii_lowercase();
+/// Downloads and verifies a file, unless the store has it.
+///
+/// # Errors
+/// When it cannot be downloaded or stored, or has another digest.
+pub fn download(file: &Download, stored: &Path) -> Result<(), Error> {
+    let expected = &file.sha256;
     if expected.len() != 64 || !expected.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Error::Url {
-            url: op.url.clone(),
+            url: file.url.clone(),
             why: "`sha256` is not 64 hexadecimal digits",
         });
     }
-    let dir = store.join("fetch").join("sha256");
-    let stored = dir.join(&expected);
+    let dir = stored.parent().unwrap_or(Path::new("/"));
     let failed = |doing| {
-        let host = stored.clone();
+        let host = stored.to_owned();
         move |error| Error::Store { doing, host, error }
     };
     // A stored file that went bad is fetched again.
-    if stored.is_file() && sha256(&stored).map_err(failed("read"))? == expected {
-        return Ok(stored);
+    if stored.is_file() && sha256(stored).map_err(failed("read"))? == *expected {
+        return Ok(());
     }
-    fs::create_dir_all(&dir).map_err(failed("make"))?;
+    fs::create_dir_all(dir).map_err(failed("make"))?;
     let partial = tempfile::Builder::new()
         .prefix(".partial-")
-        .tempfile_in(&dir)
+        .tempfile_in(dir)
         .map_err(failed("make"))?;
-    download(&op.url, partial.path())?;
+    get(&file.url, partial.path())?;
     let found = sha256(partial.path()).map_err(failed("read"))?;
-    if found != expected {
+    if found != *expected {
         return Err(Error::Digest {
-            url: op.url.clone(),
-            expected,
+            url: file.url.clone(),
+            expected: expected.clone(),
             found,
         });
     }
     partial
-        .persist(&stored)
+        .persist(stored)
         .map_err(|error| failed("write")(error.error))?;
-    Ok(stored)
+    Ok(())
 }
 
 /// The digest of a file, in hexadecimal.
@@ -94,7 +71,7 @@ pub fn sha256(path: &Path) -> io::Result<String> {
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn download(url: &str, to: &Path) -> Result<(), Error> {
+fn get(url: &str, to: &Path) -> Result<(), Error> {
     let scheme = url.split("://").next().unwrap_or_default();
     if !["https", "http", "file"].contains(&scheme) || !url.contains("://") {
         return Err(Error::Url {

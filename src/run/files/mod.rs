@@ -15,29 +15,26 @@ pub mod tree;
 mod write;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::diagnose::Report;
-use crate::plan::Op;
+use crate::plan::{Op, Resolve, Source};
 
 pub use error::Error;
-pub use fetch::sha256;
+pub use fetch::{download, sha256};
 pub use kernel::{newest_kernel, version_order};
 pub use tree::Tree;
 
 /// What the operations need beside the root.
 pub struct FileContext<'a> {
-    /// The folder of the store; what is fetched is kept in `fetch/sha256/` below it.
-    pub store: &'a Path,
-    /// The value of a secret by name, or why there is none.
-    pub secret: &'a dyn Fn(&str) -> Result<String, Box<Report>>,
+    /// What texts stand for.
+    pub values: &'a dyn Resolve,
+    /// Where the source of a copy is.
+    pub source: &'a dyn Fn(&Source) -> Option<PathBuf>,
 }
 
 impl fmt::Debug for FileContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileContext")
-            .field("store", &self.store)
-            .finish_non_exhaustive()
+        f.debug_struct("FileContext").finish_non_exhaustive()
     }
 }
 
@@ -53,7 +50,7 @@ pub fn apply(root: &Path, op: &Op, context: &FileContext<'_>) -> Result<(), Erro
         Op::WriteFile(op) => write::write(&tree, op, context),
         Op::AppendFile(op) => write::append(&tree, op, context),
         Op::EditFile(op) => write::edit(&tree, op),
-        Op::CopyIn(op) => copy::copy_in(&tree, op),
+        Op::CopyIn(op) => copy::copy_in(&tree, op, context),
         Op::MakeDir(op) => paths::make_dir(&tree, op),
         Op::Symlink(op) => paths::symlink(&tree, op),
         Op::RemovePath(op) => remove::path(&tree, op),
@@ -61,10 +58,7 @@ pub fn apply(root: &Path, op: &Op, context: &FileContext<'_>) -> Result<(), Erro
         Op::SetMode(op) => paths::set_mode(&tree, op),
         Op::SetOwner(op) => paths::set_owner(&tree, op),
         Op::RequirePaths(op) => paths::require(&tree, op),
-        Op::Fetch(op) => fetch::fetch(&tree, op, context),
-        Op::HostRun(_) => Err(Error::NotAFileOperation { op: "host_run" }),
-        Op::NspawnRun(_) => Err(Error::NotAFileOperation { op: "nspawn_run" }),
-        Op::NspawnBoot(_) => Err(Error::NotAFileOperation { op: "nspawn_boot" }),
+        Op::Run(_) => Err(Error::NotAFileOperation { op: "run" }),
         Op::Export(_) => Err(Error::NotAFileOperation { op: "export" }),
         Op::ExpectBoot(_) => Err(Error::NotAFileOperation { op: "expect_boot" }),
     }

@@ -9,7 +9,7 @@ use super::FileContext;
 use super::draft::{self, Numbers};
 use super::error::Error;
 use super::tree::{Tree, failed_to};
-use crate::plan::{AppendFile, EditFile, Part, Text, WriteFile};
+use crate::plan::{AppendFile, EditFile, Text, WriteFile};
 
 /// A longer line is no help in an error.
 const SHOWN: usize = 200;
@@ -35,15 +35,8 @@ pub fn append(tree: &Tree, op: &AppendFile, context: &FileContext<'_>) -> Result
 }
 
 fn resolve(text: &Text, context: &FileContext<'_>) -> Result<String, Error> {
-    let mut content = String::new();
-    for part in text.parts() {
-        match part {
-            Part::Plain(text) => content.push_str(text),
-            Part::Secret(name) => content
-                .push_str(&(context.secret)(name).map_err(|report| Error::Secret { report })?),
-        }
-    }
-    Ok(content)
+    text.resolve(context.values)
+        .map_err(|missing| Error::Unresolved { missing })
 }
 
 pub fn edit(tree: &Tree, op: &EditFile) -> Result<(), Error> {

@@ -1,0 +1,43 @@
+//! `rootwright apply`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::build::{How, execute};
+use super::printer::Printer;
+use super::{Done, Global, namespaces};
+use crate::build::Source;
+use crate::build::bundle::Bundle;
+use crate::build::preflight::privileges_for;
+use crate::plan::policy::Permissions;
+use crate::recipe::Settings;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A bundle that `plan --format bundle` wrote
+    bundle: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
+    privileges_for(|| Ok(Vec::new()))?;
+    if let Some(code) = namespaces(args.how.offline)? {
+        return Ok(code);
+    }
+    // Inside the namespaces, where its files are unpacked to a folder of the build's own.
+    let bundle = Bundle::read(&args.bundle).map_err(crate::diagnose::Report::from)?;
+    let settings = Settings {
+        permissions: Permissions {
+            allow_host_run: args.how.allow_host_run,
+        },
+        ..global.plain_settings(Path::new("."))?
+    };
+    let project = settings.project.clone();
+    let source = Source::Bundle(Box::new(bundle), settings);
+    let none = |_: &crate::plan::Plan| Vec::new();
+    match execute(source, &args.how, &project, false, &none, global, printer)? {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(code) => Ok(code),
+    }
+}

@@ -1,0 +1,38 @@
+//! Who wrote a script.
+
+use super::Frame;
+
+/// How the names of the standard library's scripts begin; a recipe's own files never do.
+pub const STDLIB: &str = "stdlib:";
+/// How the names of a library's modules begin, in imports and in spans.
+pub const LIBRARY: char = '@';
+
+/// Who wrote the script that a call stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin<'a> {
+    /// Comes with rootwright.
+    Stdlib,
+    /// A library of this name.
+    Library(&'a str),
+    /// The recipe, or a module of its repository.
+    Project,
+}
+
+impl Origin<'_> {
+    /// The origin of a file, by its name in spans.
+    pub fn of(file: &str) -> Origin<'_> {
+        if file.starts_with(STDLIB) {
+            return Origin::Stdlib;
+        }
+        match file.strip_prefix(LIBRARY) {
+            Some(name) => Origin::Library(name.split('/').next().unwrap_or(name)),
+            None => Origin::Project,
+        }
+    }
+}
+
+impl Frame {
+    pub fn origin(&self) -> Origin<'_> {
+        Origin::of(&self.span.file)
+    }
+}

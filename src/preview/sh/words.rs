@@ -1,0 +1,193 @@
+//! Texts of the plan as words and as standard input of the script.
+
+use super::super::shell_words::{Piece, ansi_c, expanded, is_control, joined, octal, word};
+use super::secret_variable;
+use crate::plan::{Argument, Part, Plan, Text};
+
+/// What a text consists of in the script.
+pub fn pieces(plan: &Plan, text: &Text) -> Vec<Piece> {
+    let mut out = Vec::new();
+    for part in text.parts() {
+        match part {
+            Part::Literal(text) => out.push(Piece::literal(text)),
+            Part::Root => out.push(Piece::variable("ROOT")),
+            Part::Keyring(name) => {
+                out.push(Piece::variable("keyrings"));
+                out.push(Piece::literal(format!("/{name}")));
+            }
+            Part::File(digest) => out.push(Piece::literal(file(plan, digest))),
+            Part::Download(sha256) => {
+                out.push(Piece::variable("work"));
+                out.push(Piece::literal(format!("/fetched/{sha256}")));
+            }
+            Part::Secret(name) => out.push(Piece::variable(secret_variable(name))),
+        }
+    }
+    out
+}
+
+/// Where an input file was when the plan was made.
+pub fn file<'a>(plan: &'a Plan, digest: &'a str) -> &'a str {
+    plan.file(digest).map_or(digest, |file| file.path.as_str())
+}
+
+pub fn argument(plan: &Plan, argument: &Argument) -> String {
+    joined(&pieces(plan, argument.text()))
+}
+
+/// How a command gets its standard input: `{before}COMMAND{after}`, then the lines of `body`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Input {
+    pub before: String,
+    pub after: String,
+    pub body: String,
+}
+
+impl Input {
+    /// Here-documents where a person can read them, else what `printf` writes.
+    pub fn of(pieces: &[Piece]) -> Input {
+        let literal = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Variable(_) => String::new(),
+        };
+        let plain: String = pieces.iter().map(literal).collect();
+        let varies = pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Variable(_)));
+        let ended = matches!(pieces.last(), Some(Piece::Literal(text)) if text.ends_with('\n'));
+        if pieces.is_empty() {
+            return Input {
+                after: " </dev/null".to_owned(),
+                ..Input::default()
+            };
+        }
+        let lines = plain.matches('\n').count();
+        if plain.contains(is_control) || lines == 0 || varies && (lines == 1 || !ended) {
+            return Input {
+                before: format!("{} | ", print(pieces)),
+                ..Input::default()
+            };
+        }
+        let end = delimiter(&plain);
+        if varies {
+            let escape = |text: &str| {
+                let escaped = text.replace('\\', "\\\\");
+                escaped.replace('$', "\\$").replace('`', "\\`")
+            };
+            return Input {
+                before: String::new(),
+                after: format!(" <<{end}"),
+                body: format!("{}{end}\n", expanded(pieces, escape)),
+            };
+        }
+        match ended {
+            true => Input {
+                before: String::new(),
+                after: format!(" <<'{end}'"),
+                body: format!("{plain}{end}\n"),
+            },
+            // A here-document always ends with a line break.
+            false => Input {
+                before: format!("head --bytes=-1 <<'{end}' | "),
+                after: String::new(),
+                body: format!("{plain}\n{end}\n"),
+            },
+        }
+    }
+}
+
+/// A word that no line of the content could be taken for.
+pub fn delimiter(content: &str) -> String {
+    let mut end = "EOF".to_owned();
+    let mut number = 1;
+    while content.contains(&end) {
+        number += 1;
+        end = format!("END_{number}");
+    }
+    end
+}
+
+/// A command that prints the pieces, without a process of its own that would show them.
+fn print(pieces: &[Piece]) -> String {
+    let escaped =
+        |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains(is_control));
+    if !pieces.iter().any(escaped) {
+        let words: Vec<String> = pieces
+            .iter()
+            .map(|piece| match piece {
+                // A lone line break between quotes would be easy to miss.
+                Piece::Literal(text) if text.contains('\n') && text.chars().count() < 40 => {
+                    ansi_c(text)
+                }
+                Piece::Literal(text) => word(text),
+                Piece::Variable(name) => format!("\"${name}\""),
+            })
+            .collect();
+        return format!("printf '%s' {}", words.join(" "));
+    }
+    let commands: Vec<String> = pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Literal(text) => format!("printf '%b' {}", escape(text)),
+            Piece::Variable(name) => format!("printf '%s' \"${name}\""),
+        })
+        .collect();
+    match commands.as_slice() {
+        [one] => one.clone(),
+        _ => format!("{{ {}; }}", commands.join("; ")),
+    }
+}
+
+/// For `printf %b`, which can also write the one character that no shell can hold.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\r' => out.push_str("\\r"),
+            c if is_control(c) => out.push_str(&octal(c, "\\0")),
+            c => out.push(c),
+        }
+    }
+    word(&out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(text: &str) -> Input {
+        Input::of(&[Piece::literal(text)])
+    }
+
+    #[test]
+    fn a_delimiter_is_no_line_of_the_content() {
+        assert_eq!(delimiter("a\n"), "EOF");
+        assert_eq!(delimiter(" EOF\n"), "END_2");
+        assert_eq!(delimiter("EOF END_2"), "END_3");
+    }
+
+    #[test]
+    fn contents_stay_readable_where_that_is_possible() {
+        let input = literal("a $b\n");
+        assert_eq!(input.after, " <<'EOF'");
+        assert_eq!(input.body, "a $b\nEOF\n");
+        assert_eq!(literal("a\nb").before, "head --bytes=-1 <<'EOF' | ");
+        let input = literal("a\r\n\0\\");
+        assert_eq!(input.before, "printf '%b' 'a\\r\n\\0000\\\\' | ");
+    }
+
+    #[test]
+    fn only_variables_are_expanded() {
+        let variable = || Piece::variable("url");
+        let input = Input::of(&[Piece::literal("root:"), variable()]);
+        assert_eq!(input.before, "printf '%s' root: \"$url\" | ");
+        let input = Input::of(&[
+            Piece::literal("a $x `y` \\\n"),
+            variable(),
+            Piece::literal("z\n"),
+        ]);
+        assert_eq!(input.after, " <<EOF");
+        assert_eq!(input.body, "a \\$x \\`y\\` \\\\\n${url}z\nEOF\n");
+    }
+}

@@ -1,0 +1,6 @@
+//! Nodes that boot in QEMU. Root privileges and a Debian mirror.
+
+mod debian;
+mod derivatives;
+mod diskless;
+mod nodes;

@@ -1,0 +1,78 @@
+//! Real bootstraps from the host's own mirror, minimal: what a release's table says is what
+//! the archive has. Root privileges, mmdebstrap, network. `ROOTWRIGHT_LONG=1` takes every release that
+//! the mirror has; else those that boot/debian does not build. Downloads are kept.
+
+use std::path::Path;
+
+use crate::support::verified::{Level, verified};
+use crate::support::{Project, run, stdout};
+
+/// The tables against the archive: every role's packages are there for this architecture, and
+/// dracut has the version that the release's facts say.
+const RECIPE: &str = r#"
+import "distro/debian" as debian;
+let release = option("release", #{ default: "bookworm" });
+let root = bootstrap(#{ distro: "debian", release: release, arch: "amd64", allow_expired: if release in ["forky", "sid"] { "the mirror may have stopped" } });
+let packages = [];
+for name in ["init", "kernel", "udev", "dbus", "ip", "ps", "kmod", "tzdata", "ca-certificates", "locale", "nfs-client", "network-manager", "dracut", "dracut-network", "dracut-live", "ssh-server"] {
+    packages += root.role(name);
+}
+for kernel in root.kernels() { packages.push(kernel.package); }
+// The root's own sources and keys, as somebody who logs in would use them.
+root.nspawn_run(["apt-get", "-o", "APT::Update::Error-Mode=any", "update"]);
+root.nspawn_run("for package in " + quote(packages) + "; do apt-cache show \"$package\" >/dev/null || { echo \"there is no $package\"; exit 1; }; done", #{ network: false });
+root.nspawn_run(`apt-cache policy dracut | grep -q 'Candidate: ${debian::releases()[release].dracut}'`, #{ network: false });
+root.nspawn_run("apt-cache policy | grep -q 'c=non-free,' && apt-cache policy | grep -q 'c=contrib,'", #{ network: false });
+root.install(["hello"]);
+root.nspawn_run(["/usr/bin/hello"], #{ network: false });
+root.remove(["hello"]);
+root.upgrade();
+root.clean();
+"#;
+
+fn bootstrap(release: &str) {
+    let project = Project::new();
+    project.write("recipe.rhai", RECIPE);
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstraps");
+    let mut build = crate::support::rootwright();
+    build
+        .current_dir(project.path())
+        .arg("--store")
+        .arg(&store)
+        .args(["build", "recipe.rhai", "-o"])
+        .arg(format!("release={release}"));
+    run(&mut build);
+    // What is shared is the downloads: the layers would be taken for granted next time.
+    for folder in ["layers", "builds", "states"] {
+        std::fs::remove_dir_all(store.join(folder)).unwrap();
+    }
+    let sums = std::fs::read_dir(store.join("keyrings")).unwrap();
+    let names: Vec<_> = sums.flatten().map(|entry| entry.file_name()).collect();
+    let prefix = format!("debian-{release}-");
+    assert!(
+        names
+            .iter()
+            .any(|name| name.to_string_lossy().starts_with(&prefix)),
+        "{names:?}"
+    );
+    verified(
+        "debian",
+        release,
+        Level::RealMirror,
+        "distro::bootstraps::releases_of_the_real_mirror",
+    );
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn releases_of_the_real_mirror() {
+    let releases: &[&str] = match std::env::var_os("ROOTWRIGHT_LONG") {
+        Some(_) => &["sid", "forky", "trixie", "bookworm", "bullseye"],
+        None => &["bullseye", "sid"],
+    };
+    for release in releases {
+        bootstrap(release);
+    }
+    let mounts = stdout(&run(std::process::Command::new("cat").arg("/proc/mounts")));
+    assert!(!mounts.contains("/bootstraps/"), "{mounts}");
+}

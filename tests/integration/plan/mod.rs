@@ -1,0 +1,25 @@
+//! Evaluating, previewing, checking, and the text of the command line: no root privileges, no
+//! network, seconds.
+
+mod architecture;
+pub mod cli;
+pub mod completions;
+mod diff;
+pub mod distros;
+mod docs;
+mod everyday;
+pub mod expect_boot;
+mod function_lookup;
+mod hints;
+mod isolation;
+mod libraries;
+pub mod lint;
+mod policy;
+mod properties;
+mod reference;
+mod render;
+mod repository;
+mod script;
+mod stdlib;
+mod suite;
+mod test_command;

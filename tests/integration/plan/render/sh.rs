@@ -1,0 +1,27 @@
+//! The shell script of a plan: its text.
+
+use rootwright::preview::{secret_variable, sh};
+
+use crate::support::plans;
+
+#[test]
+fn a_diskless_debian() {
+    let script = sh(&plans::debian_nfs());
+    insta::assert_snapshot!(script);
+}
+
+#[test]
+fn a_secret_is_a_variable() {
+    assert_eq!(
+        secret_variable("root-password"),
+        "ROOTWRIGHT_SECRET_ROOT_PASSWORD"
+    );
+    let script = sh(&plans::debian_nfs());
+    assert!(script.contains("[[ -n ${ROOTWRIGHT_SECRET_ADMIN_PASSWORD+set} ]]"));
+}
+
+#[test]
+fn roots_of_one_name_get_directories_of_their_own() {
+    let script = sh(&plans::two_roots_of_one_name());
+    assert!(script.contains(r#""$work/x-0""#) && script.contains(r#""$work/x-1""#));
+}

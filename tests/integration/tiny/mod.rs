@@ -1,0 +1,20 @@
+//! Builds of roots that hold one static program, with the real systemd-nspawn, and what needs a tool
+//! that `tests/run` installs: shells, shellcheck, a browser. Root privileges, no network.
+
+mod build;
+mod completions;
+mod diff;
+mod distros;
+mod expect_boot;
+mod export_boot;
+mod export_bundles;
+mod export_formats;
+mod export_versions;
+mod files_inside;
+mod layers;
+pub mod lint;
+mod preflight;
+mod processes;
+mod reference_page;
+mod render;
+mod resolver;

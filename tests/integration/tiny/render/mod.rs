@@ -1,0 +1,6 @@
+//! Shell scripts of plans, run for real: they make what the runner makes.
+
+mod exports;
+mod real;
+mod same;
+mod sh;
