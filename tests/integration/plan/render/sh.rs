@@ -1,6 +1,7 @@
 //! The shell script of a plan: its text.
 
-use rootwright::preview::{secret_variable, sh};
+use rootwright::plan::secret_variable;
+use rootwright::preview::sh;
 
 use crate::support::plans;
 
