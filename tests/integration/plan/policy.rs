@@ -279,11 +279,7 @@ switch case {{
 /// The reports of a plan that policy refuses.
 fn refused(project: &Project, case: i64) -> String {
     let option = format!("case={case}");
-    project
-        .plan()
-        .option(&option)
-        .output()
-        .err()
+    project.plan().option(&option).output().err()
 }
 
 #[test]
