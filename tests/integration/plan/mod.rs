@@ -11,6 +11,7 @@ mod everyday;
 pub mod expect_boot;
 mod function_lookup;
 mod hints;
+mod imports;
 mod isolation;
 mod libraries;
 pub mod lint;
