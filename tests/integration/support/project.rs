@@ -26,7 +26,7 @@ fn bootstrap(root, spec) {
         echo root:x:0: >etc/group
         echo web:x:34: >>etc/group
         echo ID=tiny >usr/lib/os-release
-    `, "sh", "$ROOT"]);
+    `, "sh", root.path]);
 }
 fn describe_tiny(root) { }
 fn install(root, packages, opts) {

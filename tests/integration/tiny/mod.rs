@@ -18,3 +18,4 @@ mod processes;
 mod reference_page;
 mod render;
 mod resolver;
+mod secrets_and_captures;
