@@ -20,7 +20,7 @@ root.install(["systemd-sysv", "dbus"]);
 const COPIED: &str = r#"
 fn bootstrap(root, spec) {
     fields("bootstrap", spec, #{});
-    host_run(root, ["cp", "--archive", "--reflink=auto", "out/base/root/.", "$ROOT"]);
+    host_run(root, ["cp", "--archive", "--reflink=auto", "out/base/root/.", root.path]);
 }
 fn install(root, packages, opts) { }
 fn boot_files(root) { #{ kernel: [], initramfs: [], packages: ["true"] } }

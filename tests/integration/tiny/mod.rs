@@ -2,6 +2,7 @@
 //! that `tests/run` installs: shells, shellcheck, a browser. Root privileges, no network.
 
 mod build;
+mod bundles;
 mod completions;
 mod diff;
 mod distros;

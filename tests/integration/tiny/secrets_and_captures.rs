@@ -1,36 +1,17 @@
 //! Secrets and `capture`: when values are taken, and what happens without them.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::support::{Project, rootwright, run, stderr, stdout};
+use crate::support::{Project, stderr, stdout, tiny};
 
-const TINY: &str = "let root = bootstrap(#{ distro: \"tiny\" });\n";
-const EXPORT: &str = "root.export(#{ format: \"dir\", name: \"x\" });\n";
+const EXPORT: &str = r#"root.export(#{ format: "dir", name: "x" });"#;
 
-fn recipe(lines: &str) -> String {
-    format!("{TINY}{lines}\n{EXPORT}")
+fn recipe(steps: &str) -> String {
+    tiny(&format!("{steps}\n{EXPORT}\n"))
 }
 
 fn read(project: &Project, path: &str) -> String {
-    std::fs::read_to_string(project.out().join("x/root").join(path)).unwrap()
-}
-
-fn command(project: &Project, words: &[&str]) -> Command {
-    let mut command = rootwright();
-    command.current_dir(project.path()).args(words);
-    command
-}
-
-fn build(project: &Project, recipe: &str) -> Command {
-    project.recipe(recipe);
-    let words = [
-        "build",
-        "recipe.rhai",
-        "--allow-host-run",
-        "--store",
-        "store",
-    ];
-    command(project, &words)
+    project.read(&format!("out/x/root/{path}"))
 }
 
 #[track_caller]
@@ -46,20 +27,18 @@ fn fails(output: &Output, parts: &[&str]) {
 #[ignore = "run with tests/run tiny"]
 fn capture_without_preview_works_on_the_first_build() {
     let project = Project::new();
-    let recipe = recipe("root.write_file(\"/v\", root.capture([\"echo\", \"real\"]));");
-    run(&mut build(&project, &recipe));
+    let recipe = recipe(r#"root.write_file("/v", root.capture(["echo", "real"]));"#);
+    project.recipe(&recipe).build().success();
     assert_eq!(read(&project, "v"), "real");
     // With the build, a preview knows it, too.
     let words = [
         "plan",
         "recipe.rhai",
         "--allow-host-run",
-        "--store",
-        "store",
         "--format",
         "json",
     ];
-    let plan = stdout(&run(&mut command(&project, &words)));
+    let plan = stdout(&project.command(&words).success());
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     let captured = serde_json::json!([
         { "command": { "program": ["echo", "real"] }, "source": "remembered", "output": "real" }
@@ -74,16 +53,13 @@ fn doctor_checks_what_comes_before_a_capture() {
     let project = Project::new();
     project.write(
         "recipe.rhai",
-        &recipe("root.write_file(\"/k\", secret(\"key\"));\nroot.capture([\"ls\"]);"),
+        &recipe(
+            r#"root.write_file("/k", secret("key"));
+root.capture(["ls"]);"#,
+        ),
     );
-    let words = [
-        "doctor",
-        "recipe.rhai",
-        "--allow-host-run",
-        "--store",
-        "store",
-    ];
-    let output = command(&project, &words).output().unwrap();
+    let words = ["doctor", "recipe.rhai", "--allow-host-run"];
+    let output = project.command(&words).output();
     fails(
         &output,
         &["the secret `key` has no value", "recipe.rhai:2:"],
@@ -101,17 +77,24 @@ fn doctor_checks_what_comes_before_a_capture() {
 fn a_secret_that_only_the_real_output_leads_to_is_asked_for() {
     let project = Project::new();
     let recipe = recipe(
-        "let mode = root.capture([\"echo\", \"secure\"], #{ preview: \"plain\" });\nif mode == \"secure\" {\n  root.write_file(\"/k\", \"key=\" + secret(\"late\"));\n}",
+        r#"let mode = root.capture(["echo", "secure"], #{ preview: "plain" });
+if mode == "secure" {
+  root.write_file("/k", "key=" + secret("late"));
+}"#,
     );
     for _ in 0..2 {
-        let output = build(&project, &recipe).output().unwrap();
+        let output = project.recipe(&recipe).build().output();
         fails(
             &output,
             &["the secret `late` has no value", "recipe.rhai:4:"],
         );
         assert!(!project.out().join("x").exists());
     }
-    run(build(&project, &recipe).env("ROOTWRIGHT_SECRET_LATE", "v1"));
+    project
+        .recipe(&recipe)
+        .build()
+        .env("ROOTWRIGHT_SECRET_LATE", "v1")
+        .success();
     assert_eq!(read(&project, "k"), "key=v1");
 }
 
@@ -120,9 +103,11 @@ fn a_secret_that_only_the_real_output_leads_to_is_asked_for() {
 fn what_is_missing_is_reported_before_a_capture_builds() {
     let project = Project::new();
     let recipe = recipe(
-        "root.write_file(\"/a\", secret(\"one\"));\nroot.write_file(\"/b\", secret(\"two\"));\nroot.capture([\"cat\", \"/a\"], #{ env: #{ K: secret(\"three\") } });",
+        r#"root.write_file("/a", secret("one"));
+root.write_file("/b", secret("two"));
+root.capture(["cat", "/a"], #{ env: #{ K: secret("three") } });"#,
     );
-    let output = build(&project, &recipe).output().unwrap();
+    let output = project.recipe(&recipe).build().output();
     fails(
         &output,
         &[
@@ -145,8 +130,8 @@ fn what_is_missing_is_reported_before_a_capture_builds() {
 #[ignore = "run with tests/run tiny"]
 fn a_script_cannot_catch_a_capture_that_fails() {
     let project = Project::new();
-    let recipe = recipe("try { root.capture([\"false\"]); } catch { }");
-    let output = build(&project, &recipe).output().unwrap();
+    let recipe = recipe(r#"try { root.capture(["false"]); } catch { }"#);
+    let output = project.recipe(&recipe).build().output();
     fails(
         &output,
         &["`false` ended with exit status 1", "recipe.rhai:2:"],
@@ -158,9 +143,9 @@ fn a_script_cannot_catch_a_capture_that_fails() {
 #[ignore = "run with tests/run tiny"]
 fn an_empty_value_is_an_error() {
     let project = Project::new();
-    let recipe = recipe("root.write_file(\"/k\", secret(\"key\"));");
-    let mut command = build(&project, &recipe);
-    let output = command.env("ROOTWRIGHT_SECRET_KEY", "").output().unwrap();
+    let recipe = recipe(r#"root.write_file("/k", secret("key"));"#);
+    let build = project.recipe(&recipe).build();
+    let output = build.env("ROOTWRIGHT_SECRET_KEY", "").output();
     fails(
         &output,
         &[
@@ -169,8 +154,8 @@ fn an_empty_value_is_an_error() {
         ],
     );
     project.write("empty", "\n");
-    let mut command = build(&project, &recipe);
-    let output = command.args(["--secret", "key=empty"]).output().unwrap();
+    let build = project.recipe(&recipe).build();
+    let output = build.args(["--secret", "key=empty"]).output();
     fails(
         &output,
         &["the secret `key` has no value", "`empty` is empty"],
@@ -181,23 +166,27 @@ fn an_empty_value_is_an_error() {
 #[ignore = "run with tests/run tiny"]
 fn a_shell_fails_where_a_step_needs_a_secret_without_a_value() {
     let project = Project::new();
-    let recipe =
-        recipe("root.write_file(\"/a\", \"\");\nroot.write_file(\"/k\", secret(\"key\"));");
-    run(build(&project, &recipe).env("ROOTWRIGHT_SECRET_KEY", "v1"));
+    let recipe = recipe(
+        r#"root.write_file("/a", "");
+root.write_file("/k", secret("key"));"#,
+    );
+    project
+        .recipe(&recipe)
+        .build()
+        .env("ROOTWRIGHT_SECRET_KEY", "v1")
+        .success();
     let shell = |step: &str| {
         let words = [
             "shell",
             "recipe.rhai",
             "--allow-host-run",
-            "--store",
-            "store",
             "--step",
             step,
             "--",
             "cat",
             "/k",
         ];
-        command(&project, &words).output().unwrap()
+        project.command(&words).output()
     };
     // In the middle of a layer, the steps up to there run again.
     let output = shell("2");
@@ -210,18 +199,14 @@ fn a_shell_fails_where_a_step_needs_a_secret_without_a_value() {
 fn secrets_with_the_same_variable_are_refused() {
     let project = Project::new();
     for other in ["a_b", "A-B"] {
-        let lines = format!(
-            "root.write_file(\"/x\", secret(\"a-b\"));\nroot.write_file(\"/y\", secret(\"{other}\"));"
+        let lines = text!(
+            r#"root.write_file("/x", secret("a-b"));
+root.write_file("/y", secret("{other}"));"#,
+            other
         );
         project.write("recipe.rhai", &recipe(&lines));
-        let words = [
-            "plan",
-            "recipe.rhai",
-            "--allow-host-run",
-            "--store",
-            "store",
-        ];
-        let output = command(&project, &words).output().unwrap();
+        let words = ["plan", "recipe.rhai", "--allow-host-run"];
+        let output = project.command(&words).output();
         let message = format!("the secrets `a-b` and `{other}` have the same variable");
         fails(
             &output,
@@ -235,26 +220,24 @@ fn secrets_with_the_same_variable_are_refused() {
 fn secrets_of_two_recipes_do_not_share_a_variable() {
     let project = Project::new();
     for (name, secret) in [("one", "a-b"), ("two", "a_b")] {
-        let export = format!("root.export(#{{ format: \"dir\", name: \"{name}\" }});");
-        let lines = format!("{TINY}root.write_file(\"/x\", secret(\"{secret}\"));\n{export}");
+        let export = text!(r#"root.export(#{ format: "dir", name: "{name}" });"#, name);
+        let lines = tiny(&text!(
+            r#"root.write_file("/x", secret("{secret}"));
+{export}"#,
+            secret,
+            export
+        ));
         project.write(&format!("{name}.rhai"), &lines);
     }
-    let words = [
-        "build",
-        "one.rhai",
-        "two.rhai",
-        "--allow-host-run",
-        "--store",
-        "store",
-    ];
-    let mut build = command(&project, &words);
-    let output = build.env("ROOTWRIGHT_SECRET_A_B", "v1").output().unwrap();
+    let words = ["build", "one.rhai", "two.rhai", "--allow-host-run"];
+    let build = project.command(&words);
+    let output = build.env("ROOTWRIGHT_SECRET_A_B", "v1").output();
     let why = "`ROOTWRIGHT_SECRET_A_B` is the value of the secret `a-b`";
     fails(&output, &["the secret `a_b` has no value", why]);
     project.write("value", "v2");
-    let mut build = command(&project, &words);
-    build.args(["--secret", "a_b=value"]);
-    run(build.env("ROOTWRIGHT_SECRET_A_B", "v1"));
+    let build = project.command(&words);
+    let build = build.args(["--secret", "a_b=value"]);
+    build.env("ROOTWRIGHT_SECRET_A_B", "v1").success();
 }
 
 #[test]
@@ -262,25 +245,23 @@ fn secrets_of_two_recipes_do_not_share_a_variable() {
 fn of_several_recipes_each_takes_its_options_and_captures() {
     let project = Project::new();
     for name in ["one", "two"] {
-        let lines = format!(
-            "let v = option(\"{name}\", #{{ default: \"\" }});\n{TINY}root.write_file(\"/x\", v + root.capture([\"echo\", v]));\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});"
+        let lines = text!(
+            r#"let v = option("{name}", #{ default: "" });
+let root = bootstrap(#{ distro: "tiny" });
+root.write_file("/x", v + root.capture(["echo", v]));
+root.export(#{ format: "dir", name: "{name}" });"#,
+            name
         );
         project.write(&format!("{name}.rhai"), &lines);
     }
-    let words = [
-        "build",
-        "one.rhai",
-        "two.rhai",
-        "--allow-host-run",
-        "--store",
-        "store",
-    ];
-    run(command(&project, &words).args(["-o", "one=1", "-o", "two=2"]));
+    let words = ["build", "one.rhai", "two.rhai", "--allow-host-run"];
+    project
+        .command(&words)
+        .option("one=1")
+        .option("two=2")
+        .success();
     let text = std::fs::read_to_string(project.out().join("two/root/x")).unwrap();
     assert_eq!(text, "22");
-    let output = command(&project, &words)
-        .args(["-o", "three=3"])
-        .output()
-        .unwrap();
+    let output = project.command(&words).option("three=3").output();
     fails(&output, &["unknown option `three`"]);
 }
