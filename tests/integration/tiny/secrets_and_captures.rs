@@ -41,7 +41,7 @@ fn capture_without_preview_works_on_the_first_build() {
     let plan = stdout(&project.command(&words).success());
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     let captured = serde_json::json!([
-        { "command": ["echo", "real"], "source": "remembered", "output": "real" }
+        { "command": { "program": ["echo", "real"] }, "source": "remembered", "output": "real" }
     ]);
     assert_eq!(plan["captures"], captured);
     assert!(!plan["assumptions"].to_string().contains("real"));
