@@ -222,7 +222,7 @@ const FORMS: [(&str, &str, &str); 9] = [
     ),
     (
         "a closure in an array's method",
-        r#"[1].for_each(|_| root.host_run(["true"]));"#,
+        r#"[1].for_each(|item| root.host_run(["true"]));"#,
         "host_run",
     ),
     (
@@ -281,7 +281,6 @@ fn refused(project: &Project, case: i64) -> String {
     let option = format!("case={case}");
     project
         .plan()
-        .args(["--allow-host-run"])
         .option(&option)
         .output()
         .err()
@@ -366,7 +365,7 @@ fn every_function_of_the_standard_library_has_an_entry() {
             checked += 1;
         }
     }
-    assert!(checked > 40, "{checked}");
+    assert!(checked > 30, "{checked}");
 }
 
 /// The text from a function's line to the next function.
