@@ -83,11 +83,9 @@ pub enum Why {
 }
 
 impl Error {
-    pub(super) fn start(program: &str, source: std::io::Error) -> Self {
-        Error::Start {
-            program: program.to_owned(),
-            source,
-        }
+    pub(super) fn start(program: &str) -> impl FnOnce(std::io::Error) -> Self {
+        let program = program.to_owned();
+        move |source| Error::Start { program, source }
     }
 
     /// The error as a report; `hints` are the known causes.
