@@ -23,12 +23,15 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
         ("host needs", &diff.needs),
         ("repository", &diff.repositories),
         ("keys of", &diff.keys),
-        ("beyond its roots:", &diff.capabilities),
     ];
     for (what, list) in lists {
         for one in list {
             let _ = writeln!(out, "{what} {}", differing(one));
         }
+    }
+    for one in &diff.capabilities {
+        let mark = if one.from.is_some() { '-' } else { '+' };
+        let _ = writeln!(out, "beyond its roots: {mark} {}", one.name);
     }
     for root in &diff.roots {
         let said = match root.change {
