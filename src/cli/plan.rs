@@ -9,6 +9,7 @@ use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::{bundle, cache};
 use crate::diagnose::{Report, Trouble};
+use crate::plan::policy::Permissions;
 use crate::preview;
 
 #[derive(Debug, clap::Args)]
