@@ -9,7 +9,6 @@ use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::{bundle, cache};
 use crate::diagnose::{Report, Trouble};
-use crate::plan::policy::Permissions;
 use crate::preview;
 
 #[derive(Debug, clap::Args)]

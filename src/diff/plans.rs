@@ -30,10 +30,6 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
             let _ = writeln!(out, "{what} {}", differing(one));
         }
     }
-    for one in &diff.capabilities {
-        let mark = if one.from.is_some() { '-' } else { '+' };
-        let _ = writeln!(out, "beyond its roots: {mark} {}", one.name);
-    }
     for root in &diff.roots {
         let said = match root.change {
             Change::Changed => "",
