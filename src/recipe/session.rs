@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, NativeCallContext};
 
-use super::boundary::Home;
+use super::boundary::{Calls, Home};
 use super::builtins::CaptureSlot;
 use super::limits::Budget;
 use super::signatures::{Functions, Signature};
@@ -165,12 +165,10 @@ impl Session {
     pub fn chain(&self, context: &NativeCallContext<'_>) -> Vec<Frame> {
         let mut chain = self.prefix.borrow().clone();
         let mut file = self.engine_file();
-        let stack = context
-            .debugger()
-            .map_or(&[][..], |debugger| debugger.call_stack());
-        for call in stack {
-            if let Some(span) = self.span_at(&file, call.pos) {
-                let name = call.fn_name.as_str();
+        let calls = Calls::of(context.global_runtime_state().debugger());
+        for call in calls.iter() {
+            if let Some(span) = self.span_at(&file, call.position) {
+                let name = call.function.as_str();
                 let function = if name.starts_with("anon$") {
                     "a closure"
                 } else {
