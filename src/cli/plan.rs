@@ -9,7 +9,6 @@ use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::{bundle, cache};
 use crate::diagnose::{Report, Trouble};
-use crate::plan::policy::Permissions;
 use crate::preview;
 
 #[derive(Debug, clap::Args)]
@@ -44,9 +43,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let text = match args.format {
         Format::Text => {
             let mut options = printer.text_options();
-            options.permissions = Permissions {
-                allow_host_run: args.recipe.allow_host_run,
-            };
+            options.permissions.allow_host_run = args.recipe.allow_host_run;
             if let Some(store) = &previewed.store {
                 options.status = cache::preview(plan, store, &previewed.versions);
             }

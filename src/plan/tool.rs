@@ -40,6 +40,16 @@ impl From<ToolPart> for ToolWord {
     }
 }
 
+/// The command line, in which `value` says what the parts stand for.
+pub fn resolved(words: &[ToolWord], value: impl Fn(&ToolPart) -> String) -> Vec<String> {
+    let part = |part: &ToolPart| match part {
+        ToolPart::Literal(text) => text.clone(),
+        part => value(part),
+    };
+    let word = |word: &ToolWord| word.0.iter().map(part).collect();
+    words.iter().map(word).collect()
+}
+
 /// `--file=` and the part.
 fn flag(name: &str, part: ToolPart) -> ToolWord {
     ToolWord(vec![ToolPart::Literal(name.to_owned()), part])

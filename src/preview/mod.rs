@@ -11,5 +11,5 @@ mod text;
 
 pub use graph::graph;
 pub use json::{json, schema};
-pub use sh::{secret_variable, sh};
+pub use sh::sh;
 pub use text::{StepStatus, TextOptions, headline, text};

@@ -130,14 +130,9 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
         .map_err(Error::store)?;
     let tree = folder.path().join("fs");
     fs::create_dir(&tree).map_err(Error::store)?;
-    let argv = tool::copy().into_iter().map(|word| {
-        let part = |part: ToolPart| match part {
-            ToolPart::Literal(text) => text,
-            ToolPart::Output => tree.display().to_string(),
-            // A copy has no time of its own, and what it copies is the root.
-            ToolPart::Root | ToolPart::Tree | ToolPart::Time => open.root().display().to_string(),
-        };
-        word.0.into_iter().map(part).collect::<String>()
+    let argv = tool::resolved(&tool::copy(), |part| match part {
+        ToolPart::Output => tree.display().to_string(),
+        _ => open.root().display().to_string(),
     });
     let copied = Process::new(argv).capture(1 << 20).map_err(Error::store)?;
     if !copied.ended.status.success() {

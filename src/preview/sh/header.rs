@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use super::super::shell_words::word;
 use super::super::text::secrets;
-use super::secret_variable;
 use super::steps::comment;
-use crate::plan::{NeedKind, Op, Plan};
+use crate::plan::{NeedKind, Op, Plan, secret_variable};
 
 /// The comment above everything.
 pub fn comments(plan: &Plan) -> String {
@@ -55,6 +54,13 @@ pub fn comments(plan: &Plan) -> String {
         plan.assumptions
             .iter()
             .map(|a| format!("{} = {} ({})", a.what, a.value, a.from))
+            .collect(),
+    );
+    section(
+        "Captured",
+        plan.captures
+            .iter()
+            .map(|c| format!("{} ({})", c.describe(), c.captured.origin()))
             .collect(),
     );
     section(

@@ -21,19 +21,6 @@ use crate::diagnose::Report;
 use crate::plan::command::Mode;
 use crate::plan::{Op, Plan, Root, RootId};
 
-/// The environment variable from which a script, and a build, takes a secret:
-/// `root-password` is in `ROOTWRIGHT_SECRET_ROOT_PASSWORD`.
-pub fn secret_variable(name: &str) -> String {
-    let name: String = name
-        .chars()
-        .map(|c| match c {
-            c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
-            _ => '_',
-        })
-        .collect();
-    format!("ROOTWRIGHT_SECRET_{name}")
-}
-
 /// The script.
 ///
 /// # Errors

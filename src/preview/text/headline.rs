@@ -1,6 +1,6 @@
 //! Operations on files in one line each.
 
-use crate::plan::{Attributes, Compression, Format, Op, Plan, Source, Text, Via};
+use crate::plan::{Attributes, Compression, Format, Op, Part, Plan, Source, Text, Via};
 
 /// `make directory`, `/srv`, `mode 0700`.
 pub struct Headline {
@@ -111,18 +111,14 @@ impl Headline {
 /// What a copy does, and what it is of.
 fn source(plan: Option<&Plan>, source: &Source) -> (&'static str, String) {
     match source {
-        Source::File(digest) => {
-            let name = plan
-                .and_then(|plan| plan.file(digest))
-                .map_or(digest, |file| &file.name);
-            ("copy in", name.clone())
-        }
-        Source::Download(sha256) => {
-            let url = plan
-                .and_then(|plan| plan.download(sha256))
-                .map_or(sha256, |file| &file.url);
-            ("fetch", url.clone())
-        }
+        Source::File(digest) => match plan.and_then(|plan| plan.file(digest)) {
+            Some(file) => ("copy in", file.name.clone()),
+            None => ("copy in", Part::File(digest.clone()).to_string()),
+        },
+        Source::Download(sha256) => match plan.and_then(|plan| plan.download(sha256)) {
+            Some(file) => ("fetch", file.url.clone()),
+            None => ("fetch", Part::Download(sha256.clone()).to_string()),
+        },
         Source::Keyring(name) => ("copy in", format!("the keyring {name}")),
     }
 }

@@ -52,6 +52,7 @@ impl Default for TextOptions {
 }
 
 /// An operation on files in a line: `make directory /srv (mode 0700)`; `None` for commands.
+/// With its plan, it names files by path and not by digest.
 pub fn headline(plan: Option<&Plan>, op: &Op) -> Option<String> {
     let headline = headline::Headline::of(plan, op)?;
     let note = match headline.note.as_str() {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use xattr::FileExt;
 
@@ -168,11 +168,7 @@ pub fn replace(
         };
         whole.set(&place.dir, &draft.name)?;
         if let Some(before) = before {
-            for name in before.list_xattr()? {
-                if let Some(value) = before.get_xattr(&name)? {
-                    file.set_xattr(&name, &value)?;
-                }
-            }
+            copy_attributes(&before, &file)?;
             // An access list brings the permission bits along that it was made for.
             let mode = numbers.mode;
             Numbers {
@@ -184,6 +180,44 @@ pub fn replace(
         draft.publish()
     };
     write().map_err(|error| failed_to(doing, &place.path, error))
+}
+
+/// Copies extended attributes.
+pub fn copy_attributes(from: &File, to: &File) -> io::Result<()> {
+    for name in from.list_xattr()? {
+        if let Some(value) = from.get_xattr(&name)? {
+            to.set_xattr(&name, &value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Parts a file from its other names, as [`replace`] does. An overlay does so with a file of
+/// a lower layer: which step made the names must not matter.
+pub fn part(dir: &OwnedFd, name: &OsStr, stat: &Stat) -> io::Result<()> {
+    if kind_of(stat) != FileType::RegularFile || stat.st_nlink < 2 {
+        return Ok(());
+    }
+    let place = Place {
+        dir: dir.try_clone()?,
+        name: name.to_owned(),
+        path: name.into(),
+    };
+    let mut old = open(&place)?;
+    let (draft, mut file) = Draft::file(&place)?;
+    io::copy(&mut old, &mut file)?;
+    Numbers::default().or(stat).set(&place.dir, &draft.name)?;
+    copy_attributes(&old, &file)?;
+    rustix::fs::futimens(&file, &times(stat))?;
+    draft.publish()
+}
+
+pub fn times(stat: &Stat) -> Timestamps {
+    let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+    Timestamps {
+        last_access: time(stat.st_atime, stat.st_atime_nsec as _),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec as _),
+    }
 }
 
 fn open(place: &Place) -> io::Result<File> {

@@ -10,7 +10,8 @@ use crate::plan::{RequiredPath, Source, Unresolved};
 
 /// Paths are inside of the root unless a field is called `source` or `host`. No field
 /// holds what a file contains, but for `nearest`, a line of a file that all may read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "files::")]
 pub enum Error {
     #[error("the root `{host}` cannot be opened")]
     Root { host: PathBuf, error: io::Error },
@@ -45,6 +46,8 @@ pub enum Error {
         pattern: String,
         error: regex::Error,
     },
+    #[error("cannot edit `{path}`: it is not UTF-8 text")]
+    NotText { path: String },
     #[error("the pattern `{pattern}` matches nothing in `{path}`")]
     NoMatch {
         pattern: String,
@@ -86,6 +89,7 @@ pub enum Error {
         error: io::Error,
     },
     #[error("{missing}")]
+    #[strum(serialize = "secret")]
     Unresolved { missing: Unresolved },
     #[error("the plan lacks what is copied: {copied:?}")]
     NoSource { copied: Source },
@@ -102,7 +106,7 @@ fn files(count: usize) -> String {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Report {
-        let report = Report::new(error.code(), error.to_string());
+        let report = Report::of(&error);
         match error {
             Error::Root { error, .. } | Error::Source { error, .. } | Error::Store { error, .. } => {
                 because(report, &error)
@@ -122,6 +126,7 @@ impl From<Error> for Report {
                     None => report.help("make it in a step before this one, or give its number"),
                 }
             }
+            Error::NotText { .. } => report.help("edit it with a command: `root.nspawn_run([\"sed\", …])`"),
             Error::Pattern { error, .. } => report.cause(error.to_string()),
             Error::NoMatch { nearest, .. } => match nearest {
                 Some((number, line)) => {
@@ -148,32 +153,6 @@ impl From<Error> for Report {
                 .help("take the digest from the publisher's own list: the file may have been replaced by a newer one, or tampered with"),
             Error::NotAFileOperation { .. } | Error::NoSource { .. } => report,
             Error::Unresolved { .. } => report.help("pass its value: `--secret NAME=FILE`"),
-        }
-    }
-}
-
-impl Error {
-    /// The stable name of the failure.
-    fn code(&self) -> &'static str {
-        match self {
-            Error::Root { .. } => "files::root",
-            Error::Path { .. } => "files::path",
-            Error::Io { .. } => "files::io",
-            Error::Missing { .. } => "files::missing",
-            Error::Kind { .. } => "files::kind",
-            Error::Account { .. } => "files::account",
-            Error::Pattern { .. } => "files::pattern",
-            Error::NoMatch { .. } => "files::no_match",
-            Error::Changed { .. } => "files::changed",
-            Error::Source { .. } => "files::source",
-            Error::Required { .. } => "files::required",
-            Error::Url { .. } => "files::url",
-            Error::Download { .. } => "files::download",
-            Error::Digest { .. } => "files::digest",
-            Error::Store { .. } => "files::store",
-            Error::Unresolved { .. } => "files::secret",
-            Error::NoSource { .. } => "files::no_source",
-            Error::NotAFileOperation { .. } => "files::not_a_file_operation",
         }
     }
 }

@@ -5,11 +5,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Uid};
 use rustix::io::Errno;
-use xattr::FileExt;
 
-use super::draft::{Draft, Numbers};
+use super::draft::{self, Draft, Numbers};
 use super::error::Error;
 use super::tree::{Place, Tree, describe, failed_to, kind_of, names, open_dir_at, stat_at};
 use super::{accounts, glob, tree};
@@ -89,17 +88,8 @@ fn shift(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<
     }
     Numbers::default().or(&stat).set(to, new)?;
     let (old, made) = (std::fs::File::from(old), std::fs::File::from(made));
-    for attribute in old.list_xattr()? {
-        if let Some(value) = old.get_xattr(&attribute)? {
-            made.set_xattr(&attribute, &value)?;
-        }
-    }
-    let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
-    let times = Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec as _),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec as _),
-    };
-    rustix::fs::futimens(&made, &times)?;
+    draft::copy_attributes(&old, &made)?;
+    rustix::fs::futimens(&made, &draft::times(&stat))?;
     Ok(rustix::fs::unlinkat(from, name, AtFlags::REMOVEDIR)?)
 }
 
@@ -114,7 +104,10 @@ pub fn set_mode(tree: &Tree, op: &SetMode) -> Result<(), Error> {
     };
     let set = |dir: &OwnedFd, name: &OsStr, stat: &Stat| match kind_of(stat) {
         FileType::Symlink => Ok(()),
-        _ => numbers.set(dir, name),
+        _ => {
+            draft::part(dir, name, stat)?;
+            numbers.set(dir, name)
+        }
     };
     walk(&place.dir, &place.name, op.recursive, &set)
         .map_err(|error| failed_to(doing, Path::new(&op.path), error))
@@ -130,7 +123,8 @@ pub fn set_owner(tree: &Tree, op: &SetOwner) -> Result<(), Error> {
         None => None,
     };
     let (place, _) = tree.existing(doing, &op.path, true)?;
-    let set = |dir: &OwnedFd, name: &OsStr, _: &Stat| -> io::Result<()> {
+    let set = |dir: &OwnedFd, name: &OsStr, stat: &Stat| -> io::Result<()> {
+        draft::part(dir, name, stat)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         Ok(rustix::fs::chownat(dir, name, owner, group, flags)?)
     };

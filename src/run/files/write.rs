@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::RegexBuilder;
 
 use super::FileContext;
 use super::draft::{self, Numbers};
@@ -43,7 +43,11 @@ pub fn edit(tree: &Tree, op: &EditFile) -> Result<(), Error> {
     let failed = |error| failed_to("edit", op.path.as_ref(), error);
     let (place, stat) = tree.existing("edit", &op.path, true)?;
     draft::writable("edit", &place)?;
-    let mut content = tree.read(&place.path).map_err(failed)?.unwrap_or_default();
+    let content = tree.read(&place.path).map_err(failed)?.unwrap_or_default();
+    // In bytes, an empty match could part a character.
+    let mut content = String::from_utf8(content).map_err(|_| Error::NotText {
+        path: op.path.clone(),
+    })?;
     // What not everybody may read may be secret, and is not repeated in an error.
     let public = stat.st_mode & 0o004 != 0;
     for edit in &op.edits {
@@ -61,26 +65,20 @@ pub fn edit(tree: &Tree, op: &EditFile) -> Result<(), Error> {
                 nearest: public.then(|| nearest(&edit.pattern, &content)).flatten(),
             });
         }
-        content = substitute(&regex, &content, &edit.replacement);
+        let replacement = edit.replacement.as_str();
+        content = regex.replace_all(&content, replacement).into_owned();
     }
     draft::replace("edit", &place, Numbers::default(), |file, _| {
-        file.write_all(&content)
+        file.write_all(content.as_bytes())
     })
 }
 
-fn substitute(regex: &Regex, content: &[u8], replacement: &str) -> Vec<u8> {
-    regex
-        .replace_all(content, replacement.as_bytes())
-        .into_owned()
-}
-
 /// The line that is most like the pattern, read as the text that it would match.
-fn nearest(pattern: &str, content: &[u8]) -> Option<(usize, String)> {
+fn nearest(pattern: &str, content: &str) -> Option<(usize, String)> {
     let wanted: String = pattern
         .chars()
         .filter(|c| !matches!(c, '^' | '$' | '\\' | '(' | ')' | '?' | '*' | '+'))
         .collect();
-    let content = String::from_utf8_lossy(content);
     content
         .lines()
         .take(10_000)

@@ -439,7 +439,7 @@ root.export(#{ format: "dir", name: "{name}" });
     let wrong = project.command(&arguments);
     let wrong = wrong.option("colour=red").failure();
     assert!(
-        stderr(&wrong).contains("none of the recipes has an option `colour`"),
+        stderr(&wrong).contains("unknown option `colour`: none of the recipes declares it"),
         "{}",
         stderr(&wrong)
     );
@@ -753,7 +753,7 @@ root.export(#{ format: "dir", name: "x" });
         &["--offline"],
     );
     assert!(
-        stderr(&broken).contains("without `--offline` it may download"),
+        stderr(&broken).contains("the build is `--offline`: without that it can download"),
         "{}",
         stderr(&broken)
     );

@@ -1,6 +1,7 @@
 //! The shell script of a plan: its text.
 
-use rootwright::preview::{secret_variable, sh};
+use rootwright::plan::secret_variable;
+use rootwright::preview::sh;
 
 use crate::support::plans;
 
@@ -17,7 +18,7 @@ fn a_secret_is_a_variable() {
         "ROOTWRIGHT_SECRET_ROOT_PASSWORD"
     );
     let script = sh(&plans::debian_nfs()).unwrap();
-    assert!(script.contains("[[ -n ${ROOTWRIGHT_SECRET_ADMIN_PASSWORD+set} ]]"));
+    assert!(script.contains("need_secret ROOTWRIGHT_SECRET_ADMIN_PASSWORD admin-password\n"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Error;
 use crate::diagnose::CommandReport;
-use crate::plan::tool::{ToolPart, ToolWord};
+use crate::plan::tool::{ToolPart, ToolWord, resolved};
 use crate::plan::{Export, Times};
 use crate::run::how_it_ended;
 use crate::run::process::{Captured, Process};
@@ -27,27 +27,43 @@ pub struct Places<'a> {
     pub output: &'a Path,
 }
 
-impl Places<'_> {
-    pub fn argv(&self, words: &[ToolWord]) -> Vec<String> {
-        words.iter().map(|word| self.word(word)).collect()
+impl<'a> Places<'a> {
+    /// For a tool that takes the root itself.
+    pub fn of_root(export: &'a Export, root: &'a Path, output: &'a Path) -> Self {
+        Places {
+            export,
+            root,
+            tree: root,
+            output,
+        }
     }
 
-    fn word(&self, word: &ToolWord) -> String {
+    pub fn argv(&self, words: &[ToolWord]) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
-        let parts = word.0.iter().map(|part| match part {
+        resolved(words, |part| match part {
             ToolPart::Literal(text) => text.clone(),
             ToolPart::Root => path(self.root),
             ToolPart::Tree => path(self.tree),
             ToolPart::Output => path(self.output),
             ToolPart::Time => seconds(self.export).unwrap_or_default().to_string(),
-        });
-        parts.collect()
+        })
     }
 
     /// Packs the root with one tool.
     pub fn pack(&self, words: &[ToolWord]) -> Result<(), Error> {
         let pack = dated(self.export, process(&self.argv(words)));
         run("pack the root into", self.output, pack)
+    }
+
+    /// Packs the tree with tools that run in it, each of which reads what the one before it
+    /// prints.
+    pub fn pipe(&self, tools: &[Vec<ToolWord>]) -> Result<(), Error> {
+        let in_tree = |words: &Vec<ToolWord>| process(&self.argv(words)).dir(self.tree);
+        let mut processes: Vec<Process> = tools.iter().map(in_tree).collect();
+        if let Some(last) = processes.pop() {
+            processes.push(last.stdout_file(create(self.output)?));
+        }
+        pipe("pack the root into", self.output, processes)
     }
 }
 
@@ -66,11 +82,7 @@ pub fn process(argv: &[String]) -> Process {
 
 /// The file that a tool's output goes to.
 pub fn create(path: &Path) -> Result<File, Error> {
-    File::create(path).map_err(|error| Error::Io {
-        doing: "write",
-        path: path.to_owned(),
-        error,
-    })
+    File::create(path).map_err(Error::io("write", path))
 }
 
 /// Gives tools the time of the image: mksquashfs and mkfs.erofs by the common name, e2fsprogs
