@@ -5,26 +5,16 @@ use std::collections::BTreeMap;
 use rhai::Dynamic;
 use serde::Deserialize;
 
+use super::Builtin;
 use super::run::step;
-use super::{Access, Builtin};
 use crate::plan::{Action, ExpectBoot, Export, Op, RootId, Transport, Via};
 use crate::recipe::args::{Call, Fields, Outcome};
 use crate::recipe::nearest;
 use crate::recipe::stdlib::Stdlib;
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "expect_boot",
-    params: &["export", "spec"],
-    optional: 1,
-    access: Access::Everyone,
-    doc: include_str!("doc/expect_boot.md"),
-    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(["linux-image-amd64", "systemd-sysv", "udev", "dbus", "nfs-common", "rpcbind", "network-manager", "procps", "dracut", "dracut-network"]);
-root.dracut(#{ transports: ["nfs"], overlay: true });
-let nodes = root.export(#{ format: "nfs", name: "nodes" });
-nodes.expect_boot(#{ commands: ["systemctl is-active NetworkManager"] });"#,
-    run: expect_boot,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone expect_boot(export, [spec]) => expect_boot,
+];
 
 /// What of the stdlib's `boot/machines.toml` says which programs a boot takes; the rest is
 /// for whoever boots.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin, Typed, run};
+use super::{Builtin, Typed, run};
 use crate::diagnose::{Frame, Report, SourceMap};
 use crate::plan::{
     self, Capture, CaptureRequest, Captured, CapturedOutput, Part, Plan, RootId, Run, RunPlace,
@@ -14,26 +14,9 @@ use crate::plan::{
 };
 use crate::recipe::args::{Call, Outcome};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "capture",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/capture.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
-        run: capture,
-    },
-    Builtin {
-        name: "secret",
-        params: &["name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/secret.md"),
-        example: r#"let line = "password=" + secret("database") + "\n";"#,
-        run: secret,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone capture(root, command, [opts]) => capture,
+    Everyone secret(name) => secret,
 ];
 
 /// A question of the script, on its way to the thread that can answer it.

@@ -3,82 +3,21 @@
 
 use rhai::{Array, Dynamic, Map};
 
+use super::Builtin;
 use super::packages::call_distro;
-use super::{Access, Builtin};
 use crate::plan::RootId;
 use crate::recipe::args::{Call, Outcome, as_strings};
 use crate::recipe::nearest;
 use crate::recipe::type_names::type_words;
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "role",
-        params: &["root", "name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/role.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(root.role("kernel") + root.role("ssh-server"));"#,
-        run: role,
-    },
-    Builtin {
-        name: "kernels",
-        params: &["root"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/kernels.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-for kernel in root.kernels() { log(`${kernel.package}: ${kernel.about}`); }"#,
-        run: |call| ask(call, "kernels"),
-    },
-    Builtin {
-        name: "repositories",
-        params: &["root"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/repositories.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-for repository in root.repositories() { log(repository.uri); }"#,
-        run: |call| ask(call, "repositories"),
-    },
-    Builtin {
-        name: "add_repository",
-        params: &["root", "spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/add_repository.md"),
-        example: "",
-        run: add_repository,
-    },
-    Builtin {
-        name: "clean",
-        params: &["root"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/clean.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.clean();"#,
-        run: clean,
-    },
-    Builtin {
-        name: "distro_call",
-        params: &["root", "function", "arguments"],
-        optional: 1,
-        access: Access::Modules,
-        doc: include_str!("doc/distro_call.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let facts = root.distro_call("boot_files");"#,
-        run: distro_call,
-    },
-    Builtin {
-        name: "describe_root",
-        params: &["root", "facts"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/describe_root.md"),
-        example: "",
-        run: describe_root,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone role(root, name) => role,
+    Everyone kernels(root) => |call| ask(call, "kernels"),
+    Everyone repositories(root) => |call| ask(call, "repositories"),
+    Everyone add_repository(root, spec) => add_repository,
+    Everyone clean(root) => clean,
+    Modules distro_call(root, function, [arguments]) => distro_call,
+    Modules describe_root(root, facts) => describe_root,
 ];
 
 fn role(call: &Call<'_>) -> Outcome<Dynamic> {

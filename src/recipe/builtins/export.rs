@@ -4,7 +4,7 @@ use rhai::{Dynamic, Map};
 
 use super::packages::{call_distro, call_stdlib};
 use super::run::step;
-use super::{Access, Builtin, ExportRef};
+use super::{Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
     Action, Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText,
@@ -13,17 +13,9 @@ use crate::plan::{
 use crate::recipe::args::{Call, Fields, Outcome, as_command, as_strings};
 use crate::recipe::nearest;
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "export",
-    params: &["root", "spec"],
-    optional: 0,
-    access: Access::Everyone,
-    doc: include_str!("doc/export.md"),
-    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.export(#{ format: "tar", name: "base", compress: "zstd" });
-root.export(#{ format: "nfs", name: "nodes", keep: 3, server: "192.0.2.1" });"#,
-    run: export,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone export(root, spec) => export,
+];
 
 const FORMATS: &[&str] = &[
     "dir", "nfs", "tar", "squashfs", "erofs", "cpio", "ext4", "oci",

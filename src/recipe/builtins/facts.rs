@@ -5,93 +5,21 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::diagnose::Origin;
 use crate::plan::{Assumption, Input, Need, NeedKind};
 use crate::recipe::args::{Call, Outcome};
 
-const fn stdlib(
-    name: &'static str,
-    params: &'static [&'static str],
-    run: fn(&Call<'_>) -> Outcome<Dynamic>,
-    doc: &'static str,
-) -> Builtin {
-    Builtin {
-        name,
-        params,
-        optional: 0,
-        access: Access::Stdlib,
-        doc,
-        example: "",
-        run,
-    }
-}
-
-const fn module(
-    name: &'static str,
-    params: &'static [&'static str],
-    run: fn(&Call<'_>) -> Outcome<Dynamic>,
-    doc: &'static str,
-) -> Builtin {
-    Builtin {
-        access: Access::Modules,
-        ..stdlib(name, params, run, doc)
-    }
-}
-
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "host_arch",
-        params: &[],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/host_arch.md"),
-        example: "log(host_arch());",
-        run: host_arch,
-    },
-    stdlib(
-        "host_read",
-        &["path"],
-        host_read,
-        include_str!("doc/host_read.md"),
-    ),
-    stdlib(
-        "host_list",
-        &["path"],
-        host_list,
-        include_str!("doc/host_list.md"),
-    ),
-    module(
-        "stdlib_text",
-        &["path"],
-        stdlib_text,
-        include_str!("doc/stdlib_text.md"),
-    ),
-    module(
-        "setting",
-        &["distro", "key"],
-        setting,
-        include_str!("doc/setting.md"),
-    ),
-    module(
-        "assume",
-        &["what", "value", "from"],
-        assume,
-        include_str!("doc/assume.md"),
-    ),
-    module(
-        "need_file",
-        &["path", "why", "packages"],
-        need_file,
-        include_str!("doc/need_file.md"),
-    ),
-    module(
-        "set_fact",
-        &["root", "name", "value"],
-        set_fact,
-        include_str!("doc/set_fact.md"),
-    ),
-    module("fact", &["root", "name"], fact, include_str!("doc/fact.md")),
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone host_arch() => host_arch,
+    Stdlib host_read(path) => host_read,
+    Stdlib host_list(path) => host_list,
+    Modules stdlib_text(path) => stdlib_text,
+    Modules setting(distro, key) => setting,
+    Modules assume(what, value, from) => assume,
+    Modules need_file(path, why, packages) => need_file,
+    Modules set_fact(root, name, value) => set_fact,
+    Modules fact(root, name) => fact,
 ];
 
 fn host_arch(call: &Call<'_>) -> Outcome<Dynamic> {

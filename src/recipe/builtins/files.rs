@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use rhai::Dynamic;
 
 use super::run::step;
-use super::{Access, Builtin, Fetched, Typed};
+use super::{Builtin, Fetched, Typed};
 use crate::diagnose::Report;
 use crate::plan::{
     self, Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile,
@@ -15,124 +15,20 @@ use crate::plan::{
 use crate::recipe::args::{Call, Fields, Outcome, as_typed};
 use crate::recipe::library_modules;
 
-macro_rules! builtin {
-    ($name:literal, $params:expr, $optional:expr, $run:expr, $example:literal) => {
-        Builtin {
-            name: $name,
-            params: $params,
-            optional: $optional,
-            access: Access::Everyone,
-            doc: include_str!(concat!("doc/", $name, ".md")),
-            example: concat!(
-                "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });\n",
-                $example
-            ),
-            run: $run,
-        }
-    };
-}
-
-pub static BUILTINS: &[Builtin] = &[
-    builtin!(
-        "write_file",
-        &["root", "path", "content", "opts"],
-        1,
-        write_file,
-        r#"root.write_file("/etc/motd", "This machine has no disk.\n");"#
-    ),
-    builtin!(
-        "append_file",
-        &["root", "path", "content", "opts"],
-        1,
-        append_file,
-        r#"root.append_file("/etc/hosts", "192.0.2.1 head\n");"#
-    ),
-    builtin!(
-        "edit_file",
-        &["root", "path", "edits", "opts"],
-        1,
-        edit_file,
-        r##"root.edit_file("/etc/ssh/sshd_config", #{ pattern: "^#?PermitRootLogin .*", replacement: "PermitRootLogin no" });"##
-    ),
-    builtin!(
-        "copy_in",
-        &["root", "source", "path", "opts"],
-        1,
-        copy_in,
-        r#"root.copy_in(fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/usr/local/bin/tool", #{ mode: 0o755 });"#
-    ),
-    builtin!(
-        "make_dir",
-        &["root", "path", "opts"],
-        1,
-        make_dir,
-        r#"root.make_dir("/srv/data", #{ mode: 0o750 });"#
-    ),
-    builtin!(
-        "symlink",
-        &["root", "path", "target"],
-        0,
-        symlink,
-        r#"root.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC");"#
-    ),
-    builtin!(
-        "remove_path",
-        &["root", "path", "opts"],
-        1,
-        remove_path,
-        r#"root.remove_path("/etc/motd", #{ missing_ok: true });"#
-    ),
-    builtin!(
-        "move_path",
-        &["root", "from", "to"],
-        0,
-        move_path,
-        r#"root.move_path("/etc/motd", "/etc/motd.old");"#
-    ),
-    builtin!(
-        "set_mode",
-        &["root", "path", "mode", "opts"],
-        1,
-        set_mode,
-        r#"root.set_mode("/etc/motd", 0o640);"#
-    ),
-    builtin!(
-        "set_owner",
-        &["root", "path", "owner", "opts"],
-        1,
-        set_owner,
-        r#"root.set_owner("/srv", "root", #{ group: "root" });"#
-    ),
-    Builtin {
-        name: "file_text",
-        params: &["source"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/file_text.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.write_file("/etc/motd", file_text("motd"));"#,
-        run: file_text,
-    },
-    Builtin {
-        name: "file_path",
-        params: &["source"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/file_path.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-// With `--allow-host-run`.
-root.host_run(["tar", "--extract", "--directory", root.path, "--file", file_path("site.tar")]);"#,
-        run: file_path,
-    },
-    Builtin {
-        name: "fetch",
-        params: &["url", "spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/fetch.md"),
-        example: r#"let tool = fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" });"#,
-        run: fetch,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone write_file(root, path, content, [opts]) => write_file,
+    Everyone append_file(root, path, content, [opts]) => append_file,
+    Everyone edit_file(root, path, edits, [opts]) => edit_file,
+    Everyone copy_in(root, source, path, [opts]) => copy_in,
+    Everyone make_dir(root, path, [opts]) => make_dir,
+    Everyone symlink(root, path, target) => symlink,
+    Everyone remove_path(root, path, [opts]) => remove_path,
+    Everyone move_path(root, from, to) => move_path,
+    Everyone set_mode(root, path, mode, [opts]) => set_mode,
+    Everyone set_owner(root, path, owner, [opts]) => set_owner,
+    Everyone file_text(source) => file_text,
+    Everyone file_path(source) => file_path,
+    Everyone fetch(url, spec) => fetch,
 ];
 
 fn act(

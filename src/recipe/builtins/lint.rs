@@ -2,22 +2,15 @@
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::plan::Allowed;
 use crate::recipe::args::{Call, Outcome};
 use crate::recipe::nearest;
 use crate::recipe::stdlib::Stdlib;
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "allow_lint",
-    params: &["root", "lint", "reason", "opts"],
-    optional: 1,
-    access: Access::Everyone,
-    doc: include_str!("doc/allow_lint.md"),
-    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.allow_lint("resolv-conf", "the calls has one name server, at 192.0.2.1");"#,
-    run: allow,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone allow_lint(root, lint, reason, [opts]) => allow,
+];
 
 fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;

@@ -2,58 +2,17 @@
 
 use rhai::{Dynamic, Map};
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
 use crate::recipe::args::{Call, Fields, Outcome};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "log",
-        params: &["message"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/log.md"),
-        example: r#"log("two roots follow");"#,
-        run: |call| message(call, MessageLevel::Log),
-    },
-    Builtin {
-        name: "warn",
-        params: &["message"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/warn.md"),
-        example: r#"warn("this release gets no updates any more");"#,
-        run: |call| message(call, MessageLevel::Warn),
-    },
-    Builtin {
-        name: "fail",
-        params: &["message", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/fail.md"),
-        example: r#"if false { fail("no such node", #{ help: "nodes are n1 to n9" }); }"#,
-        run: fail,
-    },
-    Builtin {
-        name: "hint",
-        params: &["spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/hint.md"),
-        example: r#"hint(#{ tool: "frobnicate", pattern: "cannot open (?<file>\\S+)", cause: "`{file}` is not there", help: "make it" });"#,
-        run: hint,
-    },
-    Builtin {
-        name: "fields",
-        params: &["of", "given", "spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/fields.md"),
-        example: r#"fn greet(opts) { let o = fields("greet", opts, #{ name: "string", loud: "bool?" }); o.name }
-greet(#{ name: "you" });"#,
-        run: fields,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone log(message) => |call| message(call, MessageLevel::Log),
+    Everyone warn(message) => |call| message(call, MessageLevel::Warn),
+    Everyone fail(message, [opts]) => fail,
+    Everyone hint(spec) => hint,
+    Everyone fields(of, given, spec) => fields,
 ];
 
 fn message(call: &Call<'_>, level: MessageLevel) -> Outcome<Dynamic> {

@@ -1,6 +1,21 @@
 //! The built-ins: one registry, from which calls, checks before evaluation, "did you
 //! mean" and the reference all come.
 
+/// The rows of a family: who may call it, its name and its parameters, those in brackets
+/// optional, and what runs. `doc/NAME.md` documents it.
+macro_rules! builtins {
+    ($($access:ident $name:ident($($param:ident),* $(, [$optional:ident])*) => $run:expr,)*) => {
+        &[$(Builtin {
+            name: stringify!($name),
+            params: &[$(stringify!($param),)* $(stringify!($optional)),*],
+            optional: <[&str]>::len(&[$(stringify!($optional)),*]),
+            access: super::Access::$access,
+            doc: include_str!(concat!("doc/", stringify!($name), ".md")),
+            run: $run,
+        }),*]
+    };
+}
+
 mod boot;
 mod capture;
 mod distros;
@@ -52,11 +67,8 @@ pub struct Builtin {
     /// How many of the last parameters may be left out.
     pub optional: usize,
     pub access: Access,
-    /// `doc/NAME.md`, in the form that the reference takes apart: src/reference/form.rs.
+    /// `doc/NAME.md`, in the form that src/reference/doc_comment.rs reads.
     pub doc: &'static str,
-    /// A script that runs as it is, or a module, where only those may call it; empty where
-    /// `doc` has one.
-    pub example: &'static str,
     run: fn(&Call<'_>) -> Outcome<Dynamic>,
 }
 

@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 use serde_json::Value;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::diagnose::Report;
 use crate::plan::OptionValue;
 use crate::project;
@@ -11,15 +11,9 @@ use crate::recipe::args::{Call, Fields, Outcome};
 use crate::recipe::session::Session;
 use crate::recipe::{nearest, patterns};
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "option",
-    params: &["name", "spec"],
-    optional: 1,
-    access: Access::Everyone,
-    doc: include_str!("doc/option.md"),
-    example: r#"let release = option("release", #{ default: "a", choices: ["a", "b"], help: "the release" });"#,
-    run: option,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone option(name, [spec]) => option,
+];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {

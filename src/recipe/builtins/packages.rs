@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rhai::{CallFnOptions, Dynamic, Scope};
 
-use super::{Access, Builtin, RootRef};
+use super::{Builtin, RootRef};
 use crate::diagnose::Report;
 use crate::plan::{self, Root, RootId};
 use crate::recipe::args::{Call, Outcome};
@@ -15,57 +15,12 @@ use crate::recipe::spans::Step;
 use crate::recipe::stdlib::Stdlib;
 use crate::recipe::{error, loader, nearest};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "bootstrap",
-        params: &["spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/bootstrap.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });"#,
-        run: bootstrap,
-    },
-    Builtin {
-        name: "install",
-        params: &["root", "packages", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/install.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(["openssh-server"]);"#,
-        run: |call| with_packages(call, "install"),
-    },
-    Builtin {
-        name: "remove",
-        params: &["root", "packages", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/remove.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.remove(["nano"]);"#,
-        run: |call| with_packages(call, "remove"),
-    },
-    Builtin {
-        name: "upgrade",
-        params: &["root", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/upgrade.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.upgrade();"#,
-        run: upgrade,
-    },
-    Builtin {
-        name: "dracut",
-        params: &["root", "spec"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/dracut.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(["linux-image-amd64", "dracut"]);
-root.dracut(#{ add: ["bash"] });"#,
-        run: dracut,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone bootstrap(spec) => bootstrap,
+    Everyone install(root, packages, [opts]) => |call| with_packages(call, "install"),
+    Everyone remove(root, packages, [opts]) => |call| with_packages(call, "remove"),
+    Everyone upgrade(root, [opts]) => upgrade,
+    Everyone dracut(root, [spec]) => dracut,
 ];
 
 fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -5,38 +5,14 @@ use std::path::{Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::plan::{Input, Key, tool};
 use crate::recipe::args::{Call, Outcome};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "git_revision",
-        params: &[],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/git_revision.md"),
-        example: r#"log(`from ${git_revision() ?? "no repository"}`);"#,
-        run: git_revision,
-    },
-    Builtin {
-        name: "source_date",
-        params: &["format"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/source_date.md"),
-        example: r#"let version = source_date("%Y%m%d") ?? "undated";"#,
-        run: source_date,
-    },
-    Builtin {
-        name: "stable_uuid",
-        params: &["name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/stable_uuid.md"),
-        example: r#"let id = stable_uuid("example.org/node-root");"#,
-        run: stable_uuid,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone git_revision() => git_revision,
+    Everyone source_date(format) => source_date,
+    Everyone stable_uuid(name) => stable_uuid,
 ];
 
 fn git_revision(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -5,82 +5,20 @@ use std::path::Path;
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin, RootRef};
+use super::{Builtin, RootRef};
 use crate::diagnose::{Frame, Origin, Span};
 use crate::plan::{
     self, Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want,
 };
 use crate::recipe::args::{Call, Outcome};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "fork",
-        params: &["root", "name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/fork.md"),
-        example: r#"let base = bootstrap(#{ distro: "debian", release: "bookworm" });
-for role in ["web", "db"] {
-    let node = base.fork(role);
-    node.write_file("/etc/role", role + "\n");
-}"#,
-        run: fork,
-    },
-    Builtin {
-        name: "archive",
-        params: &["root", "archive"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/archive.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.archive(#{
-    name: "tools",
-    url: "http://mirror.example.org/tools/InRelease",
-    state: "^ [0-9a-f]{64} +[0-9]+ main/binary-amd64/Packages$",
-    date: "(?m)^Date: (.+)$",
-});"#,
-        run: archive,
-    },
-    Builtin {
-        name: "uses_archives",
-        params: &["root"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/uses_archives.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.uses_archives();"#,
-        run: uses_archives,
-    },
-    Builtin {
-        name: "package_source",
-        params: &["root", "path"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/package_source.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.package_source("/srv/mirror");"#,
-        run: package_source,
-    },
-    Builtin {
-        name: "check_before",
-        params: &["root", "check"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/check_before.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.check_before(#{ about: "the licence server", command: ["ping", "-c", "1", "192.0.2.1"] });"#,
-        run: check_before,
-    },
-    Builtin {
-        name: "wanted",
-        params: &["root", "names"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/wanted.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.wanted(["openssh-server"]);"#,
-        run: wanted,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone fork(root, name) => fork,
+    Modules archive(root, archive) => archive,
+    Modules uses_archives(root) => uses_archives,
+    Modules package_source(root, path) => package_source,
+    Modules check_before(root, check) => check_before,
+    Modules wanted(root, names) => wanted,
 ];
 
 fn fork(call: &Call<'_>) -> Outcome<Dynamic> {

@@ -2,7 +2,7 @@
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use super::{CommandValue, unmark};
 use crate::plan::{
     self, Action, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath,
@@ -11,77 +11,14 @@ use crate::plan::{
 use crate::recipe::args::{Call, Fields, Outcome, as_argument, as_strings, as_typed, root_in};
 use crate::recipe::spans::Step;
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "nspawn_run",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/nspawn_run.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
-        run: nspawn_run,
-    },
-    Builtin {
-        name: "nspawn_boot",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/nspawn_boot.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(["systemd-sysv", "dbus"]);
-root.nspawn_boot("hostnamectl set-hostname head", #{ timeout: 60 });"#,
-        run: nspawn_boot,
-    },
-    Builtin {
-        name: "host_run",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/host_run.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-// With `--allow-host-run`.
-root.host_run(["du", "-sh", root.path], #{ about: "how large it is" });"#,
-        run: host_run,
-    },
-    Builtin {
-        name: "script",
-        params: &["text", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/script.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.nspawn_run(script("print(1 + 1)", #{ interpreter: ["/usr/bin/python3", "-c"] }));"#,
-        run: script,
-    },
-    Builtin {
-        name: "require_paths",
-        params: &["root", "purpose", "paths"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/require_paths.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openssh-server", why: "the server" }]);"#,
-        run: require_paths,
-    },
-    Builtin {
-        name: "quote",
-        params: &["words"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/quote.md"),
-        example: r#"let line = "echo " + quote("it's");"#,
-        run: quote,
-    },
-    Builtin {
-        name: "join",
-        params: &["array", "separator"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/join.md"),
-        example: r#"let line = ["a", "b"].join(", ");"#,
-        run: join,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone nspawn_run(root, command, [opts]) => nspawn_run,
+    Everyone nspawn_boot(root, command, [opts]) => nspawn_boot,
+    Everyone host_run(root, command, [opts]) => host_run,
+    Everyone script(text, [opts]) => script,
+    Everyone require_paths(root, purpose, paths) => require_paths,
+    Everyone quote(words) => quote,
+    Everyone join(array, separator) => join,
 ];
 
 fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {

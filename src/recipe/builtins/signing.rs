@@ -5,46 +5,16 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::{Dynamic, Map};
 
-use super::{Access, Builtin, Typed};
+use super::{Builtin, Typed};
 use crate::plan::digest::digest_tree;
 use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
 use crate::recipe::args::{Call, Fields, Outcome, as_command};
 use crate::recipe::library_modules;
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "keyring",
-        params: &["root", "spec"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/keyring.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let path = root.keyring(#{
-    name: "tools", about: "the packages of packages.example.org",
-    fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"], files: ["/usr/share/keyrings/tools.gpg"],
-});"#,
-        run: keyring,
-    },
-    Builtin {
-        name: "trust_key",
-        params: &["root", "source"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/trust_key.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.trust_key("keys/tools.rsa.pub");"#,
-        run: trust_key,
-    },
-    Builtin {
-        name: "unsigned",
-        params: &["root", "what", "why"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/unsigned.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.unsigned("the repository tools", "it is built on this machine");"#,
-        run: unsigned,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Modules keyring(root, spec) => keyring,
+    Modules trust_key(root, source) => trust_key,
+    Modules unsigned(root, what, why) => unsigned,
 ];
 
 /// Digits of a digest in a keyring's name: enough to tell sets of keys apart.
