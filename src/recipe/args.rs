@@ -69,24 +69,24 @@ impl<'a> Fields<'a> {
         place
     }
 
-    pub fn wrong(&self, name: &str, wanted: &str, given: &Dynamic) -> Box<Report> {
+    pub fn wrong(&self, name: &str, wanted: &str, given: &Dynamic) -> Report {
         let path = self.place(name);
-        let report = *self.call.wrong_value(&self.of, name, &path, wanted, given);
+        let report = self.call.wrong_value(&self.of, name, &path, wanted, given);
         let label = format!("this is {}", type_words(given.type_name()));
         self.found(report, name, &label)
     }
 
     /// An error about a field that has the right type and a value that will not do.
-    pub fn refuse(&self, name: &str, code: &str, message: impl Into<String>) -> Box<Report> {
-        let report = *self.call.refuse_at(&self.place(name), code, message);
+    pub fn refuse(&self, name: &str, code: &str, message: impl Into<String>) -> Report {
+        let report = self.call.refuse_at(&self.place(name), code, message);
         self.found(report, name, "")
     }
 
     /// Underlines a field of a map that a script checks: in the first call of the chain
     /// that has such a field written in it.
-    fn found(&self, report: Report, name: &str, label: &str) -> Box<Report> {
+    fn found(&self, report: Report, name: &str, label: &str) -> Report {
         if !self.base.is_empty() {
-            return Box::new(report);
+            return report;
         }
         let session = self.call.session;
         let focus = report.trace.iter().find_map(|frame| {
@@ -100,11 +100,11 @@ impl<'a> Fields<'a> {
         });
         let drawn = report.trace.first().map(|frame| frame.span.file.clone());
         let focus = focus.filter(|span| Some(&span.file) == drawn.as_ref());
-        Box::new(match focus {
+        match focus {
             Some(span) if label.is_empty() => report.focus(Some(span)),
             Some(span) => report.focus(Some(span)).label(label),
             None => report,
-        })
+        }
     }
 
     pub fn text(&self, name: &str) -> Outcome<Option<String>> {
@@ -115,7 +115,7 @@ impl<'a> Fields<'a> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
-    pub fn missing(&self, name: &str) -> Box<Report> {
+    pub fn missing(&self, name: &str) -> Report {
         // A required field that is missing beside one that is nearly it is a typo.
         let known = self.known.borrow();
         let others = self.map.keys().map(|key| key.as_str());
@@ -140,7 +140,7 @@ impl<'a> Fields<'a> {
             return self.found(report, typo, label);
         }
         let report = self.call.refuse_at(&self.base, "missing_field", message);
-        Box::new(report.help(format!("add `{name}: …` to the map")))
+        report.help(format!("add `{name}: …` to the map"))
     }
 
     /// Refuses a pattern that is no regular expression.
@@ -154,9 +154,9 @@ impl<'a> Fields<'a> {
         let why = why.strip_prefix("error: ").unwrap_or(why);
         let message = format!("`{name}` is no regular expression: {why}");
         let report = self.refuse(name, "bad_pattern", message);
-        Err(Box::new(report.help(
+        Err(report.help(
             "before `.`, `(`, `[`, `*`, `+`, `?` and such, a backslash makes them mean themselves: `\\\\(`",
-        )))
+        ))
     }
 
     pub fn secret_text(&self, name: &str) -> Outcome<Option<Text>> {
@@ -207,7 +207,7 @@ impl<'a> Fields<'a> {
             let of = &self.of;
             let message = format!("`{name}` of `{of}` has to be {least} or more, and is {number}");
             let report = self.refuse(name, "number", message);
-            return Err(Box::new(report.help(format!("give {wanted}"))));
+            return Err(report.help(format!("give {wanted}")));
         }
         self.typed(name, &wanted, |value| {
             let number = u64::try_from(value.as_int().ok()?).ok()?;
@@ -281,7 +281,7 @@ impl<'a> Fields<'a> {
         };
         let message = format!("`{}` has no field `{unknown}`", self.of);
         let path = self.place(unknown);
-        let mut report = *self
+        let mut report = self
             .call
             .labelled(&path, "unknown_field", message, "no such field");
         let mut fields = known.clone();

@@ -18,7 +18,7 @@ use crate::diagnose::{Frame, Origin, Report, Span};
 use crate::plan::{Access, Capability, Command, Export, Part, RootId, Text, policy};
 
 /// A failure of a built-in; boxed, since reports are large and failures rare.
-pub type Outcome<T> = Result<T, Box<Report>>;
+pub type Outcome<T> = Result<T, Report>;
 
 /// One call of a built-in.
 pub struct Call<'a> {
@@ -100,40 +100,38 @@ impl<'a> Call<'a> {
             Some(other) if other != root => {
                 let message = "the path of another root stands in this call";
                 let report = self.refuse(index, "other_root", message);
-                Err(Box::new(report.help(
-                    "a command of the host works on the root that it is called with",
-                )))
+                Err(report.help("a command of the host works on the root that it is called with"))
             }
             _ => Ok(()),
         }
     }
 
-    pub fn report(&self, code: &str, message: impl Into<String>) -> Box<Report> {
-        Box::new(Report::new(format!("script::{code}"), message).trace(self.chain()))
+    pub fn report(&self, code: &str, message: impl Into<String>) -> Report {
+        Report::new(format!("script::{code}"), message).trace(self.chain())
     }
 
     /// An error about argument `index`, which is underlined.
-    pub fn refuse(&self, index: usize, code: &str, message: impl Into<String>) -> Box<Report> {
+    pub fn refuse(&self, index: usize, code: &str, message: impl Into<String>) -> Report {
         self.refuse_at(&[Step::Argument(index)], code, message)
     }
 
     /// An error about what `path` leads to, which is underlined where it is written.
-    pub fn refuse_at(&self, path: &[Step], code: &str, message: impl Into<String>) -> Box<Report> {
-        let report = *self.report(code, message);
-        Box::new(match self.place(path) {
+    pub fn refuse_at(&self, path: &[Step], code: &str, message: impl Into<String>) -> Report {
+        let report = self.report(code, message);
+        match self.place(path) {
             Some((span, _)) => report.focus(Some(span)),
             None => report,
-        })
+        }
     }
 
     /// The same, with words at the underlined place where all of `path` is written there.
-    pub fn labelled(&self, path: &[Step], code: &str, message: String, label: &str) -> Box<Report> {
-        let report = *self.report(code, message);
-        Box::new(match self.place(path) {
+    pub fn labelled(&self, path: &[Step], code: &str, message: String, label: &str) -> Report {
+        let report = self.report(code, message);
+        match self.place(path) {
             Some((span, true)) => report.focus(Some(span)).label(label),
             Some((span, false)) => report.focus(Some(span)),
             None => report,
-        })
+        }
     }
 
     /// Where `path` leads, and whether all of it is written there; `None` where the report
@@ -190,11 +188,11 @@ impl<'a> Call<'a> {
         self.args.get(index).cloned().unwrap_or(Dynamic::UNIT)
     }
 
-    pub fn wrong(&self, index: usize, wanted: &str, given: &Dynamic) -> Box<Report> {
+    pub fn wrong(&self, index: usize, wanted: &str, given: &Dynamic) -> Report {
         let name = self.builtin.params.get(index).unwrap_or(&"argument");
         let path = [Step::Argument(index)];
-        let report = *self.wrong_value(self.builtin.name, name, &path, wanted, given);
-        Box::new(report.help(self.signature()))
+        let report = self.wrong_value(self.builtin.name, name, &path, wanted, given);
+        report.help(self.signature())
     }
 
     /// An error about a value of the wrong type, in the field or parameter `name` of `of`.
@@ -205,7 +203,7 @@ impl<'a> Call<'a> {
         path: &[Step],
         wanted: &str,
         given: &Dynamic,
-    ) -> Box<Report> {
+    ) -> Report {
         // In a list, the item that does not fit is what is wrong.
         let items = given.clone().into_array().unwrap_or_default();
         let is_list = wanted.starts_with("an array of strings");
@@ -224,16 +222,16 @@ impl<'a> Call<'a> {
         if holds_secret(given) {
             let message = format!("a secret cannot stand in `{name}` of `{of}`");
             let report = self.labelled(&path, "secret_place", message, "this holds a secret");
-            return Box::new(report.help(
+            return report.help(
                 "it would show; a secret goes into the content of a file, or to a command with `env` or `stdin`",
-            ));
+            );
         }
         if holds_part(given) {
             let message = format!("a path of the build cannot stand in `{name}` of `{of}`");
             let report = self.labelled(&path, "path_place", message, "known only when it runs");
-            return Box::new(report.help(
+            return report.help(
                 "it goes into the arguments, `env` or `stdin` of `host_run`, and a keyring's path into the content of a file",
-            ));
+            );
         }
         let kind = type_words(given.type_name());
         let message = if whole {
@@ -246,20 +244,20 @@ impl<'a> Call<'a> {
                 + 1;
             format!("`{name}` of `{of}` has to be {wanted}, and item {number} is {kind}")
         };
-        let report = *self.labelled(&path, "wrong_type", message, &format!("this is {kind}"));
+        let report = self.labelled(&path, "wrong_type", message, &format!("this is {kind}"));
         if report
             .trace
             .iter()
             .any(|frame| frame.function == "for_each")
         {
-            return Box::new(report.help(
+            return report.help(
                 "`for_each` gives its closure the index, and the item as `this`; `for item in list { … }` is plainer",
-            ));
+            );
         }
-        Box::new(match cure(name, wanted, given, whole) {
+        match cure(name, wanted, given, whole) {
             Some(cure) => report.help(cure),
             None => report,
-        })
+        }
     }
 
     pub fn root(&self, index: usize) -> Outcome<RootId> {
@@ -280,8 +278,8 @@ impl<'a> Call<'a> {
             Some((step.root?, export.clone()))
         });
         found.ok_or_else(|| {
-            let report = *self.wrong(0, "an export", &value);
-            Box::new(report.help("`export` gives one: `let nodes = root.export(#{ … });`"))
+            let report = self.wrong(0, "an export", &value);
+            report.help("`export` gives one: `let nodes = root.export(#{ … });`")
         })
     }
 
@@ -354,10 +352,9 @@ impl<'a> Call<'a> {
     pub fn check_command(&self, command: &Command, path: &[Step]) -> Outcome<()> {
         let argv = command.argv();
         if command.program().is_empty() {
-            return Err(Box::new(
-                self.refuse_at(path, "empty_command", "the command is empty")
-                    .help("write `[\"program\", \"argument\"]`, or a script as one string"),
-            ));
+            return Err(self
+                .refuse_at(path, "empty_command", "the command is empty")
+                .help("write `[\"program\", \"argument\"]`, or a script as one string"));
         }
         let nul = |part: &Part| matches!(part, Part::Literal(text) if text.contains('\0'));
         if argv.iter().any(|word| word.parts().iter().any(nul)) {
@@ -388,7 +385,7 @@ impl<'a> Call<'a> {
         }
         let message = format!("`{written}` is a decimal number, and permission bits are octal");
         let report = self.refuse_at(path, "decimal_mode", message);
-        Err(Box::new(report.help(format!("write `0o{written}`"))))
+        Err(report.help(format!("write `0o{written}`")))
     }
 
     /// A path inside of the root: absolute, without NUL.
@@ -406,13 +403,13 @@ impl<'a> Call<'a> {
             return Ok(());
         }
         let message = format!("`{}` does not start with `/`", path.escape_debug());
-        let report = *self.refuse_at(place, "relative_path", message);
+        let report = self.refuse_at(place, "relative_path", message);
         let plan = self.session.plan.borrow();
         let below = plan
             .roots
             .iter()
             .find_map(|root| path.strip_prefix(&root.name).filter(|p| p.starts_with('/')));
-        Err(Box::new(if path.contains('\n') {
+        Err(if path.contains('\n') {
             report.help(self.signature())
         } else if let Some(below) = below {
             report.help(format!(
@@ -422,7 +419,7 @@ impl<'a> Call<'a> {
             report.help(format!("write the home folder out: `/root/{below}`"))
         } else {
             report.help(format!("write `/{path}`"))
-        }))
+        })
     }
 }
 
@@ -445,9 +442,9 @@ pub fn maps<'a>(
         path.push(Step::Item(index));
         let given = item.clone();
         let Some(map) = item.try_cast::<Map>() else {
-            let report = *call.wrong_value(name.0, name.1, &path, "a map", &given);
-            let help = vec![format!("write `{form}`")];
-            return Err(Box::new(Report { help, ..report }));
+            let mut report = call.wrong_value(name.0, name.1, &path, "a map", &given);
+            report.help = vec![format!("write `{form}`")];
+            return Err(report);
         };
         found.push(Fields::at(call, name.1, map, path));
     }

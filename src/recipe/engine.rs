@@ -79,7 +79,7 @@ pub fn evaluate(
 /// configuration names one.
 fn open(script: &Path, folder: &Path, settings: &Settings) -> Result<(Session, String), Failure> {
     let name = script.display().to_string();
-    let text = loader::read_script(script, &name).map_err(|report| Failure::of(*report))?;
+    let text = loader::read_script(script, &name).map_err(Failure::of)?;
     let session = Session::new(
         settings.clone(),
         empty_plan(&name, &text),
@@ -131,8 +131,8 @@ fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Rep
         .below(Vec::new(), name, || {
             engine.run_ast_with_scope(&mut Scope::new(), &ast)
         })
-        .map_err(|error| vec![*error::report(session, *error, name, Vec::new())])?;
-    builtins::check_given_options(session).map_err(|report| vec![*report])?;
+        .map_err(|error| vec![error::report(session, *error, name, Vec::new())])?;
+    builtins::check_given_options(session).map_err(|report| vec![report])?;
     let refused = policy::refusals(&session.plan.borrow(), session.settings.permissions);
     match refused.is_empty() {
         true => Ok(()),

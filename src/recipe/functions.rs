@@ -53,7 +53,7 @@ pub fn modules(settings: &Settings) -> Result<Vec<Module>, Failure> {
         Ok(thread) => thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        Err(report) => Err(Failure::of(*report)),
+        Err(report) => Err(Failure::of(report)),
     })
 }
 

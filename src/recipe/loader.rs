@@ -19,15 +19,14 @@ use crate::project::LIBRARY;
 ///
 /// # Errors
 /// A report when it is not there, is not a file, is too large or is not UTF-8.
-pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
-    let refuse =
-        |code: &str, message: String| Box::new(Report::new(format!("script::{code}"), message));
+pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
+    let refuse = |code: &str, message: String| Report::new(format!("script::{code}"), message);
     let metadata = std::fs::metadata(path).map_err(|error| {
-        let report = *refuse(
+        let report = refuse(
             "unreadable",
             format!("cannot read `{name}`: {}", plain(&error)),
         );
-        Box::new(match (error.kind(), similar_file(path)) {
+        match (error.kind(), similar_file(path)) {
             (std::io::ErrorKind::NotFound, Some(near)) => {
                 report.help(format!("did you mean `{near}`?"))
             }
@@ -35,13 +34,13 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
                 report.help("the path is taken from the current folder")
             }
             _ => report,
-        })
+        }
     })?;
     if metadata.is_dir() {
-        return Err(Box::new(
+        return Err(
             refuse("unreadable", format!("`{name}` is a folder, not a recipe"))
                 .help(format!("`rootwright list {name}` shows the recipes in it")),
-        ));
+        );
     }
     // A device that has no end is not read to its end; a pipe may be one of the shell's.
     let bytes = std::fs::File::open(path)
@@ -58,10 +57,10 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
         })?;
     if bytes.len() as u64 > limits::SCRIPT_BYTES {
         let limit = limits::SCRIPT_BYTES >> 20;
-        return Err(Box::new(
+        return Err(
             refuse("limit", format!("`{name}` is larger than {limit} MiB"))
                 .help("a script holds steps; large files are brought in with `copy_in`"),
-        ));
+        );
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -72,13 +71,11 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
             .filter(|b| **b == b'\n')
             .count()
             + 1;
-        Box::new(
-            refuse(
-                "not_utf8",
-                format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"),
-            )
-            .help("save it as UTF-8"),
+        refuse(
+            "not_utf8",
+            format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"),
         )
+        .help("save it as UTF-8")
     })?;
     Ok(text)
 }
@@ -255,7 +252,7 @@ fn adopt(session: &Session, script: &Rc<Script>) -> bool {
 ///
 /// # Errors
 /// A report without a place: a name that is no plain path, or nothing found.
-pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>, Box<Report>> {
+pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>, Report> {
     // Where an import leads depends on the importer's folder.
     let folder = match importer.starts_with(STDLIB) {
         true => STDLIB.to_owned(),
@@ -272,32 +269,28 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>,
 }
 
 /// The name and the text of a module.
-fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String), Box<Report>> {
+fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String), Report> {
     let relative = Path::new(name);
     let plain = !name.is_empty()
         && relative
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
     if name.contains("://") {
-        return Err(Box::new(
-            Report::new(
+        return Err(Report::new(
                 "script::import_path",
                 format!("`{name}` is an address, and a module is a file"),
             )
-            .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"),
-        ));
+            .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"));
     }
     if name.starts_with(LIBRARY) {
         return library_modules::read(session, importer, name);
     }
     if !plain {
-        return Err(Box::new(
-            Report::new(
+        return Err(Report::new(
                 "script::import_path",
                 format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"),
             )
-            .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"),
-        ));
+            .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"));
     }
     let file = if name.ends_with(".rhai") {
         name.to_owned()
@@ -340,15 +333,15 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
             "looked for `{file}` beside the script, in `lib/` of its repository, and in the stdlib"
         )),
     };
-    Err(Box::new(report))
+    Err(report)
 }
 
 /// The text of a module that is a file of `folder`, or a link to one.
-pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Box<Report>> {
+pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Report> {
     if escapes(folder, path) {
         let message = format!("`{shown}` is a link that leads out of its folder");
         let report = Report::new("script::import_path", message);
-        return Err(Box::new(report.help("put the module itself there")));
+        return Err(report.help("put the module itself there"));
     }
     read_script(path, shown)
 }
@@ -409,7 +402,7 @@ impl ModuleResolver for Resolver {
         };
         let session = self.seat.session().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
-        let found = find(&session, importer, path).map_err(|report| Fault::raise(*report))?;
+        let found = find(&session, importer, path).map_err(Fault::raise)?;
         if let Some(module) = session.modules.borrow().get(&found.file) {
             return Ok(Shared::clone(module));
         }
@@ -421,7 +414,7 @@ impl ModuleResolver for Resolver {
             .below(prefix.clone(), &found.file, || {
                 rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine)
             })
-            .map_err(|error| Fault::raise(*error::report(&session, *error, &found.file, prefix)))?;
+            .map_err(|error| Fault::raise(error::report(&session, *error, &found.file, prefix)))?;
         // The engine says what the module ended with; without it there is no boundary.
         let home = session.ended.take().ok_or_else(not_found)?;
         let module = Shared::new(boundary::enclose(&ast, &module, &home));

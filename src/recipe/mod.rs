@@ -115,7 +115,7 @@ pub fn evaluate(
         let interpreter = thread::start(scope, "recipe", move || {
             engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
         })
-        .map_err(|report| Failure::of(*report))?;
+        .map_err(Failure::of)?;
         for request in asked {
             if reply.send(capture.capture(request.request())).is_err() {
                 break;

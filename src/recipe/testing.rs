@@ -110,7 +110,7 @@ pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
     let name = file.display().to_string();
     let text = match loader::read_script(file, &name) {
         Ok(text) => text,
-        Err(report) => return vec![broken(file, vec![*report], SourceMap::default())],
+        Err(report) => return vec![broken(file, vec![report], SourceMap::default())],
     };
     let session = open(file, &name, &text, settings);
     let compiled = engine::with(&session, |engine| loader::compile(engine, &session, &name));
@@ -141,7 +141,7 @@ fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSet
             .below(Vec::new(), name, || {
                 engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
             })
-            .map_err(|error| vec![*error::report(&session, *error, name, Vec::new())])
+            .map_err(|error| vec![error::report(&session, *error, name, Vec::new())])
     });
     Outcome {
         name: test,

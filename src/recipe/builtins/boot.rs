@@ -62,17 +62,17 @@ fn bootable(call: &Call<'_>, export: &Export) -> Outcome<()> {
     if !export.format.boots() {
         let message = format!("the export `{name}` has the format `{format}`, and boots no node");
         let report = call.refuse(0, "boots_nothing", message);
-        return Err(Box::new(report.help(
+        return Err(report.help(
             "`nfs` and `dir` are served over NFS, `squashfs` and `erofs` over HTTP; `cpio` is a root in memory",
-        )));
+        ));
     }
     if export.cmdline.is_none() && export.cmdline_command.is_none() {
         let message = format!("the export `{name}` has no initramfs that gets at it");
         let transport = export.format.transport().map_or("nfs", Transport::name);
         let report = call.refuse(0, "boots_nothing", message);
-        return Err(Box::new(report.help(format!(
+        return Err(report.help(format!(
             "before the export: `root.dracut(#{{ transports: [\"{transport}\"], overlay: true }})`"
-        ))));
+        )));
     }
     Ok(())
 }
@@ -91,9 +91,7 @@ fn via(fields: &Fields<'_>, export: &Export) -> Outcome<Via> {
                 export.format.name()
             );
             let report = refuse(message);
-            Err(Box::new(report.help(
-                "the formats `nfs`, `squashfs`, `erofs` and `cpio` have one",
-            )))
+            Err(report.help("the formats `nfs`, `squashfs`, `erofs` and `cpio` have one"))
         }
         way if Some(way) == own => Ok(Via::Direct),
         way if WAYS.contains(&way) => {
@@ -102,17 +100,17 @@ fn via(fields: &Fields<'_>, export: &Export) -> Outcome<Via> {
                 export.format.name()
             );
             let report = refuse(message);
-            Err(Box::new(match own {
+            Err(match own {
                 Some(own) => report.help(format!("leave `via` out, or say `{own}` or `pxe`")),
                 None => report.help("leave `via` out, or say `pxe`"),
-            }))
+            })
         }
         other => {
             let report = refuse(format!("there is no way `{other}` to boot a node"));
-            Err(Box::new(match nearest(other, WAYS.iter().copied()) {
+            Err(match nearest(other, WAYS.iter().copied()) {
                 Some(near) => report.help(format!("did you mean `{near}`?")),
                 None => report.help("`nfs`, `http`, or `pxe` for a boot from the firmware on"),
-            }))
+            })
         }
     }
 }

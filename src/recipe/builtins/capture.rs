@@ -61,10 +61,10 @@ impl CaptureSlot {
 
     fn ask(&self, asked: CaptureCall) -> Outcome<Captured> {
         let gone = || {
-            Box::new(Report::new(
+            Report::new(
                 "script::capture",
                 "nothing is there to run the command of `capture`",
-            ))
+            )
         };
         match self {
             CaptureSlot::Nobody => Err(gone()),
@@ -86,7 +86,7 @@ fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
     let permissions = call.session.settings.permissions;
     let refused = policy::refusals(&call.session.plan.borrow(), permissions);
     if let Some(report) = refused.into_iter().next() {
-        return Err(Box::new(report));
+        return Err(report);
     }
     if call.session.step_is_open() {
         return Err(call.report(
@@ -131,9 +131,7 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
             "secret_name",
             format!("`{name}` is no name for a secret"),
         );
-        return Err(Box::new(
-            report.help("a name has letters, digits, `_` and `-`"),
-        ));
+        return Err(report.help("a name has letters, digits, `_` and `-`"));
     }
     call.requires(None, plan::Access::Secret { name: name.clone() });
     let variable = secret_variable(&name);
@@ -142,14 +140,12 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
     if *known != name {
         let message = format!("the secrets `{known}` and `{name}` have the same variable");
         let report = call.refuse(0, "secret_variable", message);
-        return Err(Box::new(
-            report
-                .cause(format!(
-                    "`{}` would be the value of both",
-                    secret_variable(&name)
-                ))
-                .help("use names that differ in more than case, `-`, and `_`"),
-        ));
+        return Err(report
+            .cause(format!(
+                "`{}` would be the value of both",
+                secret_variable(&name)
+            ))
+            .help("use names that differ in more than case, `-`, and `_`"));
     }
     Ok(Dynamic::from(Typed::of(Part::Secret(name))))
 }

@@ -36,10 +36,10 @@ fn role(call: &Call<'_>) -> Outcome<Dynamic> {
         let report = call.refuse(1, "unknown_role", message);
         let names: Vec<&str> = roles.keys().map(|key| key.as_str()).collect();
         let all = format!("it has {}", names.join(", "));
-        return Err(Box::new(match nearest(&name, names.iter().copied()) {
+        return Err(match nearest(&name, names.iter().copied()) {
             Some(near) => report.help(format!("did you mean `{near}`?")).help(all),
             None => report.help(all),
-        }));
+        });
     };
     let Some(packages) = as_strings(packages) else {
         let given = type_words(packages.type_name());
@@ -71,9 +71,7 @@ fn add_repository(call: &Call<'_>) -> Outcome<Dynamic> {
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
         let message = format!("`{}` is no name for a repository", name.escape_debug());
         let report = call.fields(1)?.refuse("name", "repository_name", message);
-        return Err(Box::new(report.help(
-            "it becomes the name of a file: letters, digits, `.`, `_` and `-`",
-        )));
+        return Err(report.help("it becomes the name of a file: letters, digits, `.`, `_` and `-`"));
     }
     let label = || format!("add the repository {name}");
     call.session

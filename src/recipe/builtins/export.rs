@@ -81,7 +81,7 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
             if fields.get("compress").is_some() {
                 let message = "a `dir` export is not compressed";
                 let report = fields.refuse("compress", "export_format", message);
-                return Err(Box::new(report.help("leave `compress` out")));
+                return Err(report.help("leave `compress` out"));
             }
             Format::Dir
         }
@@ -102,11 +102,9 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
                     Some("blocks") => Share::Blocks,
                     Some(other) => {
                         let message = format!("`{other}` is no way to share files");
-                        return Err(Box::new(
-                            fields
-                                .refuse("share", "export_format", message)
-                                .help("`links` or `blocks`"),
-                        ));
+                        return Err(fields
+                            .refuse("share", "export_format", message)
+                            .help("`links` or `blocks`"));
                     }
                 },
             }
@@ -134,11 +132,9 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
                 Some("steps") => OciLayers::Steps,
                 Some(other) => {
                     let message = format!("`{other}` is no way to make layers");
-                    return Err(Box::new(
-                        fields
-                            .refuse("layers", "export_format", message)
-                            .help("`one`, or `steps`: one for every step that changes the root"),
-                    ));
+                    return Err(fields
+                        .refuse("layers", "export_format", message)
+                        .help("`one`, or `steps`: one for every step that changes the root"));
                 }
             },
             compression: compression(fields, kind, &[Gzip, Zstd, Plain])?,
@@ -152,10 +148,10 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
         other => {
             let message = format!("there is no export format `{other}`");
             let report = fields.refuse("format", "export_format", message);
-            return Err(Box::new(match nearest(other, FORMATS.iter().copied()) {
+            return Err(match nearest(other, FORMATS.iter().copied()) {
                 Some(near) => report.help(format!("did you mean `{near}`?")),
                 None => report.help(format!("the formats are {}", quoted(FORMATS))),
-            }));
+            });
         }
     })
 }
@@ -169,11 +165,9 @@ fn compression(fields: &Fields<'_>, kind: &str, allowed: &[Compression]) -> Outc
     found.copied().ok_or_else(|| {
         let names: Vec<&str> = allowed.iter().map(|known| known.name()).collect();
         let message = format!("`{given}` is no compression of `{kind}`");
-        Box::new(
-            fields
-                .refuse("compress", "export_format", message)
-                .help(format!("it takes {}", quoted(&names))),
-        )
+        fields
+            .refuse("compress", "export_format", message)
+            .help(format!("it takes {}", quoted(&names)))
     })
 }
 
@@ -287,15 +281,15 @@ fn host_architecture(call: &Call<'_>) -> String {
     .to_owned()
 }
 
-fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Box<Report> {
+fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Report {
     let message = format!("`{name}` is no name for {what}");
     let report = fields.refuse(field, "export_name", message);
-    Box::new(match name.contains("${") {
+    match name.contains("${") {
         true => report.help("only backticks put values into text: `` `node-${release}` ``"),
         false => {
             report.help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`")
         }
-    })
+    }
 }
 
 fn is_plain_name(name: &str) -> bool {

@@ -92,9 +92,7 @@ fn content(call: &Call<'_>) -> Outcome<Text> {
     if text.parts().iter().any(passing) {
         let message = "a path that is there for one build stands in the content of a file";
         let report = call.refuse(2, "path_place", message);
-        return Err(Box::new(
-            report.help("write the path that holds inside the root"),
-        ));
+        return Err(report.help("write the path that holds inside the root"));
     }
     Ok(text)
 }
@@ -200,13 +198,13 @@ fn file_path(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::from(Typed::of(Part::File(digest))))
 }
 
-fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Box<Report> {
+fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Report {
     let message = match error.kind() {
         std::io::ErrorKind::NotFound => format!("there is no file `{}`", plain(source)),
         _ => format!("cannot read `{}`: {error}", plain(source)),
     };
     let report = call.refuse(index, "copy_source", message);
-    Box::new(report.help("the path is taken from the folder of the script that names it"))
+    report.help("the path is taken from the folder of the script that names it")
 }
 
 /// Bytes of a text that a recipe may take in: as many as a string of a script may have.
@@ -220,9 +218,7 @@ fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
     if !metadata.is_file() || metadata.len() > TEXT_BYTES {
         let message = format!("`{name}` is no file of at most 1 MiB");
         let report = call.refuse(0, "copy_source", message);
-        return Err(Box::new(
-            report.help("`copy_in` brings larger files, and folders, into a root"),
-        ));
+        return Err(report.help("`copy_in` brings larger files, and folders, into a root"));
     }
     let text = std::fs::read_to_string(&source).map_err(unreadable)?;
     let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
@@ -259,11 +255,11 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf>
         if let Some(library) = library_modules::library_of(&author) {
             let message = format!("`{name}` is outside of the library `{library}`");
             let report = call.refuse(index, "copy_source", message);
-            return Box::new(report.help("files that a library copies stand in it"));
+            return report.help("files that a library copies stand in it");
         }
-        Box::new(call
+        call
             .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
-            .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
+            .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe")
     };
     let relative = Path::new(name);
     if relative
@@ -301,9 +297,7 @@ fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     if op.target.is_empty() || op.target.contains('\0') {
         let report = call.refuse(2, "link_target", "a link needs a target");
-        return Err(Box::new(
-            report.help("`root.symlink(path, target)`: the link stands at `path`"),
-        ));
+        return Err(report.help("`root.symlink(path, target)`: the link stands at `path`"));
     }
     let label = format!("link {} to {}", op.path, op.target);
     act(call, root, label, Op::Symlink(op), None)
@@ -320,10 +314,9 @@ fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
         .components()
         .all(|part| !matches!(part, Component::Normal(_)));
     if names_nothing {
-        return Err(Box::new(
-            call.refuse(1, "remove_root", "the root itself cannot be removed")
-                .help("name what is in it: `/srv/*`"),
-        ));
+        return Err(call
+            .refuse(1, "remove_root", "the root itself cannot be removed")
+            .help("name what is in it: `/srv/*`"));
     }
     let label = format!("remove {}", op.path);
     act(call, root, label, Op::RemovePath(op), Some(fields))
@@ -362,9 +355,7 @@ fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     if let Some((owner, group)) = name.split_once(':') {
         let report = call.refuse(2, "owner_name", format!("`{name}` is no owner's name"));
-        return Err(Box::new(
-            report.help(format!("write `\"{owner}\", #{{ group: \"{group}\" }}`")),
-        ));
+        return Err(report.help(format!("write `\"{owner}\", #{{ group: \"{group}\" }}`")));
     }
     let op = SetOwner {
         path: call.path(1)?,
@@ -384,14 +375,13 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
         .iter()
         .any(|scheme| url.starts_with(scheme));
     if !known || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(Box::new(
-            call.refuse(
+        return Err(call
+            .refuse(
                 0,
                 "fetch_url",
                 format!("`{url}` is no address to fetch from"),
             )
-            .help("it starts with `https://`, `http://` or `file:///`"),
-        ));
+            .help("it starts with `https://`, `http://` or `file:///`"));
     }
     if let Some(path) = url.strip_prefix("file://") {
         let access = plan::Access::HostPath {
@@ -401,15 +391,13 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
         call.requires(None, access);
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Err(Box::new(
-            fields
-                .refuse(
-                    "sha256",
-                    "fetch_digest",
-                    "a sha256 digest has 64 hexadecimal digits",
-                )
-                .help("`sha256sum FILE` prints it"),
-        ));
+        return Err(fields
+            .refuse(
+                "sha256",
+                "fetch_digest",
+                "a sha256 digest has 64 hexadecimal digits",
+            )
+            .help("`sha256sum FILE` prints it"));
     }
     fields.finish()?;
     let download = Download {

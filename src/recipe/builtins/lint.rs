@@ -22,17 +22,15 @@ fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
     if !known.contains(&lint) {
         let report = call.report("no_lint", format!("there is no lint `{lint}`"));
         let near = nearest(&lint, known.iter().map(String::as_str));
-        return Err(Box::new(match near {
+        return Err(match near {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None => report.help("`rootwright lint --list` has them all"),
-        }));
+        });
     }
     if reason.trim().is_empty() {
         let message = format!("`{lint}` is allowed without a reason");
         let report = call.report("no_reason", message);
-        return Err(Box::new(report.help(
-            "say why it does no harm here; whoever looks at the root reads it",
-        )));
+        return Err(report.help("say why it does no harm here; whoever looks at the root reads it"));
     }
     let calls = call.chain();
     let mut plan = call.session.plan.borrow_mut();

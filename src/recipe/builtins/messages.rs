@@ -34,12 +34,12 @@ fn fail(call: &Call<'_>) -> Outcome<Dynamic> {
     let field = opts.text("field")?;
     opts.finish()?;
     let mut report = match field {
-        Some(field) => *Fields::of(call, "fail", Map::new()).refuse(&field, "fail", message),
-        None => *call.report("fail", message),
+        Some(field) => Fields::of(call, "fail", Map::new()).refuse(&field, "fail", message),
+        None => call.report("fail", message),
     };
     report.cause = cause;
     report.help = help;
-    Err(Box::new(report))
+    Err(report)
 }
 
 fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
@@ -68,9 +68,9 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
         origin,
     })
     .map_err(|error| {
-        let report = *fields.refuse(error.field(), error.code(), error.to_string());
-        let help = Report::from(error).help;
-        Box::new(Report { help, ..report })
+        let mut report = fields.refuse(error.field(), error.code(), error.to_string());
+        report.help.clone_from(&Report::from(error).help);
+        report
     })?;
     fields.finish()?;
     let mut hints = call.session.hints.borrow_mut();

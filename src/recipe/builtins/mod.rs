@@ -168,14 +168,14 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
                     Some(report) => Err(report),
                     None => (builtin.run)(&call),
                 };
-                outcome.map_err(|report| Fault::raise(*report))
+                outcome.map_err(Fault::raise)
             });
         }
     }
 }
 
 /// Why the built-in is not for whoever calls it.
-fn refused(call: &Call<'_>) -> Option<Box<Report>> {
+fn refused(call: &Call<'_>) -> Option<Report> {
     let name = call.builtin.name;
     let recipe = || call.session.plan.borrow().recipe.path == call.file();
     let (code, whose) = match call.builtin.access {
@@ -183,8 +183,6 @@ fn refused(call: &Call<'_>) -> Option<Box<Report>> {
         Access::Modules if recipe() => ("modules_only", "modules, such as a distro's"),
         _ => return None,
     };
-    let report = *call.report(code, format!("`{name}` is for {whose}"));
-    Some(Box::new(report.help(
-        "what a recipe needs of the host is an option of the recipe",
-    )))
+    let report = call.report(code, format!("`{name}` is for {whose}"));
+    Some(report.help("what a recipe needs of the host is an option of the recipe"))
 }

@@ -114,9 +114,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             "duplicate",
             format!("the option `{name}` is declared twice"),
         );
-        return Err(Box::new(
-            report.help("declare it once, and keep its value in a variable"),
-        ));
+        return Err(report.help("declare it once, and keep its value in a variable"));
     }
     let default = default.as_ref().and_then(to_json);
     // Of a list, every item is one of the choices.
@@ -134,9 +132,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             "bad_option",
             format!("the default of `{name}` is not one of its choices"),
         );
-        return Err(Box::new(
-            report.help(format!("the choices are {}", words.join(", "))),
-        ));
+        return Err(report.help(format!("the choices are {}", words.join(", "))));
     }
     fields.finish()?;
 
@@ -168,9 +164,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
                     Ok(value)
                 });
             checked.map_err(|report| match of_site {
-                Some(_) => {
-                    Box::new(report.help("the value stands in `[options]` of rootwright.toml"))
-                }
+                Some(_) => report.help("the value stands in `[options]` of rootwright.toml"),
                 None => report,
             })?
         }
@@ -185,7 +179,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             } else {
                 help.as_str()
             };
-            return Err(Box::new(report.help(format!("say `-o {name}=…`: {words}"))));
+            return Err(report.help(format!("say `-o {name}=…`: {words}")));
         }
     };
     let dynamic = rhai::serde::to_dynamic(&value).unwrap_or(Dynamic::UNIT);
@@ -207,9 +201,7 @@ fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> 
         (Some(other), _) => {
             let message = format!("`{other}` is no type of an option");
             let report = fields.refuse("type", "bad_option", message);
-            return Err(Box::new(
-                report.help("the types are `string`, `number`, `boolean` and `list`"),
-            ));
+            return Err(report.help("the types are `string`, `number`, `boolean` and `list`"));
         }
         (None, Some(value)) => Kind::of(value),
         (None, None) => Some(Kind::Text),
@@ -217,8 +209,8 @@ fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> 
     found.ok_or_else(|| {
         let given = default.cloned().unwrap_or_default();
         let wanted = "a string, a number, a boolean or a list";
-        let report = *fields.wrong("default", wanted, &given);
-        Box::new(report.help("what belongs together is an option for each value"))
+        let report = fields.wrong("default", wanted, &given);
+        report.help("what belongs together is an option for each value")
     })
 }
 
@@ -236,7 +228,7 @@ fn check_value(
     };
     if !choices.is_empty() && !items.iter().all(|item| choices.contains(item)) {
         let words: Vec<String> = choices.iter().map(plain).collect();
-        let mut report = *bad_value(
+        let mut report = bad_value(
             call,
             name,
             text,
@@ -245,7 +237,7 @@ fn check_value(
         if let Some(near) = nearest(text, words.iter().map(String::as_str)) {
             report = report.help(format!("did you mean `-o {name}={near}`?"));
         }
-        return Err(Box::new(report));
+        return Err(report);
     }
     if let Some(pattern) = pattern
         && !items
@@ -263,14 +255,12 @@ fn check_value(
     Ok(())
 }
 
-fn bad_value(call: &Call<'_>, name: &str, text: &str, why: String) -> Box<Report> {
-    Box::new(
-        call.report(
-            "bad_option_value",
-            format!("`{text}` is no value of the option `{name}`"),
-        )
-        .help(why),
+fn bad_value(call: &Call<'_>, name: &str, text: &str, why: String) -> Report {
+    call.report(
+        "bad_option_value",
+        format!("`{text}` is no value of the option `{name}`"),
     )
+    .help(why)
 }
 
 fn given(session: &Session, name: &str) -> Option<String> {
@@ -316,5 +306,5 @@ pub fn check_given(session: &Session) -> Outcome<()> {
             report.help(format!("it has {}", names.join(", ")))
         }
     };
-    Err(Box::new(report))
+    Err(report)
 }

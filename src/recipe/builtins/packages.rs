@@ -28,19 +28,8 @@ fn bootstrap(call: &Call<'_>) -> Outcome<Dynamic> {
     let distro = fields.required_text("distro")?;
     let name = fields.text("name")?;
     let name = name.unwrap_or_else(|| unused_name(call, &distro));
-    let file = module_of(call, &distro).map_err(|report| {
-        if report.code != "script::unknown_distro" {
-            return report;
-        }
-        let mut report = *report;
-        report.trace = call.chain();
-        let focused = fields.refuse("distro", &report.code, report.message.clone());
-        Box::new(Report {
-            focus: focused.focus,
-            label: focused.label,
-            ..report
-        })
-    })?;
+    let refuse = |code: &str, message| fields.refuse("distro", code, message);
+    let file = module_of(call, &distro, refuse)?;
     let mut spec = call.map(0)?;
     spec.remove("distro");
     spec.remove("name");
@@ -114,9 +103,7 @@ fn with_packages(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
             "no_packages",
             format!("`{function}` has no packages to {function}"),
         );
-        return Err(Box::new(
-            report.help("name one, or leave the call out with `if`"),
-        ));
+        return Err(report.help("name one, or leave the call out with `if`"));
     }
     for (index, package) in packages.iter().enumerate() {
         let blank = package.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -132,7 +119,7 @@ fn with_packages(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
         let place = [Step::Argument(1), Step::Item(index)];
         let message = format!("`{}` is no package's name", package.escape_debug());
         let report = call.refuse_at(&place, "package_name", message);
-        return Err(Box::new(report.help(cure)));
+        return Err(report.help(cure));
     }
     let label = || format!("{function} {}", packages.join(", "));
     let names: rhai::Array = packages.iter().map(|p| p.clone().into()).collect();
@@ -189,7 +176,7 @@ pub fn call_distro(
         .root(root)
         .map(|root| root.distro.clone())
         .unwrap_or_default();
-    let file = module_of(call, &distro)?;
+    let file = module_of(call, &distro, |code, message| call.report(code, message))?;
     if function == "bootstrap" {
         call.requires(Some(root), plan::Access::Bootstrap { distro });
     }
@@ -199,7 +186,12 @@ pub fn call_distro(
 }
 
 /// The file of a distro's module, compiled: of the recipe's repository before the stdlib's.
-fn module_of(call: &Call<'_>, distro: &str) -> Outcome<String> {
+/// `refuse` reports an unknown distro, from a code and a message.
+fn module_of(
+    call: &Call<'_>,
+    distro: &str,
+    refuse: impl FnOnce(&str, String) -> Report,
+) -> Outcome<String> {
     let importer = call.session.plan.borrow().recipe.path.clone();
     let found =
         loader::find(call.session, &importer, &format!("distro/{distro}")).map_err(|_| {
@@ -212,14 +204,14 @@ fn module_of(call: &Call<'_>, distro: &str) -> Outcome<String> {
                         .map(str::to_owned)
                 })
                 .collect();
-            let report = call.report("unknown_distro", format!("there is no distro `{distro}`"));
-            Box::new(match nearest(distro, known.iter().map(String::as_str)) {
+            let report = refuse("unknown_distro", format!("there is no distro `{distro}`"));
+            match nearest(distro, known.iter().map(String::as_str)) {
                 Some(near) => report.help(format!("did you mean `{near}`?")),
                 None => report.help(format!(
                     "there is {}; a recipe repository can bring its own `distro/{distro}.rhai`",
                     known.join(", ")
                 )),
-            })
+            }
         })?;
     load(call, &found)?;
     Ok(found.file.clone())
@@ -232,7 +224,7 @@ fn load(call: &Call<'_>, script: &Rc<Script>) -> Outcome<()> {
     call.session.add_script(script);
     loader::compile(call.context.engine(), call.session, &script.file)
         .map(|_| ())
-        .map_err(|mut reports| Box::new(reports.swap_remove(0)))
+        .map_err(|mut reports| reports.swap_remove(0))
 }
 
 /// Calls a function of a compiled module, in an engine call of its own.
@@ -260,9 +252,7 @@ fn call_module(
             "distro_lacks",
             format!("`{file}` has no function `{function}` with {parameters}"),
         );
-        return Err(Box::new(
-            report.help("docs/distros.md says what a distro module brings"),
-        ));
+        return Err(report.help("docs/distros.md says what a distro module brings"));
     }
     for argument in &mut arguments {
         boundary::attach(argument, &|| Home::of(call.context.global_runtime_state()));

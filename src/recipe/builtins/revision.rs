@@ -85,7 +85,7 @@ pub fn source_date_epoch(call: &Call<'_>) -> Outcome<Option<u64>> {
     given.parse().map(Some).map_err(|_| {
         let message = format!("the environment's SOURCE_DATE_EPOCH is no number: `{given}`");
         let report = call.report("source_date_epoch", message);
-        Box::new(report.help("it holds seconds since 1970"))
+        report.help("it holds seconds since 1970")
     })
 }
 
@@ -97,12 +97,12 @@ fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
     let date = jiff::Timestamp::from_second(seconds).map_err(|_| {
         let message = format!("the environment's SOURCE_DATE_EPOCH is no date: `{seconds}`");
         let report = call.report("source_date_epoch", message);
-        Box::new(report.help("it holds seconds since 1970"))
+        report.help("it holds seconds since 1970")
     })?;
     let text = jiff::fmt::strtime::format(&format, date).map_err(|error| {
         let message = format!("`{format}` is no format of a date: {error}");
         let report = call.refuse(0, "date_format", message);
-        Box::new(report.help("as of strftime(3): `%Y-%m-%d`"))
+        report.help("as of strftime(3): `%Y-%m-%d`")
     })?;
     Ok(epoch.map_or(Dynamic::UNIT, |_| text.into()))
 }

@@ -35,14 +35,12 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
         let report = call.refuse(1, "root_name", format!("`{name}` is no name for a root"));
-        return Err(Box::new(
-            report.help("a name has letters, digits, `.`, `_` and `-`"),
-        ));
+        return Err(report.help("a name has letters, digits, `.`, `_` and `-`"));
     }
     if plan.roots.iter().any(|root| root.name == name) {
         let message = format!("there is a root of the name `{name}` already");
         let report = call.refuse(1, "root_name", message);
-        return Err(Box::new(report.help("give the branch a name of its own")));
+        return Err(report.help("give the branch a name of its own"));
     }
     let Some(base) = plan.root(root).cloned() else {
         return Err(call.report("root_name", "the root of this branch is gone"));
@@ -124,7 +122,7 @@ fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
     for (name, value) in fields.texts("env")? {
         let Some(value) = Argument::new(value) else {
             let report = fields.refuse("env", "secret_place", "a check gets no secrets");
-            return Err(Box::new(report.help("leave the secret out")));
+            return Err(report.help("leave the secret out"));
         };
         env.insert(name, value);
     }

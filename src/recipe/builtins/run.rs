@@ -34,7 +34,7 @@ fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
     let root = call.root(0)?;
     let timeout = call.fields(2)?.number("timeout", 1).map_err(|report| {
         let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
-        Box::new(report.help(help))
+        report.help(help)
     })?;
     let timeout = timeout.unwrap_or(BOOT_SECONDS);
     let (run, fields) = in_root(call, root, RunPlace::BootedRoot { timeout })?;
@@ -44,7 +44,7 @@ fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
         if value.as_ref().is_some_and(|text| text.contains('\n')) {
             let message = format!("`{name}` has a line break in it");
             let report = fields.refuse(name, "line_break", message);
-            return Err(Box::new(report.help("write one name or path")));
+            return Err(report.help("write one name or path"));
         }
     }
     add(call, root, "boot and run", run, fields)
@@ -71,9 +71,9 @@ pub fn in_root<'a>(
     if run.texts().any(stands_outside) {
         let message = "a path of the host stands in a command of the root";
         let report = call.refuse(1, "path_place", message);
-        return Err(Box::new(report.help(
+        return Err(report.help(
             "inside the root, paths start at `/`: write `\"/etc\"`, not `root.path + \"/etc\"`",
-        )));
+        ));
     }
     Ok((run, fields))
 }
@@ -148,7 +148,7 @@ fn env(fields: &Fields<'_>) -> Outcome<std::collections::BTreeMap<String, Text>>
     if let Some(name) = env.keys().find(bad) {
         let message = format!("invalid name `{name}` for a variable");
         let report = fields.refuse("env", "env_name", message);
-        return Err(Box::new(report.help("letters, digits and `_`")));
+        return Err(report.help("letters, digits and `_`"));
     }
     Ok(env)
 }
@@ -162,7 +162,7 @@ fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
         if pool.is_empty() || !pool.chars().all(plain) {
             let message = format!("invalid name `{pool}` for a pool of downloads");
             let report = folder.refuse("pool", "pool_name", message);
-            return Err(Box::new(report.help("letters, digits, `-` and `_`")));
+            return Err(report.help("letters, digits, `-` and `_`"));
         }
         let path = folder.path("path")?.ok_or_else(|| folder.missing("path"))?;
         let suffix = folder.required_text("suffix")?;
@@ -181,9 +181,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind
         if !host.starts_with('/') {
             let message = format!("`{host}` does not start with `/`");
             let report = bind.refuse("host", "relative_path", message);
-            return Err(Box::new(
-                report.help("write the whole path of the host's file or folder"),
-            ));
+            return Err(report.help("write the whole path of the host's file or folder"));
         }
         let path = bind.path("path")?.unwrap_or_else(|| host.clone());
         let read_only = bind.bool("read_only")?.unwrap_or(false);
@@ -324,11 +322,12 @@ fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn join(call: &Call<'_>) -> Outcome<Dynamic> {
     let mut joined: Option<Dynamic> = None;
+    let items = call.array(0)?;
     let separator = call.text(1)?;
     if let Some(words) = as_strings(&call.dynamic(0)) {
         return Ok(words.join(&separator).into());
     }
-    for item in call.array(0)? {
+    for item in items {
         let typed = as_typed(&item)
             .ok_or_else(|| call.wrong(0, "an array of strings", &call.dynamic(0)))?;
         joined = Some(match joined.as_ref().and_then(as_typed) {

@@ -61,7 +61,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     if decides.is_empty() {
         let report = call.report("keyring", format!("the keyring `{name}` has no keys"));
-        return Err(Box::new(report.help("give `fingerprints`, or `files`")));
+        return Err(report.help("give `fingerprints`, or `files`"));
     }
     let digest = blake3::hash(format!("{decides:?} {armor}").as_bytes()).to_hex();
     let digest = digest.get(..NAME_DIGITS).unwrap_or_default();
@@ -112,9 +112,9 @@ fn fingerprint(call: &Call<'_>, given: &str) -> Outcome<String> {
     }
     let message = format!("`{}` is no fingerprint of a key", given.escape_debug());
     let report = asked(call).refuse("fingerprints", "fingerprint", message);
-    Err(Box::new(report.help(
+    Err(report.help(
         "a fingerprint has 40 hexadecimal digits, as `gpg --show-keys FILE` prints them; a shorter number can be forged",
-    )))
+    ))
 }
 
 /// The fields of whoever asks, for the place of an error: the recipe's own call.
@@ -150,9 +150,9 @@ fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Outcome<(K
         };
         let message = format!("the keyring `{name}` cannot be read: {why}");
         let report = asked(call).refuse("keyring", "keyring_file", message);
-        Box::new(report.help(
+        report.help(
             "the path is taken from the recipe's folder; one that starts with `/` is the host's",
-        ))
+        )
     })?;
     let whole = std::path::absolute(&place).unwrap_or(place);
     super::files::note_file(call, &whole, &digest);
@@ -218,9 +218,9 @@ fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
     if why.trim().is_empty() {
         let message = "`allow_unsigned` does not say why";
         let report = asked(call).refuse("allow_unsigned", "unsigned", message);
-        return Err(Box::new(report.help(
+        return Err(report.help(
             "say why this may be installed unchecked: `allow_unsigned: \"built on this machine\"`; the plan shows it",
-        )));
+        ));
     }
     call.requires(Some(root), plan::Access::Unsigned { what, why });
     Ok(Dynamic::UNIT)

@@ -14,25 +14,20 @@ pub use parse::{open_comment, parse};
 
 /// A report on its way through the engine.
 #[derive(Clone, Debug)]
-pub struct Fault(pub Box<Report>);
+pub struct Fault(pub Report);
 
 impl Fault {
     /// As an error of the engine, which leaves it alone.
     pub fn raise(report: Report) -> Box<EvalAltResult> {
         Box::new(EvalAltResult::ErrorRuntime(
-            Dynamic::from(Fault(Box::new(report))),
+            Dynamic::from(Fault(report)),
             rhai::Position::NONE,
         ))
     }
 }
 
 /// A report of what went wrong while `file` was evaluated, below the calls of `prefix`.
-pub fn report(
-    session: &Session,
-    error: EvalAltResult,
-    file: &str,
-    prefix: Vec<Frame>,
-) -> Box<Report> {
+pub fn report(session: &Session, error: EvalAltResult, file: &str, prefix: Vec<Frame>) -> Report {
     let mut trace = prefix;
     let mut file = file.to_owned();
     let mut error = error;
@@ -71,9 +66,9 @@ pub fn report(
                     }
                     return report;
                 }
-                return Box::new(thrown(session, value, position, &file, trace));
+                return thrown(session, value, position, &file, trace);
             }
-            other => return Box::new(evaluation::describe(session, &other, &file, trace)),
+            other => return evaluation::describe(session, &other, &file, trace),
         }
     }
 }
@@ -120,7 +115,7 @@ pub fn explains(session: &Session, file: &str, position: rhai::Position, when: W
 /// `position` of `file`.
 pub fn explain(
     session: &Session,
-    report: Report,
+    mut report: Report,
     file: &str,
     position: rhai::Position,
     when: When,
@@ -128,13 +123,9 @@ pub fn explain(
     let Some((found, span)) = explanation(session, file, position, when) else {
         return report;
     };
-    let report = Report {
-        message: found.message,
-        help: vec![found.help],
-        label: None,
-        focus: None,
-        ..report
-    };
+    report.message = found.message;
+    report.help = vec![found.help];
+    (report.label, report.focus) = (None, None);
     moved(report, span)
 }
 

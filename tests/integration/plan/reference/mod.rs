@@ -21,7 +21,7 @@ fn reference() -> Reference {
 struct Stand;
 
 impl Capture for Stand {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Report> {
         let preview = request.preview.unwrap_or("a stand-in");
         Ok(Captured::Preview(preview.to_owned()))
     }
@@ -37,6 +37,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         // For what takes a file of the recipe's repository.
         std::fs::write(folder.path().join("motd"), "A node.\n").unwrap();
+        std::fs::write(folder.path().join("site.tar"), "").unwrap();
         Bench { folder }
     }
 
