@@ -134,7 +134,7 @@ fn explanation(
     file: &str,
     position: rhai::Position,
     when: When,
-) -> Option<(other_languages::Found, Span)> {
+) -> Option<(other_languages::Explanation, Span)> {
     let (line, column) = (position.line()?, position.position()?);
     let number = u32::try_from(line).ok()?;
     let text = session.line(file, number)?;
