@@ -12,7 +12,7 @@ use super::{call, nearest, patterns};
 use crate::diagnose::Report;
 use crate::plan::{Argument, Command, Script, Text};
 
-pub use super::call::{Call, Outcome};
+pub use super::call::{Call, Result};
 
 /// The fields of a map, each read once by its name; [`Fields::finish`] refuses the rest.
 pub struct Fields<'a> {
@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
         name: &str,
         wanted: &str,
         read: impl FnOnce(&Dynamic) -> Option<T>,
-    ) -> Outcome<Option<T>> {
+    ) -> Result<Option<T>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
         let session = self.call.session;
         let focus = report.trace.iter().find_map(|frame| {
             let file = &frame.span.file;
-            let scan = session.scan(file)?;
+            let scan = session.modules.scan(file)?;
             let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
             let mut path: Vec<&str> = self.of.split('.').skip(1).collect();
             path.push(name);
@@ -107,11 +107,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn text(&self, name: &str) -> Outcome<Option<String>> {
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
         self.typed(name, "a string", as_plain)
     }
 
-    pub fn required_text(&self, name: &str) -> Outcome<String> {
+    pub fn required_text(&self, name: &str) -> Result<String> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
@@ -144,7 +144,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses a pattern that is no regular expression.
-    pub fn pattern(&self, name: &str, pattern: &str) -> Outcome<()> {
+    pub fn pattern(&self, name: &str, pattern: &str) -> Result<()> {
         let Err(error) = patterns::compiled(pattern) else {
             return Ok(());
         };
@@ -159,16 +159,16 @@ impl<'a> Fields<'a> {
         ))
     }
 
-    pub fn secret_text(&self, name: &str) -> Outcome<Option<Text>> {
+    pub fn secret_text(&self, name: &str) -> Result<Option<Text>> {
         self.typed(name, "a string", as_text)
     }
 
-    pub fn strings(&self, name: &str) -> Outcome<Option<Vec<String>>> {
+    pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
         self.typed(name, "an array of strings", as_strings)
     }
 
     /// A command; see [`Call::command`].
-    pub fn command(&self, name: &str) -> Outcome<Option<Command>> {
+    pub fn command(&self, name: &str) -> Result<Option<Command>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
@@ -178,7 +178,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A path inside of the root: absolute, without NUL.
-    pub fn path(&self, name: &str) -> Outcome<Option<String>> {
+    pub fn path(&self, name: &str) -> Result<Option<String>> {
         let path = self.text(name)?;
         if let Some(path) = &path {
             self.call.check_path(path, &self.place(name))?;
@@ -187,19 +187,19 @@ impl<'a> Fields<'a> {
     }
 
     /// The maps of a list, or the one map; none where the field is absent.
-    pub fn maps(&self, name: &str, form: &str) -> Outcome<Vec<Fields<'a>>> {
+    pub fn maps(&self, name: &str, form: &str) -> Result<Vec<Fields<'a>>> {
         match self.get(name) {
             Some(value) => call::maps(self.call, (&self.of, name), self.place(name), form, &value),
             None => Ok(Vec::new()),
         }
     }
 
-    pub fn bool(&self, name: &str) -> Outcome<Option<bool>> {
+    pub fn bool(&self, name: &str) -> Result<Option<bool>> {
         self.typed(name, "a boolean", |value| value.as_bool().ok())
     }
 
     /// A whole number, at least `least`.
-    pub fn number(&self, name: &str, least: u64) -> Outcome<Option<u64>> {
+    pub fn number(&self, name: &str, least: u64) -> Result<Option<u64>> {
         let wanted = format!("a number from {least} on");
         if let Some(number) = self.get(name).and_then(|value| value.as_int().ok())
             && u64::try_from(number).map_or(true, |number| number < least)
@@ -216,7 +216,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Bytes: a number, or one with `K`, `M`, `G` or `T` after it.
-    pub fn size(&self, name: &str) -> Outcome<Option<u64>> {
+    pub fn size(&self, name: &str) -> Result<Option<u64>> {
         self.typed(name, "a size such as `\"2G\"`", |value| {
             if let Ok(number) = value.as_int() {
                 return u64::try_from(number).ok().filter(|number| *number > 0);
@@ -236,12 +236,12 @@ impl<'a> Fields<'a> {
         })
     }
 
-    pub fn array(&self, name: &str) -> Outcome<Option<Array>> {
+    pub fn array(&self, name: &str) -> Result<Option<Array>> {
         self.typed(name, "an array", |value| value.clone().into_array().ok())
     }
 
     /// Permission bits: `0o644`, or `"0644"`.
-    pub fn mode(&self, name: &str) -> Outcome<Option<u32>> {
+    pub fn mode(&self, name: &str) -> Result<Option<u32>> {
         if let Some(value) = self.get(name) {
             self.call.check_mode(&self.place(name), &value)?;
         }
@@ -249,7 +249,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A map of strings, such as an environment.
-    pub fn texts(&self, name: &str) -> Outcome<BTreeMap<String, Text>> {
+    pub fn texts(&self, name: &str) -> Result<BTreeMap<String, Text>> {
         let Some(value) = self.get(name) else {
             return Ok(BTreeMap::new());
         };
@@ -270,7 +270,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses every field that was not asked for.
-    pub fn finish(self) -> Outcome<()> {
+    pub fn finish(self) -> Result<()> {
         let known = self.known.borrow();
         let unknown = self
             .map

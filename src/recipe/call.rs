@@ -1,6 +1,6 @@
 //! One call of a built-in: its positional arguments, its place, and what is wrong with it.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
@@ -15,10 +15,12 @@ use super::spans::{self, Located, Step};
 use super::type_help::cure;
 use super::type_names::type_words;
 use crate::diagnose::{Frame, Origin, Report, Span};
-use crate::plan::{Access, Capability, Command, Export, Part, RootId, Text, policy};
+use crate::plan::{
+    Access, Action, Capability, Command, Export, Part, PathPurpose, Plan, RootId, Text, policy,
+};
 
-/// A failure of a built-in; boxed, since reports are large and failures rare.
-pub type Outcome<T> = Result<T, Report>;
+/// What a built-in returns.
+pub type Result<T, E = Report> = std::result::Result<T, E>;
 
 /// One call of a built-in.
 pub struct Call<'a> {
@@ -87,15 +89,49 @@ impl<'a> Call<'a> {
             calls: self.chain(),
         };
         let permissions = self.session.settings.permissions;
-        let mut plan = self.session.plan.borrow_mut();
-        let decision = policy::decide(&capability, &plan.libraries, permissions);
-        let allowed = decision == policy::Decision::Allowed;
-        self.session.note_capability(&mut plan, capability);
+        let allowed = policy::decide(&capability, &self.plan().libraries, permissions)
+            == policy::Decision::Allowed;
+        self.session.plan.note_capability(capability);
         allowed
     }
 
+    /// Notes that the call uses a path of the host; see [`Call::requires`].
+    pub fn requires_path(&self, root: Option<RootId>, path: &str, purpose: PathPurpose) -> bool {
+        let path = path.to_owned();
+        self.requires(root, Access::HostPath { path, purpose })
+    }
+
+    pub fn plan(&self) -> Ref<'_, Plan> {
+        self.session.plan.borrow()
+    }
+
+    pub fn plan_mut(&self) -> RefMut<'_, Plan> {
+        self.session.plan.borrow_mut()
+    }
+
+    /// A step of the plan for this call, which `work` fills; where a step is open, a part of it.
+    pub fn step<T>(
+        &self,
+        root: RootId,
+        label: String,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let name = self.builtin.name;
+        self.session
+            .plan
+            .step(root, name, label, &self.chain(), work)
+    }
+
+    /// One operation as a step, or as a part of the open one.
+    pub fn act(&self, root: RootId, label: String, action: impl Into<Action>) -> Result<Dynamic> {
+        self.step(root, label, || {
+            self.session.plan.act(action.into(), &self.chain());
+            Ok(Dynamic::UNIT)
+        })
+    }
+
     /// Refuses a value with the path of another root than `root` in it.
-    pub fn of_root(&self, index: usize, root: RootId) -> Outcome<()> {
+    pub fn of_root(&self, index: usize, root: RootId) -> Result<()> {
         match root_in(&self.arg(index)) {
             Some(other) if other != root => {
                 let message = "the path of another root stands in this call";
@@ -138,14 +174,14 @@ impl<'a> Call<'a> {
     /// draws another file than the one that the call stands in.
     fn place(&self, path: &[Step]) -> Option<(Span, bool)> {
         let (file, located) = self.locate(path)?;
-        let scan = self.session.scan(&file)?;
+        let scan = self.session.modules.scan(&file)?;
         Some((scan.span(&file, &located.range), located.complete))
     }
 
     /// What is written where `path` leads; `None` where it is computed elsewhere.
     pub fn literal(&self, path: &[Step]) -> Option<String> {
         let (file, located) = self.locate(path)?;
-        let scan = self.session.scan(&file)?;
+        let scan = self.session.modules.scan(&file)?;
         located
             .complete
             .then(|| scan.text(&located.value).to_owned())
@@ -157,7 +193,7 @@ impl<'a> Call<'a> {
         if frame.span.file != first.span.file {
             return None;
         }
-        let scan = self.session.scan(&frame.span.file)?;
+        let scan = self.session.modules.scan(&frame.span.file)?;
         let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
         let located = spans::locate(&scan, &range, self.args.len(), path)?;
         Some((frame.span.file.clone(), located))
@@ -168,7 +204,7 @@ impl<'a> Call<'a> {
         let method = self
             .locate(&[Step::Argument(0)])
             .is_some_and(|(file, first)| {
-                let scan = self.session.scan(&file);
+                let scan = self.session.modules.scan(&file);
                 // In the method style a `.` follows the first argument.
                 scan.is_some_and(|scan| scan.text(&(first.range.end..first.range.end + 1)) == ".")
             });
@@ -260,7 +296,15 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub fn root(&self, index: usize) -> Outcome<RootId> {
+    /// The name of a root's distro.
+    pub fn distro(&self, root: RootId) -> String {
+        let plan = self.plan();
+        plan.root(root)
+            .map(|root| root.distro.clone())
+            .unwrap_or_default()
+    }
+
+    pub fn root(&self, index: usize) -> Result<RootId> {
         let value = self.arg(index);
         match value.clone().try_cast::<RootRef>() {
             Some(root) => Ok(root.id),
@@ -269,7 +313,7 @@ impl<'a> Call<'a> {
     }
 
     /// The export, which is in the plan.
-    pub fn export(&self, index: usize) -> Outcome<(RootId, Export)> {
+    pub fn export(&self, index: usize) -> Result<(RootId, Export)> {
         let value = self.arg(index);
         let plan = self.session.plan.borrow();
         let export = value.clone().try_cast::<ExportRef>();
@@ -283,24 +327,24 @@ impl<'a> Call<'a> {
         })
     }
 
-    pub fn text(&self, index: usize) -> Outcome<String> {
+    pub fn text(&self, index: usize) -> Result<String> {
         let value = self.arg(index);
         as_plain(&value).ok_or_else(|| self.wrong(index, "a string", &value))
     }
 
     /// A string that may hold secrets.
-    pub fn secret_text(&self, index: usize) -> Outcome<Text> {
+    pub fn secret_text(&self, index: usize) -> Result<Text> {
         let value = self.arg(index);
         as_text(&value).ok_or_else(|| self.wrong(index, "a string", &value))
     }
 
     /// An array of strings, or one string.
-    pub fn strings(&self, index: usize) -> Outcome<Vec<String>> {
+    pub fn strings(&self, index: usize) -> Result<Vec<String>> {
         let value = self.arg(index);
         as_strings(&value).ok_or_else(|| self.wrong(index, "an array of strings", &value))
     }
 
-    pub fn array(&self, index: usize) -> Outcome<Array> {
+    pub fn array(&self, index: usize) -> Result<Array> {
         let value = self.arg(index);
         value
             .clone()
@@ -316,7 +360,7 @@ impl<'a> Call<'a> {
         self.arg(index).try_cast::<Fetched>()
     }
 
-    pub fn map(&self, index: usize) -> Outcome<Map> {
+    pub fn map(&self, index: usize) -> Result<Map> {
         let value = self.arg(index);
         if value.is_unit() {
             return Ok(Map::new());
@@ -328,13 +372,13 @@ impl<'a> Call<'a> {
     }
 
     /// The named arguments in argument `index`; none where it was not given.
-    pub fn fields(&self, index: usize) -> Outcome<Fields<'_>> {
+    pub fn fields(&self, index: usize) -> Result<Fields<'_>> {
         let base = vec![Step::Argument(index)];
         Ok(Fields::at(self, self.builtin.name, self.map(index)?, base))
     }
 
     /// The maps of a list, or the one map, in argument `index`.
-    pub fn maps(&self, index: usize, form: &str) -> Outcome<Vec<Fields<'_>>> {
+    pub fn maps(&self, index: usize, form: &str) -> Result<Vec<Fields<'_>>> {
         let value = self.arg(index);
         let base = vec![Step::Argument(index)];
         let name = self.builtin.params.get(index).unwrap_or(&"argument");
@@ -342,14 +386,14 @@ impl<'a> Call<'a> {
     }
 
     /// A command: an array of words, a script for `/bin/sh`, or what `script` returns.
-    pub fn command(&self, index: usize) -> Outcome<Command> {
+    pub fn command(&self, index: usize) -> Result<Command> {
         let value = self.arg(index);
         let command = as_command(&value).ok_or_else(|| self.wrong(index, COMMAND, &value))?;
         self.check_command(&command, &[Step::Argument(index)])?;
         Ok(command)
     }
 
-    pub fn check_command(&self, command: &Command, path: &[Step]) -> Outcome<()> {
+    pub fn check_command(&self, command: &Command, path: &[Step]) -> Result<()> {
         let argv = command.argv();
         if command.program().is_empty() {
             return Err(self
@@ -364,7 +408,7 @@ impl<'a> Call<'a> {
     }
 
     /// Permission bits: `0o644`, or `"0644"`.
-    pub fn mode(&self, index: usize) -> Outcome<u32> {
+    pub fn mode(&self, index: usize) -> Result<u32> {
         let value = self.arg(index);
         let path = [Step::Argument(index)];
         self.check_mode(&path, &value)?;
@@ -372,7 +416,7 @@ impl<'a> Call<'a> {
     }
 
     /// Refuses `644`, which is another number than `0o644`.
-    pub fn check_mode(&self, path: &[Step], value: &Dynamic) -> Outcome<()> {
+    pub fn check_mode(&self, path: &[Step], value: &Dynamic) -> Result<()> {
         if !value.is_int() {
             return Ok(());
         }
@@ -389,13 +433,13 @@ impl<'a> Call<'a> {
     }
 
     /// A path inside of the root: absolute, without NUL.
-    pub fn path(&self, index: usize) -> Outcome<String> {
+    pub fn path(&self, index: usize) -> Result<String> {
         let path = self.text(index)?;
         self.check_path(&path, &[Step::Argument(index)])?;
         Ok(path)
     }
 
-    pub fn check_path(&self, path: &str, place: &[Step]) -> Outcome<()> {
+    pub fn check_path(&self, path: &str, place: &[Step]) -> Result<()> {
         if path.contains('\0') {
             return Err(self.refuse_at(place, "nul", "a path cannot hold a NUL character"));
         }
@@ -431,7 +475,7 @@ pub fn maps<'a>(
     base: Vec<Step>,
     form: &str,
     value: &Dynamic,
-) -> Outcome<Vec<Fields<'a>>> {
+) -> Result<Vec<Fields<'a>>> {
     let items = match value.clone().into_array() {
         Ok(items) => items,
         Err(_) => vec![value.clone()],

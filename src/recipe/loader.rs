@@ -8,7 +8,8 @@ use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position,
 
 use super::current::Seat;
 use super::error::{self, Fault};
-use super::session::{Parsing, STDLIB, Session};
+use super::module_cache::Parsing;
+use super::session::{STDLIB, Session};
 use super::source::Script;
 use super::stdlib::Stdlib;
 use super::{analysis, boundary, library_modules, limits, nearest, source};
@@ -121,11 +122,11 @@ fn similar_file(path: &Path) -> Option<String> {
 /// # Errors
 /// Every finding in all of the files.
 pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<AST>, Vec<Report>> {
-    if let Some(ast) = session.compiled.borrow().get(file) {
-        return Ok(Rc::clone(ast));
+    if let Some(ast) = session.modules.compiled(file) {
+        return Ok(ast);
     }
     // Whoever compiles a script has read it.
-    let Some(script) = session.script(file) else {
+    let Some(script) = session.modules.script(file) else {
         let message = format!("`{file}` is not loaded");
         return Err(vec![Report::new("script::unknown_module", message)]);
     };
@@ -144,10 +145,7 @@ pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<
             ast
         }
     };
-    session
-        .compiled
-        .borrow_mut()
-        .insert(file.to_owned(), Rc::clone(&ast));
+    session.modules.add_compiled(file, &ast);
     let (reports, imports) = analysis::check(engine, session, file, &ast);
     if reports.is_empty() {
         script.set_sound(session.kind(), imports);
@@ -166,10 +164,9 @@ fn also(
     mut reports: Vec<Report>,
 ) -> Vec<Report> {
     // So that a module that imports this one in turn does not start anew.
-    let kept = Rc::clone(ast);
-    session.compiled.borrow_mut().insert(file.to_owned(), kept);
+    session.modules.add_compiled(file, ast);
     reports.extend(analysis::check(engine, session, file, ast).0);
-    session.compiled.borrow_mut().remove(file);
+    session.modules.compiled.borrow_mut().remove(file);
     reports
 }
 
@@ -193,7 +190,7 @@ fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>
     let mut known = Scope::new();
     let mut reports = Vec::new();
     loop {
-        session.parsing.replace(Parsing {
+        session.modules.parsing.replace(Parsing {
             lines: text.lines().map(|line| line.chars().collect()).collect(),
             after_period: false,
         });
@@ -227,7 +224,7 @@ fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>
 /// again: if nothing was wrong with them, and their imports lead to the very same scripts
 /// now.
 fn adopt(session: &Session, script: &Rc<Script>) -> bool {
-    let known = |script: &Script| session.compiled.borrow().contains_key(&script.file);
+    let known = |script: &Script| session.modules.compiled.borrow().contains_key(&script.file);
     let (Some(ast), Some(imports)) = (script.ast.get(), script.imports(session.kind())) else {
         return false;
     };
@@ -237,11 +234,8 @@ fn adopt(session: &Session, script: &Rc<Script>) -> bool {
             && (known(&import.script) || adopt(session, &import.script))
     });
     if sound {
-        session.add_script(script);
-        session
-            .compiled
-            .borrow_mut()
-            .insert(script.file.clone(), Rc::clone(ast));
+        session.modules.add(script);
+        session.modules.add_compiled(&script.file, ast);
     }
     sound
 }
@@ -259,12 +253,16 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>,
         false => beside(importer).display().to_string(),
     };
     let key = (folder, name.to_owned());
-    if let Some(script) = session.found.borrow().get(&key) {
+    if let Some(script) = session.modules.found.borrow().get(&key) {
         return Ok(Rc::clone(script));
     }
     let (file, text) = read(session, importer, name)?;
     let script = source::script(&file, &text);
-    session.found.borrow_mut().insert(key, Rc::clone(&script));
+    session
+        .modules
+        .found
+        .borrow_mut()
+        .insert(key, Rc::clone(&script));
     Ok(script)
 }
 
@@ -403,25 +401,21 @@ impl ModuleResolver for Resolver {
         let session = self.seat.session().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
         let found = find(&session, importer, path).map_err(Fault::raise)?;
-        if let Some(module) = session.modules.borrow().get(&found.file) {
+        if let Some(module) = session.modules.evaluated.borrow().get(&found.file) {
             return Ok(Shared::clone(module));
         }
-        session.add_script(&found);
+        session.modules.add(&found);
         let ast = compile(engine, &session, &found.file)
             .map_err(|mut reports| Fault::raise(reports.swap_remove(0)))?;
-        let prefix = session.prefix();
+        let evaluate = || rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine);
         let module = session
-            .below(prefix.clone(), &found.file, || {
-                rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine)
-            })
-            .map_err(|error| Fault::raise(error::report(&session, *error, &found.file, prefix)))?;
+            .evaluate(session.calls.outer(), &found.file, evaluate)
+            .map_err(Fault::raise)?;
         // The engine says what the module ended with; without it there is no boundary.
-        let home = session.ended.take().ok_or_else(not_found)?;
+        let home = session.calls.ended.take().ok_or_else(not_found)?;
         let module = Shared::new(boundary::enclose(&ast, &module, &home));
-        session
-            .modules
-            .borrow_mut()
-            .insert(found.file.clone(), Shared::clone(&module));
+        let mut evaluated = session.modules.evaluated.borrow_mut();
+        evaluated.insert(found.file.clone(), Shared::clone(&module));
         Ok(module)
     }
 }

@@ -29,10 +29,9 @@ pub(super) fn check(
                 continue;
             }
         };
-        session.add_script(&found);
-        session.loading.borrow_mut().push(file.to_owned());
-        let compiled = loader::compile(engine, session, &found.file);
-        session.loading.borrow_mut().pop();
+        session.modules.add(&found);
+        let compile = || loader::compile(engine, session, &found.file);
+        let compiled = session.calls.within(file, compile);
         let known = match compiled {
             Ok(ast) => functions(&ast),
             Err(inside) => {
@@ -73,7 +72,7 @@ fn one(
         )));
     }
     let found = loader::find(session, file, path)?;
-    if session.loading.borrow().contains(&found.file) || found.file == file {
+    if session.calls.is_within(&found.file) || found.file == file {
         return Err(Report::new(
             "script::import_circle",
             format!("`{path}` imports this module in turn"),

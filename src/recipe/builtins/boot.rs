@@ -6,9 +6,8 @@ use rhai::Dynamic;
 use serde::Deserialize;
 
 use super::Builtin;
-use super::run::step;
-use crate::plan::{Action, ExpectBoot, Export, Op, RootId, Transport, Via};
-use crate::recipe::args::{Call, Fields, Outcome};
+use crate::plan::{ExpectBoot, Export, Op, RootId, Transport, Via};
+use crate::recipe::args::{Call, Fields, Result};
 use crate::recipe::nearest;
 use crate::recipe::stdlib::Stdlib;
 
@@ -28,7 +27,7 @@ struct Programs {
 
 const WAYS: &[&str] = &["nfs", "http", "pxe"];
 
-fn expect_boot(call: &Call<'_>) -> Outcome<Dynamic> {
+fn expect_boot(call: &Call<'_>) -> Result<Dynamic> {
     let (root, export) = call.export(0)?;
     let fields = call.fields(1)?;
     bootable(call, &export)?;
@@ -47,17 +46,11 @@ fn expect_boot(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     fields.finish()?;
     let label = format!("boot {}", export.name);
-    let action = Action {
-        op: Op::ExpectBoot(expect),
-        about: None,
-        only_if: None,
-        calls: Vec::new(),
-    };
-    step(call, root, "expect_boot", label, action)
+    call.act(root, label, Op::ExpectBoot(expect))
 }
 
 /// Refuses what is no root for a node, or has nothing that gets a node to it.
-fn bootable(call: &Call<'_>, export: &Export) -> Outcome<()> {
+fn bootable(call: &Call<'_>, export: &Export) -> Result<()> {
     let (name, format) = (&export.name, export.format.name());
     if !export.format.boots() {
         let message = format!("the export `{name}` has the format `{format}`, and boots no node");
@@ -77,7 +70,7 @@ fn bootable(call: &Call<'_>, export: &Export) -> Outcome<()> {
     Ok(())
 }
 
-fn via(fields: &Fields<'_>, export: &Export) -> Outcome<Via> {
+fn via(fields: &Fields<'_>, export: &Export) -> Result<Via> {
     let Some(given) = fields.text("via")? else {
         return Ok(Via::Direct);
     };
@@ -121,7 +114,7 @@ fn programs(call: &Call<'_>, root: RootId, export: &Export) -> Vec<String> {
     let table: Programs = table
         .and_then(|text| toml::from_str(&text).ok())
         .unwrap_or_default();
-    let plan = call.session.plan.borrow();
+    let plan = call.plan();
     let machine = plan.root(root).and_then(|root| root.machine.as_ref());
     let machine = machine.and_then(|name| table.machines.get(name)?.get("program")?.as_str());
     let server = export.format.transport().map(Transport::name);

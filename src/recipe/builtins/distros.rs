@@ -5,25 +5,25 @@ use rhai::{Array, Dynamic, Map};
 
 use super::Builtin;
 use super::packages::call_distro;
-use crate::plan::RootId;
-use crate::recipe::args::{Call, Outcome, as_strings};
+
+use crate::recipe::args::{Call, Result, as_strings};
 use crate::recipe::nearest;
 use crate::recipe::type_names::type_words;
 
 pub static BUILTINS: &[Builtin] = builtins![
     Everyone role(root, name) => role,
-    Everyone kernels(root) => |call| ask(call, "kernels"),
-    Everyone repositories(root) => |call| ask(call, "repositories"),
+    Everyone kernels(root) => ask,
+    Everyone repositories(root) => ask,
     Everyone add_repository(root, spec) => add_repository,
     Everyone clean(root) => clean,
     Modules distro_call(root, function, [arguments]) => distro_call,
     Modules describe_root(root, facts) => describe_root,
 ];
 
-fn role(call: &Call<'_>) -> Outcome<Dynamic> {
+fn role(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let name = call.text(1)?;
-    let distro = distro(call, root);
+    let distro = call.distro(root);
     let answer = call_distro(call, root, "roles", Vec::new())?;
     let given = type_words(answer.type_name());
     let Some(roles) = answer.try_cast::<Map>() else {
@@ -52,18 +52,11 @@ fn role(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(packages.into())
 }
 
-fn distro(call: &Call<'_>, root: RootId) -> String {
-    let plan = call.session.plan.borrow();
-    plan.root(root)
-        .map(|root| root.distro.clone())
-        .unwrap_or_default()
+fn ask(call: &Call<'_>) -> Result<Dynamic> {
+    call_distro(call, call.root(0)?, call.builtin.name, Vec::new())
 }
 
-fn ask(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
-    call_distro(call, call.root(0)?, function, Vec::new())
-}
-
-fn add_repository(call: &Call<'_>) -> Outcome<Dynamic> {
+fn add_repository(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let spec = call.map(1)?;
     let name = call.fields(1)?.required_text("name")?;
@@ -73,41 +66,35 @@ fn add_repository(call: &Call<'_>) -> Outcome<Dynamic> {
         let report = call.fields(1)?.refuse("name", "repository_name", message);
         return Err(report.help("it becomes the name of a file: letters, digits, `.`, `_` and `-`"));
     }
-    let label = || format!("add the repository {name}");
-    call.session
-        .step(Some(root), "add_repository", label, &call.chain(), || {
-            call_distro(call, root, "add_repository", vec![spec.into()])
-        })
+    call.step(root, format!("add the repository {name}"), || {
+        call_distro(call, root, "add_repository", vec![spec.into()])
+    })
 }
 
-fn clean(call: &Call<'_>) -> Outcome<Dynamic> {
+fn clean(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
-    let label = || "remove what the package manager keeps".to_owned();
-    call.session
-        .step(Some(root), "clean", label, &call.chain(), || {
-            call_distro(call, root, "clean", Vec::new())
-        })
+    let label = "remove what the package manager keeps".to_owned();
+    call.step(root, label, || call_distro(call, root, "clean", Vec::new()))
 }
 
-fn distro_call(call: &Call<'_>) -> Outcome<Dynamic> {
+fn distro_call(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let function = call.text(1)?;
-    let arguments = if call.has(2) {
-        call.array(2)?
-    } else {
-        Vec::new()
+    let arguments = match call.has(2) {
+        true => call.array(2)?,
+        false => Vec::new(),
     };
     call_distro(call, root, &function, arguments)
 }
 
-fn describe_root(call: &Call<'_>) -> Outcome<Dynamic> {
+fn describe_root(call: &Call<'_>) -> Result<Dynamic> {
     let id = call.root(0)?;
     let fields = call.fields(1)?;
     let release = fields.text("release")?;
     let arch = fields.text("arch")?;
     let machine = fields.text("machine")?;
     fields.finish()?;
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if let Some(root) = plan.roots.get_mut(id) {
         root.release = release.unwrap_or_default();
         root.arch = arch.unwrap_or_else(|| root.arch.clone());

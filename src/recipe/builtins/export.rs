@@ -3,14 +3,13 @@
 use rhai::{Dynamic, Map};
 
 use super::packages::{call_distro, call_stdlib};
-use super::run::step;
 use super::{Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
-    Action, Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText,
-    Share, Times, Transport,
+    Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText, Share,
+    Times, Transport,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_command, as_strings};
+use crate::recipe::args::{Call, Fields, Result, as_command, as_strings};
 use crate::recipe::nearest;
 
 pub static BUILTINS: &[Builtin] = builtins![
@@ -25,7 +24,7 @@ const FORMATS: &[&str] = &[
 /// 1 January 1980, the first that every file format can hold.
 const EARLIEST: u64 = 315_532_800;
 
-fn export(call: &Call<'_>) -> Outcome<Dynamic> {
+fn export(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(1)?;
     let kind = fields.required_text("format")?;
@@ -64,17 +63,11 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
         texts: texts(&boot),
     };
     let label = format!("export {name} ({kind})");
-    let action = Action {
-        op: Op::Export(export),
-        about: None,
-        only_if: None,
-        calls: Vec::new(),
-    };
-    drop(step(call, root, "export", label, action)?);
+    drop(call.act(root, label, Op::Export(export))?);
     Ok(Dynamic::from(ExportRef { name }))
 }
 
-fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outcome<Format> {
+fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Result<Format> {
     use Compression::{Gzip, Lz4, Lz4hc, None as Plain, Xz, Zstd};
     Ok(match kind {
         "dir" => {
@@ -157,7 +150,7 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
 }
 
 /// The first of `allowed` where the recipe says nothing.
-fn compression(fields: &Fields<'_>, kind: &str, allowed: &[Compression]) -> Outcome<Compression> {
+fn compression(fields: &Fields<'_>, kind: &str, allowed: &[Compression]) -> Result<Compression> {
     let Some(given) = fields.text("compress")? else {
         return Ok(allowed.first().copied().unwrap_or(Compression::None));
     };
@@ -180,7 +173,7 @@ fn quoted(names: &[&str]) -> String {
 }
 
 /// The recipe's, else `SOURCE_DATE_EPOCH`, else what the distro's module asks the root.
-fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Outcome<Times> {
+fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Result<Times> {
     if let Some(seconds) = fields.number("time", 0)? {
         return Ok(Times::Until { seconds });
     }
@@ -194,7 +187,7 @@ fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Outc
 }
 
 /// What is said of the server, where the format is one that nodes boot.
-fn served(fields: &Fields<'_>, format: &Format) -> Outcome<Served> {
+fn served(fields: &Fields<'_>, format: &Format) -> Result<Served> {
     if matches!(
         format,
         Format::Tar { .. } | Format::Ext4 { .. } | Format::Oci { .. }
@@ -227,7 +220,7 @@ fn served(fields: &Fields<'_>, format: &Format) -> Outcome<Served> {
 }
 
 /// What the stdlib knows of booting it.
-fn boot(call: &Call<'_>, root: RootId, fields: &Fields<'_>, format: &Format) -> Outcome<Map> {
+fn boot(call: &Call<'_>, root: RootId, fields: &Fields<'_>, format: &Format) -> Result<Map> {
     let clients = match format {
         Format::Nfs { .. } => fields.text("clients")?.unwrap_or_else(|| "*".to_owned()),
         _ => String::new(),
@@ -269,7 +262,7 @@ fn texts(boot: &Map) -> Vec<ServerText> {
 /// As OCI names it.
 fn host_architecture(call: &Call<'_>) -> String {
     let host = std::env::consts::ARCH;
-    call.session.input(Input::HostArchitecture {
+    call.session.plan.input(Input::HostArchitecture {
         name: host.to_owned(),
     });
     match host {

@@ -4,15 +4,14 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::run::step;
 use super::{Builtin, Fetched, Typed};
 use crate::diagnose::Report;
 use crate::plan::{
-    self, Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile,
-    MakeDir, MovePath, Op, Part, PathPurpose, RemovePath, SetMode, SetOwner, Source, Symlink, Text,
+    Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile, MakeDir,
+    MovePath, Op, Part, PathPurpose, RemovePath, SetMode, SetOwner, Source, Symlink, Text,
     WriteFile, digest,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_typed};
+use crate::recipe::args::{Call, Fields, Result, as_typed};
 use crate::recipe::library_modules;
 
 pub static BUILTINS: &[Builtin] = builtins![
@@ -31,29 +30,23 @@ pub static BUILTINS: &[Builtin] = builtins![
     Everyone fetch(url, spec) => fetch,
 ];
 
-fn act(
+pub fn act(
     call: &Call<'_>,
     root: usize,
     label: String,
     op: Op,
-    opts: Option<Fields<'_>>,
-) -> Outcome<Dynamic> {
-    let (mut only_if, mut about) = (None, None);
-    if let Some(fields) = opts {
-        only_if = fields.command("only_if")?;
-        about = fields.text("about")?;
-        fields.finish()?;
-    }
+    fields: Fields<'_>,
+) -> Result<Dynamic> {
     let action = Action {
-        op,
-        about,
-        only_if,
-        calls: Vec::new(),
+        only_if: fields.command("only_if")?,
+        about: fields.text("about")?,
+        ..op.into()
     };
-    step(call, root, call.builtin.name, label, action)
+    fields.finish()?;
+    call.act(root, label, action)
 }
 
-fn attributes(fields: &Fields<'_>) -> Outcome<Attributes> {
+fn attributes(fields: &Fields<'_>) -> Result<Attributes> {
     Ok(Attributes {
         mode: fields.mode("mode")?,
         owner: owner(fields, "owner")?,
@@ -62,7 +55,7 @@ fn attributes(fields: &Fields<'_>) -> Outcome<Attributes> {
 }
 
 /// A name or a number.
-fn owner(fields: &Fields<'_>, name: &str) -> Outcome<Option<String>> {
+fn owner(fields: &Fields<'_>, name: &str) -> Result<Option<String>> {
     let Some(value) = fields.get(name) else {
         return Ok(None);
     };
@@ -73,7 +66,7 @@ fn owner(fields: &Fields<'_>, name: &str) -> Outcome<Option<String>> {
     }
 }
 
-fn write_file(call: &Call<'_>) -> Outcome<Dynamic> {
+fn write_file(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let op = WriteFile {
@@ -82,11 +75,11 @@ fn write_file(call: &Call<'_>) -> Outcome<Dynamic> {
         attributes: attributes(&fields)?,
     };
     let label = format!("write {}", op.path);
-    act(call, root, label, Op::WriteFile(op), Some(fields))
+    act(call, root, label, Op::WriteFile(op), fields)
 }
 
 /// What goes into a file: where a root or a file is while it is built says nothing later.
-fn content(call: &Call<'_>) -> Outcome<Text> {
+fn content(call: &Call<'_>) -> Result<Text> {
     let text = call.secret_text(2)?;
     let passing = |part: &Part| matches!(part, Part::Root | Part::File(_) | Part::Download(_));
     if text.parts().iter().any(passing) {
@@ -97,7 +90,7 @@ fn content(call: &Call<'_>) -> Outcome<Text> {
     Ok(text)
 }
 
-fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
+fn append_file(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let op = AppendFile {
@@ -105,10 +98,10 @@ fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
         content: content(call)?,
     };
     let label = format!("append to {}", op.path);
-    act(call, root, label, Op::AppendFile(op), Some(fields))
+    act(call, root, label, Op::AppendFile(op), fields)
 }
 
-fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
+fn edit_file(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(1)?;
     let mut edits = Vec::new();
@@ -123,16 +116,11 @@ fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
         });
     }
     let label = format!("edit {path}");
-    act(
-        call,
-        root,
-        label,
-        Op::EditFile(EditFile { path, edits }),
-        Some(call.fields(3)?),
-    )
+    let op = Op::EditFile(EditFile { path, edits });
+    act(call, root, label, op, call.fields(3)?)
 }
 
-fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
+fn copy_in(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(2)?;
     let fields = call.fields(3)?;
@@ -166,11 +154,11 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
         path,
         attributes,
     };
-    act(call, root, label, Op::CopyIn(op), Some(fields))
+    act(call, root, label, Op::CopyIn(op), fields)
 }
 
 /// Notes a file or a tree that the plan reads when it runs, and returns its digest.
-pub fn input_file(call: &Call<'_>, index: usize, source: &Path) -> Outcome<String> {
+pub fn input_file(call: &Call<'_>, index: usize, source: &Path) -> Result<String> {
     let digest =
         digest::digest_tree(source).map_err(|error| unreadable(call, index, source, &error))?;
     note_file(call, source, &digest);
@@ -180,7 +168,7 @@ pub fn input_file(call: &Call<'_>, index: usize, source: &Path) -> Outcome<Strin
 /// The same for a file whose digest is known.
 pub fn note_file(call: &Call<'_>, source: &Path, digest: &str) {
     let name = noted(call, source);
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if plan.file(digest).is_none() {
         plan.files.push(InputFile {
             digest: digest.to_owned(),
@@ -191,7 +179,7 @@ pub fn note_file(call: &Call<'_>, source: &Path, digest: &str) {
 }
 
 /// The path of a file of the repository, for commands of the host.
-fn file_path(call: &Call<'_>) -> Outcome<Dynamic> {
+fn file_path(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let source = resolve_source(call, 0, &name)?;
     let digest = input_file(call, 0, &source)?;
@@ -210,7 +198,7 @@ fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Err
 /// Bytes of a text that a recipe may take in: as many as a string of a script may have.
 const TEXT_BYTES: u64 = 1 << 20;
 
-fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
+fn file_text(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let source = resolve_source(call, 0, &name)?;
     let unreadable = |error: std::io::Error| unreadable(call, 0, &source, &error);
@@ -222,7 +210,7 @@ fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
     }
     let text = std::fs::read_to_string(&source).map_err(unreadable)?;
     let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
-    call.session.input(Input::File {
+    call.session.plan.input(Input::File {
         path: noted(call, &source),
         digest,
     });
@@ -249,7 +237,7 @@ fn noted(call: &Call<'_>, path: &Path) -> String {
 }
 
 /// The path of a file of the recipe's repository; links may not lead out of it.
-fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf> {
+fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Result<PathBuf> {
     let author = call.author_file();
     let outside = || {
         if let Some(library) = library_modules::library_of(&author) {
@@ -278,7 +266,7 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf>
     Ok(source)
 }
 
-fn make_dir(call: &Call<'_>) -> Outcome<Dynamic> {
+fn make_dir(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
     let op = MakeDir {
@@ -286,10 +274,10 @@ fn make_dir(call: &Call<'_>) -> Outcome<Dynamic> {
         attributes: attributes(&fields)?,
     };
     let label = format!("make directory {}", op.path);
-    act(call, root, label, Op::MakeDir(op), Some(fields))
+    act(call, root, label, Op::MakeDir(op), fields)
 }
 
-fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
+fn symlink(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let op = Symlink {
         path: call.path(1)?,
@@ -300,10 +288,10 @@ fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
         return Err(report.help("`root.symlink(path, target)`: the link stands at `path`"));
     }
     let label = format!("link {} to {}", op.path, op.target);
-    act(call, root, label, Op::Symlink(op), None)
+    call.act(root, label, Op::Symlink(op))
 }
 
-fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
+fn remove_path(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
     let op = RemovePath {
@@ -319,20 +307,20 @@ fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
             .help("name what is in it: `/srv/*`"));
     }
     let label = format!("remove {}", op.path);
-    act(call, root, label, Op::RemovePath(op), Some(fields))
+    act(call, root, label, Op::RemovePath(op), fields)
 }
 
-fn move_path(call: &Call<'_>) -> Outcome<Dynamic> {
+fn move_path(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let op = MovePath {
         from: call.path(1)?,
         to: call.path(2)?,
     };
     let label = format!("move {} to {}", op.from, op.to);
-    act(call, root, label, Op::MovePath(op), None)
+    call.act(root, label, Op::MovePath(op))
 }
 
-fn set_mode(call: &Call<'_>) -> Outcome<Dynamic> {
+fn set_mode(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let mode = call.mode(2)?;
@@ -342,10 +330,10 @@ fn set_mode(call: &Call<'_>) -> Outcome<Dynamic> {
         recursive: fields.bool("recursive")?.unwrap_or(false),
     };
     let label = format!("set mode {:04o} on {}", op.mode, op.path);
-    act(call, root, label, Op::SetMode(op), Some(fields))
+    act(call, root, label, Op::SetMode(op), fields)
 }
 
-fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
+fn set_owner(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let value = call.dynamic(2);
@@ -364,10 +352,10 @@ fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
         recursive: fields.bool("recursive")?.unwrap_or(false),
     };
     let label = format!("set owner {} on {}", op.owner, op.path);
-    act(call, root, label, Op::SetOwner(op), Some(fields))
+    act(call, root, label, Op::SetOwner(op), fields)
 }
 
-fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fetch(call: &Call<'_>) -> Result<Dynamic> {
     let url = call.text(0)?;
     let fields = call.fields(1)?;
     let sha256 = fields.required_text("sha256")?.to_lowercase();
@@ -384,11 +372,7 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
             .help("it starts with `https://`, `http://` or `file:///`"));
     }
     if let Some(path) = url.strip_prefix("file://") {
-        let access = plan::Access::HostPath {
-            path: path.to_owned(),
-            purpose: PathPurpose::Read,
-        };
-        call.requires(None, access);
+        call.requires_path(None, path, PathPurpose::Read);
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(fields
@@ -405,7 +389,7 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
         url: url.clone(),
         calls: call.chain(),
     };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if plan.download(&sha256).is_none() {
         plan.downloads.push(download);
     }

@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::Builtin;
 use crate::plan::Allowed;
-use crate::recipe::args::{Call, Outcome};
+use crate::recipe::args::{Call, Result};
 use crate::recipe::nearest;
 use crate::recipe::stdlib::Stdlib;
 
@@ -12,7 +12,7 @@ pub static BUILTINS: &[Builtin] = builtins![
     Everyone allow_lint(root, lint, reason, [opts]) => allow,
 ];
 
-fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
+fn allow(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let (lint, reason) = (call.text(1)?, call.text(2)?);
     let opts = call.fields(3)?;
@@ -33,7 +33,7 @@ fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
         return Err(report.help("say why it does no harm here; whoever looks at the root reads it"));
     }
     let calls = call.chain();
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if let Some(root) = plan.roots.iter_mut().find(|known| known.id == root) {
         root.allowed.push(Allowed {
             lint,

@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map};
 use super::Builtin;
 use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
-use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::args::{Call, Fields, Result};
 
 pub static BUILTINS: &[Builtin] = builtins![
     Everyone log(message) => |call| message(call, MessageLevel::Log),
@@ -15,18 +15,18 @@ pub static BUILTINS: &[Builtin] = builtins![
     Everyone fields(of, given, spec) => fields,
 ];
 
-fn message(call: &Call<'_>, level: MessageLevel) -> Outcome<Dynamic> {
+fn message(call: &Call<'_>, level: MessageLevel) -> Result<Dynamic> {
     let text = call.text(0)?;
     let calls = call.chain();
     let message = Message { level, text, calls };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if !plan.messages.contains(&message) {
         plan.messages.push(message);
     }
     Ok(Dynamic::UNIT)
 }
 
-fn fail(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fail(call: &Call<'_>) -> Result<Dynamic> {
     let message = call.text(0)?;
     let opts = call.fields(1)?;
     let cause = opts.text("cause")?;
@@ -42,7 +42,7 @@ fn fail(call: &Call<'_>) -> Outcome<Dynamic> {
     Err(report)
 }
 
-fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
+fn hint(call: &Call<'_>) -> Result<Dynamic> {
     let fields = call.fields(0)?;
     let mut tools = fields.strings("tools")?.unwrap_or_default();
     tools.extend(fields.text("tool")?);
@@ -81,7 +81,7 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn fields(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fields(call: &Call<'_>) -> Result<Dynamic> {
     let of = call.text(0)?;
     let value = call.dynamic(1);
     if !value.is_map() && !value.is_unit() {

@@ -37,7 +37,7 @@ use std::any::TypeId;
 use rhai::{Dynamic, Engine};
 use serde::Serialize;
 
-use super::args::{Call, Outcome};
+use super::args::{Call, Result};
 use super::current::Seat;
 use super::error::Fault;
 use crate::diagnose::Report;
@@ -69,7 +69,7 @@ pub struct Builtin {
     pub access: Access,
     /// `doc/NAME.md`, in the form that src/reference/doc_comment.rs reads.
     pub doc: &'static str,
-    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+    run: fn(&Call<'_>) -> Result<Dynamic>,
 }
 
 impl Builtin {
@@ -177,7 +177,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
 /// Why the built-in is not for whoever calls it.
 fn refused(call: &Call<'_>) -> Option<Report> {
     let name = call.builtin.name;
-    let recipe = || call.session.plan.borrow().recipe.path == call.file();
+    let recipe = || call.plan().recipe.path == call.file();
     let (code, whose) = match call.builtin.access {
         Access::Stdlib if !call.is_from_stdlib() => ("stdlib_only", "modules of the stdlib"),
         Access::Modules if recipe() => ("modules_only", "modules, such as a distro's"),

@@ -7,7 +7,7 @@ use super::Builtin;
 use crate::diagnose::Report;
 use crate::plan::OptionValue;
 use crate::project;
-use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::args::{Call, Fields, Result};
 use crate::recipe::session::Session;
 use crate::recipe::{nearest, patterns};
 
@@ -74,7 +74,7 @@ struct ValuePattern {
     whole: regex::Regex,
 }
 
-fn option(call: &Call<'_>) -> Outcome<Dynamic> {
+fn option(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let fields = call.fields(1)?;
     let default = fields.get("default");
@@ -83,7 +83,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let pattern = fields.text("pattern")?;
     let kind = kind(&fields, default.as_ref(), &choices)?;
     let pattern = pattern
-        .map(|pattern| -> Outcome<ValuePattern> {
+        .map(|pattern| -> Result<ValuePattern> {
             fields.pattern("pattern", &pattern)?;
             let whole = patterns::compiled(&format!("^(?:{pattern})$"))
                 .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))?;
@@ -137,8 +137,8 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     fields.finish()?;
 
     // It is declared whatever is wrong with its value.
-    let place = call.session.plan.borrow().options.len();
-    call.session.plan.borrow_mut().options.push(OptionValue {
+    let place = call.plan().options.len();
+    call.plan_mut().options.push(OptionValue {
         name: name.clone(),
         value: default.clone().unwrap_or_default(),
         given: false,
@@ -147,8 +147,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         choices: choices.clone(),
     });
     let given = given(call.session, &name);
-    call.session.taken.borrow_mut().insert(name.clone());
-    let recipe = call.session.plan.borrow().recipe.path.clone();
+    let recipe = call.plan().recipe.path.clone();
     let policy = &call.session.settings.project;
     let of_site = match given {
         Some(_) => None,
@@ -183,7 +182,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         }
     };
     let dynamic = rhai::serde::to_dynamic(&value).unwrap_or(Dynamic::UNIT);
-    if let Some(option) = call.session.plan.borrow_mut().options.get_mut(place) {
+    if let Some(option) = call.plan_mut().options.get_mut(place) {
         option.value = value;
         option.given = given.is_some();
         option.from = of_site.map(|_| project::FILE.to_owned());
@@ -191,7 +190,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(dynamic)
 }
 
-fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Outcome<Kind> {
+fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Result<Kind> {
     let named = fields.text("type")?;
     let found = match (named.as_deref(), default.or(choices.first())) {
         (Some("string"), _) => Some(Kind::Text),
@@ -221,7 +220,7 @@ fn check_value(
     value: &Value,
     choices: &[Value],
     pattern: Option<&ValuePattern>,
-) -> Outcome<()> {
+) -> Result<()> {
     let items: Vec<&Value> = match value {
         Value::Array(items) => items.iter().collect(),
         value => vec![value],
@@ -281,30 +280,24 @@ fn plain(value: &Value) -> String {
 }
 
 /// Refuses options that were given and that the recipe never declared.
-pub fn check_given(session: &Session) -> Outcome<()> {
+pub fn check_given(session: &Session) -> Result<()> {
     if session.settings.shared_options {
         return Ok(());
     }
-    let taken = session.taken.borrow();
-    let Some((unknown, _)) = session
-        .settings
-        .options
-        .iter()
-        .find(|(name, _)| !taken.contains(name))
-    else {
+    let plan = session.plan.borrow();
+    let mut taken: Vec<&str> = plan.options.iter().map(|o| o.name.as_str()).collect();
+    taken.sort_unstable();
+    let mut given = session.settings.options.iter();
+    let Some((unknown, _)) = given.find(|(name, _)| !taken.contains(&name.as_str())) else {
         return Ok(());
     };
     let report = Report::new(
         "script::unknown_option",
         format!("the recipe has no option `{unknown}`"),
     );
-    let report = match nearest(unknown, taken.iter().map(String::as_str)) {
+    Err(match nearest(unknown, taken.iter().copied()) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None if taken.is_empty() => report.help("it declares no options"),
-        None => {
-            let names: Vec<&str> = taken.iter().map(String::as_str).collect();
-            report.help(format!("it has {}", names.join(", ")))
-        }
-    };
-    Err(report)
+        None => report.help(format!("it has {}", taken.join(", "))),
+    })
 }

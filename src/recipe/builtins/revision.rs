@@ -7,7 +7,7 @@ use rhai::Dynamic;
 
 use super::Builtin;
 use crate::plan::{Input, Key, tool};
-use crate::recipe::args::{Call, Outcome};
+use crate::recipe::args::{Call, Result};
 
 pub static BUILTINS: &[Builtin] = builtins![
     Everyone git_revision() => git_revision,
@@ -15,7 +15,7 @@ pub static BUILTINS: &[Builtin] = builtins![
     Everyone stable_uuid(name) => stable_uuid,
 ];
 
-fn git_revision(call: &Call<'_>) -> Outcome<Dynamic> {
+fn git_revision(call: &Call<'_>) -> Result<Dynamic> {
     let settings = &call.session.settings;
     // Tests evaluate for a host that has no files.
     if settings.host.root != Path::new("/") {
@@ -24,7 +24,7 @@ fn git_revision(call: &Call<'_>) -> Outcome<Dynamic> {
     let folder = &call.session.recipe_dir;
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let found = folder.ancestors().find_map(revision);
-    call.session.input(Input::GitCommit {
+    call.session.plan.input(Input::GitCommit {
         commit: found.clone(),
     });
     Ok(found.map_or(Dynamic::UNIT, Dynamic::from))
@@ -74,12 +74,12 @@ fn small_text(path: &PathBuf) -> Option<String> {
 }
 
 /// The environment's `SOURCE_DATE_EPOCH`, seconds since 1970, as an input of the plan.
-pub fn source_date_epoch(call: &Call<'_>) -> Outcome<Option<u64>> {
+pub fn source_date_epoch(call: &Call<'_>) -> Result<Option<u64>> {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok();
     let Some(given) = given.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    call.session.input(Input::SourceDate {
+    call.session.plan.input(Input::SourceDate {
         seconds: given.clone(),
     });
     given.parse().map(Some).map_err(|_| {
@@ -89,7 +89,7 @@ pub fn source_date_epoch(call: &Call<'_>) -> Outcome<Option<u64>> {
     })
 }
 
-fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
+fn source_date(call: &Call<'_>) -> Result<Dynamic> {
     let format = call.text(0)?;
     let epoch = source_date_epoch(call)?;
     // A format that is wrong is so whether there is a date or not.
@@ -107,7 +107,7 @@ fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(epoch.map_or(Dynamic::UNIT, |_| text.into()))
 }
 
-fn stable_uuid(call: &Call<'_>) -> Outcome<Dynamic> {
+fn stable_uuid(call: &Call<'_>) -> Result<Dynamic> {
     let key = Key::of(&[b"stable uuid", call.text(0)?.as_bytes()]);
     Ok(tool::uuid_of(&key).into())
 }

@@ -7,10 +7,8 @@ use rhai::Dynamic;
 
 use super::{Builtin, RootRef};
 use crate::diagnose::{Frame, Origin, Span};
-use crate::plan::{
-    self, Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want,
-};
-use crate::recipe::args::{Call, Outcome};
+use crate::plan::{Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want};
+use crate::recipe::args::{Call, Result};
 
 pub static BUILTINS: &[Builtin] = builtins![
     Everyone fork(root, name) => fork,
@@ -21,16 +19,16 @@ pub static BUILTINS: &[Builtin] = builtins![
     Modules wanted(root, names) => wanted,
 ];
 
-fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fork(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let name = call.text(1)?;
-    if call.session.step_is_open() {
+    if call.session.plan.step_is_open() {
         return Err(call.report(
             "fork_in_step",
             "`fork` cannot be called inside of another built-in",
         ));
     }
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     let id = plan.roots.len();
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
@@ -63,7 +61,7 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
         })
         .collect();
     plan.repositories.extend(archives);
-    let mut facts = call.session.facts.borrow_mut();
+    let mut facts = call.session.plan.facts.borrow_mut();
     let inherited: Vec<_> = facts
         .iter()
         .filter(|((of, ..), _)| *of == root)
@@ -73,7 +71,7 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::from(RootRef { id }))
 }
 
-fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
+fn archive(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(1)?;
     let archive = Repository {
@@ -85,7 +83,7 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
         proxy: fields.text("proxy")?,
     };
     fields.finish()?;
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if !plan.repositories.contains(&archive) {
         plan.repositories.push(archive);
     }
@@ -93,19 +91,15 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
 }
 
 /// A folder of the host that packages are installed from: a path, or an address `file:///…`.
-fn package_source(call: &Call<'_>) -> Outcome<Dynamic> {
+fn package_source(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(1)?;
     let path = match path.trim_end_matches('/') {
         "" => "/".to_owned(),
         path => path.to_owned(),
     };
-    let access = plan::Access::HostPath {
-        path: path.clone(),
-        purpose: PathPurpose::PackageSource,
-    };
-    call.requires(Some(root), access);
-    let mut plan = call.session.plan.borrow_mut();
+    call.requires_path(Some(root), &path, PathPurpose::PackageSource);
+    let mut plan = call.plan_mut();
     if let Some(root) = plan.roots.get_mut(root)
         && !root.package_sources.contains(&path)
     {
@@ -114,7 +108,7 @@ fn package_source(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
+fn check_before(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     call.of_root(1, root)?;
     let fields = call.fields(1)?;
@@ -139,11 +133,11 @@ fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
         calls: call.chain(),
     };
     fields.finish()?;
-    call.session.plan.borrow_mut().checks.push(check);
+    call.plan_mut().checks.push(check);
     Ok(Dynamic::UNIT)
 }
 
-fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
+fn wanted(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let names = call.strings(1)?;
     // What modules of the stdlib call on the way is of no interest to who made a mistake.
@@ -152,7 +146,7 @@ fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
         .into_iter()
         .take_while(|frame| frame.origin() != Origin::Stdlib)
         .collect();
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     // A branch's packages come from where its base's do.
     let mut lineage = vec![root];
     while let Some(base) = lineage
@@ -235,15 +229,15 @@ fn may_add_sources(step: &Step, sources: &[String]) -> bool {
 
 /// Where `name` stands as a string, in the call at `span` or after it.
 fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
-    let scan = call.session.scan(&span.file)?;
+    let scan = call.session.modules.scan(&span.file)?;
     let start = scan.byte_at(span.start)?;
     let at = start + scan.text.get(start..)?.find(&format!("\"{name}\""))?;
     Some(scan.span(&span.file, &(at..at + name.len() + 2)))
 }
 
-fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {
+fn uses_archives(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     let places: Vec<usize> = plan
         .repositories
         .iter()
@@ -251,7 +245,7 @@ fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {
         .filter(|(_, archive)| archive.root == root)
         .map(|(place, _)| place)
         .collect();
-    if call.session.step_is_open()
+    if call.session.plan.step_is_open()
         && let Some(step) = plan.steps.last_mut()
     {
         step.repositories.extend(places);

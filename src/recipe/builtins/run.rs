@@ -5,10 +5,10 @@ use rhai::Dynamic;
 use super::Builtin;
 use super::{CommandValue, unmark};
 use crate::plan::{
-    self, Action, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath,
-    RootId, Run, RunPlace, Script, Text, Verdict, command,
+    self, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath, RootId, Run,
+    RunPlace, Script, Text, Verdict, command,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_argument, as_strings, as_typed, root_in};
+use crate::recipe::args::{Call, Fields, Result, as_argument, as_strings, as_typed, root_in};
 use crate::recipe::spans::Step;
 
 pub static BUILTINS: &[Builtin] = builtins![
@@ -21,7 +21,7 @@ pub static BUILTINS: &[Builtin] = builtins![
     Everyone join(array, separator) => join,
 ];
 
-fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
+fn nspawn_run(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let (run, fields) = in_root(call, root, RunPlace::Root)?;
     add(call, root, "run", run, fields)
@@ -30,7 +30,7 @@ fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
 /// Seconds that a root has to boot, run its script and shut down, where nothing is said.
 const BOOT_SECONDS: u64 = 300;
 
-fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
+fn nspawn_boot(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let timeout = call.fields(2)?.number("timeout", 1).map_err(|report| {
         let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
@@ -51,11 +51,7 @@ fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
 }
 
 /// The command of argument 1, and the fields of argument 2 that are left.
-pub fn in_root<'a>(
-    call: &'a Call<'a>,
-    root: RootId,
-    place: RunPlace,
-) -> Outcome<(Run, Fields<'a>)> {
+pub fn in_root<'a>(call: &'a Call<'a>, root: RootId, place: RunPlace) -> Result<(Run, Fields<'a>)> {
     let fields = call.fields(2)?;
     let mut run = Run::new(place, call.command(1)?);
     run.user = fields.text("user")?;
@@ -78,7 +74,7 @@ pub fn in_root<'a>(
     Ok((run, fields))
 }
 
-fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
+fn host_run(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     for index in [1, 2] {
         call.of_root(index, root)?;
@@ -111,7 +107,7 @@ fn add(
     verb: &str,
     mut run: Run,
     fields: Fields<'_>,
-) -> Outcome<Dynamic> {
+) -> Result<Dynamic> {
     run.downloads = downloads(&fields)?;
     run.verdict = Verdict {
         fail_on: fields.strings("fail_on")?.unwrap_or_default(),
@@ -126,21 +122,11 @@ fn add(
             fields.pattern(field, pattern)?;
         }
     }
-    let only_if = fields.command("only_if")?;
-    let about = fields.text("about")?;
-    fields.finish()?;
     let label = format!("{verb} {}", first_line(&run.command));
-    let action = Action {
-        about,
-        only_if,
-        calls: Vec::new(),
-        op: Op::Run(run),
-    };
-    let name = call.builtin.name;
-    step(call, root, name, label, action)
+    super::files::act(call, root, label, Op::Run(run), fields)
 }
 
-fn env(fields: &Fields<'_>) -> Outcome<std::collections::BTreeMap<String, Text>> {
+fn env(fields: &Fields<'_>) -> Result<std::collections::BTreeMap<String, Text>> {
     let env = fields.texts("env")?;
     let bad = |name: &&String| {
         name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -154,7 +140,7 @@ fn env(fields: &Fields<'_>) -> Outcome<std::collections::BTreeMap<String, Text>>
 }
 
 /// Folders that a package manager downloads to, kept between builds.
-fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
+fn downloads(fields: &Fields<'_>) -> Result<Vec<Downloads>> {
     let mut downloads = Vec::new();
     for folder in fields.maps("downloads", "#{ pool, path, suffix }")? {
         let pool = folder.required_text("pool")?;
@@ -174,7 +160,7 @@ fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
 
 /// The paths of the host that a command sees: those that it names, and with `package_sources`
 /// those that packages of its root are installed from.
-fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
+fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Bind>> {
     let mut binds = Vec::new();
     for bind in fields.maps("binds", "#{ host: \"/path\", path: \"/path\" }")? {
         let host = bind.required_text("host")?;
@@ -190,11 +176,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind
             true => PathPurpose::Bind,
             false => PathPurpose::BindWritable,
         };
-        let access = plan::Access::HostPath {
-            path: host.clone(),
-            purpose,
-        };
-        call.requires(Some(root), access);
+        call.requires_path(Some(root), &host, purpose);
         binds.push(Bind {
             host,
             path,
@@ -202,7 +184,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind
         });
     }
     if fields.bool("package_sources")?.unwrap_or(false) {
-        let plan = call.session.plan.borrow();
+        let plan = call.plan();
         let sources = plan.root(root).map(|root| root.package_sources.clone());
         binds.extend(sources.into_iter().flatten().map(|path| Bind {
             host: path.clone(),
@@ -213,7 +195,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind
     Ok(binds)
 }
 
-fn script(call: &Call<'_>) -> Outcome<Dynamic> {
+fn script(call: &Call<'_>) -> Result<Dynamic> {
     let text = call.dynamic(0);
     let text = as_argument(&text).ok_or_else(|| call.wrong(0, "a string", &text))?;
     let fields = call.fields(1)?;
@@ -249,7 +231,7 @@ fn script(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::from(CommandValue { command, root }))
 }
 
-fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
+fn require_paths(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let purpose = call.text(1)?;
     let mut paths = Vec::new();
@@ -271,33 +253,10 @@ fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
         });
     }
     let label = format!("check for {purpose}");
-    let action = Action {
-        op: Op::RequirePaths(RequirePaths { purpose, paths }),
-        about: None,
-        only_if: None,
-        calls: Vec::new(),
-    };
-    step(call, root, "require_paths", label, action)
-}
-
-/// One operation as a step, or as a part of the open one.
-pub fn step(
-    call: &Call<'_>,
-    root: usize,
-    name: &str,
-    label: String,
-    action: Action,
-) -> Outcome<Dynamic> {
-    let chain = call.chain();
-    call.session.step(
-        Some(root),
-        name,
-        || label,
-        &chain,
-        || {
-            call.session.act(action, &chain);
-            Ok(Dynamic::UNIT)
-        },
+    call.act(
+        root,
+        label,
+        Op::RequirePaths(RequirePaths { purpose, paths }),
     )
 }
 
@@ -312,7 +271,7 @@ fn first_line(command: &Command) -> String {
     first.unwrap_or_default().to_owned()
 }
 
-fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
+fn quote(call: &Call<'_>) -> Result<Dynamic> {
     let words = call.strings(0)?;
     if words.iter().any(|word| word.contains('\0')) {
         return Err(call.report("nul", "a shell's word cannot hold a NUL character"));
@@ -320,7 +279,7 @@ fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(command::quote_all(&words).into())
 }
 
-fn join(call: &Call<'_>) -> Outcome<Dynamic> {
+fn join(call: &Call<'_>) -> Result<Dynamic> {
     let mut joined: Option<Dynamic> = None;
     let items = call.array(0)?;
     let separator = call.text(1)?;

@@ -8,7 +8,7 @@ use rhai::{Dynamic, Map};
 use super::{Builtin, Typed};
 use crate::plan::digest::digest_tree;
 use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
-use crate::recipe::args::{Call, Fields, Outcome, as_command};
+use crate::recipe::args::{Call, Fields, Result, as_command};
 use crate::recipe::library_modules;
 
 pub static BUILTINS: &[Builtin] = builtins![
@@ -20,7 +20,7 @@ pub static BUILTINS: &[Builtin] = builtins![
 /// Digits of a digest in a keyring's name: enough to tell sets of keys apart.
 const NAME_DIGITS: usize = 12;
 
-fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
+fn keyring(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(1)?;
     let name = fields.required_text("name")?;
@@ -78,7 +78,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
         packages,
         calls: call.chain(),
     };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     match plan.keyrings.iter_mut().find(|known| known.name == name) {
         // The same keys, sought in other places as well.
         Some(known) => {
@@ -99,7 +99,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
 }
 
 /// The digits of a whole fingerprint.
-fn fingerprint(call: &Call<'_>, given: &str) -> Outcome<String> {
+fn fingerprint(call: &Call<'_>, given: &str) -> Result<String> {
     let digits: String = given
         .chars()
         .filter(|c| !c.is_whitespace())
@@ -123,7 +123,7 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 }
 
 /// A file that may hold keys, and its digest.
-fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Outcome<(KeyFile, String)> {
+fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Result<(KeyFile, String)> {
     if Path::new(name).is_absolute() {
         let access = plan::Access::HostPath {
             path: name.to_owned(),
@@ -159,7 +159,7 @@ fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Outcome<(K
     Ok((KeyFile::File(digest.clone()), digest))
 }
 
-fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
+fn in_repository(call: &Call<'_>, name: &str) -> Result<PathBuf> {
     let parts = Path::new(name).components();
     let mut parts = parts.filter(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
     if parts.next().is_some() {
@@ -175,7 +175,7 @@ fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     }
 }
 
-fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Command>> {
+fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Command>> {
     let mut commands = Vec::new();
     for item in fields.array("fetch")?.unwrap_or_default() {
         let command = as_command(&item).filter(|command| !command.program().is_empty());
@@ -189,29 +189,25 @@ fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<C
 }
 
 /// A map of strings that holds no secrets.
-pub fn texts(fields: &Fields<'_>, name: &str) -> Outcome<BTreeMap<String, String>> {
+pub fn texts(fields: &Fields<'_>, name: &str) -> Result<BTreeMap<String, String>> {
     let texts = fields.texts(name)?;
     let plain = |(key, text): (String, crate::plan::Text)| Some((key, text.plain()?.into_owned()));
     Ok(texts.into_iter().filter_map(plain).collect())
 }
 
 /// Notes that a key is trusted, for package managers whose keys are no OpenPGP keys.
-fn trust_key(call: &Call<'_>) -> Outcome<Dynamic> {
+fn trust_key(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let source = call.text(1)?;
     let mut allowed = true;
     if source.starts_with('/') {
-        let access = plan::Access::HostPath {
-            path: source.clone(),
-            purpose: PathPurpose::Read,
-        };
-        allowed = call.requires(Some(root), access);
+        allowed = call.requires_path(Some(root), &source, PathPurpose::Read);
     }
     let trusted = call.requires(Some(root), plan::Access::Keys { source });
     Ok((allowed && trusted).into())
 }
 
-fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
+fn unsigned(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let what = call.text(1)?;
     let why = call.text(2)?;

@@ -6,6 +6,7 @@ mod parse;
 
 use rhai::{Dynamic, EvalAltResult};
 
+use super::call_stack::function_name;
 use super::other_languages::{self, When};
 use super::session::Session;
 use crate::diagnose::{Frame, Position, Report, Span};
@@ -34,12 +35,8 @@ pub fn report(session: &Session, error: EvalAltResult, file: &str, prefix: Vec<F
     loop {
         match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
-                if let Some(span) = session.span_at(&file, position) {
-                    let function = if name.starts_with("anon$") {
-                        "a closure".to_owned()
-                    } else {
-                        name
-                    };
+                if let Some(span) = session.modules.span_at(&file, position) {
+                    let function = function_name(&name).to_owned();
                     trace.push(Frame { function, span });
                 }
                 if !source.is_empty() {
@@ -48,7 +45,7 @@ pub fn report(session: &Session, error: EvalAltResult, file: &str, prefix: Vec<F
                 error = *inner;
             }
             EvalAltResult::ErrorInModule(name, inner, position) => {
-                if let Some(span) = session.span_at(&file, position) {
+                if let Some(span) = session.modules.span_at(&file, position) {
                     let function = "import".to_owned();
                     trace.push(Frame { function, span });
                 }
@@ -96,14 +93,12 @@ fn thrown(
 
 /// A frame for the call or the word at a position.
 pub fn at(session: &Session, file: &str, position: rhai::Position, what: &str) -> Vec<Frame> {
-    session
-        .span_at(file, position)
-        .map(|span| Frame {
-            function: what.to_owned(),
-            span,
-        })
-        .into_iter()
-        .collect()
+    let span = session.modules.span_at(file, position);
+    let frame = span.map(|span| Frame {
+        function: what.to_owned(),
+        span,
+    });
+    frame.into_iter().collect()
 }
 
 /// Whether a word of another language explains the error at `position` of `file`.
@@ -137,14 +132,15 @@ fn explanation(
 ) -> Option<(other_languages::Explanation, Span)> {
     let (line, column) = (position.line()?, position.position()?);
     let number = u32::try_from(line).ok()?;
-    let text = session.line(file, number)?;
+    let text = session.modules.text(file);
+    let text = text.lines().nth(line - 1)?;
     let byte = text
         .char_indices()
         .nth(column.saturating_sub(1))
         .map_or(text.len(), |(byte, _)| byte);
-    let found = other_languages::find(&text, byte, when)?;
+    let found = other_languages::find(text, byte, when)?;
     let place = |byte: usize| {
-        let before = text.get(..byte).unwrap_or(&text).chars().count();
+        let before = text.get(..byte).unwrap_or(text).chars().count();
         Position {
             line: number,
             column: u32::try_from(before + 1).unwrap_or(u32::MAX),
@@ -174,7 +170,7 @@ fn at_or_end(session: &Session, file: &str, position: rhai::Position) -> Vec<Fra
     if !found.is_empty() {
         return found;
     }
-    let Some(scan) = session.scan(file) else {
+    let Some(scan) = session.modules.scan(file) else {
         return Vec::new();
     };
     let end = scan.position(scan.text.trim_end().len());
