@@ -40,18 +40,18 @@ pub fn run(args: &Args, printer: &Printer) -> Done {
 }
 
 /// The recipes below a folder, sorted: scripts that are no library and no test.
-pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
+pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Report> {
     Ok(scripts(folder)?.0)
 }
 
 /// The recipes below a folder, and the modules in its `lib/` and `distro/`, both sorted.
-pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Box<Report>> {
+pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Report> {
     let (mut recipes, mut modules) = (Vec::new(), Vec::new());
     collect(folder, false, &mut recipes, &mut modules).map_err(|error| {
-        Box::new(Report::new(
+        Report::new(
             "list::unreadable",
             format!("cannot read `{}`: {error}", folder.display()),
-        ))
+        )
     })?;
     recipes.sort();
     modules.sort();

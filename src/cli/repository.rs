@@ -24,14 +24,14 @@ pub fn here() -> PathBuf {
 ///
 /// # Errors
 /// When there is none.
-pub fn required() -> Result<PathBuf, Box<Report>> {
+pub fn required() -> Result<PathBuf, Report> {
     project::repository(Path::new(".")).ok_or_else(|| {
         let message = format!(
             "there is no `{}` here, nor in a folder above",
             project::FILE
         );
         let report = Report::new("site::no_repository", message);
-        Box::new(report.help("`rootwright new NAME` makes a recipe repository"))
+        report.help("`rootwright new NAME` makes a recipe repository")
     })
 }
 

@@ -91,12 +91,12 @@ fn from_the_top(path: &Path) -> PathBuf {
     }
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
+fn files(path: &Path) -> Result<Vec<PathBuf>, Report> {
     let unreadable = |error: std::io::Error| {
-        Box::new(Report::new(
+        Report::new(
             "test::unreadable",
             format!("cannot read `{}`: {error}", path.display()),
-        ))
+        )
     };
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -105,13 +105,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
     collect(path, &mut found).map_err(unreadable)?;
     found.sort();
     if found.is_empty() {
-        return Err(Box::new(
-            Report::new(
-                "test::no_tests",
-                format!("there are no tests in `{}`", path.display()),
-            )
-            .help(format!("the names of files of tests end with `{SUFFIX}`")),
-        ));
+        return Err(Report::new(
+            "test::no_tests",
+            format!("there are no tests in `{}`", path.display()),
+        )
+        .help(format!("the names of files of tests end with `{SUFFIX}`")));
     }
     Ok(found)
 }

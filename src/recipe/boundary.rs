@@ -21,7 +21,7 @@ use rhai::{
     GlobalRuntimeState, ImmutableString, Map, Module, NativeCallContext, RhaiFunc,
 };
 
-type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+type RhaiResult = Result<Dynamic, Box<EvalAltResult>>;
 
 /// The name of a closure from another script; a closure's own name isn't valid here.
 pub const CLOSURE: &str = "closure";
@@ -53,7 +53,7 @@ impl Home {
         function: &FnPtr,
         this: Option<&mut Dynamic>,
         mut arguments: Vec<Dynamic>,
-    ) -> Outcome {
+    ) -> RhaiResult {
         for argument in &mut arguments {
             attach(argument, &|| Home::of(context.global_runtime_state()));
         }
