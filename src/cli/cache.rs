@@ -297,7 +297,7 @@ fn removed(collected: &Collected) -> String {
 }
 
 fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printer) -> Done {
-    let previewed = global.preview(recipe)?;
+    let previewed = global.preview(&recipe.recipe, &recipe.chosen)?;
     let (plan, versions) = (&previewed.evaluation.plan, &previewed.versions);
     let layers = layers(plan);
     let found = layers

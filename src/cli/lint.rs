@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, namespaces_as_root};
+use super::printer::{Printer, table as columns};
+use super::{Chosen, Done, Global, namespaces_as_root};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::export::{self, Opened};
-use crate::lint::{self, Finding, Severity, Subject, Table};
+use crate::lint::{self, Finding, Lint, Severity, Subject, Table};
 use crate::plan::{Op, Plan, Root, Transport};
 use crate::recipe::stdlib::Stdlib;
 use crate::run::shell::{BuiltRoot, Point};
@@ -33,12 +33,8 @@ pub struct Args {
     /// How nodes get at it [default: as exported; nfs for a directory]
     #[arg(long, value_enum)]
     via: Vec<Via>,
-    /// Set an option of the recipe
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
-    options: Vec<(String, String)>,
-    /// Let the recipe itself, and not only the stdlib, run commands on the host
-    #[arg(long)]
-    allow_host_run: bool,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -51,7 +47,11 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let table = table(global).and_then(|table| table.without(&args.skip));
     let table = table.map_err(Report::from)?;
     let Some(target) = args.target.as_ref().filter(|_| !args.list) else {
-        printer.out(&list(&table));
+        let row = |lint: &Lint| {
+            let severity = lint.severity.name().to_owned();
+            [lint.name.clone(), severity, lint.reason.clone()]
+        };
+        printer.out(&columns(&table.lints.iter().map(row).collect::<Vec<_>>()));
         return Ok(ExitCode::SUCCESS);
     };
     if target.is_file() {
@@ -79,16 +79,6 @@ fn table(global: &Global) -> Result<Table, lint::Error> {
         .filter_map(|file| Some((file.clone(), stdlib.text(&file)?)))
         .collect();
     Table::new(&files)
-}
-
-fn list(table: &Table) -> String {
-    let width = table.lints.iter().map(|lint| lint.name.len()).max();
-    let width = width.unwrap_or(0);
-    let lines = table.lints.iter().map(|lint| {
-        let (name, severity) = (&lint.name, lint.severity.name());
-        format!("{name:<width$}  {severity:<7}  {}\n", lint.reason)
-    });
-    lines.collect()
 }
 
 fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>, Trouble> {
@@ -128,15 +118,8 @@ fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table:
 
 /// The roots of a recipe as its last build has left them.
 fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table: &Table) -> Done {
-    let recipe_args = RecipeArgs {
-        recipe: recipe.to_owned(),
-        options: args.options.clone(),
-        allow_host_run: args.allow_host_run,
-    };
-    if let Some(code) = namespaces_as_root()? {
-        return Ok(code);
-    }
-    let previewed = global.preview(&recipe_args)?;
+    namespaces_as_root()?;
+    let previewed = global.preview(recipe, &args.chosen)?;
     let plan = &previewed.evaluation.plan;
     let (store, built) = previewed.last_build().ok_or_else(|| not_built(plan))?;
     let mut worst = ExitCode::SUCCESS;

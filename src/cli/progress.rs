@@ -13,7 +13,7 @@ use crate::build::{At, BuildResult, Events};
 use crate::diagnose::{Report, SourceMap};
 use crate::preview::StepStatus;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     Human,
     /// One JSON object a line, on standard output.

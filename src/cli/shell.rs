@@ -39,10 +39,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(code) = namespaces_as_root()? {
-        return Ok(code);
-    }
-    let previewed = global.preview(&args.recipe)?;
+    namespaces_as_root()?;
+    let previewed = global.preview(&args.recipe.recipe, &args.recipe.chosen)?;
     let plan = &previewed.evaluation.plan;
     let fail = |error: NotBuilt| {
         let report = Report::new("shell::place", error.to_string());
