@@ -48,7 +48,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let table = table.map_err(Report::from)?;
     let Some(target) = args.target.as_ref().filter(|_| !args.list) else {
         let row = |lint: &Lint| {
-            let severity = lint.severity.name().to_owned();
+            let severity = lint.severity.to_string();
             [lint.name.clone(), severity, lint.reason.clone()]
         };
         printer.out(&columns(&table.lints.iter().map(row).collect::<Vec<_>>()));
@@ -207,7 +207,7 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
             format!("lint::{}", finding.lint),
             format!("{}: {}", finding.lint, finding.message),
         );
-        report.severity = finding.severity.into();
+        report.severity = finding.severity;
         // People read the reason once.
         if !printer.is_for_people() || *number == 1 {
             report = report
@@ -237,8 +237,8 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
     let words: Vec<String> = counts
         .iter()
         .map(|(severity, number)| match number {
-            1 => format!("1 {}", severity.name()),
-            number => format!("{number} {}s", severity.name()),
+            1 => format!("1 {severity}"),
+            number => format!("{number} {severity}s"),
         })
         .collect();
     printer.say(&match words.is_empty() {
