@@ -1,9 +1,8 @@
 //! Two trees, file by file.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -11,8 +10,8 @@ use fs_err as fs;
 use serde::Serialize;
 use std::fs::Metadata;
 
-use super::Change;
-use super::Error;
+use super::{Change, Error};
+use crate::run::files;
 
 /// A path of one tree or of both that is not the same in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -122,17 +121,12 @@ fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Scanned>, Totals), Error> {
     let mut totals = Totals::default();
     let mut counted = HashSet::new();
     for entry in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
-        let refused = |path: Option<&Path>, error: io::Error| Error::Read {
-            path: path.unwrap_or(root).to_owned(),
-            error,
+        let refused = |error: walkdir::Error| {
+            let path = error.path().unwrap_or(root).to_owned();
+            read(&path, error.into())
         };
-        let entry = entry.map_err(|error| {
-            let path = error.path().map(Path::to_owned);
-            refused(path.as_deref(), error.into())
-        })?;
-        let metadata = entry
-            .metadata()
-            .map_err(|error| refused(Some(entry.path()), error.into()))?;
+        let entry = entry.map_err(refused)?;
+        let metadata = entry.metadata().map_err(refused)?;
         let first = counted.insert((metadata.dev(), metadata.ino()));
         let bytes = match metadata.is_file() && (metadata.nlink() == 1 || first) {
             true => metadata.len(),
@@ -176,7 +170,7 @@ fn differs(
     if kinds == ("file", "file") {
         if a.len() != b.len() {
             differs.extend(["size", "content"]);
-        } else if !same_content(old, new)? {
+        } else if !files::same_bytes(old, new).map_err(|error| read(old, error))? {
             differs.push("content");
         }
     }
@@ -254,38 +248,11 @@ fn read(path: &Path, error: io::Error) -> Error {
 }
 
 fn attributes(path: &Path) -> Result<BTreeMap<String, String>, Error> {
-    // A file system without attributes has none.
-    let Ok(names) = xattr::list(path) else {
-        return Ok(BTreeMap::new());
+    let mut found = files::attributes(path).map_err(|error| read(path, error))?;
+    found.remove(OsStr::new("trusted.overlay.origin"));
+    let shown = |(name, value): (OsString, Vec<u8>)| {
+        let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        (name.to_string_lossy().into_owned(), digits)
     };
-    let mut found = BTreeMap::new();
-    for name in names.filter(|name| name != OsStr::new("trusted.overlay.origin")) {
-        let value = xattr::get(path, &name).map_err(|error| read(path, error))?;
-        let digits = value.unwrap_or_default();
-        let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-        found.insert(name.to_string_lossy().into_owned(), digits);
-    }
-    Ok(found)
-}
-
-/// Whether two files of the same size hold the same.
-fn same_content(old: &Path, new: &Path) -> Result<bool, Error> {
-    let open = |path: &Path| File::open(path).map_err(|error| read(path, error));
-    let (mut a, mut b) = (open(old)?, open(new)?);
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let count = a.read(&mut left).map_err(|error| read(old, error))?;
-        if count == 0 {
-            return Ok(true);
-        }
-        let (Some(one), Some(other)) = (left.get(..count), right.get_mut(..count)) else {
-            return Ok(false);
-        };
-        match b.read_exact(other) {
-            Ok(()) if *one == *other => {}
-            Ok(()) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(read(new, error)),
-        }
-    }
+    Ok(found.into_iter().map(shown).collect())
 }

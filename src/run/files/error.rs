@@ -1,8 +1,9 @@
 //! What can go wrong with files inside of a root.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::diagnose::{CommandReport, Report};
@@ -154,6 +155,28 @@ impl From<Error> for Report {
             Error::NotAFileOperation { .. } | Error::NoSource { .. } => report,
             Error::Unresolved { .. } => report.help("pass its value: `--secret NAME=FILE`"),
         }
+    }
+}
+
+impl Error {
+    pub(super) fn kind(doing: &'static str, path: &Path, kind: FileType) -> Error {
+        Error::Kind {
+            doing,
+            path: path.display().to_string(),
+            what: describe(kind),
+        }
+    }
+}
+
+fn describe(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "a file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        FileType::Unknown => "a file of an unusual kind",
     }
 }
 
