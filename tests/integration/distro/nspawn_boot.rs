@@ -121,6 +121,7 @@ root.export(#{ format: "dir", name: "works" });
 }
 
 #[test]
+#[ignore = "run with tests/run distro"]
 fn a_command_of_a_booted_root_sees_the_hosts_proxy() {
     let bench = Bench::get();
     let steps = r#"root.nspawn_boot("echo \"${no_proxy-none}\" >/srv/online");

@@ -303,8 +303,8 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
         ),
         (
             r#"root.host_run(["x"]);"#,
-            "script::host_access",
-            "look at the recipe; if that is right, say `--allow-host-run`",
+            "policy::host_access",
+            "look at the recipe; if that is right, pass `--allow-host-run`",
             r#"2: root.host_run(["x"])"#,
         ),
         (

@@ -155,7 +155,7 @@ fn every_code_has_its_area_and_every_message_its_tone() {
                 }
             }
             assert!(
-                report.code.starts_with("script::"),
+                report.code.starts_with("script::") || report.code.starts_with("policy::"),
                 "{name}: {}",
                 report.code
             );

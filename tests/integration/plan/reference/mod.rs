@@ -37,6 +37,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         // For what takes a file of the recipe's repository.
         std::fs::write(folder.path().join("motd"), "A node.\n").unwrap();
+        std::fs::write(folder.path().join("site.tar"), "").unwrap();
         Bench { folder }
     }
 
