@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use strum::IntoEnumIterator;
 
-use super::printer::Printer;
+use super::printer::{Printer, plural};
 use super::{Done, Global, RecipeArgs};
 use crate::build::cache::{preview, remembered_keys};
 use crate::build::preflight;
@@ -147,10 +147,6 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         Command::Explain { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The whole names of what was asked for.

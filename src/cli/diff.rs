@@ -6,15 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tempfile::TempDir;
-
 use super::printer::Printer;
 use super::{Chosen, Done, Format, Global, namespaces_as_root, preview};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::diff::PlanDiff;
 use crate::diff::{self, Checkout, RootsDiff, Shown, Side};
-use crate::export::{self, Opened, Shelf};
+use crate::export::{self, Opened, Shelf, Unpacked};
 use crate::plan::Plan;
 use crate::run::shell::{BuiltRoot, MountedRoot, Point};
 
@@ -197,7 +195,7 @@ fn at_revision(trouble: Trouble, checkout: &Checkout, revision: &str) -> Trouble
 /// What keeps a tree there while it is looked at.
 #[expect(dead_code, reason = "they are held, not read")]
 enum Kept {
-    Unpacked(TempDir),
+    Unpacked(Unpacked),
     Mounted(MountedRoot),
     Nothing,
 }
@@ -238,17 +236,14 @@ fn versions(path: &Path) -> Result<(PathBuf, PathBuf), Trouble> {
 
 /// A directory as it is, an export by its manifest; what is packed is unpacked.
 fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
-    if path.join(export::MANIFEST).is_file() || path.join(export::CURRENT).is_symlink() {
+    if Opened::is_at(path) {
         let opened = Opened::open(path).map_err(Report::from)?;
         let unpacked = export::unpack(&opened).map_err(Report::from)?;
         let side = Side {
-            root: match &unpacked {
-                Some(folder) => folder.path().to_owned(),
-                None => opened.artifact,
-            },
+            root: unpacked.root.clone(),
             manifest: Some(opened.manifest),
         };
-        return Ok((side, unpacked.map_or(Kept::Nothing, Kept::Unpacked)));
+        return Ok((side, Kept::Unpacked(unpacked)));
     }
     let root = fs_err::canonicalize(path)
         .map_err(|error| Report::new("diff::no_tree", error.to_string()))?;
@@ -285,12 +280,8 @@ fn last_build(one: &RecipeSide<'_>, args: &Args, global: &Global) -> Result<(Sid
     }
     let previewed = global.preview(one.recipe, &one.chosen)?;
     let not_built = || {
-        Report::new(
-            "diff::not_built",
-            format!("the root of `{}` is not in the store", one.name()),
-        )
-        .cause("the recipe was not built as it is now, or its layers were removed")
-        .next(format!("rootwright build {}", one.name()))
+        let message = format!("the root of `{}` is not in the store", one.name());
+        preview::not_built("diff::not_built", message, &one.name())
     };
     let (store, built) = previewed.last_build().ok_or_else(not_built)?;
     let root = preview::root(&built.plan, args.root.as_deref())?;

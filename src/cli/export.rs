@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Done;
-use super::printer::{Printer, table};
+use super::printer::{Printer, plural, table};
 use crate::diagnose::Report;
 use crate::export::in_use::{InUse, Sources};
 use crate::export::{Error, Opened, Shelf, Version};
@@ -91,10 +91,7 @@ fn list(out: &Path, printer: &Printer) -> Result<(), Error> {
             continue;
         }
         let versions = match Shelf::open(&path) {
-            Ok(shelf) => match shelf.versions()?.len() {
-                1 => "1 version".to_owned(),
-                count => format!("{count} versions"),
-            },
+            Ok(shelf) => plural(shelf.versions()?.len(), "version", "versions"),
             Err(_) => String::new(),
         };
         if let Ok(opened) = Opened::open(&path) {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::printer::{Printer, table as columns};
-use super::{Chosen, Done, Global, namespaces_as_root};
+use super::printer::{Printer, plural, table as columns};
+use super::{Chosen, Done, Global, namespaces_as_root, preview};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::export::{self, Opened};
@@ -57,7 +57,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if target.is_file() {
         return recipe(target, args, global, printer, &table);
     }
-    if target.join(export::MANIFEST).is_file() || target.join(export::CURRENT).is_symlink() {
+    if Opened::is_at(target) {
         let opened = Opened::open(target).map_err(Report::from)?;
         return export(target, &opened, args, printer, &table);
     }
@@ -95,12 +95,8 @@ fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>
 /// An export as it is; what is packed is unpacked first.
 fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table: &Table) -> Done {
     let unpacked = export::unpack(opened).map_err(Report::from)?;
-    let root = match &unpacked {
-        Some(folder) => folder.path().to_owned(),
-        None => opened.artifact.clone(),
-    };
     let subject = Subject {
-        root,
+        root: unpacked.root.clone(),
         kernel: opened.kernel.clone(),
         initramfs: opened.initramfs.clone(),
         cmdline: opened.cmdline.clone(),
@@ -145,10 +141,8 @@ fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table:
 }
 
 fn not_built(plan: &Plan) -> Trouble {
-    Report::new("lint::not_built", "the recipe's root is not in the store")
-        .cause("the recipe was not built as it is now, or its layers were removed")
-        .next(format!("rootwright build {}", plan.recipe.path))
-        .into()
+    let message = "the recipe's root is not in the store";
+    preview::not_built("lint::not_built", message, &plan.recipe.path).into()
 }
 
 /// What of a root leaves the machine, and how; `None` for one that others stand on only.
@@ -236,10 +230,7 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
     let count = |severity: Severity| counts.get(&severity).copied().unwrap_or(0);
     let words: Vec<String> = counts
         .iter()
-        .map(|(severity, number)| match number {
-            1 => format!("1 {severity}"),
-            number => format!("{number} {severity}s"),
-        })
+        .map(|(severity, number)| plural(*number, &format!("{severity}"), &format!("{severity}s")))
         .collect();
     printer.say(&match words.is_empty() {
         true => format!("{what}: nothing wrong"),

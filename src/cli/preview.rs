@@ -40,6 +40,13 @@ impl Preview {
     }
 }
 
+/// What is wrong where the store lacks what the last build of a recipe has left.
+pub fn not_built(code: &str, message: impl Into<String>, recipe: &str) -> Report {
+    Report::new(code, message)
+        .cause("the recipe was not built as it is now, or its layers were removed")
+        .next(format!("rootwright build {recipe}"))
+}
+
 /// The root of that name, else the last one.
 pub fn root(plan: &Plan, name: Option<&str>) -> Result<RootId, Trouble> {
     let names: Vec<&str> = plan.roots.iter().map(|root| root.name.as_str()).collect();

@@ -137,6 +137,27 @@ impl Report {
         self
     }
 
+    /// Why a file of a root could not be read.
+    #[must_use]
+    pub fn unreadable(self, error: &std::io::Error) -> Self {
+        let report = self.cause(error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                report.help("look at the root as the user who owns it, mostly root")
+            }
+            _ => report,
+        }
+    }
+
+    /// Asks whether a name that is near was meant, and helps otherwise where none is.
+    #[must_use]
+    pub fn did_you_mean(self, near: Option<&str>, otherwise: impl Into<String>) -> Self {
+        match near {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self.help(otherwise),
+        }
+    }
+
     #[must_use]
     pub fn next(mut self, command: impl Into<String>) -> Self {
         self.next.push(command.into());

@@ -32,7 +32,7 @@ use tools::Places;
 pub use artifact::Opened;
 pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
 pub use error::Error;
-pub use unpack::unpack;
+pub use unpack::{Unpacked, unpack};
 pub use versions::{CURRENT, Pruned, Shelf, Version};
 
 /// Runs a command in the root and returns its output.

@@ -38,8 +38,8 @@ struct Versions {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct FormatKind {
-    kind: String,
+pub(super) struct FormatKind {
+    pub kind: String,
 }
 
 impl Versions {

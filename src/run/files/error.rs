@@ -122,10 +122,8 @@ impl From<Error> for Report {
                     "user" => "owners are looked up in `/etc/passwd` of the root, not of the host",
                     _ => "groups are looked up in `/etc/group` of the root, not of the host",
                 });
-                match nearest {
-                    Some(name) => report.help(format!("did you mean `{name}`?")),
-                    None => report.help("make it in a step before this one, or give its number"),
-                }
+                let other = "make it in a step before this one, or give its number";
+                report.did_you_mean(nearest.as_deref(), other)
             }
             Error::NotText { .. } => report.help("edit it with a command: `root.nspawn_run([\"sed\", …])`"),
             Error::Pattern { error, .. } => report.cause(error.to_string()),
