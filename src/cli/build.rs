@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::printer::Printer;
 use super::progress::{LogFormat, Progress};
-use super::{Chosen, Done, Global, list, namespaces};
+use super::{Chosen, Done, Global, namespaces, repository};
 use crate::build::cache::Refresh;
 use crate::build::preflight::privileges_for;
 use crate::build::{self, BuildResult, Request, Source, Stopped};
@@ -71,7 +71,7 @@ fn recipes(args: &Args, global: &Global) -> Result<Vec<(PathBuf, Settings)>, Tro
     let mut recipes = Vec::new();
     for path in &args.recipes {
         match path.is_dir() {
-            true => recipes.extend(list::recipes(path)?),
+            true => recipes.extend(repository::recipes(path)?),
             false => recipes.push(path.clone()),
         }
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::printer::{Printer, plural};
-use super::{Done, Global, list, repository, unused_settings};
+use super::{Done, Global, repository, unused_settings};
 use crate::build::PreviewCapture;
 use crate::diagnose::Trouble;
 use crate::project;
@@ -36,7 +36,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     for path in &all {
         if path.is_dir() {
-            let found = list::scripts(path)?;
+            let found = repository::scripts(path)?;
             recipes.extend(found.0);
             modules.extend(found.1);
         } else {

@@ -42,7 +42,7 @@ use crate::project::{self, Project};
 use crate::recipe::Settings;
 use crate::recipe::stdlib::Stdlib;
 use crate::run::namespace;
-use printer::Printer;
+use printer::{Printer, When};
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
 #[derive(Debug, Parser)]
@@ -77,13 +77,6 @@ enum ErrorFormat {
     Human,
     Json,
     Short,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum When {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,11 +2,19 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::When;
+use clap::ValueEnum;
+
 use crate::diagnose::render::{Style, render};
 use crate::diagnose::{Report, SourceMap};
 use crate::preview::TextOptions;
 use crate::reference::Look;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
 
 pub struct Printer {
     style: Style,

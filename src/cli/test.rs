@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::printer::Printer;
-use super::{Done, Global, list, repository};
+use super::{Done, Global, repository};
 use crate::diagnose::Report;
 use crate::diagnose::render::{Style, render};
 use crate::project;
@@ -95,10 +95,10 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let found: Vec<PathBuf> = list::files(path)
+    let found: Vec<PathBuf> = repository::files(path)
         .filter(|file| {
             file.as_ref()
-                .map_or(true, |file| list::ends_with(file, SUFFIX))
+                .map_or(true, |file| repository::ends_with(file, SUFFIX))
         })
         .collect::<std::io::Result<_>>()
         .map_err(unreadable)?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::packages::{self, PackageDiff};
+use super::plan_changes::{counts, mark};
 use super::tree::{self, Entry, Kind, Node, Property, Totals};
 use super::{Change, Differing};
 use super::{Error, head};
@@ -267,32 +268,6 @@ fn texts(entry: &Entry, (from, to): (&Side, &Side)) -> Vec<String> {
         (Some(old), Some(new)) => hunks(&old, &new),
         _ => Vec::new(),
     }
-}
-
-pub fn mark(change: Change) -> char {
-    match change {
-        Change::Added => '+',
-        Change::Removed => '-',
-        Change::Changed => '~',
-    }
-}
-
-/// `1 added, 2 changed`
-pub fn counts(changes: impl Iterator<Item = Change>) -> String {
-    let (mut added, mut removed, mut changed) = (0, 0, 0);
-    for change in changes {
-        match change {
-            Change::Added => added += 1,
-            Change::Removed => removed += 1,
-            Change::Changed => changed += 1,
-        }
-    }
-    let words = [(added, "added"), (removed, "removed"), (changed, "changed")];
-    let words = words.iter().filter(|(count, _)| *count > 0);
-    let words: Vec<String> = words
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    words.join(", ")
 }
 
 fn size(bytes: u64) -> String {

@@ -11,7 +11,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::oci::LayerTar;
 use super::tools::Places;
 use super::{Error, tools};
 use crate::diagnose::HintSet;
@@ -23,6 +22,12 @@ use crate::run::stack::{Open, open_trees};
 
 /// Of a file that is not there any more.
 const WHITEOUT: &str = ".wh.";
+
+/// A layer's tar, not compressed.
+pub struct LayerTar {
+    pub path: PathBuf,
+    pub label: String,
+}
 
 type Listing = BTreeMap<PathBuf, Facts>;
 

@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 
-use super::versions::FormatKind;
 use super::{Error, MADE_BY, MANIFEST};
 
 /// A folder that becomes `OUT/NAME`, or is removed when it is dropped.
@@ -204,6 +203,11 @@ pub fn refuse_foreign(dest: &Path, versioned: bool) -> Result<(), Error> {
             "a folder whose `manifest.json` is not rootwright's",
         )),
     }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FormatKind {
+    pub kind: String,
 }
 
 /// Only this of a manifest counts: that of another version is rootwright's too.
