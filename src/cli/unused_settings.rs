@@ -29,14 +29,12 @@ pub fn unheeded(
             span: place.clone(),
         };
         let report = Report::new("site::unheeded", message).trace(vec![frame]);
-        reports.push(match nearest(word, known.iter().map(String::as_str)) {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None if known.is_empty() => report.help("there are none"),
-            None => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                report.help(format!("there are {}", known.join(", ")))
-            }
-        });
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let all = match known.as_slice() {
+            [] => "there are none".to_owned(),
+            known => format!("there are {}", known.join(", ")),
+        };
+        reports.push(report.did_you_mean(nearest(word, known.into_iter()), all));
     };
     let names: BTreeSet<String> = recipes.iter().filter_map(|path| stem(path)).collect();
     for (recipe, place) in &project.places.recipes {

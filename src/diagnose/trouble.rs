@@ -10,13 +10,19 @@ pub struct Trouble {
     pub code: u8,
 }
 
+impl Trouble {
+    /// The end of the program with this status, of which all is said.
+    pub fn exit(code: u8) -> Self {
+        Trouble {
+            code,
+            ..Trouble::from(Vec::new())
+        }
+    }
+}
+
 impl From<Report> for Trouble {
     fn from(report: Report) -> Self {
-        Trouble {
-            reports: vec![report],
-            sources: SourceMap::default(),
-            code: 1,
-        }
+        Trouble::from(vec![report])
     }
 }
 
