@@ -39,9 +39,11 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
             messages: Vec::new(),
             needs: Vec::new(),
             checks: Vec::new(),
-            archives: Vec::new(),
+            repositories: Vec::new(),
             keyrings: Vec::new(),
-            unsigned: Vec::new(),
+            files: Vec::new(),
+            downloads: Vec::new(),
+            capabilities: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
         },
@@ -59,6 +61,7 @@ impl Builder {
             release,
             arch,
             machine: None,
+            package_sources: Vec::new(),
             base: base.map(|(root, after_step)| Base { root, after_step }),
             allowed: Vec::new(),
         });
@@ -80,7 +83,9 @@ impl Builder {
             call: call.to_owned(),
             label: label.to_owned(),
             calls: vec![frame(call, &path, line)],
-            archives: Vec::new(),
+            repositories: Vec::new(),
+            uses: Names::default(),
+            capabilities: Vec::new(),
             actions,
         });
         self
@@ -121,7 +126,28 @@ impl Builder {
         self
     }
 
-    pub fn done(self) -> Plan {
+    /// A file or a tree that the plan reads.
+    pub fn input(mut self, path: &std::path::Path) -> Self {
+        let path = path.display().to_string();
+        self.plan.files.push(InputFile {
+            digest: digest(path.as_ref()),
+            name: path.clone(),
+            path,
+        });
+        self
+    }
+
+    pub fn download(mut self, url: &str, sha256: &str) -> Self {
+        self.plan.downloads.push(Download {
+            sha256: sha256.to_owned(),
+            url: url.to_owned(),
+            calls: Vec::new(),
+        });
+        self
+    }
+
+    pub fn done(mut self) -> Plan {
+        self.plan.steps.iter_mut().for_each(Step::note_uses);
         self.plan
     }
 }
@@ -146,18 +172,46 @@ pub fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
+/// A command of the host, in which `$ROOT` stands for the root.
 pub fn host(argv: &[&str]) -> Op {
-    Op::HostRun(HostRun {
-        argv: words(argv),
-        ..HostRun::default()
-    })
+    Op::Run(Run::new(RunPlace::Host, program(argv)))
 }
 
-pub fn inside(argv: &[&str]) -> NspawnRun {
-    NspawnRun {
-        argv: words(argv),
-        ..NspawnRun::default()
-    }
+/// A command in which `$ROOT` stands for the root.
+pub fn program(argv: &[&str]) -> Command {
+    let word = |word: &&str| {
+        let mut text = Text::default();
+        for (at, piece) in word.split("$ROOT").enumerate() {
+            if at > 0 {
+                text.push(Part::Root);
+            }
+            text.push(Part::Literal(piece.to_owned()));
+        }
+        Argument::new(text).unwrap()
+    };
+    Command::Program(argv.iter().map(word).collect())
+}
+
+/// A command, every word of which means itself.
+pub fn command(argv: &[&str]) -> Command {
+    argv.iter().copied().collect()
+}
+
+pub fn inside(argv: &[&str]) -> Run {
+    Run::new(RunPlace::Root, command(argv))
+}
+
+pub fn script(text: &str) -> Run {
+    Run::new(RunPlace::Root, Command::Script(Script::shell(text)))
+}
+
+/// Copies a file that [`Builder::input`] adds.
+pub fn copy(from: &std::path::Path, to: &str) -> Op {
+    Op::CopyIn(CopyIn {
+        source: Source::File(digest(from)),
+        path: to.to_owned(),
+        attributes: Attributes::default(),
+    })
 }
 
 pub fn write(path: &str, content: &str) -> Op {
@@ -214,8 +268,8 @@ pub fn export(name: &str, format: Format) -> Export {
         kernel: Vec::new(),
         initramfs: Vec::new(),
         cmdline: None,
-        packages: Vec::new(),
-        cmdline_command: Vec::new(),
+        packages: None,
+        cmdline_command: None,
         times: rootwright::plan::Times::Kept,
         served: rootwright::plan::Served::default(),
         texts: Vec::new(),
@@ -225,7 +279,7 @@ pub fn export(name: &str, format: Format) -> Export {
 /// What the stdlib makes of a diskless node, near enough.
 pub fn debian_nfs() -> Plan {
     let apt = |argv: &[&str]| {
-        Op::NspawnRun(NspawnRun {
+        Op::Run(Run {
             network: true,
             env: BTreeMap::from([("DEBIAN_FRONTEND".to_owned(), Text::from("noninteractive"))]),
             ..inside(argv)
@@ -285,13 +339,13 @@ pub fn debian_nfs() -> Plan {
         0,
         "nspawn_run",
         "run useradd",
-        vec![Op::NspawnRun(inside(&["useradd", "--create-home", "--shell", "/bin/bash", "admin"]))],
+        vec![Op::Run(inside(&["useradd", "--create-home", "--shell", "/bin/bash", "admin"]))],
     )
     .step(
         0,
         "set_password",
         "set the password of admin",
-        vec![Op::NspawnRun(NspawnRun {
+        vec![Op::Run(Run {
             stdin: Some(Text::from("admin:").concat(Text::secret("admin-password")).concat(Text::from("\n"))),
             ..inside(&["chpasswd", "--encrypted"])
         })],
@@ -306,8 +360,8 @@ pub fn debian_nfs() -> Plan {
             action(link("/etc/localtime", "../usr/share/zoneinfo/Europe/Berlin")),
             action(edit("/etc/locale.gen", "^# *(en_US.UTF-8 UTF-8)$", "$1")),
             Action {
-                only_if: Some(words(&["test", "-x", "/usr/sbin/locale-gen"])),
-                ..action(Op::NspawnRun(inside(&["locale-gen"])))
+                only_if: Some(command(&["test", "-x", "/usr/sbin/locale-gen"])),
+                ..action(Op::Run(inside(&["locale-gen"])))
             },
         ],
     )
@@ -315,7 +369,7 @@ pub fn debian_nfs() -> Plan {
         0,
         "nspawn_run",
         "run a script: a node that is like every other",
-        vec![Op::NspawnRun(NspawnRun {
+        vec![Op::Run(Run {
             cwd: Some("/root".to_owned()),
             ..inside(&["sh", "-euc", r#"# Made on first boot, never shared.
 rm -f /etc/ssh/ssh_host_*
@@ -356,11 +410,12 @@ hostonly_cmdline=no
 add_dracutmodules+=" nfs network-manager overlay-root "
 compress="zstd -3"
 "#)),
-            about("its exit status is 0 whatever happens", Op::NspawnRun(NspawnRun {
+            about("its exit status is 0 whatever happens", Op::Run(Run {
                 env: BTreeMap::from([("TMPDIR".to_owned(), Text::from("/tmp"))]),
-                scan: OutputScan {
+                verdict: Verdict {
                     fail_on: words(&["^dracut(-install)?: (ERROR|FAILED)", "Cannot find module directory"]),
                     ignore: words(&["installing 'tzdata'"]),
+                    allow_failure: None,
                 },
                 ..inside(&["sh", "-euc", r#"kver=$(ls /lib/modules | sort -V | tail -n 1)
 exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
@@ -376,8 +431,11 @@ exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
         vec![
             remove("/usr/sbin/policy-rc.d", false),
             remove("/var/cache/apt/archives/*.deb", false),
-            Op::NspawnRun(NspawnRun {
-                allow_failure: Some("a root without a journal has nothing to rotate".to_owned()),
+            Op::Run(Run {
+                verdict: Verdict {
+                    allow_failure: Some("a root without a journal has nothing to rotate".to_owned()),
+                    ..Verdict::default()
+                },
                 ..inside(&["journalctl", "--rotate"])
             }),
         ],
@@ -391,7 +449,7 @@ exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
             kernel: words(&["/boot/vmlinuz-{kver}", "/vmlinuz"]),
             initramfs: words(&["/boot/initrd.img-{kver}"]),
             cmdline: Some("root=nfs4:SERVER:PATH:vers=4.1,ro ip=dhcp rd.neednet=1 rootovl".to_owned()),
-            packages: words(&["dpkg-query", "-W", "-f", "${Package}\\t${Version}\\t${Architecture}\\n"]),
+            packages: Some(command(&["dpkg-query", "-W", "-f", "${Package}\\t${Version}\\t${Architecture}\\n"])),
             ..export("debian-bookworm", Format::Dir)
         })],
     )
@@ -401,9 +459,8 @@ exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
         value: "http://mirror.example.org/debian".to_owned(),
         from: "the host's package sources".to_owned(),
     });
-    plan.inputs.push(Input {
-        name: "host architecture".to_owned(),
-        value: "x86_64".to_owned(),
+    plan.inputs.push(Input::HostArchitecture {
+        name: "x86_64".to_owned(),
     });
     plan.messages.push(Message {
         level: MessageLevel::Warn,
@@ -475,7 +532,7 @@ pub fn nasty() -> Plan {
                 Text::secret("it's").concat(Text::from(word.as_str())),
             ),
         ]);
-        builder = builder.step_of(
+        builder = builder.download(&word, &format!("{at:064}")).step_of(
             0,
             "nasty",
             text,
@@ -488,26 +545,32 @@ pub fn nasty() -> Plan {
                         .concat(Text::from(*text)),
                 })),
                 Action {
-                    only_if: Some(vec![word.clone(), word.clone()]),
-                    ..action(Op::HostRun(HostRun {
-                        argv: vec![
-                            "echo".to_owned(),
-                            word.clone(),
-                            format!("$ROOT{word}$ROOTX"),
-                        ],
-                        tools: Vec::new(),
+                    only_if: Some(command(&[&word, &word])),
+                    ..action(Op::Run(Run {
                         env: env.clone(),
                         stdin: Some(Text::from(*text)),
-                        downloads: Vec::new(),
-                        scan: OutputScan {
-                            fail_on: vec![word.clone()],
-                            ignore: vec![word.clone()],
+                        verdict: Verdict {
+                            fail_on: vec![regex::escape(&word)],
+                            ignore: vec![regex::escape(&word)],
+                            allow_failure: Some(text.to_string()),
                         },
-                        allow_failure: Some(text.to_string()),
+                        ..Run::new(
+                            RunPlace::Host,
+                            Command::Program(vec![
+                                Argument::from("echo"),
+                                Argument::from(word.as_str()),
+                                Argument::new(
+                                    Text::of(Part::Root)
+                                        .concat(Text::from(word.as_str()))
+                                        .concat(Text::of(Part::Root))
+                                        .concat(Text::from("X")),
+                                )
+                                .unwrap(),
+                            ]),
+                        )
                     }))
                 },
-                action(Op::NspawnRun(NspawnRun {
-                    argv: vec![word.clone(), format!("{word}\n'{word}'"), word.clone()],
+                action(Op::Run(Run {
                     env,
                     user: Some(word.clone()),
                     cwd: Some(word.clone()),
@@ -518,14 +581,16 @@ pub fn nasty() -> Plan {
                     }],
                     network: at % 2 == 0,
                     stdin: Some(Text::from(*text)),
-                    allow_failure: Some(word.clone()),
-                    ..NspawnRun::default()
+                    verdict: Verdict {
+                        allow_failure: Some(word.clone()),
+                        ..Verdict::default()
+                    },
+                    ..inside(&[&word, &format!("{word}\n'{word}'"), &word])
                 })),
-                action(edit(&path, &word, &word)),
+                action(edit(&path, &regex::escape(&word), &word)),
                 action(Op::CopyIn(CopyIn {
-                    source: word.clone(),
+                    source: Source::File(word.clone()),
                     path: path.clone(),
-                    digest: String::new(),
                     attributes: Attributes {
                         mode: Some(0o600),
                         owner: Some(word.clone()),
@@ -558,9 +623,8 @@ pub fn nasty() -> Plan {
                         why: word.clone(),
                     }],
                 })),
-                action(Op::Fetch(Fetch {
-                    url: word.clone(),
-                    sha256: "0".repeat(64),
+                action(Op::CopyIn(CopyIn {
+                    source: Source::Download(format!("{at:064}")),
                     path: path.clone(),
                     attributes: Attributes::default(),
                 })),
@@ -569,7 +633,7 @@ pub fn nasty() -> Plan {
                     kernel: vec![word.clone()],
                     initramfs: vec![word.clone()],
                     cmdline: Some(word.clone()),
-                    packages: vec![word.clone(), word.clone()],
+                    packages: Some(command(&[&word, &word])),
                     ..export(
                         &word,
                         if at % 2 == 0 {

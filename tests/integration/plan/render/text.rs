@@ -102,7 +102,7 @@ fn forks() -> rootwright::plan::Plan {
             2,
             "nspawn_run",
             "run a script",
-            vec![Op::NspawnRun(rootwright::plan::NspawnRun {
+            vec![Op::Run(rootwright::plan::Run {
                 user: Some("admin".to_owned()),
                 stdin: Some(Text::from("one\ntwo\n")),
                 ..inside(&["sh", "-c", "cat\nid\n", "name", "argument"])

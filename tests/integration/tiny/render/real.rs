@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command as Process, Output};
 
 use fs_err as fs;
 use rootwright::plan::*;
@@ -36,8 +36,8 @@ impl Bench {
 
     pub fn run(&self, plan: &Plan, env: &[(&str, &str)]) -> Output {
         let script = self.path("plan.sh");
-        fs::write(&script, sh(plan)).unwrap();
-        Command::new("bash")
+        fs::write(&script, sh(plan).unwrap()).unwrap();
+        Process::new("bash")
             .arg(&script)
             .arg(self.path("out"))
             .envs(env.iter().copied())
@@ -91,7 +91,7 @@ pub fn busybox() -> Builder {
                 host(&["cp", "/bin/busybox", "$ROOT/usr/bin/busybox"]),
                 link("/bin", "usr/bin"),
                 link("/usr/bin/sh", "busybox"),
-                Op::NspawnRun(inside(&["/bin/busybox", "--install", "-s", "/usr/bin"])),
+                Op::Run(inside(&["/bin/busybox", "--install", "-s", "/usr/bin"])),
                 write(
                     "/etc/passwd",
                     "root:x:0:0::/root:/bin/sh\nwright:x:4711:4712::/home:/bin/sh\n",
@@ -119,19 +119,18 @@ fn contents_arrive_byte_for_byte() {
         ));
         // Arguments cannot hold a NUL; one that is a name is a test of its own.
         let word = text.replace('\0', "");
-        ops.push(Op::HostRun(HostRun {
-            argv: vec![
-                "sh".to_owned(),
-                "-c".to_owned(),
-                r#"printf %s "$VALUE" >"$1" && printf %s "$2" >"$1.argument" && cat >"$1.stdin""#
-                    .to_owned(),
-                "sh".to_owned(),
-                format!("$ROOT/{at}.value"),
-                word.replace("$ROOT", "").replace("${ROOT}", ""),
-            ],
-            env: BTreeMap::from([("VALUE".to_owned(), Text::from(word.replace("$ROOT", "")))]),
+        let script = "printf %s \"$VALUE\" >\"$1\" && printf %s \"$2\" >\"$1.argument\" && cat >\"$1.stdin\"";
+        let mut argv =
+            match plans::program(&["sh", "-c", script, "sh", &format!("$ROOT/{at}.value")]) {
+                Command::Program(argv) => argv,
+                Command::Script(_) => unreachable!(),
+            };
+        argv[2] = Argument::from(script);
+        argv.push(Argument::from(word.as_str()));
+        ops.push(Op::Run(Run {
+            env: BTreeMap::from([("VALUE".to_owned(), Text::from(word.as_str()))]),
             stdin: Some(Text::from(*text)),
-            ..HostRun::default()
+            ..Run::new(RunPlace::Host, Command::Program(argv))
         }));
         builder = builder.step(0, "nasty", text, ops);
     }
@@ -174,7 +173,7 @@ fn commands_run_inside_with_what_they_are_given() {
 cat
 cat /shared/by/all/from-host
 "#;
-    let run = NspawnRun {
+    let run = Run {
         env: BTreeMap::from([
             ("VALUE".to_owned(), Text::secret("value")),
             ("PATH_TO".to_owned(), Text::from("a b")),
@@ -221,7 +220,7 @@ esac
                     group: Some("wrights".to_owned()),
                     recursive: true,
                 }),
-                Op::NspawnRun(run),
+                Op::Run(run),
             ],
         )
         .step_of(
@@ -230,22 +229,26 @@ esac
             "conditions",
             vec![
                 Action {
-                    only_if: Some(plans::words(&["test", "-e", "/home/said"])),
+                    only_if: Some(plans::command(&["test", "-e", "/home/said"])),
                     ..action(write("/yes", "1\n"))
                 },
                 Action {
-                    only_if: Some(plans::words(&["test", "-e", "/nowhere"])),
+                    only_if: Some(plans::command(&["test", "-e", "/nowhere"])),
                     ..action(write("/no", "1\n"))
                 },
-                action(Op::NspawnRun(NspawnRun {
-                    allow_failure: Some("it is a test".to_owned()),
+                action(Op::Run(Run {
+                    verdict: Verdict {
+                        allow_failure: Some("it is a test".to_owned()),
+                        ..Verdict::default()
+                    },
                     stdin: Some(Text::from("a\n")),
                     ..inside(&["false"])
                 })),
-                action(Op::NspawnRun(NspawnRun {
-                    scan: OutputScan {
-                        fail_on: plans::words(&["^ERROR", "FAILED$"]),
+                action(Op::Run(Run {
+                    verdict: Verdict {
+                        fail_on: plans::words(&[r"^ERROR: \w+\b", "FAILED$"]),
                         ignore: plans::words(&["harmless"]),
+                        allow_failure: None,
                     },
                     ..inside(&["echo", "ERROR: harmless"])
                 })),
@@ -270,19 +273,19 @@ esac
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn failures_name_the_step_and_leave_nothing() {
-    let scan = OutputScan {
-        fail_on: plans::words(&["FAILED"]),
-        ignore: Vec::new(),
+    let verdict = Verdict {
+        fail_on: plans::words(&[r"FAILED\s*:\s*\d"]),
+        ..Verdict::default()
     };
     let cases: [(&str, Op, &str); 7] = [
-        ("status", Op::NspawnRun(inside(&["sh", "-c", "exit 7"])), ""),
+        ("status", Op::Run(inside(&["sh", "-c", "exit 7"])), ""),
         (
             "scan",
-            Op::NspawnRun(NspawnRun {
-                scan,
-                ..inside(&["echo", "dracut: FAILED: x"])
+            Op::Run(Run {
+                verdict,
+                ..inside(&["echo", "dracut: FAILED: 7"])
             }),
-            "the exit status was 0, but the output says:\ndracut: FAILED: x",
+            "the exit status was 0, but the output says:\ndracut: FAILED: 7",
         ),
         (
             "edit",
@@ -410,7 +413,7 @@ fn names_resolve_and_the_image_keeps_its_resolv_conf() {
         let bench = Bench::new();
         let mut after = ops;
         after.push(host(&["cp", "-a", "$ROOT", "$ROOT/../before"]));
-        after.push(Op::NspawnRun(NspawnRun {
+        after.push(Op::Run(Run {
             network: true,
             ..inside(&["sh", "-c", "cat /etc/resolv.conf >/seen"])
         }));
@@ -430,7 +433,7 @@ fn names_resolve_and_the_image_keeps_its_resolv_conf() {
 fn the_environment_is_the_same_for_everyone() {
     let bench = Bench::new();
     let online = |network, to: &str| {
-        Op::NspawnRun(NspawnRun {
+        Op::Run(Run {
             network,
             ..inside(&["sh", "-c", &format!("env >{to}")])
         })
@@ -505,7 +508,10 @@ fn an_export_has_the_tree_and_what_boots_it() {
             kernel: plans::words(&["/boot/none-{kver}", "/boot/vmlinuz-{kver}"]),
             initramfs: plans::words(&["/boot/initrd*"]),
             cmdline: Some("root=nfs4:SERVER:PATH".to_owned()),
-            packages: plans::words(&["printf", "b\\t2\\tall\\na\"\\t1\\tall\\n"]),
+            packages: Some(plans::command(&[
+                "printf",
+                "b\\t2\\tall\\na\"\\t1\\tall\\n",
+            ])),
             ..plans::export("node", format.clone())
         };
         let plan = busybox()
@@ -552,7 +558,7 @@ fn an_export_has_the_tree_and_what_boots_it() {
                     .map(|entry| entry.unwrap().path())
                     .find(|path| path.display().to_string().contains("root.tar."))
                     .unwrap();
-                let status = Command::new("tar")
+                let status = Process::new("tar")
                     .args(["--extract", "--file"])
                     .arg(archive)
                     .arg("--directory")
@@ -577,7 +583,7 @@ fn an_export_has_the_tree_and_what_boots_it() {
         assert!(
             bench
                 .fail(&plan)
-                .contains("is no export; it is not replaced")
+                .contains("is not an export; it is not replaced")
         );
         assert_eq!(bench.left(), ["node"]);
         assert_eq!(read(out.join("manifest.json")), "{}");
@@ -612,13 +618,13 @@ fn a_file_is_fetched_and_its_digest_checked() {
     fs::write(&file, "abc").unwrap();
     let fetch = |sha256: &str| {
         busybox()
+            .download(&format!("file://{}", file.display()), sha256)
             .step(
                 0,
                 "fetch",
                 "fetch",
-                vec![Op::Fetch(Fetch {
-                    url: format!("file://{}", file.display()),
-                    sha256: sha256.to_owned(),
+                vec![Op::CopyIn(CopyIn {
+                    source: Source::Download(sha256.to_owned()),
                     path: "/opt/file".to_owned(),
                     attributes: Attributes {
                         mode: Some(0o700),
@@ -655,15 +661,8 @@ fn links_of_the_root_stay_inside() {
     fs::create_dir_all(tree_dir.join("away")).unwrap();
     fs::write(tree_dir.join("away/file"), "copied\n").unwrap();
     symlink("/etc/passwd", tree_dir.join("passwd")).unwrap();
-    let copy = |to: &str| {
-        Op::CopyIn(CopyIn {
-            source: tree_dir.display().to_string(),
-            path: to.to_owned(),
-            digest: plans::digest(&tree_dir),
-            attributes: Attributes::default(),
-        })
-    };
     let plan = busybox()
+        .input(&tree_dir)
         .step(
             0,
             "x",
@@ -676,7 +675,7 @@ fn links_of_the_root_stay_inside() {
                 write("/up/new", "root\n"),
                 write("/file", "root\n"),
                 edit("/file", "r(o+)t", "<$1>$$${1}"),
-                copy("/"),
+                plans::copy(&tree_dir, "/"),
                 remove("/away/new", false),
                 Op::SetMode(SetMode {
                     path: "/file".to_owned(),
@@ -717,7 +716,7 @@ fn nothing_survives_a_kill() {
             0,
             "nspawn_run",
             "sleep",
-            vec![Op::NspawnRun(inside(&[
+            vec![Op::Run(inside(&[
                 "sh",
                 "-c",
                 "touch /sleeping; sleep 4711",
@@ -725,8 +724,8 @@ fn nothing_survives_a_kill() {
         )
         .done();
     let script = bench.path("plan.sh");
-    fs::write(&script, sh(&plan)).unwrap();
-    let mut child = Command::new("bash")
+    fs::write(&script, sh(&plan).unwrap()).unwrap();
+    let mut child = Process::new("bash")
         .arg(&script)
         .arg(bench.path("out"))
         .spawn()

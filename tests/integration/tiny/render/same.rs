@@ -1,7 +1,7 @@
 //! The script's functions and the runner do the same to files: random operations, carried
 //! out by both, give the same tree or the same failure.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use rootwright::plan::*;
@@ -72,6 +72,10 @@ const PATHS: &[&str] = &[
     "/dir/..",
     "/b[r]ack",
     "/self/self/file",
+    "/linked",
+    "/dir/linked",
+    "/fifo",
+    "/fifo/below",
 ];
 
 const PATTERNS: &[&str] = &[
@@ -107,6 +111,14 @@ const EDITS: &[(&str, &str)] = &[
     (".", "$9"),
     ("@|\\$|/", "\\"),
     ("(a)|(b)", "[$1|$2]"),
+    ("^", "> "),
+    ("$", ";"),
+    ("x*", "-"),
+    (r"\d+\b", "${0}0"),
+    (r"(?i)\bone\z", ""),
+    ("[[:alpha:]&&[^o]]{2,}", "$$0"),
+    (r"\w\s*", "$0$0"),
+    ("", "+"),
 ];
 
 fn start(to: &Path) {
@@ -126,6 +138,12 @@ fn start(to: &Path) {
     ] {
         fs::write(to.join(name), content).unwrap();
     }
+    fs::hard_link(to.join("dir/sub/file"), to.join("linked")).unwrap();
+    fs::hard_link(to.join("dir/sub/file"), to.join("dir/linked")).unwrap();
+    let fifo = std::process::Command::new("mkfifo")
+        .arg(to.join("fifo"))
+        .status();
+    assert!(fifo.unwrap().success());
     for (name, target) in [
         ("relative", "dir"),
         ("absolute", "/dir"),
@@ -146,6 +164,19 @@ fn source(to: &Path) {
     fs::write(to.join("file"), "copied\n").unwrap();
     fs::write(to.join("sub/deep/file"), "copied\n").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", to.join("sub/link")).unwrap();
+}
+
+fn sources(source: &Path) -> Vec<PathBuf> {
+    vec![source.join("file"), source.join("sub"), source.to_owned()]
+}
+
+/// No text of these plans stands for something else.
+struct Nothing;
+
+impl Resolve for Nothing {
+    fn resolve(&self, part: &Part) -> Result<String, Unresolved> {
+        Err(Unresolved(part.clone()))
+    }
 }
 
 fn op(dice: &mut Dice, source: &Path) -> Op {
@@ -169,14 +200,9 @@ fn op(dice: &mut Dice, source: &Path) -> Op {
             )
         }
         4 => {
-            let from = match dice.below(3) {
-                0 => source.join("file"),
-                1 => source.join("sub"),
-                _ => source.to_owned(),
-            };
+            let from = sources(source).swap_remove(dice.below(3));
             Op::CopyIn(CopyIn {
-                digest: plans::digest(&from),
-                source: from.display().to_string(),
+                source: Source::File(plans::digest(&from)),
                 path,
                 attributes: dice.attributes(),
             })
@@ -219,11 +245,18 @@ fn script_and_runner_do_the_same_to_files() {
     start(&from);
     let copied = bench.path("source");
     source(&copied);
-    let store = bench.path("store");
-    fs::create_dir(&store).unwrap();
     let context = FileContext {
-        store: &store,
-        secret: &|_| Ok(String::new()),
+        values: &Nothing,
+        source: &|source| {
+            let Source::File(digest) = source else {
+                return None;
+            };
+            let found = sources(&copied).into_iter();
+            found
+                .map(|path| (plans::digest(&path), path))
+                .find(|(of, _)| of == digest)
+                .map(|(_, path)| path)
+        },
     };
     let cases = std::env::var("CASES").map_or(40, |cases| cases.parse().unwrap());
     let mut dice = Dice(0x5eed_0000_0000_0001);
@@ -252,6 +285,9 @@ fn script_and_runner_do_the_same_to_files() {
                 "start",
                 vec![host(&["cp", "-aT", &start, "$ROOT"])],
             );
+        for path in sources(&copied) {
+            builder = builder.input(&path);
+        }
         for op in &ops {
             builder = builder.step(0, "op", "op", vec![op.clone()]);
         }
