@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::{BootFiles, CHECK, Check, Error, MACHINES, Means, START, Verdict, Wanted, boot, name};
+use super::{Boot, Check, Error, Means, Verdict, Wanted, name};
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::export::Opened;
 use crate::plan::command::quote_all;
@@ -16,14 +16,10 @@ const LOOK: &str = "boot 1";
 
 /// Boots what recipes expect to boot.
 pub struct Boots<'a> {
-    /// The stdlib's `boot/machines.toml`.
-    pub machines: String,
-    /// The stdlib's `boot/check.sh`.
-    pub check: String,
-    /// The stdlib's `boot/switch_root.sh`.
-    pub start: String,
+    /// The texts of [`Means::FILES`].
+    files: [String; 3],
     /// The known causes of failures; asked for when one is there.
-    pub hints: &'a (dyn Fn() -> HintSet + Sync),
+    hints: &'a (dyn Fn() -> HintSet + Sync),
 }
 
 /// A boot that a recipe expects to succeed.
@@ -42,12 +38,8 @@ pub struct BootJob<'a> {
 impl<'a> Boots<'a> {
     /// `stdlib` returns the text of one of the stdlib's files.
     pub fn new(stdlib: &dyn Fn(&str) -> String, hints: &'a (dyn Fn() -> HintSet + Sync)) -> Self {
-        Boots {
-            machines: stdlib(MACHINES),
-            check: stdlib(CHECK),
-            start: stdlib(START),
-            hints,
-        }
+        let files = Means::FILES.map(stdlib);
+        Boots { files, hints }
     }
 
     /// Stands for the artifact and everything that is looked at: a boot with the same key is
@@ -55,13 +47,15 @@ impl<'a> Boots<'a> {
     pub fn key(&self, expect: &ExpectBoot, export: &Path) -> Option<Key> {
         let opened = Opened::open(export).ok()?;
         let identity = opened.manifest.identity?;
+        let expect = serde_json::to_string(expect).unwrap_or_default();
+        let [machines, check, start] = &self.files;
         Some(Key::of(&[
-            LOOK.as_bytes(),
-            identity.as_str().as_bytes(),
-            &serde_json::to_vec(expect).unwrap_or_default(),
-            self.machines.as_bytes(),
-            self.check.as_bytes(),
-            self.start.as_bytes(),
+            LOOK,
+            identity.as_str(),
+            &expect,
+            machines,
+            check,
+            start,
         ]))
     }
 
@@ -75,19 +69,14 @@ impl<'a> Boots<'a> {
             let report = error.report(&(self.hints)());
             Box::new(with_rollback(report, &opened))
         };
-        let means = Means::new(&self.machines, &self.check, &self.start).map_err(failed)?;
-        let place = BootFiles {
+        let boot = Boot {
+            opened: &opened,
+            wanted: &Wanted::from(job.expect),
+            means: &Means::new(&self.files).map_err(failed)?,
             folder: job.work,
             console: job.console.to_owned(),
         };
-        let verdict = boot(
-            &opened,
-            &Wanted::from(job.expect),
-            &means,
-            &place,
-            &interrupt::interrupted,
-            &mut |line| (job.see)(line),
-        );
+        let verdict = boot.check(&interrupt::interrupted, &mut |line| (job.see)(line));
         let verdict = verdict.map_err(failed)?;
         verdict.to_string().lines().for_each(job.see);
         match verdict.holds() {

@@ -6,7 +6,8 @@ use super::console::Excerpt;
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::plan::Transport;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "boot::")]
 pub enum Error {
     #[error("the stdlib's table of machines cannot be read: {message}")]
     Table { message: String },
@@ -82,75 +83,62 @@ pub enum Why {
 }
 
 impl Error {
-    pub(super) fn start(program: &str, source: std::io::Error) -> Self {
-        Error::Start {
-            program: program.to_owned(),
-            source,
-        }
+    pub(super) fn start(program: &str) -> impl FnOnce(std::io::Error) -> Self {
+        let program = program.to_owned();
+        move |source| Error::Start { program, source }
     }
 
     /// The error as a report; `hints` are the known causes.
     pub fn report(&self, hints: &HintSet) -> Report {
-        let message = self.to_string();
+        let report = Report::of(self);
         match self {
-            Error::Table { .. } => Report::new("boot::table", message),
-            Error::Machine { known, .. } => Report::new("boot::machine", message)
-                .cause(format!("the stdlib's `boot/machines.toml` knows {}", known.join(", "))),
-            Error::Bootless { why, .. } => Report::new("boot::bootless", message)
-                .cause(why.clone())
+            Error::Table { .. } => report,
+            Error::Machine { known, .. } => report.cause(format!("the stdlib's `boot/machines.toml` knows {}", known.join(", "))),
+            Error::Bootless { why, .. } => report.cause(why.clone())
                 .help("a node needs a kernel, `dracut` with the transport, and an export in the format `nfs`, `dir`, `squashfs`, `erofs` or `cpio`"),
-            Error::Via { transport, .. } => {
-                let report = Report::new("boot::via", message);
-                match transport {
-                    Some(transport) => report
-                        .cause(format!("its nodes get their root over `{}`", transport.name()))
-                        .help(format!("`--via {}`, or `--via pxe`", transport.name())),
-                    None => report
-                        .cause("the root is the initramfs itself")
-                        .help("leave `--via` out, or `--via pxe`"),
-                }
-            }
-            Error::NoScript { .. } => Report::new("boot::no_script", message)
-                .cause("a `dir` export is served from where a calls wants it, so nothing is written for boot loaders")
+            Error::Via { transport, .. } => match transport {
+                Some(transport) => report
+                    .cause(format!("its nodes get their root over `{}`", transport.name()))
+                    .help(format!("`--via {}`, or `--via pxe`", transport.name())),
+                None => report
+                    .cause("the root is the initramfs itself")
+                    .help("leave `--via` out, or `--via pxe`"),
+            },
+            Error::NoScript { .. } => report.cause("a `dir` export is served from where a calls wants it, so nothing is written for boot loaders")
                 .help("export the root in the format `nfs`, `squashfs`, `erofs` or `cpio`"),
-            Error::Script { .. } => Report::new("boot::script", message)
-                .cause("the kernel's line or its command line is another")
+            Error::Script { .. } => report.cause("the kernel's line or its command line is another")
                 .help("remove the export, and build it again"),
-            Error::Cmdline { .. } => Report::new("boot::cmdline", message)
-                .help("make `cmdline` of `dracut` shorter"),
-            Error::Command { .. } => Report::new("boot::command", message)
-                .help("put a script into the root, and call that"),
-            Error::Path { .. } => Report::new("boot::path", message)
-                .cause("nfs-ganesha takes no quotes and no backslashes in a path")
+            Error::Cmdline { .. } => report.help("make `cmdline` of `dracut` shorter"),
+            Error::Command { .. } => report.help("put a script into the root, and call that"),
+            Error::Path { .. } => report.cause("nfs-ganesha takes no quotes and no backslashes in a path")
                 .help("name another output folder"),
             Error::Start { source, program } => {
-                let report = Report::new("boot::start", message).cause(source.to_string());
+                let report = report.cause(source.to_string());
                 match source.kind() {
                     std::io::ErrorKind::NotFound => report.help(format!("install `{program}`")),
                     _ => report,
                 }
             }
             Error::Serve { said, .. } => {
-                let report = Report::new("boot::serve", message);
                 let known = hints.explain(&["ganesha.nfsd"], &said.join("\n"));
                 match known.first() {
                     Some(known) => report.cause(&known.cause).help(&known.help),
                     None => report.cause(said.join("\n")),
                 }
             }
-            Error::NoAnswer(silence) => silence.report(message, hints),
+            Error::NoAnswer(silence) => silence.report(report, hints),
             Error::Network(error) => error.report(hints),
-            Error::Interrupted => Report::new("boot::interrupted", message),
-            Error::Io(source) => Report::new("boot::io", message).cause(source.to_string()),
+            Error::Interrupted => report,
+            Error::Io(source) => report.cause(source.to_string()),
         }
     }
 }
 
 impl Silence {
-    fn report(&self, message: String, hints: &HintSet) -> Report {
+    fn report(&self, report: Report, hints: &HintSet) -> Report {
         let tools = [self.program.as_str(), "dracut", "mount.nfs4"];
         let known = hints.explain(&tools, &self.excerpt.searched);
-        let mut report = Report::new("boot::no_answer", message).command(CommandReport {
+        let mut report = report.command(CommandReport {
             command: self.command.clone(),
             place: "on the host".to_owned(),
             status: match self.why {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::Error;
+use super::program::Program;
 use crate::plan::Transport;
 
 /// The stdlib's table of machines, `boot/machines.toml`.
@@ -58,9 +59,7 @@ impl Machines {
     /// # Errors
     /// [`Error::Table`] when the table cannot be read.
     pub fn new(table: &str) -> Result<Self, Error> {
-        toml::from_str(table).map_err(|error| Error::Table {
-            message: error.to_string(),
-        })
+        toml::from_str(table).map_err(unreadable)
     }
 
     /// The machine by the kernel's name of it.
@@ -80,19 +79,14 @@ impl Machines {
     /// [`Error::Table`] when the table names none.
     pub fn nfs_server(&self) -> Result<&str, Error> {
         let server = self.servers.get(Transport::Nfs.name());
-        server.map(String::as_str).ok_or_else(|| Error::Table {
-            message: "`servers` names none for `nfs`".to_owned(),
-        })
+        let server = server.map(String::as_str);
+        server.ok_or_else(|| unreadable("`servers` names none for `nfs`"))
     }
 
     /// # Errors
     /// [`Error::Table`] when a pattern is none.
     pub fn marks(&self) -> Result<Marks, Error> {
-        let pattern = |text: &String| {
-            Regex::new(text).map_err(|error| Error::Table {
-                message: error.to_string(),
-            })
-        };
+        let pattern = |text: &String| Regex::new(text).map_err(unreadable);
         let patterns = |of: &Patterns| of.patterns.iter().map(pattern).collect::<Result<_, _>>();
         let milestones = self.milestones.iter();
         Ok(Marks {
@@ -103,6 +97,11 @@ impl Machines {
                 .collect::<Result<_, Error>>()?,
         })
     }
+}
+
+fn unreadable(error: impl ToString) -> Error {
+    let message = error.to_string();
+    Error::Table { message }
 }
 
 impl Marks {
@@ -152,39 +151,35 @@ impl Machine {
         })
     }
 
+    /// QEMU, its arguments for the machine, and more.
+    pub fn argv(&self, more: &[&[&str]]) -> Vec<String> {
+        let own = std::iter::once(&self.program).chain(&self.arguments);
+        let own = own.map(String::as_str);
+        own.chain(more.concat()).map(str::to_owned).collect()
+    }
+
     /// Whether the kernel says anything at all on the accelerator.
     fn runs(&self, kernel: &Path, folder: &Path) -> Result<bool, Error> {
         let console = folder.join("probe");
         let port = self.console.as_str();
-        let mut child = Command::new(&self.program)
-            .args(&self.arguments)
-            .args(["-accel", &self.accelerator, "-m", "256", "-nodefaults"])
-            .args(["-display", "none", "-monitor", "none", "-no-reboot"])
-            .arg("-serial")
-            .arg(format!("file:{}", console.display()))
-            .arg("-kernel")
-            .arg(kernel)
-            .args([
-                "-append",
-                &format!("console={port} earlyprintk={port} panic=-1"),
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|source| Error::start(&self.program, source))?;
+        let argv = self.argv(&[
+            &["-accel", &self.accelerator, "-m", "256", "-nodefaults"],
+            &["-display", "none", "-monitor", "none", "-no-reboot"],
+            &["-serial", &format!("file:{}", console.display())],
+            &["-kernel", &kernel.display().to_string(), "-append"],
+            &[&format!("console={port} earlyprintk={port} panic=-1")],
+        ]);
+        let mut qemu = Program::start(&argv, Stdio::null())?;
         let start = Instant::now();
         let mut said = false;
         while !said && start.elapsed() < FIRST_LINE {
             std::thread::sleep(Duration::from_millis(50));
             said = fs::read(&console)
                 .is_ok_and(|text| String::from_utf8_lossy(&text).contains("Linux version"));
-            if child.try_wait().ok().flatten().is_some() {
+            if qemu.has_ended() {
                 break;
             }
         }
-        let _ = child.kill();
-        let _ = child.wait();
         Ok(said)
     }
 }

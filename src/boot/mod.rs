@@ -14,6 +14,7 @@ mod initramfs;
 mod machine;
 mod nfs;
 mod node;
+mod program;
 mod report;
 mod serve;
 mod served_tree;
@@ -34,6 +35,7 @@ use served_tree::Content;
 pub use assertion::{BootJob, Boots};
 pub use error::{Error, Silence, Why};
 pub use machine::Machines;
+use machine::{Accelerator, Machine};
 pub use verdict::{Check, Expected, Milestone, Verdict};
 
 /// How to boot.
@@ -61,11 +63,6 @@ impl From<&ExpectBoot> for Wanted {
     }
 }
 
-/// The stdlib's files for boots.
-const MACHINES: &str = "boot/machines.toml";
-const CHECK: &str = "boot/check.sh";
-const START: &str = "boot/switch_root.sh";
-
 /// What the stdlib brings.
 #[derive(Debug)]
 pub struct Means {
@@ -77,23 +74,22 @@ pub struct Means {
 }
 
 impl Means {
+    /// The stdlib's files that it is made from.
+    const FILES: [&str; 3] = ["boot/machines.toml", "boot/check.sh", "boot/switch_root.sh"];
+
     /// `stdlib` returns the text of one of the stdlib's files.
     ///
     /// # Errors
     /// [`Error::Table`] when the table of machines cannot be read.
     pub fn of_stdlib(stdlib: &dyn Fn(&str) -> String) -> Result<Means, Error> {
-        Means::new(&stdlib(MACHINES), &stdlib(CHECK), &stdlib(START))
+        Means::new(&Means::FILES.map(stdlib))
     }
 
-    /// From the stdlib's `boot/machines.toml`, `boot/check.sh` and `boot/switch_root.sh`.
-    ///
-    /// # Errors
-    /// [`Error::Table`] when the table cannot be read.
-    pub fn new(machines: &str, check: &str, start: &str) -> Result<Means, Error> {
+    fn new([machines, check, start]: &[String; 3]) -> Result<Means, Error> {
         Ok(Means {
             machines: Machines::new(machines)?,
-            check: check.to_owned(),
-            start: start.to_owned(),
+            check: check.clone(),
+            start: start.clone(),
         })
     }
 
@@ -115,8 +111,11 @@ impl Means {
     }
 }
 
-/// Where a boot happens.
-pub struct BootFiles<'a> {
+/// An export that is to be booted.
+pub struct Boot<'a> {
+    pub opened: &'a Opened,
+    pub wanted: &'a Wanted,
+    pub means: &'a Means,
     /// A folder of its own for sockets, logs of servers and the like.
     pub folder: &'a Path,
     /// Where the console's output goes.
@@ -134,110 +133,138 @@ pub fn programs(opened: &Opened, means: &Means) -> Result<Vec<(String, &'static 
     Ok(means.programs(Some(machine), opened.transport()))
 }
 
-/// Boots the export, and says what holds. `see` gets what happens.
-///
-/// # Errors
-/// When a server cannot be started, or the node does not come up.
-pub fn boot(
-    opened: &Opened,
-    wanted: &Wanted,
-    means: &Means,
-    place: &BootFiles<'_>,
-    interrupted: &(dyn Fn() -> bool + Sync),
-    see: &mut (dyn FnMut(&str) + Send),
-) -> Result<Verdict, Error> {
-    bootable(opened)?;
-    in_own_network(|| checked(opened, wanted, means, place, interrupted, see))
-}
-
-fn checked(
-    opened: &Opened,
-    wanted: &Wanted,
-    means: &Means,
-    place: &BootFiles<'_>,
-    interrupted: &dyn Fn() -> bool,
-    see: &mut dyn FnMut(&str),
-) -> Result<Verdict, Error> {
-    let machine = means.machines.get(machine_of(opened)?)?;
-    let marks = means.machines.marks()?;
-    let script = guest::Script::new(&means.check, &wanted.commands)?;
-    let accelerator = machine.accelerator(&kernel(opened)?, place.folder)?;
-    let before = Content::of(&opened.artifact)?;
-    let servers = Servers::start(opened, wanted, means, place.folder)?;
-    let promised = servers.cmdline(opened)?;
-    let cmdline = format!(
-        "{promised} {}",
-        guest::words(&machine.console, &machine.channel)
-    );
-    if cmdline.len() > machine.cmdline {
-        return Err(Error::Cmdline {
-            length: cmdline.len(),
-            limit: machine.cmdline,
-        });
+impl Boot<'_> {
+    /// Boots the export, and says what holds. `see` gets what happens.
+    ///
+    /// # Errors
+    /// When a server cannot be started, or the node does not come up.
+    pub fn check(
+        &self,
+        interrupted: &(dyn Fn() -> bool + Sync),
+        see: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Verdict, Error> {
+        bootable(self.opened)?;
+        in_own_network(|| self.verdict(interrupted, see))
     }
-    let start = node::Start {
-        machine,
-        accelerator: &accelerator,
-        memory: wanted.memory.unwrap_or_else(|| memory(opened)),
-        processors: wanted.processors,
-        load: with_check(
-            servers.load(opened, wanted, &cmdline, place.folder)?,
-            &guest::start(&means.start, &machine.channel),
-            place.folder,
-        )?,
-        folder: place.folder,
-        console: &place.console,
-    };
-    see(&format!(
-        "{} MiB, {}, {}",
-        start.memory,
-        match start.processors {
+
+    fn verdict(
+        &self,
+        interrupted: &dyn Fn() -> bool,
+        see: &mut dyn FnMut(&str),
+    ) -> Result<Verdict, Error> {
+        let Boot {
+            opened,
+            wanted,
+            means,
+            folder,
+            console,
+        } = self;
+        let marks = means.machines.marks()?;
+        let script = guest::Script::new(&means.check, &wanted.commands)?;
+        let before = Content::of(&opened.artifact)?;
+        let (machine, accelerator, servers) = self.prepare()?;
+        let promised = servers.cmdline(opened)?;
+        let cmdline = format!(
+            "{promised} {}",
+            guest::words(&machine.console, &machine.channel)
+        );
+        if cmdline.len() > machine.cmdline {
+            return Err(Error::Cmdline {
+                length: cmdline.len(),
+                limit: machine.cmdline,
+            });
+        }
+        let check = guest::start(&means.start, &machine.channel);
+        let start = node::Start {
+            boot: self,
+            machine,
+            accelerator: &accelerator,
+            load: with_check(servers.load(self, &cmdline)?, &check, folder)?,
+        };
+        let processors = match wanted.processors {
             1 => "1 processor".to_owned(),
             several => format!("{several} processors"),
-        },
-        accelerator.name
-    ));
-    let mut stage = |name: &str, seconds: f64| see(&format!("{seconds:6.1} s  {name}"));
-    let watched = node::Watch {
-        script: &script,
-        marks: &marks,
-        limit: wanted.limit,
-        export: opened,
-    };
-    let mut answer = node::watch(&start, &watched, interrupted, &mut stage)?;
-    let console = fs::read(&place.console).unwrap_or_default();
-    for service in marks.failed(&String::from_utf8_lossy(&console)) {
-        answer.facts.add("failed", &service);
+        };
+        see(&format!(
+            "{} MiB, {processors}, {}",
+            self.memory(),
+            accelerator.name
+        ));
+        let mut stage = |name: &str, seconds: f64| see(&format!("{seconds:6.1} s  {name}"));
+        let mut answer = node::watch(&start, &script, &marks, interrupted, &mut stage)?;
+        let said = fs::read(console).unwrap_or_default();
+        for service in marks.failed(&String::from_utf8_lossy(&said)) {
+            answer.facts.add("failed", &service);
+        }
+        let sent = servers.http.as_ref().map(http::Http::sent);
+        drop(servers);
+        let expected = Expected::of(&opened.manifest.format, &promised);
+        let mut checks = verdict::checks(&answer.facts, expected, &wanted.commands);
+        if !answer.facts.complete() {
+            checks.push(verdict::unanswered(answer.seconds));
+        }
+        checks.push(Content::of(&opened.artifact)?.unchanged(&before));
+        let facts = &answer.facts;
+        let mebibytes = |name: &str| facts.number(name).unwrap_or(0) >> 10;
+        let total = mebibytes("memory-total");
+        Ok(Verdict {
+            export: name(opened),
+            transport: opened.transport().map_or("memory", Transport::name),
+            firmware: wanted.via == Via::Pxe,
+            accelerator: accelerator.name,
+            kernel: facts.one("kernel").to_owned(),
+            checks,
+            node_times: verdict::node_times(facts),
+            host_times: answer.milestones,
+            memory: (total.saturating_sub(mebibytes("memory-available")), total),
+            wire: (
+                facts.number("received").unwrap_or(0),
+                facts.number("sent").unwrap_or(0),
+            ),
+            http: sent,
+            command: answer.command,
+            console: console.clone(),
+        })
     }
-    let sent = servers.http.as_ref().map(http::Http::sent);
-    drop(servers);
-    let expected = Expected::of(&opened.manifest.format, &promised);
-    let mut checks = verdict::checks(&answer.facts, expected, &wanted.commands);
-    if !answer.facts.complete() {
-        checks.push(verdict::unanswered(answer.seconds));
+
+    /// Boots the export with its console on this terminal, until the node ends.
+    ///
+    /// # Errors
+    /// When a server or QEMU cannot be started.
+    pub fn attend(&self) -> Result<(), Error> {
+        bootable(self.opened)?;
+        in_own_network(|| {
+            let (machine, accelerator, servers) = self.prepare()?;
+            let cmdline = servers.cmdline(self.opened)?;
+            let cmdline = format!("{cmdline} console={}", machine.console);
+            node::attend(&node::Start {
+                boot: self,
+                machine,
+                accelerator: &accelerator,
+                load: servers.load(self, &cmdline)?,
+            })
+        })
     }
-    checks.push(Content::of(&opened.artifact)?.unchanged(&before));
-    let facts = &answer.facts;
-    let mebibytes = |name: &str| facts.number(name).unwrap_or(0) >> 10;
-    let total = mebibytes("memory-total");
-    Ok(Verdict {
-        export: name(opened),
-        transport: opened.transport().map_or("memory", Transport::name),
-        firmware: wanted.via == Via::Pxe,
-        accelerator: accelerator.name,
-        kernel: facts.one("kernel").to_owned(),
-        checks,
-        node_times: verdict::node_times(facts),
-        host_times: answer.milestones,
-        memory: (total.saturating_sub(mebibytes("memory-available")), total),
-        wire: (
-            facts.number("received").unwrap_or(0),
-            facts.number("sent").unwrap_or(0),
-        ),
-        http: sent,
-        command: answer.command,
-        console: place.console.clone(),
-    })
+
+    /// Finds what the node runs on, and starts what it boots from.
+    fn prepare(&self) -> Result<(&Machine, Accelerator, Servers), Error> {
+        let machine = self.means.machines.get(machine_of(self.opened)?)?;
+        let accelerator = machine.accelerator(&kernel(self.opened)?, self.folder)?;
+        Ok((machine, accelerator, Servers::start(self)?))
+    }
+
+    /// MiB of the node: a root in memory is there twice while it is unpacked.
+    fn memory(&self) -> u64 {
+        let artifact = fs::metadata(&self.opened.artifact);
+        let size = artifact.map_or(0, |metadata| metadata.len()) >> 20;
+        self.wanted
+            .memory
+            .unwrap_or(match self.opened.manifest.format {
+                Format::Cpio { .. } => 1024 + 6 * size,
+                Format::Dir | Format::Nfs { .. } => 1024,
+                _ => 1024 + 2 * size,
+            })
+    }
 }
 
 /// What the node loads, with what starts the check in a root without systemd. What the firmware
@@ -254,34 +281,6 @@ fn with_check(load: node::Load, start: &str, folder: &Path) -> Result<node::Load
             cmdline,
         },
         firmware => firmware,
-    })
-}
-
-/// Boots the export with its console on this terminal, until the node ends.
-///
-/// # Errors
-/// When a server or QEMU cannot be started.
-pub fn attend(
-    opened: &Opened,
-    wanted: &Wanted,
-    means: &Means,
-    place: &BootFiles<'_>,
-) -> Result<(), Error> {
-    bootable(opened)?;
-    in_own_network(|| {
-        let machine = means.machines.get(machine_of(opened)?)?;
-        let accelerator = machine.accelerator(&kernel(opened)?, place.folder)?;
-        let servers = Servers::start(opened, wanted, means, place.folder)?;
-        let cmdline = format!("{} console={}", servers.cmdline(opened)?, machine.console);
-        node::attend(&node::Start {
-            machine,
-            accelerator: &accelerator,
-            memory: wanted.memory.unwrap_or_else(|| memory(opened)),
-            processors: wanted.processors,
-            load: servers.load(opened, wanted, &cmdline, place.folder)?,
-            folder: place.folder,
-            console: &place.console,
-        })
     })
 }
 
@@ -359,15 +358,5 @@ fn machine_of(opened: &Opened) -> Result<&'static str, Error> {
             opened,
             "its `vmlinuz` is no kernel for x86_64 or aarch64",
         ))
-    }
-}
-
-/// MiB that a node needs: a root in memory is there twice while it is unpacked.
-fn memory(opened: &Opened) -> u64 {
-    let size = fs::metadata(&opened.artifact).map_or(0, |metadata| metadata.len()) >> 20;
-    match opened.manifest.format {
-        Format::Cpio { .. } => 1024 + 6 * size,
-        Format::Dir | Format::Nfs { .. } => 1024,
-        _ => 1024 + 2 * size,
     }
 }

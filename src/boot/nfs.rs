@@ -2,13 +2,14 @@
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
 use super::Error;
 use super::console::tail;
+use super::program::Program;
 
 /// How long the server has until it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,7 +18,7 @@ const TRIES: usize = 3;
 
 /// A running server; ended when it is dropped.
 pub struct Nfs {
-    child: Child,
+    _server: Program,
     pub port: u16,
 }
 
@@ -43,46 +44,30 @@ impl Nfs {
                 configure(&path, port, &recovery.display().to_string()),
             )?;
             let _ = fs::remove_file(&log);
-            let mut child = Command::new(program)
-                .arg("-F")
-                .arg("-f")
-                .arg(&configuration)
-                .arg("-L")
-                .arg(&log)
-                .arg("-p")
-                .arg(folder.join("ganesha.pid"))
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .map_err(|source| Error::start(program, source))?;
+            let pid = folder.join("ganesha.pid");
+            let files = [("-f", &configuration), ("-L", &log), ("-p", &pid)];
+            let files = files.map(|(flag, file)| [flag.to_owned(), file.display().to_string()]);
+            let argv = [&[program.to_owned(), "-F".to_owned()], files.as_flattened()].concat();
+            let mut server = Program::start(&argv, Stdio::null())?;
             let start = Instant::now();
-            while start.elapsed() < PATIENCE {
+            while start.elapsed() < PATIENCE && !server.has_ended() {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                    let nfs = Nfs { child, port };
                     // It listens all the same when it has nothing to serve.
                     return match refused(&log) {
-                        said if said.is_empty() => Ok(nfs),
+                        said if said.is_empty() => Ok(Nfs {
+                            port,
+                            _server: server,
+                        }),
                         said => Err(Error::Serve { what: "NFS", said }),
                     };
                 }
-                if child.try_wait()?.is_some() {
-                    break;
-                }
                 std::thread::sleep(Duration::from_millis(50));
             }
-            end(&mut child);
         }
         Err(Error::Serve {
             what: "NFS",
             said: tail(&log),
         })
-    }
-}
-
-impl Drop for Nfs {
-    fn drop(&mut self) {
-        end(&mut self.child);
     }
 }
 
@@ -109,23 +94,4 @@ fn refused(log: &Path) -> Vec<String> {
 fn free_port() -> std::io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?.port())
-}
-
-/// It is asked first, and may take its time.
-fn end(child: &mut Child) {
-    if let Some(pid) = i32::try_from(child.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-    {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(3) {
-        if child.try_wait().ok().flatten().is_some() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }

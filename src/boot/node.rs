@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,10 @@ use super::console::{Excerpt, tail};
 use super::error::{Silence, Why};
 use super::guest::{Facts, READY, Script};
 use super::machine::{Accelerator, Machine, Marks};
-use super::{Error, Milestone, name};
-use crate::export::Opened;
+use super::program::Program;
+use super::{Boot, Error, Milestone, name};
 use crate::plan::command::quote_all;
+use crate::run::process::Process;
 
 /// How long QEMU has until it takes the host's connection.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,26 +26,10 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 
 /// How a node is started.
 pub struct Start<'a> {
+    pub boot: &'a Boot<'a>,
     pub machine: &'a Machine,
     pub accelerator: &'a Accelerator,
-    /// In MiB.
-    pub memory: u64,
-    pub processors: u32,
     pub load: Load,
-    /// A folder for sockets and the like.
-    pub folder: &'a Path,
-    /// Where the console goes.
-    pub console: &'a Path,
-}
-
-/// What is waited for.
-pub struct Watch<'a> {
-    pub script: &'a Script,
-    pub marks: &'a Marks,
-    /// How long the node has until it has answered.
-    pub limit: Duration,
-    /// What it boots from, for messages.
-    pub export: &'a Opened,
 }
 
 /// What the node loads.
@@ -70,83 +54,84 @@ pub struct Answer {
     pub command: String,
 }
 
-fn arguments(start: &Start<'_>) -> Vec<String> {
-    let machine = start.machine;
-    let mut argv = vec![machine.program.clone()];
-    argv.extend(machine.arguments.iter().cloned());
-    let mut add = |words: &[&str]| argv.extend(words.iter().map(|word| (*word).to_owned()));
-    let (memory, processors) = (start.memory.to_string(), start.processors.to_string());
-    add(&["-accel", &start.accelerator.argument]);
-    add(&[
+fn arguments(start: &Start<'_>, more: &[&str]) -> Vec<String> {
+    let path = |path: &Path| path.display().to_string();
+    let wanted = start.boot.wanted;
+    let (memory, processors) = (
+        start.boot.memory().to_string(),
+        wanted.processors.to_string(),
+    );
+    let common = [
+        "-accel",
+        &start.accelerator.argument,
         "-m",
         &memory,
         "-smp",
         &processors,
-        "-nodefaults",
-        "-no-reboot",
-    ]);
-    let device = format!("{},netdev=n0", machine.network);
+    ];
+    let fixed = ["-nodefaults", "-no-reboot", "-display", "none"];
+    let device = format!("{},netdev=n0", start.machine.network);
+    let argv = |load: &[&str]| start.machine.argv(&[&common, &fixed, load, more]);
     match &start.load {
         Load::Direct {
             kernel,
             initramfs,
             cmdline,
-        } => {
-            let (kernel, initramfs) = (
-                kernel.display().to_string(),
-                initramfs.display().to_string(),
-            );
-            add(&["-netdev", "user,id=n0", "-device", &device]);
-            add(&[
-                "-kernel", &kernel, "-initrd", &initramfs, "-append", cmdline,
-            ]);
-        }
+        } => argv(
+            &[
+                &["-netdev", "user,id=n0", "-device", &device][..],
+                &["-kernel", &path(kernel), "-initrd", &path(initramfs)],
+                &["-append", cmdline],
+            ]
+            .concat(),
+        ),
         Load::Firmware { tftp } => {
-            let net = format!("user,id=n0,tftp={},bootfile=boot.ipxe", tftp.display());
-            add(&["-netdev", &net, "-device", &device, "-boot", "n"]);
+            let net = format!("user,id=n0,tftp={},bootfile=boot.ipxe", path(tftp));
+            argv(&["-netdev", &net, "-device", &device, "-boot", "n"])
         }
     }
-    argv
 }
 
-/// Boots a node and waits until it has answered. `see` gets the milestones.
+/// Boots a node and waits until it has answered the script. `see` gets the milestones.
 ///
 /// # Errors
 /// [`Error::NoAnswer`] when it does not come up in time; when QEMU cannot be started.
 pub fn watch(
     start: &Start<'_>,
-    wanted: &Watch<'_>,
+    script: &Script,
+    marks: &Marks,
     interrupted: &dyn Fn() -> bool,
     see: &mut dyn FnMut(&str, f64),
 ) -> Result<Answer, Error> {
-    let socket = start.folder.join("channel");
-    let mut argv = arguments(start);
-    let console = start.console.display();
-    for word in [
-        "-display".to_owned(),
-        "none".to_owned(),
-        "-monitor".to_owned(),
-        "none".to_owned(),
-        "-chardev".to_owned(),
-        format!("file,id=console,path={console}"),
-        "-serial".to_owned(),
-        "chardev:console".to_owned(),
-        "-chardev".to_owned(),
-        format!(
-            "socket,id=channel,path={},server=on,wait=on",
-            socket.display()
-        ),
-        "-serial".to_owned(),
-        "chardev:channel".to_owned(),
-    ] {
-        argv.push(word);
-    }
-    let errors = start.folder.join("qemu.log");
-    let mut qemu = Qemu::start(&argv, &errors)?;
+    let Boot {
+        folder, console, ..
+    } = start.boot;
+    let socket = folder.join("channel");
+    let file = format!("file,id=console,path={}", console.display());
+    let channel = format!(
+        "socket,id=channel,path={},server=on,wait=on",
+        socket.display()
+    );
+    let argv = arguments(
+        start,
+        &[
+            "-monitor",
+            "none",
+            "-chardev",
+            &file,
+            "-serial",
+            "chardev:console",
+            "-chardev",
+            &channel,
+            "-serial",
+            "chardev:channel",
+        ],
+    );
+    let errors = folder.join("qemu.log");
+    let mut qemu = Program::start(&argv, fs::File::create(&errors)?.into_file().into())?;
     let begin = Instant::now();
-    let end = begin + wanted.limit;
-    let marks = wanted.marks;
-    let lines = listen(&socket, wanted.script, end, &mut qemu)?;
+    let end = begin + start.boot.wanted.limit;
+    let lines = listen(&socket, script, end, &mut qemu)?;
     let mut answer = Answer {
         facts: Facts::default(),
         milestones: Vec::new(),
@@ -174,7 +159,7 @@ pub fn watch(
         if answer.facts.complete() {
             return Ok(answer);
         }
-        let text = fs::read(start.console).unwrap_or_default();
+        let text = fs::read(console).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         // Whole lines, each once.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
@@ -190,7 +175,7 @@ pub fn watch(
             }
         }
         read = whole;
-        let ended = closed || qemu.child.try_wait()?.is_some();
+        let ended = closed || qemu.has_ended();
         let dead = dying
             .as_ref()
             .is_some_and(|(since, _)| since.elapsed() > AFTERMATH);
@@ -216,12 +201,12 @@ pub fn watch(
             }
             return Err(Error::NoAnswer(Box::new(Silence {
                 why,
-                export: name(wanted.export),
-                attend: super::assertion::attend(wanted.export),
+                export: name(start.boot.opened),
+                attend: super::assertion::attend(start.boot.opened),
                 reached: answer.milestones.last().map(|last| last.name.clone()),
                 seconds: answer.seconds,
                 excerpt,
-                log: start.console.to_owned(),
+                log: console.clone(),
                 command: answer.command,
                 program: start.machine.program.clone(),
             })));
@@ -240,48 +225,11 @@ fn milestone(answer: &mut Answer, name: String, begin: Instant, see: &mut dyn Fn
 /// # Errors
 /// When QEMU cannot be started.
 pub fn attend(start: &Start<'_>) -> Result<(), Error> {
-    let mut argv = arguments(start);
-    for word in ["-display", "none", "-serial", "mon:stdio"] {
-        argv.push(word.to_owned());
-    }
-    let (program, arguments) = program(&argv)?;
-    let status = Command::new(program)
-        .args(arguments)
-        .status()
-        .map_err(|source| Error::start(program, source))?;
+    let process = Process::new(arguments(start, &["-serial", "mon:stdio"]));
+    let program = process.program();
+    let status = process.attached().map_err(Error::start(&program))?;
     tracing::debug!(%status, "qemu");
     Ok(())
-}
-
-fn program(argv: &[String]) -> std::io::Result<(&String, &[String])> {
-    argv.split_first()
-        .ok_or_else(|| std::io::ErrorKind::InvalidInput.into())
-}
-
-/// Ended when it is dropped.
-struct Qemu {
-    child: Child,
-}
-
-impl Qemu {
-    fn start(argv: &[String], errors: &Path) -> Result<Qemu, Error> {
-        let (program, arguments) = program(argv)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(errors)?.into_file())
-            .spawn()
-            .map_err(|source| Error::start(program, source))?;
-        Ok(Qemu { child })
-    }
-}
-
-impl Drop for Qemu {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Connects to the node's port, and hands it its script when it asks for it.
@@ -289,14 +237,14 @@ fn listen(
     socket: &Path,
     script: &Script,
     end: Instant,
-    qemu: &mut Qemu,
+    qemu: &mut Program,
 ) -> Result<Receiver<String>, Error> {
     let begin = Instant::now();
     let stream = loop {
         match UnixStream::connect(socket) {
             Ok(stream) => break Some(stream),
             // It ended: what it said is in its log, and the console stays empty.
-            Err(_) if qemu.child.try_wait()?.is_some() => break None,
+            Err(_) if qemu.has_ended() => break None,
             Err(error) if begin.elapsed() > PATIENCE => return Err(error.into()),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }

@@ -65,11 +65,8 @@ mod tests {
 
     #[test]
     fn a_verdict_is_drawn() {
-        let check = |what: &str, holds, found: &str, lines: &[&str]| Check {
-            what: what.to_owned(),
-            holds,
-            found: found.to_owned(),
-            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+        let check = |what: &str, holds, found: &str, lines: &[&str]| {
+            Check::new(what, holds, found).lines(lines.iter().map(ToString::to_string).collect())
         };
         let time = |name: &str, seconds| Milestone {
             name: name.to_owned(),

@@ -1,10 +1,8 @@
 //! The servers that a node boots from, and what it is told of them.
 
-use std::path::Path;
-
 use fs_err as fs;
 
-use super::{Error, Means, Wanted, bootless, http, kernel, nfs, node};
+use super::{Boot, Error, bootless, http, kernel, nfs, node};
 use crate::export::Opened;
 use crate::plan::{Transport, Via};
 
@@ -23,24 +21,18 @@ impl Servers {
     ///
     /// # Errors
     /// When one does not start.
-    pub fn start(
-        opened: &Opened,
-        wanted: &Wanted,
-        means: &Means,
-        folder: &Path,
-    ) -> Result<Servers, Error> {
-        let transport = opened.transport();
+    pub fn start(boot: &Boot<'_>) -> Result<Servers, Error> {
+        let (opened, transport) = (boot.opened, boot.opened.transport());
         let nfs = match transport {
             Some(Transport::Nfs) => {
-                let program = means.machines.nfs_server()?;
-                Some(nfs::Nfs::serve(program, &opened.artifact, folder)?)
+                let program = boot.means.machines.nfs_server()?;
+                Some(nfs::Nfs::serve(program, &opened.artifact, boot.folder)?)
             }
             _ => None,
         };
-        let http = match transport == Some(Transport::Http) || wanted.via == Via::Pxe {
-            true => Some(http::Http::serve(&opened.path)?),
-            false => None,
-        };
+        let over_http = transport == Some(Transport::Http) || boot.wanted.via == Via::Pxe;
+        let http = over_http.then(|| http::Http::serve(&opened.path));
+        let http = http.transpose()?;
         Ok(Servers { nfs, http })
     }
 
@@ -71,14 +63,9 @@ impl Servers {
     ///
     /// # Errors
     /// When the export lacks it.
-    pub fn load(
-        &self,
-        opened: &Opened,
-        wanted: &Wanted,
-        cmdline: &str,
-        folder: &Path,
-    ) -> Result<node::Load, Error> {
-        if wanted.via == Via::Direct {
+    pub fn load(&self, boot: &Boot<'_>, cmdline: &str) -> Result<node::Load, Error> {
+        let opened = boot.opened;
+        if boot.wanted.via == Via::Direct {
             let initramfs = opened.initramfs.clone();
             return Ok(node::Load::Direct {
                 kernel: kernel(opened)?,
@@ -87,7 +74,7 @@ impl Servers {
                 cmdline: cmdline.to_owned(),
             });
         }
-        let tftp = folder.join("tftp");
+        let tftp = boot.folder.join("tftp");
         fs::create_dir_all(&tftp)?;
         fs::write(tftp.join(BOOT_SCRIPT), self.boot_script(opened, cmdline)?)?;
         Ok(node::Load::Firmware { tftp })
@@ -99,31 +86,19 @@ impl Servers {
     /// The export's own script, with this host's addresses and command line.
     fn boot_script(&self, opened: &Opened, cmdline: &str) -> Result<String, Error> {
         let path = opened.path.join(BOOT_SCRIPT);
+        let (of, name) = (|| opened.path.clone(), BOOT_SCRIPT);
         if !path.is_file() {
-            return Err(Error::NoScript {
-                path: opened.path.clone(),
-            });
+            return Err(Error::NoScript { path: of() });
         }
-        let strange = || Error::Script {
-            path: opened.path.clone(),
-            name: BOOT_SCRIPT,
-        };
+        let strange = || Error::Script { path: of(), name };
         let text = fs::read_to_string(&path)?;
-        let url = text
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("kernel ")?
-                    .split_whitespace()
-                    .next()?
-                    .strip_suffix("/vmlinuz")
-            })
-            .ok_or_else(strange)?
-            .to_owned();
-        let own = opened
-            .cmdline
-            .as_ref()
-            .filter(|own| text.contains(own.as_str()));
-        let text = text.replace(own.ok_or_else(strange)?, cmdline);
-        Ok(text.replace(&url, &self.url()))
+        let kernel = |line: &str| {
+            let url = line.strip_prefix("kernel ")?.split_whitespace().next()?;
+            Some(url.strip_suffix("/vmlinuz")?.to_owned())
+        };
+        let url = text.lines().find_map(kernel).ok_or_else(strange)?;
+        let own = opened.cmdline.as_deref();
+        let own = own.filter(|own| text.contains(own)).ok_or_else(strange)?;
+        Ok(text.replace(own, cmdline).replace(&url, &self.url()))
     }
 }

@@ -40,17 +40,11 @@ impl Content {
     /// Compares it with what it was before.
     pub fn unchanged(&self, before: &Content) -> Check {
         let holds = before.digest == self.digest;
-        Check {
-            what: "what was served is unchanged".to_owned(),
-            holds,
-            found: match holds {
-                true => self.what.clone(),
-                false => {
-                    "names, modes, owners, times or contents are others than before".to_owned()
-                }
-            },
-            lines: Vec::new(),
-        }
+        let found = match holds {
+            true => &self.what,
+            false => "names, modes, owners, times or contents are others than before",
+        };
+        Check::new("what was served is unchanged", holds, found)
     }
 }
 

@@ -23,6 +23,21 @@ pub struct Check {
     pub lines: Vec<String>,
 }
 
+impl Check {
+    pub fn new(what: impl Into<String>, holds: bool, found: impl Into<String>) -> Check {
+        Check {
+            what: what.into(),
+            holds,
+            found: found.into(),
+            lines: Vec::new(),
+        }
+    }
+
+    pub fn lines(self, lines: Vec<String>) -> Check {
+        Check { lines, ..self }
+    }
+}
+
 /// How long something took.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Milestone {
@@ -107,26 +122,16 @@ impl Expected {
 
 /// The checks that the node's own words answer.
 pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Check> {
-    let mut checks = Vec::new();
-    let mut add = |what: &str, holds: bool, found: &str, lines: Vec<String>| {
-        checks.push(Check {
-            what: what.to_owned(),
-            holds,
-            found: found.to_owned(),
-            lines,
-        });
-    };
     let stages = facts.all("stage");
     let goal = goal(facts);
-    let up = stages.iter().any(|stage| stage == goal);
     let state = facts.one("state");
     let jobs = facts.all("job").iter();
-    add(
-        &format!("reached {goal}"),
-        up,
+    let up = Check::new(
+        format!("reached {goal}"),
+        stages.iter().any(|stage| stage == goal),
         state,
-        jobs.map(|job| format!("still to be done: {job}")).collect(),
     );
+    let mut checks = vec![up.lines(jobs.map(|job| format!("still to be done: {job}")).collect())];
     let (root, lower, source) = (facts.one("root"), facts.one("lower"), facts.one("source"));
     match expected {
         Expected::Overlay(below) => {
@@ -137,36 +142,23 @@ pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Che
             // Over NFS there could be another server's.
             let ours = below != NFS || source == format!("{HOST}:/");
             let holds = root == "overlay" && lower == below && ours;
-            add(
-                &format!("/ is an overlay over {below}"),
-                holds,
-                &found,
-                Vec::new(),
-            );
-            let refused = facts.one("lower-write");
-            add(
-                "what is below cannot be written",
-                refused == "refused",
-                refused,
-                Vec::new(),
-            );
+            let what = format!("/ is an overlay over {below}");
+            checks.push(Check::new(what, holds, found));
+            let (what, refused) = ("what is below cannot be written", facts.one("lower-write"));
+            checks.push(Check::new(what, refused == "refused", refused));
         }
         Expected::Plain(kind) => {
-            add(
-                &format!("/ is {kind} itself"),
-                root == kind,
-                root,
-                Vec::new(),
-            );
+            let what = format!("/ is {kind} itself");
+            checks.push(Check::new(what, root == kind, root));
         }
         Expected::Memory => {
             let holds = ["rootfs", "tmpfs", "ramfs"].contains(&root);
-            add("/ is in memory", holds, root, Vec::new());
+            checks.push(Check::new("/ is in memory", holds, root));
         }
     }
     if !matches!(expected, Expected::Plain(_)) {
         let write = facts.one("write");
-        add("a write to / succeeds", write == "ok", write, Vec::new());
+        checks.push(Check::new("a write to / succeeds", write == "ok", write));
     }
     let failed = facts.all("failed");
     let found = match failed {
@@ -175,12 +167,9 @@ pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Che
         [] => "none".to_owned(),
         units => units.join(", "),
     };
-    add(
-        "no unit has failed",
-        failed.is_empty() && !state.is_empty(),
-        &found,
-        facts.all("journal").to_vec(),
-    );
+    let none = failed.is_empty() && !state.is_empty();
+    let journal = facts.all("journal").to_vec();
+    checks.push(Check::new("no unit has failed", none, found).lines(journal));
     for (number, command) in commands.iter().enumerate() {
         let (status, lines) = facts.command(number);
         let found = match status.as_str() {
@@ -195,7 +184,7 @@ pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Che
             "0" => lines.into_iter().skip(1).collect(),
             _ => lines,
         };
-        add(&format!("`{shown}`"), status == "0", &found, lines);
+        checks.push(Check::new(format!("`{shown}`"), status == "0", found).lines(lines));
     }
     checks
 }
@@ -229,12 +218,8 @@ pub fn node_times(facts: &Facts) -> Vec<Milestone> {
 
 /// For a node that came up, and was not done with answering in time.
 pub fn unanswered(seconds: f64) -> Check {
-    Check {
-        what: "all was looked at in time".to_owned(),
-        holds: false,
-        found: format!("not after {seconds:.0} s"),
-        lines: Vec::new(),
-    }
+    let found = format!("not after {seconds:.0} s");
+    Check::new("all was looked at in time", false, found)
 }
 
 #[cfg(test)]

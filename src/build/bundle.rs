@@ -1,19 +1,22 @@
 //! Bundles: a plan with every file that it reads, for another machine.
 //!
-//! A bundle is a tar archive: `plan.json`, and below `files/` every file and tree of
-//! [`Plan::files`] under its digest, once. The same plan makes the same bytes.
+//! A bundle is a tar archive: `plan.json`; `scripts.json`, the text of every script, for error
+//! reports; and below `files/` every file and tree of [`Plan::files`] under its digest, once. The
+//! same plan makes the same bytes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::diagnose::Report;
+use crate::diagnose::{Report, SourceMap};
 use crate::plan::digest::digest_tree;
 use crate::plan::{Plan, SCHEMA_VERSION};
 use crate::run::Files;
 
 const PLAN: &str = "plan.json";
+const SCRIPTS: &str = "scripts.json";
 const FILES: &str = "files";
 /// Bytes of a plan that is read: a thousand times those of a large recipe's.
 const PLAN_BYTES: u64 = 1 << 30;
@@ -70,7 +73,7 @@ impl From<Error> for Report {
 ///
 /// # Errors
 /// When a file of the plan has changed since, or cannot be read or written.
-pub fn write(plan: &Plan, path: &Path) -> Result<(), Error> {
+pub fn write(plan: &Plan, scripts: &SourceMap, path: &Path) -> Result<(), Error> {
     let failed = |error| Error::Write {
         path: path.to_owned(),
         error,
@@ -83,13 +86,19 @@ pub fn write(plan: &Plan, path: &Path) -> Result<(), Error> {
     let mut archive = tar::Builder::new(BufWriter::new(draft.as_file()));
     archive.mode(tar::HeaderMode::Deterministic);
     archive.follow_symlinks(false);
-    let json = serde_json::to_vec(plan).map_err(|error| failed(error.into()))?;
-    let mut header = tar::Header::new_gnu();
-    header.set_size(json.len() as u64);
-    header.set_mode(0o644);
-    archive
-        .append_data(&mut header, PLAN, json.as_slice())
-        .map_err(failed)?;
+    let scripts: BTreeMap<&str, &str> = scripts.iter().collect();
+    for (name, json) in [
+        (PLAN, serde_json::to_vec(plan)),
+        (SCRIPTS, serde_json::to_vec(&scripts)),
+    ] {
+        let json = json.map_err(|error| failed(error.into()))?;
+        let mut header = tar::Header::new_gnu();
+        header.set_size(json.len() as u64);
+        header.set_mode(0o644);
+        archive
+            .append_data(&mut header, name, json.as_slice())
+            .map_err(failed)?;
+    }
     for file in &plan.files {
         let source = Path::new(&file.path);
         let same = digest_tree(source).is_ok_and(|digest| digest == file.digest);
@@ -150,6 +159,7 @@ fn add<W: Write>(
 #[derive(Debug)]
 pub struct Bundle {
     pub plan: Plan,
+    pub scripts: SourceMap,
     folder: tempfile::TempDir,
 }
 
@@ -178,19 +188,26 @@ impl Bundle {
         let file = File::open(path).map_err(failed)?;
         let mut archive = tar::Archive::new(BufReader::new(file));
         let mut plan: Option<Plan> = None;
+        let mut scripts = SourceMap::default();
         let entries = archive.entries().map_err(|error| not(error.to_string()))?;
         for entry in entries {
             let mut entry = entry.map_err(|error| not(error.to_string()))?;
             let name = entry.path().map_err(|error| not(error.to_string()))?;
             let name = name.into_owned();
-            if name == Path::new(PLAN) && plan.is_none() {
+            let is_plan = name == Path::new(PLAN) && plan.is_none();
+            if is_plan || name == Path::new(SCRIPTS) {
                 let mut json = Vec::new();
-                entry
-                    .by_ref()
-                    .take(PLAN_BYTES)
-                    .read_to_end(&mut json)
-                    .map_err(failed)?;
-                plan = Some(parse(path, &json)?);
+                let mut limited = entry.by_ref().take(PLAN_BYTES);
+                limited.read_to_end(&mut json).map_err(failed)?;
+                if is_plan {
+                    plan = Some(parse(path, &json)?);
+                    continue;
+                }
+                let texts: BTreeMap<String, String> =
+                    serde_json::from_slice(&json).map_err(|error| not(error.to_string()))?;
+                for (file, text) in texts {
+                    scripts.insert(file, text);
+                }
                 continue;
             }
             let kind = entry.header().entry_type();
@@ -206,7 +223,11 @@ impl Bundle {
             }
         }
         let plan = plan.ok_or_else(|| not(format!("it has no {PLAN}")))?;
-        let bundle = Bundle { plan, folder };
+        let bundle = Bundle {
+            plan,
+            scripts,
+            folder,
+        };
         for file in &bundle.plan.files {
             let place = bundle.folder.path().join(FILES).join(&file.digest);
             match digest_tree(&place) {

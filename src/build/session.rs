@@ -172,12 +172,15 @@ impl<'a> Session<'a> {
     fn reviewed(bundle: &Bundle, settings: &'a Settings) -> Result<Vec<Evaluated<'a>>, Stopped> {
         let refused = policy::refusals(&bundle.plan, settings.permissions);
         if !refused.is_empty() {
-            return Err(Trouble::from(refused).into());
+            return Err(Stopped::Failed(Trouble {
+                sources: bundle.scripts.clone(),
+                ..Trouble::from(refused)
+            }));
         }
         Ok(vec![Evaluated {
             settings,
             plan: bundle.plan.clone(),
-            sources: SourceMap::default(),
+            sources: bundle.scripts.clone(),
             hints: HintSet::default(),
         }])
     }

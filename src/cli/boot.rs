@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs, build, namespaces_as_root};
-use crate::boot::{self, BootFiles, Error, Means, Verdict, Wanted};
+use crate::boot::{self, Boot, Error, Means, Verdict, Wanted};
 use crate::build::preflight::{self, Preflight};
 use crate::diagnose::Report;
 use crate::diagnose::Trouble;
@@ -148,24 +148,20 @@ fn one(
     printer: &Printer,
 ) -> Result<Option<Verdict>, Error> {
     let folder = tempfile::tempdir()?;
-    let place = BootFiles {
+    let boot = Boot {
+        opened,
+        wanted,
+        means,
         folder: folder.path(),
         console: store.logs()?.join("console.log"),
     };
     printer.summary(&format!("booting {}", boot::name(opened)));
     if args.interactive {
-        boot::attend(opened, wanted, means, &place)?;
+        boot.attend()?;
         return Ok(None);
     }
     let mut see = |line: &str| printer.summary(&format!("  {line}"));
-    let verdict = boot::boot(
-        opened,
-        wanted,
-        means,
-        &place,
-        &interrupt::interrupted,
-        &mut see,
-    )?;
+    let verdict = boot.check(&interrupt::interrupted, &mut see)?;
     match args.format {
         Format::Text => printer.out(&format!("\n{verdict}")),
         Format::Json => {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use strum::IntoEnumIterator;
+
 use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::cache::{preview, remembered_keys};
@@ -14,7 +16,7 @@ use crate::diagnose::Trouble;
 use crate::plan::{LayerKey, layers};
 use crate::preview::StepStatus;
 use crate::run::{self};
-use crate::store::{Collected, Entry, Hold, Limits, Store, now};
+use crate::store::{Collected, Entry, EntryKind, Hold, Limits, Store, now};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -211,11 +213,17 @@ fn ago(time: u64) -> String {
     }
 }
 
+/// How many entries there are of a kind, and their size.
+fn total(entries: &[Entry], kind: EntryKind) -> (usize, u64) {
+    let of = entries.iter().filter(|entry| entry.kind == kind);
+    of.fold((0, 0), |(count, sum), entry| (count + 1, sum + entry.bytes))
+}
+
 fn listed(entries: &[Entry], all: bool) -> String {
     let mut out = String::new();
     let layers: Vec<&Entry> = entries
         .iter()
-        .filter(|entry| entry.kind == "layers" || all)
+        .filter(|entry| entry.kind == EntryKind::Layers || all)
         .collect();
     if !layers.is_empty() {
         let _ = writeln!(
@@ -225,8 +233,8 @@ fn listed(entries: &[Entry], all: bool) -> String {
         );
     }
     for entry in layers.iter().rev() {
-        let name = match entry.kind.as_str() {
-            "layers" => short(&entry.name).to_owned(),
+        let name = match entry.kind {
+            EntryKind::Layers => short(&entry.name).to_owned(),
             kind => format!("{kind}/{}", entry.name),
         };
         let label: String = entry.label.chars().take(60).collect();
@@ -241,17 +249,11 @@ fn listed(entries: &[Entry], all: bool) -> String {
             let _ = writeln!(out, "{:42}  {user}", "");
         }
     }
-    let total = |kind: &str| -> (usize, u64) {
-        let of = entries.iter().filter(|entry| entry.kind == kind);
-        of.fold((0, 0), |(count, sum), entry| (count + 1, sum + entry.bytes))
-    };
     if !layers.is_empty() {
         out.push('\n');
     }
-    for kind in [
-        "layers", "packages", "failed", "merged", "fetch", "checks", "logs",
-    ] {
-        let (count, sum) = total(kind);
+    for kind in EntryKind::iter() {
+        let (count, sum) = total(entries, kind);
         if count > 0 {
             let _ = writeln!(out, "{kind:<9} {count:>6}  {:>9}", bytes(sum));
         }
@@ -266,7 +268,7 @@ fn removed(collected: &Collected) -> String {
     let layers = collected
         .removed
         .iter()
-        .filter(|entry| entry.kind == "layers");
+        .filter(|entry| entry.kind == EntryKind::Layers);
     for entry in layers {
         let name = short(&entry.name);
         let _ = writeln!(
@@ -277,15 +279,10 @@ fn removed(collected: &Collected) -> String {
         );
     }
     // Of the others only how many: a store has thousands of downloads.
-    for kind in ["packages", "failed", "merged", "fetch", "checks", "logs"] {
-        let of: Vec<&Entry> = collected
-            .removed
-            .iter()
-            .filter(|entry| entry.kind == kind)
-            .collect();
-        let sum = of.iter().map(|entry| entry.bytes).sum();
-        if !of.is_empty() {
-            let _ = writeln!(out, "{kind:<12}  {:>9}  {} of them", bytes(sum), of.len());
+    for kind in EntryKind::iter().filter(|kind| *kind != EntryKind::Layers) {
+        let (count, sum) = total(&collected.removed, kind);
+        if count > 0 {
+            let _ = writeln!(out, "{kind:<12}  {:>9}  {count} of them", bytes(sum));
         }
     }
     let freed = collected.removed.iter().map(|entry| entry.bytes).sum();

@@ -16,10 +16,10 @@ pub struct Args {
     /// A function, `install` or `diskless::prepare`, or a module; all of them where absent
     #[arg(add = super::completions::reference())]
     name: Option<String>,
-    /// How it is written: for people, as Markdown, as a project, or as data
+    /// How it is written: for people, as Markdown, as a site, or as data
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// The folder that the project is written to
+    /// The folder that the site is written to
     #[arg(long, value_name = "DIR", required_if_eq("format", "html"))]
     out: Option<PathBuf>,
 }

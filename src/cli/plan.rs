@@ -58,7 +58,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         Format::Schema => preview::schema(),
         Format::Bundle => {
             let path = args.output.as_deref().unwrap_or(Path::new("plan.bundle"));
-            bundle::write(plan, path).map_err(Report::from)?;
+            bundle::write(plan, &previewed.evaluation.sources, path).map_err(Report::from)?;
             return Ok(ExitCode::SUCCESS);
         }
     };

@@ -11,8 +11,8 @@ use crate::diagnose::{Frame, Report, SourceMap, Span, nearest};
 use crate::project::{self, Project};
 use crate::recipe::stdlib::Stdlib;
 
-/// How a module asks for a setting: `site(name, "mirror")`.
-const ASKS: &str = r#"\bsite\([^,()]+,\s*"([A-Za-z0-9_]+)"\)"#;
+/// How a module asks for a setting: `setting(name, "mirror")`.
+const ASKS: &str = r#"\bsetting\([^,()]+,\s*"([A-Za-z0-9_]+)"\)"#;
 
 /// Keys that mean nothing to any of `recipes`, whose options are `declared`.
 pub fn unheeded(

@@ -78,6 +78,14 @@ impl Report {
         }
     }
 
+    /// The report of an area's error, whose variant gives the code.
+    pub fn of<'a, E: fmt::Display>(error: &'a E) -> Self
+    where
+        &'static str: From<&'a E>,
+    {
+        Report::new(<&'static str>::from(error), error.to_string())
+    }
+
     pub fn warning(code: impl Into<String>, message: impl Into<String>) -> Self {
         Report {
             severity: Severity::Warning,

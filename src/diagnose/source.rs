@@ -61,6 +61,12 @@ impl SourceMap {
         self.files.extend(other.files);
     }
 
+    /// Every file with its text, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.files.iter();
+        files.map(|(file, text)| (file.as_str(), text.as_ref()))
+    }
+
     pub fn get(&self, file: &str) -> Option<&Arc<str>> {
         self.files.get(file)
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::diagnose::{Report, nearest};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "diff::")]
 pub enum Error {
     #[error("`{}` is in no git repository", recipe.display())]
     NoRepository { recipe: PathBuf, why: String },
@@ -24,7 +25,7 @@ pub enum Error {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Report {
-        let report = Report::new(error.code(), error.to_string());
+        let report = Report::of(&error);
         match error {
             Error::NoRepository { why, .. } => report
                 .cause(why)
@@ -45,18 +46,6 @@ impl From<Error> for Report {
                     .help("look at the root as the user who owns it, mostly root"),
                 _ => report.cause(error.to_string()),
             },
-        }
-    }
-}
-
-impl Error {
-    fn code(&self) -> &'static str {
-        match self {
-            Error::NoRepository { .. } => "diff::no_repository",
-            Error::NoRevision { .. } => "diff::no_revision",
-            Error::NotInRevision { .. } => "diff::not_in_revision",
-            Error::Git { .. } => "diff::git",
-            Error::Read { .. } => "diff::read",
         }
     }
 }

@@ -12,7 +12,7 @@ mod tree;
 pub use error::Error;
 pub use packages::PackageDiff;
 pub use plan_changes::{
-    ActionDiff, Change, Differing, PlanDiff, RootDiff, StepDiff, StepRef, differences,
+    ActionDiff, Change, Differing, List, PlanDiff, RootDiff, StepDiff, StepRef, differences,
 };
 pub use plans::text as plans_text;
 pub use revision::Checkout;

@@ -38,11 +38,7 @@ pub fn compare(from: &[Package], to: &[Package]) -> Vec<PackageDiff> {
             let from = old.remove(&key).unwrap_or_default();
             let to = new.remove(&key).unwrap_or_default();
             PackageDiff {
-                change: match (from.is_empty(), to.is_empty()) {
-                    (true, _) => Change::Added,
-                    (_, true) => Change::Removed,
-                    _ => Change::Changed,
-                },
+                change: Change::of(from.first(), to.first()),
                 name: key.0.to_owned(),
                 architecture: key.1.to_owned(),
                 from,

@@ -2,15 +2,14 @@
 //! comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use serde::Serialize;
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
+use strum::IntoEnumIterator;
 
 use super::step_changes::changed_actions;
-use crate::plan;
-use crate::plan::{Action, Keyring, Op, OptionValue, Plan, Root, Step};
+use crate::plan::{Action, Op, Plan, Root, Step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,29 +19,91 @@ pub enum Change {
     Changed,
 }
 
+impl Change {
+    /// By which of the two sides there is.
+    pub fn of<T>(from: Option<T>, to: Option<T>) -> Change {
+        match (from, to) {
+            (None, Some(_)) => Change::Added,
+            (Some(_), None) => Change::Removed,
+            _ => Change::Changed,
+        }
+    }
+}
+
 /// What differs between two plans; all of it empty where nothing does. Places in scripts
 /// and labels are not compared: they change nothing in a root.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PlanDiff {
-    pub options: Vec<Differing>,
-    /// The commits of libraries.
-    pub libraries: Vec<Differing>,
-    /// What the evaluations looked at beside the scripts.
-    pub inputs: Vec<Differing>,
-    pub assumptions: Vec<Differing>,
-    /// Outputs of commands that the evaluations captured.
-    pub captures: Vec<Differing>,
-    /// Programs and files that the host must have.
-    pub needs: Vec<Differing>,
-    /// Where packages come from, by root and name.
-    pub repositories: Vec<Differing>,
-    /// The fingerprints of keys, by what is signed with them.
-    pub keys: Vec<Differing>,
-    /// What is installed unchecked, and why.
-    pub capabilities: Vec<Differing>,
+    /// Every list is in it, the empty ones too.
+    #[serde(flatten)]
+    pub lists: BTreeMap<List, Vec<Differing>>,
     pub roots: Vec<RootDiff>,
     /// Steps that are the same in both.
     pub same_steps: usize,
+}
+
+/// What a plan has beside its steps, each a list of values by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::EnumIter)]
+#[serde(rename_all = "snake_case")]
+pub enum List {
+    Options,
+    /// The commits of libraries.
+    Libraries,
+    /// What the evaluations looked at beside the scripts.
+    Inputs,
+    Assumptions,
+    /// Outputs of commands that the evaluations captured.
+    Captures,
+    /// Programs and files that the host must have.
+    Needs,
+    /// Where packages come from, by root and name.
+    Repositories,
+    /// The fingerprints of keys, by what is signed with them.
+    Keys,
+    /// What is installed unchecked, and why.
+    Capabilities,
+}
+
+impl List {
+    fn of(self, plan: &Plan) -> BTreeMap<String, Value> {
+        fn named<'a, T: 'a, V: Into<Value>>(
+            list: impl IntoIterator<Item = &'a T>,
+            named: impl Fn(&'a T) -> (String, V),
+        ) -> BTreeMap<String, Value> {
+            let list = list.into_iter().map(named);
+            list.map(|(name, value)| (name, value.into())).collect()
+        }
+        match self {
+            List::Options => named(&plan.options, |one| (one.name.clone(), one.value.clone())),
+            List::Libraries => named(&plan.libraries, |one| {
+                (one.name.clone(), one.commit.clone())
+            }),
+            List::Inputs => {
+                let mut found = named(&plan.inputs, |one| (one.name(), one.value()));
+                found.extend(named(&plan.files, |file| {
+                    (format!("file {}", file.name), file.digest.clone())
+                }));
+                found
+            }
+            List::Assumptions => named(&plan.assumptions, |one| {
+                (one.what.clone(), format!("{} ({})", one.value, one.from))
+            }),
+            List::Captures => named(&plan.captures, |one| {
+                (one.command.shown(), one.captured.output())
+            }),
+            List::Needs => named(&plan.needs, |need| (need.name.clone(), need.why.clone())),
+            List::Repositories => named(&plan.repositories, |one| {
+                let root = plan.root(one.root).map_or("", |root| root.name.as_str());
+                (format!("{root} {}", one.name), one.url.clone())
+            }),
+            List::Keys => named(&plan.keyrings, |one| match one.fingerprints.is_empty() {
+                // Its name tells what is in it.
+                true => (one.about.clone(), one.name.clone()),
+                false => (one.about.clone(), one.fingerprints.join(" ")),
+            }),
+            List::Capabilities => named(&plan.capabilities, |one| (one.access.to_string(), true)),
+        }
+    }
 }
 
 /// A value that differs; absent where one side does not have it.
@@ -104,108 +165,17 @@ impl PlanDiff {
     /// What leads from one plan to another.
     pub fn between(from: &Plan, to: &Plan) -> PlanDiff {
         let mut same_steps = 0;
-        let roots = roots(from, to, &mut same_steps);
+        let lists = List::iter().map(|list| (list, differences(list.of(from), list.of(to))));
         PlanDiff {
-            options: differing(from, to, |plan| {
-                let options = plan.options.iter();
-                let pair = |option: &OptionValue| (option.name.clone(), option.value.clone());
-                options.map(pair).collect()
-            }),
-            libraries: differing(from, to, |plan| {
-                let libraries = plan.libraries.iter();
-                libraries
-                    .map(|one| (one.name.clone(), one.commit.clone().into()))
-                    .collect()
-            }),
-            keys: differing(from, to, |plan| {
-                let keys = plan.keyrings.iter();
-                let said = |one: &Keyring| match one.fingerprints.is_empty() {
-                    // Its name tells what is in it.
-                    true => one.name.clone().into(),
-                    false => one.fingerprints.join(" ").into(),
-                };
-                keys.map(|one| (one.about.clone(), said(one))).collect()
-            }),
-            capabilities: differing(from, to, |plan| {
-                let capabilities = plan.capabilities.iter();
-                capabilities
-                    .map(|one| (one.access.to_string(), Value::from(true)))
-                    .collect()
-            }),
-            inputs: differing(from, to, |plan| {
-                let inputs = plan.inputs.iter();
-                let pair = |input: &plan::Input| (input.name(), input.value().into());
-                let files = plan.files.iter();
-                let files =
-                    files.map(|file| (format!("file {}", file.name), file.digest.clone().into()));
-                inputs.map(pair).chain(files).collect()
-            }),
-            assumptions: differing(from, to, |plan| {
-                let assumptions = plan.assumptions.iter();
-                assumptions
-                    .map(|one| {
-                        (
-                            one.what.clone(),
-                            format!("{} ({})", one.value, one.from).into(),
-                        )
-                    })
-                    .collect()
-            }),
-            captures: differing(from, to, |plan| {
-                let captures = plan.captures.iter();
-                captures
-                    .map(|one| {
-                        let command = one.command.shown();
-                        (command, one.captured.output().into())
-                    })
-                    .collect()
-            }),
-            needs: differing(from, to, |plan| {
-                let needs = plan.needs.iter();
-                needs
-                    .map(|need| (need.name.clone(), need.why.clone().into()))
-                    .collect()
-            }),
-            repositories: differing(from, to, |plan| {
-                let name = |root| plan.root(root).map_or("", |root| root.name.as_str());
-                let repositories = plan.repositories.iter();
-                repositories
-                    .map(|one| {
-                        (
-                            format!("{} {}", name(one.root), one.name),
-                            one.url.clone().into(),
-                        )
-                    })
-                    .collect()
-            }),
-            roots,
+            lists: lists.collect(),
+            roots: roots(from, to, &mut same_steps),
             same_steps,
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        let lists = [
-            &self.options,
-            &self.libraries,
-            &self.keys,
-            &self.capabilities,
-            &self.inputs,
-            &self.assumptions,
-            &self.captures,
-            &self.needs,
-            &self.repositories,
-        ];
-        lists.iter().all(|list| list.is_empty()) && self.roots.is_empty()
+        self.lists.values().all(Vec::is_empty) && self.roots.is_empty()
     }
-}
-
-/// The same of two plans.
-fn differing(
-    from: &Plan,
-    to: &Plan,
-    values: impl Fn(&Plan) -> BTreeMap<String, Value>,
-) -> Vec<Differing> {
-    differences(values(from), values(to))
 }
 
 /// The values that are not the same, by name.
@@ -237,11 +207,7 @@ fn roots(from: &Plan, to: &Plan, same: &mut usize) -> Vec<RootDiff> {
     let mut found = Vec::new();
     for name in names {
         let (old, new) = (root(from, name), root(to, name));
-        let change = match (old, new) {
-            (Some(_), None) => Change::Removed,
-            (None, Some(_)) => Change::Added,
-            _ => Change::Changed,
-        };
+        let change = Change::of(old, new);
         let facts = match (old, new) {
             (Some(old), Some(new)) => differences(facts(from, old), facts(to, new)),
             _ => Vec::new(),
@@ -289,114 +255,80 @@ fn steps_of<'a>(plan: &'a Plan, name: Option<&str>) -> Vec<&'a Step> {
     plan.steps.iter().filter(of).collect()
 }
 
-/// A stretch of either side.
-type Block = (Range<usize>, Range<usize>);
+/// An item as it was and as it is.
+type Pair<'a, T> = (Option<&'a T>, Option<&'a T>);
 
-/// What stands on either side between two stretches that are the same, and how many are.
-fn blocks<T: std::hash::Hash + Ord>(from: &[T], to: &[T]) -> (Vec<Block>, usize) {
-    let mut blocks: Vec<Block> = Vec::new();
-    let (mut same, mut open) = (0, false);
-    for op in capture_diff_slices(Algorithm::Myers, from, to) {
-        if let DiffOp::Equal { len, .. } = op {
-            same += len;
-            open = false;
-            continue;
-        }
-        let (old, new) = (op.old_range(), op.new_range());
-        match blocks.last_mut().filter(|_| open) {
-            Some((olds, news)) => {
-                olds.end = old.end.max(olds.end);
-                news.end = new.end.max(news.end);
-            }
-            None => blocks.push((old, new)),
-        }
-        open = true;
-    }
-    (blocks, same)
-}
-
-/// Which of `old` became which of `new`, in their order, by what each is about; then what
-/// is left of both.
-fn pairs<T>(
-    old: &[T],
-    new: &[T],
+/// What differs between two lists, in order, and how many items do not: those with the same
+/// key. Of the others, one that is about the same as another has become that.
+fn pairs<'a, T, K: std::hash::Hash + Ord>(
+    from: &'a [T],
+    to: &'a [T],
+    key: impl Fn(&T) -> K,
     about: impl Fn(&T) -> String,
-) -> Vec<(Option<usize>, Option<usize>)> {
-    let mut pairs = Vec::new();
-    let mut next = 0;
-    for (at, one) in old.iter().enumerate() {
-        let subject = about(one);
-        let found = new
-            .iter()
-            .enumerate()
-            .skip(next)
-            .find(|(_, other)| about(other) == subject);
-        match found {
-            Some((place, _)) => {
-                pairs.extend((next..place).map(|added| (None, Some(added))));
-                pairs.push((Some(at), Some(place)));
-                next = place + 1;
+) -> (Vec<Pair<'a, T>>, usize) {
+    let keys = |items: &[T]| items.iter().map(&key).collect::<Vec<K>>();
+    let (mut pairs, mut same) = (Vec::new(), 0);
+    // What stands on either side between two stretches that are the same.
+    let (mut olds, mut news) = (0..0, 0..0);
+    let mut ops = capture_diff_slices(Algorithm::Myers, &keys(from), &keys(to));
+    ops.push(DiffOp::Equal {
+        old_index: from.len(),
+        new_index: to.len(),
+        len: 0,
+    });
+    for op in ops {
+        let (old, new) = (op.old_range(), op.new_range());
+        let DiffOp::Equal { len, .. } = op else {
+            continue;
+        };
+        same += len;
+        (olds.end, news.end) = (old.start, new.start);
+        let mut added = to.get(news).unwrap_or_default();
+        for one in from.get(olds).unwrap_or_default() {
+            let subject = about(one);
+            match added.iter().position(|other| about(other) == subject) {
+                Some(at) => {
+                    let (before, rest) = added.split_at(at);
+                    pairs.extend(before.iter().map(|new| (None, Some(new))));
+                    pairs.push((Some(one), rest.first()));
+                    added = rest.get(1..).unwrap_or_default();
+                }
+                None => pairs.push((Some(one), None)),
             }
-            None => pairs.push((Some(at), None)),
         }
+        pairs.extend(added.iter().map(|new| (None, Some(new))));
+        (olds, news) = (old.end..old.end, new.end..new.end);
     }
-    pairs.extend((next..new.len()).map(|added| (None, Some(added))));
-    pairs
+    (pairs, same)
 }
 
 fn steps(from: &[&Step], to: &[&Step], same: &mut usize) -> Vec<StepDiff> {
     let key = |step: &&Step| (step.call.clone(), step.canonical());
-    let keys = |steps: &[&Step]| steps.iter().map(key).collect::<Vec<_>>();
+    let keys = |steps: &[&Step]| steps.iter().map(key).collect::<BTreeSet<_>>();
     let (old_keys, new_keys) = (keys(from), keys(to));
-    let (blocks, unchanged) = blocks(&old_keys, &new_keys);
+    let (pairs, unchanged) = pairs(from, to, key, |step| subject(step));
     *same += unchanged;
-    let refer = |step: &Step| StepRef {
+    let refer = |step: &&Step| StepRef {
         number: step.number,
         call: step.call.clone(),
         label: step.label.clone(),
     };
-    let moved = |is: bool| {
-        if is {
-            "moved".to_owned()
-        } else {
-            String::new()
-        }
+    let moved = |is: bool| if is { "moved" } else { "" }.to_owned();
+    let diff = |(old, new): Pair<'_, &Step>| StepDiff {
+        change: Change::of(old, new),
+        from: old.map(refer),
+        to: new.map(refer),
+        what: match (old, new) {
+            (Some(old), Some(new)) => changed_actions(new, old),
+            (Some(old), None) => moved(new_keys.contains(&key(old))),
+            (None, new) => moved(new.is_some_and(|new| old_keys.contains(&key(new)))),
+        },
+        actions: match (old, new) {
+            (Some(old), Some(new)) => actions(&old.actions, &new.actions),
+            _ => Vec::new(),
+        },
     };
-    let mut found = Vec::new();
-    for (old, new) in blocks {
-        let olds = from.get(old).unwrap_or_default();
-        let news = to.get(new).unwrap_or_default();
-        for (old, new) in pairs(olds, news, |step| subject(step)) {
-            let old = old.and_then(|at| olds.get(at));
-            let new = new.and_then(|at| news.get(at));
-            let (change, what, actions) = match (old, new) {
-                (Some(old), Some(new)) => (
-                    Change::Changed,
-                    changed_actions(new, old),
-                    actions(&old.actions, &new.actions),
-                ),
-                (Some(old), None) => (
-                    Change::Removed,
-                    moved(new_keys.contains(&key(old))),
-                    Vec::new(),
-                ),
-                (None, Some(new)) => (
-                    Change::Added,
-                    moved(old_keys.contains(&key(new))),
-                    Vec::new(),
-                ),
-                (None, None) => continue,
-            };
-            found.push(StepDiff {
-                change,
-                from: old.map(|step| refer(step)),
-                to: new.map(|step| refer(step)),
-                what,
-                actions,
-            });
-        }
-    }
-    found
+    pairs.into_iter().map(diff).collect()
 }
 
 /// What a step is about, so that the same one is found again when it has changed.
@@ -433,28 +365,16 @@ fn actions(from: &[Action], to: &[Action]) -> Vec<ActionDiff> {
     // As `Step::canonical` has them.
     let key =
         |action: &Action| serde_json::to_string(&(&action.op, &action.only_if)).unwrap_or_default();
-    let keys = |actions: &[Action]| actions.iter().map(key).collect::<Vec<_>>();
-    let mut found = Vec::new();
-    for (old, new) in blocks(&keys(from), &keys(to)).0 {
-        let olds = from.get(old).unwrap_or_default();
-        let news = to.get(new).unwrap_or_default();
-        for (old, new) in pairs(olds, news, |action| kind(&action.op)) {
-            let old = old.and_then(|at| olds.get(at));
-            let new = new.and_then(|at| news.get(at));
-            let (change, fields) = match (old, new) {
-                (Some(old), Some(new)) => (Change::Changed, fields(old, new)),
-                (Some(_), None) => (Change::Removed, Vec::new()),
-                _ => (Change::Added, Vec::new()),
-            };
-            found.push(ActionDiff {
-                change,
-                from: old.map(|action| action.op.clone()),
-                to: new.map(|action| action.op.clone()),
-                fields,
-            });
-        }
-    }
-    found
+    let diff = |(old, new): Pair<'_, Action>| ActionDiff {
+        change: Change::of(old, new),
+        from: old.map(|action| action.op.clone()),
+        to: new.map(|action| action.op.clone()),
+        fields: old
+            .zip(new)
+            .map_or_else(Vec::new, |(old, new)| fields(old, new)),
+    };
+    let (pairs, _) = pairs(from, to, key, |action| kind(&action.op));
+    pairs.into_iter().map(diff).collect()
 }
 
 /// The fields of two operations that differ: `argv`, `env.LC_ALL`, `content`.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::head;
 use super::roots::{counts, mark};
-use super::{ActionDiff, Change, Differing, PlanDiff, StepDiff, StepRef};
+use super::{ActionDiff, Change, Differing, List, PlanDiff, StepDiff, StepRef};
 use crate::plan::{Op, RunPlace};
 use crate::preview::headline;
 use crate::run::changed_files::hunks;
@@ -14,19 +14,19 @@ use crate::run::changed_files::hunks;
 /// The difference, below the names of the two.
 pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
     let mut out = head(names);
-    let lists = [
-        ("option", &diff.options),
-        ("library", &diff.libraries),
-        ("input", &diff.inputs),
-        ("assumption", &diff.assumptions),
-        ("output of", &diff.captures),
-        ("host needs", &diff.needs),
-        ("repository", &diff.repositories),
-        ("keys of", &diff.keys),
-        ("beyond its roots:", &diff.capabilities),
-    ];
-    for (what, list) in lists {
-        for one in list {
+    for (list, values) in &diff.lists {
+        let what = match list {
+            List::Options => "option",
+            List::Libraries => "library",
+            List::Inputs => "input",
+            List::Assumptions => "assumption",
+            List::Captures => "output of",
+            List::Needs => "host needs",
+            List::Repositories => "repository",
+            List::Keys => "keys of",
+            List::Capabilities => "beyond its roots:",
+        };
+        for one in values {
             let _ = writeln!(out, "{what} {}", differing(one));
         }
     }

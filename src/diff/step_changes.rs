@@ -62,8 +62,9 @@ fn changed_words(step: &Step, now: &Run, then: &Run) -> Option<String> {
         return None;
     }
     let program = now.command.program();
-    if now.command.script().is_some() || then.command.script().is_some() {
-        return Some(format!("the script of `{program}` changed"));
+    let text = |run: &Run| run.command.script().map(|script| script.text.clone());
+    if text(now) != text(then) {
+        return Some(format!("the script of `{}` changed", step.call));
     }
     let (now, then) = (now.command.words(), then.command.words());
     let missing = |from: &[String], other: &[String]| -> Vec<String> {

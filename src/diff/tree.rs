@@ -94,11 +94,7 @@ pub fn compare(from: &Path, to: &Path) -> Result<(Vec<Entry>, Totals, Totals), E
             found.transpose()
         };
         found.push(Entry {
-            change: match (was, is) {
-                (None, _) => Change::Added,
-                (_, None) => Change::Removed,
-                _ => Change::Changed,
-            },
+            change: Change::of(was, is),
             path: shown,
             growth: signed(bytes(is)) - signed(bytes(was)),
             from: node(from, was)?,

@@ -55,6 +55,14 @@ pub struct Manifest {
     pub allowed: Vec<Allowed>,
 }
 
+impl Manifest {
+    /// The one of an export, if it has one.
+    pub fn read(export: &Path) -> Option<Manifest> {
+        let text = fs::read(export.join(MANIFEST)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecipeEntry {
     pub path: String,
@@ -333,11 +341,7 @@ fn boot_images(
                 }
                 None => Ok(false),
             })
-            .map_err(|error| Error::Io {
-                doing: "write",
-                path: to.clone(),
-                error,
-            })?;
+            .map_err(Error::io("write", &to))?;
         if found {
             listed.push(name.to_owned());
         }
@@ -351,20 +355,13 @@ fn set_time(path: &Path, seconds: u64) -> Result<(), Error> {
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
     fs::File::open(path)
         .and_then(|file| file.set_modified(time))
-        .map_err(|error| Error::Io {
-            doing: "set the time of",
-            path: path.to_owned(),
-            error,
-        })
+        .map_err(Error::io("set the time of", path))
 }
 
 /// Makes a file one that any server may read.
 pub fn readable(path: &Path) -> Result<(), Error> {
-    fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).map_err(|error| Error::Io {
-        doing: "write",
-        path: path.to_owned(),
-        error,
-    })
+    fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+        .map_err(Error::io("write", path))
 }
 
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
@@ -411,21 +408,12 @@ fn entry(path: &PathBuf) -> Result<FileEntry, Error> {
             modified: Some(modified(&metadata)),
         })
     };
-    read().map_err(|error| Error::Io {
-        doing: "read",
-        path: path.clone(),
-        error,
-    })
+    read().map_err(Error::io("read", path))
 }
 
 fn write_text(path: &Path, text: &str) -> Result<(), Error> {
-    write_file(path, |file| io::Write::write_all(file, text.as_bytes())).map_err(|error| {
-        Error::Io {
-            doing: "write",
-            path: path.to_owned(),
-            error,
-        }
-    })
+    write_file(path, |file| io::Write::write_all(file, text.as_bytes()))
+        .map_err(Error::io("write", path))
 }
 
 /// A new file that a server may read, whatever the umask and the mode in the root: an

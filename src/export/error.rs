@@ -1,14 +1,15 @@
 //! What can go wrong with an export.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
 use crate::diagnose::{CommandReport, Report};
 use crate::run::files;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "export::")]
 pub enum Error {
     #[error("`{name}` cannot be the name of an export: {why}")]
     Name { name: String, why: &'static str },
@@ -81,7 +82,7 @@ pub enum Error {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Report {
-        let report = Report::new(error.code(), error.to_string());
+        let report = Report::of(&error);
         match error {
             Error::Name { .. } => {
                 report.help("a name is one folder below the output folder, such as `node-12`")
@@ -141,29 +142,12 @@ impl From<Error> for Report {
 }
 
 impl Error {
-    fn code(&self) -> &'static str {
-        match self {
-            Error::Name { .. } => "export::name",
-            Error::Twice { .. } => "export::twice",
-            Error::Out { .. } => "export::out",
-            Error::Foreign { .. } => "export::foreign",
-            Error::Io { .. } => "export::io",
-            Error::Tool { .. } => "export::tool",
-            Error::Packages { .. } => "export::packages",
-            Error::PackageLine { .. } => "export::package_line",
-            Error::OtherForm { .. } => "export::other_form",
-            Error::NoVersions { .. } => "export::no_versions",
-            Error::NoVersion { .. } => "export::no_version",
-            Error::VersionTaken { .. } => "export::version_taken",
-            Error::InUse { .. } => "export::in_use",
-            Error::NoExport { .. } => "export::no_export",
-            Error::Packed { .. } => "export::packed",
-            Error::Cmdline { .. } => "export::cmdline",
-            Error::Time { .. } => "export::time",
-            Error::Layers { .. } => "export::layers",
-            Error::View { .. } => "export::view",
-            Error::Root { .. } => "export::root",
-            Error::Manifest { .. } => "export::manifest",
+    /// What becomes of an input or output error.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error + Copy {
+        move |error| Error::Io {
+            doing,
+            path: path.to_owned(),
+            error,
         }
     }
 }

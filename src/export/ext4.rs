@@ -9,8 +9,8 @@ use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::Path;
 
 use super::stage::Staged;
-use super::tool::Places;
-use super::{Error, tool};
+use super::tools::Places;
+use super::{Error, tools};
 use crate::plan::tool::ext4;
 use crate::plan::{Export, Times};
 
@@ -26,11 +26,7 @@ pub fn write(
     file: &Path,
 ) -> Result<(), Error> {
     let tree = Staged::in_memory(export, root, staging)?;
-    let failed = |error| Error::Io {
-        doing: "look through",
-        path: tree.path().to_owned(),
-        error,
-    };
+    let failed = Error::io("look through", tree.path());
     let (blocks, inodes) = measure(tree.path()).map_err(failed)?;
     // Metadata takes a few per cent, the journal up to 64 MiB.
     let needed = blocks * 4096 * 108 / 100 + inodes * 512 + (72 << 20);
@@ -69,8 +65,8 @@ pub fn write(
     let argv: Vec<String> = ["debugfs", "-w", "-f", "-", &file.display().to_string()]
         .map(str::to_owned)
         .to_vec();
-    let set = tool::dated(export, tool::process(&argv)).stdin(script);
-    tool::run_noisy("set the times in", file, set)
+    let set = tools::dated(export, tools::process(&argv)).stdin(script);
+    tools::run_noisy("set the times in", file, set)
 }
 
 /// Blocks of 4 KiB and inodes that the tree takes, its top not counted.

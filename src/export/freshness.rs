@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::companions::{self, Manifest};
-use super::{MANIFEST, nfs};
+use super::nfs;
 use crate::plan::{Export, Format, Key};
 
 /// Changes when the same spec gives other artifacts than before.
@@ -44,15 +44,11 @@ pub fn fresh(export: &Export, out: &Path, identity: &Key) -> Option<PathBuf> {
 /// Whether `bundle` was made of the same, and nobody has changed it as far as sizes and
 /// times of the files beside the tree say. The tree itself is not gone through.
 pub fn is_fresh(bundle: &Path, identity: &Key) -> bool {
-    let Ok(text) = std::fs::read(bundle.join(MANIFEST)) else {
+    let manifest = Manifest::read(bundle);
+    let made_of = |manifest: &Manifest| manifest.identity.as_ref() == Some(identity);
+    let Some(manifest) = manifest.filter(made_of) else {
         return false;
     };
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else {
-        return false;
-    };
-    if manifest.identity.as_ref() != Some(identity) {
-        return false;
-    }
     let complete = manifest.files.iter().all(|(name, entry)| {
         let there = std::fs::symlink_metadata(bundle.join(name));
         there.is_ok_and(|metadata| {

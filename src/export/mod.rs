@@ -1,13 +1,12 @@
 //! What leaves the machine: a tree or an archive, and beside it kernel, initramfs,
 //! command line and manifest.
 //!
-//! A format has a file of its own here. It fills a directory that nobody looks at yet;
-//! [`publish`] gives that its final name when everything is in it.
+//! A format that takes more than its tool's command line has a file of its own here. It fills a
+//! directory that nobody looks at yet; [`publish`] gives that its final name when everything is
+//! in it.
 
 mod artifact;
 mod companions;
-mod cpio;
-mod erofs;
 mod error;
 mod ext4;
 mod freshness;
@@ -17,17 +16,18 @@ mod oci;
 mod oci_steps;
 pub mod publish;
 mod shared_files;
-mod squashfs;
 mod stage;
-mod tar;
-mod tool;
+mod tools;
 mod unpack;
 mod versions;
 
 use std::path::{Path, PathBuf};
 
 use crate::diagnose::Report;
+use crate::plan::tool::{self, ToolPart};
 use crate::plan::{Command, Export, Format, Key, Plan, Share};
+use stage::Staged;
+use tools::Places;
 
 pub use artifact::Opened;
 pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
@@ -91,6 +91,13 @@ pub fn write(export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Error> {
 
 fn artifact(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error> {
     let (root, staging) = (job.root, job.staging);
+    let places = Places::of_root(export, root, to);
+    // Tools that know neither what is left out nor until when times are clamped get a copy.
+    let staged = |pack: &dyn Fn(Places<'_>) -> Result<(), Error>| {
+        let tree = Staged::new(export, root, staging)?;
+        let tree = tree.path();
+        pack(Places { tree, ..places })
+    };
     match &export.format {
         Format::Dir | Format::Nfs { .. } => {
             let before = job.out.join(&export.name).join("root");
@@ -98,12 +105,13 @@ fn artifact(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error
             let before = before.is_dir().then_some((before.as_path(), Share::Blocks));
             shared_files::write(export, root, before, to)
         }
-        Format::Tar { compression } => tar::write(export, *compression, root, to),
-        Format::Squashfs { compression } => {
-            squashfs::write(export, *compression, root, staging, to)
+        Format::Tar { compression } => {
+            places.pack(&tool::tar(export, *compression, ToolPart::Output))
         }
-        Format::Erofs { compression } => erofs::write(export, *compression, root, staging, to),
-        Format::Cpio { compression } => cpio::write(export, *compression, root, staging, to),
+        Format::Squashfs { compression } => staged(&|at| at.pack(&tool::squashfs(*compression))),
+        Format::Erofs { compression } => staged(&|at| at.pack(&tool::erofs(export, *compression))),
+        // The one form that the kernel unpacks; it has no room for extended attributes.
+        Format::Cpio { compression } => staged(&|at| at.pipe(&tool::cpio(*compression))),
         Format::Ext4 { size } => ext4::write(export, *size, root, staging, to),
         Format::Oci { .. } => oci::write(export, job, to),
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::tool::Places;
-use super::{Error, companions, oci_steps, tool};
+use super::tools::Places;
+use super::{Error, companions, oci_steps, tools};
 use crate::export::ExportJob;
 use crate::plan::tool::{ToolPart, oci_archive, tar};
 use crate::plan::{Compression, Export, Format, OciLayers};
@@ -31,11 +31,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
     else {
         return Ok(());
     };
-    let failed = |error| Error::Io {
-        doing: "write",
-        path: to.to_owned(),
-        error,
-    };
+    let failed = Error::io("write", to);
     let work = tempfile::Builder::new()
         .prefix("oci-")
         .tempdir_in(job.staging)
@@ -50,12 +46,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
         (OciLayers::Steps, [_, _, ..]) => oci_steps::write(export, job, work.path())?,
         _ => {
             let path = work.path().join("root.tar");
-            let places = Places {
-                export,
-                root: job.root,
-                tree: job.root,
-                output: &path,
-            };
+            let places = Places::of_root(export, job.root, &path);
             places.pack(&tar(export, Compression::None, ToolPart::Output))?;
             let label = "rootwright".to_owned();
             vec![LayerTar { path, label }]
@@ -122,11 +113,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
 /// Puts a layer among the blobs; gives its descriptor.
 fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Error> {
     let packed = tar.with_extension("packed");
-    let failed = |error| Error::Io {
-        doing: "write",
-        path: packed.clone(),
-        error,
-    };
+    let failed = Error::io("write", &packed);
     let media = format!("{MEDIA}.layer.v1.tar");
     let media = match compression.argv() {
         None => {
@@ -135,10 +122,10 @@ fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Er
         }
         Some(program) => {
             let argv: Vec<String> = program.iter().map(|&word| word.to_owned()).collect();
-            let run = tool::process(&argv)
+            let run = tools::process(&argv)
                 .stdin_file(fs::File::open(tar).map_err(failed)?)
-                .stdout_file(tool::create(&packed)?);
-            tool::run("pack a layer into", &packed, run)?;
+                .stdout_file(tools::create(&packed)?);
+            tools::run("pack a layer into", &packed, run)?;
             format!("{media}+{}", compression.name())
         }
     };
@@ -160,11 +147,7 @@ fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Er
 fn document(blobs: &Path, kind: &str, value: &Value) -> Result<Value, Error> {
     let path = blobs.join(kind);
     companions::write_json(&path, value)?;
-    let failed = |error| Error::Io {
-        doing: "write",
-        path: path.clone(),
-        error,
-    };
+    let failed = Error::io("write", &path);
     let digest = files::sha256(&path).map_err(failed)?;
     let size = fs::metadata(&path).map_err(failed)?.len();
     fs::rename(&path, blobs.join(&digest)).map_err(failed)?;

@@ -12,8 +12,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::oci::LayerTar;
-use super::tool::Places;
-use super::{Error, tool};
+use super::tools::Places;
+use super::{Error, tools};
 use crate::diagnose::HintSet;
 use crate::export::ExportJob;
 use crate::plan::tool::{ToolPart, tar};
@@ -157,16 +157,11 @@ fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<
         list.write_all(b"\0").map_err(failed)?;
     }
     list.flush().map_err(failed)?;
-    let places = Places {
-        export,
-        root: view,
-        tree: view,
-        output: file,
-    };
+    let places = Places::of_root(export, view, file);
     let mut argv = places.argv(&tar(export, Compression::None, ToolPart::Output));
     argv.pop();
     argv.push("--no-recursion".to_owned());
     argv.push("--null".to_owned());
     argv.push(format!("--files-from={}", list.path().display()));
-    tool::run("pack a layer into", file, tool::process(&argv))
+    tools::run("pack a layer into", file, tools::process(&argv))
 }

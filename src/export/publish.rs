@@ -64,11 +64,7 @@ impl Draft {
 
     /// Makes it `OUT/NAME`, and gives that path.
     pub fn publish(mut self) -> Result<PathBuf, Error> {
-        let failed = |error: io::Error| Error::Io {
-            doing: "put the export in place at",
-            path: self.dest.clone(),
-            error,
-        };
+        let failed = Error::io("put the export in place at", &self.dest);
         // Names are written to disk before contents are; a crash of the machine must not
         // leave a complete name on empty files.
         rustix::fs::syncfs(&self._lock).map_err(|error| failed(error.into()))?;
@@ -178,11 +174,7 @@ pub fn refuse_foreign(dest: &Path, versioned: bool) -> Result<(), Error> {
         path: dest.to_owned(),
         what,
     };
-    let failed = |error| Error::Io {
-        doing: "look at",
-        path: dest.to_owned(),
-        error,
-    };
+    let failed = Error::io("look at", dest);
     let metadata = match fs::symlink_metadata(dest) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::io::Errno;
 
-use super::tool::Places;
-use super::{Error, stage, tool};
+use super::tools::Places;
+use super::{Error, stage, tools};
 use crate::plan::tool::{ToolPart, copy, tar, tar_copy};
 use crate::plan::{Compression, Export, Share};
 
@@ -33,22 +33,9 @@ pub fn write(
     before: Option<(&Path, Share)>,
     dest: &Path,
 ) -> Result<(), Error> {
-    fs::create_dir(dest).map_err(|error| Error::Io {
-        doing: "make",
-        path: dest.to_owned(),
-        error,
-    })?;
-    let failed = |error| Error::Io {
-        doing: "share files with the version before in",
-        path: dest.to_owned(),
-        error,
-    };
-    let places = Places {
-        export,
-        root,
-        tree: root,
-        output: dest,
-    };
+    fs::create_dir(dest).map_err(Error::io("make", dest))?;
+    let failed = Error::io("share files with the version before in", dest);
+    let places = Places::of_root(export, root, dest);
     if let Some((before, share)) = before
         && let Some(way) = way(before, dest, share).map_err(failed)?
     {
@@ -58,7 +45,7 @@ pub fn write(
         return stage::copy(export, root, dest);
     }
     let copy = places.argv(&copy());
-    tool::run("copy the root to", dest, tool::process(&copy))
+    tools::run("copy the root to", dest, tools::process(&copy))
 }
 
 /// Tries with a file of two bytes what the file systems can.
@@ -88,11 +75,7 @@ fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
 
 fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
     let (root, dest) = (places.root, places.output);
-    let failed = |error| Error::Io {
-        doing: "share files with the version before in",
-        path: dest.to_owned(),
-        error,
-    };
+    let failed = Error::io("share files with the version before in", dest);
     let same = same_files(places, before)?;
     // Names are matched whole, and looked up, not tried one by one.
     let mut list = tempfile::NamedTempFile::new().map_err(failed)?;
@@ -106,8 +89,8 @@ fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
     pack.extend(["--anchored", "--no-wildcards"].map(str::to_owned));
     pack.push(format!("--exclude-from={}", list.path().display()));
     pack.extend(members);
-    let processes = vec![tool::process(&pack), tool::process(&unpack)];
-    tool::pipe("copy the root to", dest, processes)?;
+    let processes = vec![tools::process(&pack), tools::process(&unpack)];
+    tools::pipe("copy the root to", dest, processes)?;
     let mut folders = BTreeSet::new();
     for name in &same {
         put(&root.join(name), &before.join(name), &dest.join(name), way).map_err(failed)?;
@@ -129,7 +112,7 @@ fn same_files(places: &Places<'_>, before: &Path) -> Result<Vec<PathBuf>, Error>
     let mut list = places.argv(&tar(places.export, Compression::None, nowhere));
     list.insert(1, "--verbose".to_owned());
     list.insert(1, "--quoting-style=escape".to_owned());
-    let names = tool::output("list the files of", root, &list)?;
+    let names = tools::output("list the files of", root, &list)?;
     let mut same = Vec::new();
     for line in names.lines() {
         // A name with a line break or a backslash is simply written anew.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::tool::Places;
-use super::{Error, tool};
+use super::tools::Places;
+use super::{Error, tools};
 use crate::plan::Export;
 use crate::plan::tool::{ToolPart, tar_copy};
 
@@ -48,11 +48,7 @@ impl Staged {
     }
 
     fn empty(folder: &Path) -> Result<Staged, Error> {
-        let failed = |error| Error::Io {
-            doing: "make a folder in",
-            path: folder.to_owned(),
-            error,
-        };
+        let failed = Error::io("make a folder in", folder);
         let made = tempfile::Builder::new()
             .prefix("stage-")
             .tempdir_in(folder)
@@ -83,13 +79,8 @@ impl Drop for Staged {
 
 /// Fills the empty folder `dest`.
 pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
-    let places = Places {
-        export,
-        root,
-        tree: root,
-        output: dest,
-    };
+    let places = Places::of_root(export, root, dest);
     let [pack, unpack] = tar_copy(export, ToolPart::Output).map(|words| places.argv(&words));
-    let processes = vec![tool::process(&pack), tool::process(&unpack)];
-    tool::pipe("copy the root to", dest, processes)
+    let processes = vec![tools::process(&pack), tools::process(&unpack)];
+    tools::pipe("copy the root to", dest, processes)
 }

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use super::{Error, Opened, tool};
+use super::{Error, Opened, tools};
 use crate::plan::Format;
 
 /// Unpacks the artifact into a folder that is removed with what is given back; `None`
@@ -16,11 +16,7 @@ pub fn unpack(opened: &Opened) -> Result<Option<TempDir>, Error> {
     if matches!(format, Format::Dir | Format::Nfs { .. }) {
         return Ok(None);
     }
-    let folder = tempfile::tempdir().map_err(|error| Error::Io {
-        doing: "make a folder to unpack",
-        path: path.clone(),
-        error,
-    })?;
+    let folder = tempfile::tempdir().map_err(Error::io("make a folder to unpack", path))?;
     let (from, to) = (
         path.display().to_string(),
         folder.path().display().to_string(),
@@ -56,6 +52,6 @@ pub fn unpack(opened: &Opened) -> Result<Option<TempDir>, Error> {
         }
     };
     let argv: Vec<String> = words.into_iter().map(str::to_owned).collect();
-    tool::run_noisy("unpack", path, tool::process(&argv))?;
+    tools::run_noisy("unpack", path, tools::process(&argv))?;
     Ok(Some(folder))
 }

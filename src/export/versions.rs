@@ -42,6 +42,19 @@ struct FormatKind {
     kind: String,
 }
 
+impl Versions {
+    fn new(name: &str, last: u64) -> Versions {
+        let kind = "nfs".to_owned();
+        Versions {
+            made_by: MADE_BY.to_owned(),
+            schema: 1,
+            name: name.to_owned(),
+            format: FormatKind { kind },
+            last,
+        }
+    }
+}
+
 /// A version in its place.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -75,17 +88,12 @@ pub(super) struct Locked<'a> {
 impl Shelf {
     /// The one at `path`, if there is one.
     pub fn open(path: &Path) -> Result<Shelf, Error> {
-        let missing = || Error::NoVersions {
-            path: path.to_owned(),
-        };
-        let text = fs::read(path.join(MANIFEST)).map_err(|_| missing())?;
-        let found: Versions = serde_json::from_slice(&text).map_err(|_| missing())?;
-        if found.made_by != MADE_BY {
-            return Err(missing());
+        let path = path.to_owned();
+        let shelf = Shelf { path };
+        match shelf.read() {
+            Some(versions) if versions.made_by == MADE_BY => Ok(shelf),
+            _ => Err(Error::NoVersions { path: shelf.path }),
         }
-        Ok(Shelf {
-            path: path.to_owned(),
-        })
     }
 
     /// The one of `OUT/NAME`, made where nothing is there.
@@ -94,16 +102,7 @@ impl Shelf {
         publish::refuse_foreign(&path, true)?;
         if !path.join(MANIFEST).exists() {
             let draft = Draft::new(name, out, staging, true)?;
-            let versions = Versions {
-                made_by: MADE_BY.to_owned(),
-                schema: 1,
-                name: name.to_owned(),
-                format: FormatKind {
-                    kind: "nfs".to_owned(),
-                },
-                last: 0,
-            };
-            companions::write_json(&draft.path().join(MANIFEST), &versions)?;
+            companions::write_json(&draft.path().join(MANIFEST), &Versions::new(name, 0))?;
             draft.publish()?;
         }
         Shelf::open(&path)
@@ -115,7 +114,7 @@ impl Shelf {
 
     pub(super) fn lock(&self) -> Result<Locked<'_>, Error> {
         let path = self.path.join(LOCK);
-        let failed = |error| self.failed("lock", error);
+        let failed = Error::io("lock", &self.path);
         let file = File::options()
             .create(true)
             .append(true)
@@ -131,14 +130,6 @@ impl Shelf {
         })
     }
 
-    fn failed(&self, doing: &'static str, error: io::Error) -> Error {
-        Error::Io {
-            doing,
-            path: self.path.clone(),
-            error,
-        }
-    }
-
     /// The name of the current version.
     pub fn current(&self) -> Option<String> {
         let target = fs::read_link(self.path.join(CURRENT)).ok()?;
@@ -149,7 +140,7 @@ impl Shelf {
     pub fn versions(&self) -> Result<Vec<Version>, Error> {
         let current = self.current();
         let mut found = Vec::new();
-        let entries = fs::read_dir(&self.path).map_err(|error| self.failed("list", error))?;
+        let entries = fs::read_dir(&self.path).map_err(Error::io("list", &self.path))?;
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
@@ -158,10 +149,7 @@ impl Shelf {
             if name.starts_with('.') || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
-            let manifest = fs::read(path.join(MANIFEST)).ok();
-            let manifest: Option<Manifest> =
-                manifest.and_then(|text| serde_json::from_slice(&text).ok());
-            if let Some(manifest) = manifest {
+            if let Some(manifest) = Manifest::read(&path) {
                 found.push(Version {
                     current: current.as_deref() == Some(name.as_str()),
                     name,
@@ -191,11 +179,7 @@ impl Shelf {
             }
         };
         let Some(wanted) = wanted else {
-            return Err(Error::NoVersion {
-                path: self.path.clone(),
-                version: to.map(str::to_owned),
-                there: versions.into_iter().map(|version| version.name).collect(),
-            });
+            return Err(self.no_version(to, versions));
         };
         locked.switch(&wanted.name)?;
         Ok(wanted.name.clone())
@@ -207,14 +191,9 @@ impl Shelf {
     pub fn prune(&self, names: &[String], keep: usize, sources: &Sources) -> Result<Pruned, Error> {
         let locked = self.lock()?;
         let versions = self.versions()?;
-        for name in names {
-            if !versions.iter().any(|version| version.name == *name) {
-                return Err(Error::NoVersion {
-                    path: self.path.clone(),
-                    version: Some(name.clone()),
-                    there: versions.into_iter().map(|version| version.name).collect(),
-                });
-            }
+        let is_there = |name: &&String| versions.iter().any(|version| version.name == **name);
+        if let Some(name) = names.iter().find(|name| !is_there(name)) {
+            return Err(self.no_version(Some(name), versions));
         }
         let old = versions.len().saturating_sub(keep);
         let wanted: Vec<&Version> = versions
@@ -242,10 +221,8 @@ impl Shelf {
                 None => free.push(version),
                 Some(why) if names.is_empty() => passed.push((version.name.clone(), why)),
                 Some(why) => {
-                    return Err(Error::InUse {
-                        path: version.path.clone(),
-                        why,
-                    });
+                    let path = version.path.clone();
+                    return Err(Error::InUse { path, why });
                 }
             }
         }
@@ -260,9 +237,17 @@ impl Shelf {
         })
     }
 
-    fn last(&self) -> u64 {
-        let text = fs::read(self.path.join(MANIFEST)).unwrap_or_default();
-        serde_json::from_slice::<Versions>(&text).map_or(0, |versions| versions.last)
+    fn read(&self) -> Option<Versions> {
+        let text = fs::read(self.path.join(MANIFEST)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    fn no_version(&self, version: Option<&str>, there: Vec<Version>) -> Error {
+        Error::NoVersion {
+            path: self.path.clone(),
+            version: version.map(str::to_owned),
+            there: there.into_iter().map(|version| version.name).collect(),
+        }
     }
 }
 
@@ -275,7 +260,7 @@ impl Version {
 impl Locked<'_> {
     /// A link is replaced by rename: whoever follows it finds the old or the new.
     pub(super) fn switch(&self, version: &str) -> Result<(), Error> {
-        let failed = |error| self.shelf.failed("switch the current version of", error);
+        let failed = Error::io("switch the current version of", &self.shelf.path);
         let link = self.shelf.path.join(CURRENT);
         let new = self.shelf.path.join(".current-new");
         match fs::remove_file(&new) {
@@ -291,11 +276,7 @@ impl Locked<'_> {
 
     /// Gone by name first, so that nothing half removed is ever taken for a version.
     fn remove(&self, version: &Version) -> Result<(), Error> {
-        let failed = |error| Error::Io {
-            doing: "remove",
-            path: version.path.clone(),
-            error,
-        };
+        let failed = Error::io("remove", &version.path);
         let hidden = self.shelf.path.join(format!(".{}.removed", version.name));
         if hidden.exists() {
             fs::remove_dir_all(&hidden).map_err(failed)?;
@@ -309,21 +290,14 @@ impl Locked<'_> {
         let path = self.shelf.path.join(MANIFEST);
         let numbers = self.shelf.versions()?;
         let highest = numbers.iter().filter_map(Version::number).max();
-        let next = highest.unwrap_or(0).max(self.shelf.last()) + 1;
+        let last = self.shelf.read().map_or(0, |versions| versions.last);
+        let next = highest.unwrap_or(0).max(last) + 1;
         let name = self.shelf.path.file_name().unwrap_or_default();
-        let versions = Versions {
-            made_by: MADE_BY.to_owned(),
-            schema: 1,
-            name: name.to_string_lossy().into_owned(),
-            format: FormatKind {
-                kind: "nfs".to_owned(),
-            },
-            last: next,
-        };
+        let versions = Versions::new(&name.to_string_lossy(), next);
         let new = self.shelf.path.join(".manifest-new");
         let _ = fs::remove_file(&new);
         companions::write_json(&new, &versions)?;
-        fs::rename(&new, &path).map_err(|error| self.shelf.failed("write to", error))?;
+        fs::rename(&new, &path).map_err(Error::io("write to", &self.shelf.path))?;
         Ok(next.to_string())
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use crate::diagnose::Report;
 use crate::run::files;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "lint::")]
 pub enum Error {
     #[error("`{}` cannot be looked at", path.display())]
     Root { path: PathBuf, error: files::Error },
@@ -24,7 +25,7 @@ pub enum Error {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Report {
-        let report = Report::new(error.code(), error.to_string());
+        let report = Report::of(&error);
         match error {
             Error::Root { error, .. } => report
                 .cause(error.to_string())
@@ -46,19 +47,6 @@ impl From<Error> for Report {
                 Some(near) => report.help(format!("did you mean `{near}`?")),
                 None => report.help("`rootwright lint --list` has them all"),
             },
-        }
-    }
-}
-
-impl Error {
-    fn code(&self) -> &'static str {
-        match self {
-            Error::Root { .. } => "lint::root",
-            Error::Read { .. } => "lint::read",
-            Error::Table { .. } => "lint::table",
-            Error::Check { .. } => "lint::check",
-            Error::Twice { .. } => "lint::twice",
-            Error::NoLint { .. } => "lint::no_lint",
         }
     }
 }

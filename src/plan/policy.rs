@@ -109,8 +109,16 @@ pub fn refusal(capability: &Capability, decision: &Decision<'_>) -> Option<Repor
             "look at the library; if that is right, grant it in rootwright.toml, below `[libraries.{library}]`: grants = [\"{grant}\"]"
         )),
         Decision::NoPermission => {
+            let label = match &capability.access {
+                Access::HostPath {
+                    purpose: PathPurpose::BindWritable,
+                    ..
+                } => "commands in the root can change it",
+                Access::HostPath { .. } => "commands in the root can read it",
+                _ => "this runs outside the root, with your privileges",
+            };
             Report::new("policy::host_access", format!("the recipe {wish}"))
-                .label("this runs outside the root, with your privileges")
+                .label(label)
                 .help("look at the recipe; if that is right, pass `--allow-host-run`")
         }
     };

@@ -126,7 +126,7 @@ pub fn enclose(ast: &AST, evaluated: &Module, home: &Home) -> Module {
 }
 
 /// Ties the function pointers in a value that leaves a script to that script.
-fn attach(value: &mut Dynamic, home: &dyn Fn() -> Home) {
+pub fn attach(value: &mut Dynamic, home: &dyn Fn() -> Home) {
     if value.is_shared() {
         // Only values that closures capture are shared; these belong to the closure.
         return;

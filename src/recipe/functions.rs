@@ -9,8 +9,8 @@ use rhai::FnAccess;
 
 use super::session::{STDLIB, Session};
 use super::stdlib::Stdlib;
-use super::{Failure, Settings, doc, engine, limits, loader};
-use crate::diagnose::{HintSet, Report};
+use super::{Failure, Settings, doc, engine, loader, thread};
+use crate::diagnose::HintSet;
 
 /// A module that recipes import: one at the top of the stdlib. What stands in its folders
 /// is the business of built-ins.
@@ -49,18 +49,11 @@ pub fn modules(settings: &Settings) -> Result<Vec<Module>, Failure> {
             .map(|(name, text)| module(name, &text, settings))
             .collect()
     };
-    let failed = || {
-        let message = "the interpreter's thread did not start";
-        Failure::of(Report::new("script::thread", message))
-    };
-    std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("modules".to_owned())
-            .stack_size(limits::STACK_BYTES)
-            .spawn_scoped(scope, read)
-            .ok()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_else(|| Err(failed()))
+    std::thread::scope(|scope| match thread::start(scope, "modules", read) {
+        Ok(thread) => thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(report) => Err(Failure::of(*report)),
     })
 }
 

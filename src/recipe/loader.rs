@@ -217,11 +217,9 @@ fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>
         if !new && !reports.is_empty() {
             return (None, reports);
         }
-        let report = error::parse(session, &error, &script.file);
-        // A word of another language is explained as such, and what follows is of it, too.
-        let plain = report.message.starts_with("there is no variable");
-        reports.push(report);
-        match unknown.filter(|_| plain && reports.len() < most) {
+        let unparsed = error::parse(session, &error, &script.file);
+        reports.push(unparsed.report);
+        match unparsed.undeclared.filter(|_| reports.len() < most) {
             Some(name) => drop(known.push(name, ())),
             None => return (None, reports),
         }

@@ -29,6 +29,7 @@ mod source;
 mod spans;
 pub mod stdlib;
 pub mod testing;
+mod thread;
 mod type_help;
 mod type_names;
 
@@ -111,19 +112,10 @@ pub fn evaluate(
     let (ask, asked) = mpsc::channel::<builtins::CaptureCall>();
     let (reply, answer) = mpsc::channel();
     std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new()
-            .name("recipe".to_owned())
-            .stack_size(limits::STACK_BYTES)
-            .spawn_scoped(scope, move || {
-                engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
-            });
-        let interpreter = match spawned {
-            Ok(interpreter) => interpreter,
-            Err(error) => {
-                let message = format!("the interpreter's thread did not start: {error}");
-                return Err(Failure::of(Report::new("script::thread", message)));
-            }
-        };
+        let interpreter = thread::start(scope, "recipe", move || {
+            engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
+        })
+        .map_err(|report| Failure::of(*report))?;
         for request in asked {
             if reply.send(capture.capture(request.request())).is_err() {
                 break;
@@ -152,10 +144,7 @@ pub fn evaluate_here(
 /// The known causes of failures that the stdlib has. Read when something has failed.
 pub fn known_failures(settings: &Settings) -> HintSet {
     std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("hints".to_owned())
-            .stack_size(limits::STACK_BYTES)
-            .spawn_scoped(scope, || engine::known_failures(settings))
+        thread::start(scope, "hints", || engine::known_failures(settings))
             .ok()
             .and_then(|thread| thread.join().ok())
             .unwrap_or_default()

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use super::limits;
+use super::thread;
 use crate::diagnose::Report;
 
 /// Does `work` with each of `items` on as many threads as there are cores, in which there is
@@ -29,24 +29,20 @@ where
         for _ in 0..cores.min(items.len()) {
             let done = done.clone();
             let (next, work) = (&next, &work);
-            let spawned = std::thread::Builder::new()
-                .name("scripts".to_owned())
-                // A test evaluates recipes in the thread that it runs in itself.
-                .stack_size(2 * limits::STACK_BYTES)
-                .spawn_scoped(scope, move || {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(item) = items.get(index) else {
-                            break;
-                        };
-                        if done.send((index, work(item))).is_err() {
-                            break;
-                        }
+            let spawned = thread::start(scope, "scripts", move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(index) else {
+                        break;
+                    };
+                    if done.send((index, work(item))).is_err() {
+                        break;
                     }
-                });
+                }
+            });
             match spawned {
                 Ok(worker) => workers.push(worker),
-                Err(error) => failed = Some(error),
+                Err(report) => failed = Some(report),
             }
         }
         drop(done);
@@ -66,10 +62,7 @@ where
             }
         }
         match failed {
-            Some(error) if none => {
-                let message = format!("no thread for the interpreter starts: {error}");
-                Err(Box::new(Report::new("script::thread", message)))
-            }
+            Some(report) if none => Err(report),
             _ => Ok(()),
         }
     })

@@ -186,14 +186,26 @@ impl Session {
             }
         }
         let file = context.call_source().map_or(file, str::to_owned);
-        if let Some(span) = self.span_at(&file, context.call_position()) {
-            // The engine's stack may hold the native call itself.
-            if chain.last().is_none_or(|frame| frame.span != span) {
-                chain.push(Frame {
-                    function: context.fn_name().to_owned(),
-                    span,
-                });
-            }
+        // A function pointer of another script is called at a position of this one: whose it is
+        // counts, also where its file has nothing at that position.
+        let span = self.span_at(&file, context.call_position());
+        let span = span.or_else(|| {
+            let last = chain.last().map(|frame| frame.span.file.as_str());
+            let start = crate::diagnose::Position { line: 1, column: 1 };
+            (last != Some(file.as_str()) && !file.is_empty()).then(|| Span {
+                file,
+                start,
+                end: start,
+            })
+        });
+        // The engine's stack may hold the native call itself.
+        if let Some(span) = span
+            && chain.last().is_none_or(|frame| frame.span != span)
+        {
+            chain.push(Frame {
+                function: context.fn_name().to_owned(),
+                span,
+            });
         }
         chain
     }

@@ -1,6 +1,6 @@
 //! The scripts that come with rootwright, embedded or in a folder that stands for them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
@@ -21,6 +21,10 @@ impl Stdlib {
     /// The text of a file, by its path below the stdlib; `None` when there is no such file
     /// or it is not UTF-8.
     pub fn text(&self, path: &str) -> Option<String> {
+        let inside = |part| matches!(part, Component::Normal(_));
+        if !Path::new(path).components().all(inside) {
+            return None;
+        }
         match &self.folder {
             Some(folder) => fs_err::read_to_string(folder.join(path)).ok(),
             None => EMBEDDED.get_file(path)?.contents_utf8().map(str::to_owned),

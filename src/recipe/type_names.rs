@@ -41,7 +41,7 @@ pub fn type_words(name: &str) -> String {
         | "character"
         | "function"
         | "root"
-        | "secret"
+        | "secret or path"
         | "fetched file"
         | "value") => format!("a {known}"),
         other => format!("`{other}`"),

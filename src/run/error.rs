@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::booted_root::BootFailure;
+use super::boot_failure::BootFailure;
 use crate::diagnose::{CommandReport, Frame, HintSet, Report, Trouble};
 use crate::plan::Step;
 

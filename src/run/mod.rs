@@ -1,5 +1,6 @@
 //! Runs plans. Knows no scripts.
 
+mod boot_failure;
 mod booted_root;
 pub mod changed_files;
 mod command;
@@ -24,7 +25,7 @@ mod values;
 
 use std::path::PathBuf;
 
-pub use booted_root::BootFailure;
+pub use boot_failure::BootFailure;
 pub use error::{CommandFailure, Error};
 pub use mount::Mounted;
 pub use process::how_it_ended;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use super::booted_root::{self, BootFailure};
+use super::boot_failure::{self, BootFailure};
+use super::booted_root;
 use super::command::{self as step_command, Command, Ended};
 use super::container::{self, Setup};
 use super::files::{self, FileContext};
@@ -248,7 +249,7 @@ impl Running<'_> {
         let step = self.step;
         let run = started.run;
         let told = match run.place {
-            RunPlace::BootedRoot { .. } => booted_root::told(&ended.output).collect(),
+            RunPlace::BootedRoot { .. } => boot_failure::told(&ended.output).collect(),
             RunPlace::Host | RunPlace::Root => Vec::new(),
         };
         let failure = CommandFailure {

@@ -3,10 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, now, write_atomically};
+use super::{Store, now, read_json, write_json};
 use crate::plan::Key;
 
 /// A boot that went as it was expected to.
@@ -21,8 +20,7 @@ struct BootRecord {
 impl Store {
     /// Whether the boot that `key` stands for has gone well.
     pub fn has_booted(&self, key: &Key) -> bool {
-        let text = fs::read(self.boots().join(key.as_str()));
-        text.is_ok_and(|text| serde_json::from_slice::<BootRecord>(&text).is_ok())
+        read_json::<BootRecord>(&self.folder("boots").join(key.as_str())).is_some()
     }
 
     /// Remembers that the export at `path` came up.
@@ -34,31 +32,14 @@ impl Store {
             path: path.to_owned(),
             booted: now(),
         };
-        write_atomically(&self.boots(), key.as_str(), &serde_json::to_vec(&record)?)
-    }
-
-    /// Forgets boots of exports that are gone.
-    pub(super) fn forget_boots(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.boots())? {
-            let path = entry?.path();
-            let there = fs::read(&path)
-                .ok()
-                .and_then(|text| serde_json::from_slice::<BootRecord>(&text).ok())
-                .is_some_and(|record| record.path.exists());
-            if !there {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn boots(&self) -> PathBuf {
-        self.root.join("boots")
+        write_json(&self.folder("boots"), key.as_str(), &record)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     #[test]
@@ -70,10 +51,10 @@ mod tests {
         let (key, other) = (Key::of(&["a"]), Key::of(&["b"]));
         store.record_boot(&key, &export).unwrap();
         assert!(store.has_booted(&key) && !store.has_booted(&other));
-        store.forget_boots().unwrap();
+        store.forget_gone("boots").unwrap();
         assert!(store.has_booted(&key));
         fs::remove_dir(&export).unwrap();
-        store.forget_boots().unwrap();
+        store.forget_gone("boots").unwrap();
         assert!(!store.has_booted(&key));
     }
 }

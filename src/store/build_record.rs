@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, write_atomically};
+use super::{Store, read_json, write_json};
 use crate::plan::{Key, Plan};
 
 /// A build, as it is remembered.
@@ -57,14 +57,9 @@ impl Store {
     pub fn record(&self, build: &Built) -> io::Result<()> {
         let folder = self.builds(&build.plan.recipe.path);
         fs::create_dir_all(&folder)?;
-        let options: Vec<String> = build
-            .plan
-            .options
-            .iter()
-            .map(|option| format!("{}={}", option.name, option.value))
-            .collect();
-        let name = Key::of(&options);
-        write_atomically(&folder, name.short(), &serde_json::to_vec(build)?)
+        let options = options(&build.plan).map(|(name, value)| format!("{name}={value}"));
+        let name = Key::of(&options.collect::<Vec<_>>());
+        write_json(&folder, name.short(), build)
     }
 
     /// The builds of a recipe that are remembered, the youngest first.
@@ -76,27 +71,19 @@ impl Store {
 
     /// The last build of a plan's recipe with the same options.
     pub fn last_build(&self, plan: &Plan) -> Option<Built> {
-        let options = |plan: &Plan| -> Vec<(String, serde_json::Value)> {
-            let options = plan.options.iter();
-            options
-                .map(|option| (option.name.clone(), option.value.clone()))
-                .collect()
-        };
         let mut builds = self.recorded(&plan.recipe.path).into_iter();
-        builds.find(|built| options(&built.plan) == options(plan))
+        builds.find(|built| options(&built.plan).eq(options(plan)))
     }
 
     /// What programs of the host said their versions are, by what their files were.
     pub fn versions(&self) -> BTreeMap<String, String> {
-        let text = fs::read(self.root.join("versions.json")).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        read_json(&self.folder("versions.json")).unwrap_or_default()
     }
 
     /// # Errors
     /// When it cannot be written.
     pub fn set_versions(&self, versions: &BTreeMap<String, String>) -> io::Result<()> {
-        let json = serde_json::to_vec_pretty(versions)?;
-        write_atomically(&self.root, "versions.json", &json)
+        write_json(&self.root, "versions.json", versions)
     }
 
     /// Every build that is remembered.
@@ -109,10 +96,15 @@ impl Store {
     }
 }
 
+fn options(plan: &Plan) -> impl Iterator<Item = (&String, &serde_json::Value)> {
+    let options = plan.options.iter();
+    options.map(|option| (&option.name, &option.value))
+}
+
 fn read_all<T: serde::de::DeserializeOwned>(folder: &Path) -> Vec<T> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries
         .flatten()
-        .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok())
+        .filter_map(|entry| read_json(&entry.path()))
         .collect()
 }

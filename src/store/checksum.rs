@@ -8,7 +8,7 @@ use std::path::Path;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, write_atomically};
+use super::{Store, digest_of, read_json, write_json};
 use crate::plan::Key;
 
 /// Taken once, when a layer was committed.
@@ -46,10 +46,9 @@ impl Sum {
                 u64::from(metadata.uid()),
                 u64::from(metadata.gid()),
                 metadata.nlink() * u64::from(kind.is_file()),
-                if kind.is_char_device() || kind.is_block_device() {
-                    metadata.rdev()
-                } else {
-                    0
+                match kind.is_char_device() || kind.is_block_device() {
+                    true => metadata.rdev(),
+                    false => 0,
                 },
                 metadata.mtime().cast_unsigned(),
                 metadata.mtime_nsec().cast_unsigned(),
@@ -69,10 +68,8 @@ impl Sum {
                 hasher.update(&metadata.len().to_le_bytes());
                 hasher.update_reader(fs::File::open(entry.path())?)?;
             } else if kind.is_symlink() {
-                part(
-                    &mut hasher,
-                    fs::read_link(entry.path())?.as_os_str().as_bytes(),
-                );
+                let target = fs::read_link(entry.path())?;
+                part(&mut hasher, target.as_os_str().as_bytes());
             }
             bytes += metadata.blocks() * 512;
         }
@@ -93,8 +90,7 @@ fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
 impl Store {
     /// The sum that was taken of a layer.
     pub fn sum(&self, key: &Key) -> Option<Sum> {
-        let text = fs::read(self.layer(key).join("sum.json")).ok()?;
-        serde_json::from_slice(&text).ok()
+        read_json(&self.layer(key).join("sum.json"))
     }
 
     /// Takes the sum of a layer, and writes it down.
@@ -103,8 +99,7 @@ impl Store {
     /// When something cannot be read or written.
     pub fn take_sum(&self, key: &Key) -> io::Result<Sum> {
         let sum = Sum::of(&self.layer_fs(key))?;
-        let json = serde_json::to_vec_pretty(&sum)?;
-        write_atomically(&self.layer(key), "sum.json", &json)?;
+        write_json(&self.layer(key), "sum.json", &sum)?;
         Ok(sum)
     }
 
@@ -149,15 +144,11 @@ impl Store {
             if !entry.file_type().is_file() {
                 continue;
             }
-            let mut hasher = blake3::Hasher::new();
-            hasher.update_reader(fs::File::open(entry.path())?)?;
-            let digest = hasher.finalize().to_hex();
+            let digest = digest_of(entry.path())?;
             let name = entry.file_name().to_string_lossy();
             if name.split_once('-').map(|(digest, _)| digest) != Some(digest.as_str()) {
-                let path = entry
-                    .path()
-                    .strip_prefix(&self.root)
-                    .unwrap_or(entry.path());
+                let path = entry.path();
+                let path = path.strip_prefix(&self.root).unwrap_or(path);
                 damage.push(Damage {
                     path: path.display().to_string(),
                     what: "its content is not what was downloaded".to_owned(),

@@ -1,24 +1,22 @@
 //! What the store holds, and what of it can go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
-use std::os::fd::AsFd;
+use strum::IntoEnumIterator;
 
-use super::{Store, Sum, Work, now, write_atomically};
+use super::{Store, Sum, Work, is_free, now, read_json, write_json};
 use crate::plan::Key;
 
 /// One thing that the store holds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
-    /// `layers`, `packages`, …
-    pub kind: String,
+    pub kind: EntryKind,
     /// Below the folder of its kind.
     pub name: String,
     #[serde(skip)]
@@ -37,14 +35,30 @@ pub struct Entry {
     pub held: Option<Hold>,
 }
 
+/// What the store holds, by the folder that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display, strum::EnumIter)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum EntryKind {
+    Layers,
+    Packages,
+    Failed,
+    Merged,
+    Fetch,
+    Checks,
+    Keyrings,
+    Logs,
+}
+
 /// Why an entry cannot be removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Hold {
-    /// A running build needs it.
+    #[error("a running build needs it")]
     Build,
-    /// A running build may need it: which downloads and merged layers it takes is not known.
+    /// Which downloads and merged layers it takes is not known.
+    #[error("a running build may need it")]
     MaybeBuild,
-    /// The export at this path was made from it.
+    #[error("the export {} was made from it", .0.display())]
     Export(PathBuf),
 }
 
@@ -52,16 +66,6 @@ impl Hold {
     /// Whether a running build is the reason. An export can be made again.
     pub fn is_build(&self) -> bool {
         matches!(self, Hold::Build | Hold::MaybeBuild)
-    }
-}
-
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Hold::Build => f.write_str("a running build needs it"),
-            Hold::MaybeBuild => f.write_str("a running build may need it"),
-            Hold::Export(path) => write!(f, "the export {} was made from it", path.display()),
-        }
     }
 }
 
@@ -94,6 +98,12 @@ struct ExportRecord {
     layers: Vec<Key>,
 }
 
+/// What any record of an export says.
+#[derive(Deserialize)]
+struct Exported {
+    path: PathBuf,
+}
+
 impl Store {
     /// Remembers that the artifact at `path` was made from these layers; they stay while
     /// it is there.
@@ -106,8 +116,7 @@ impl Store {
             layers: layers.to_vec(),
         };
         let name = Key::of(&[path.as_os_str().as_encoded_bytes()]);
-        let json = serde_json::to_vec(&record)?;
-        write_atomically(&self.root.join("exports"), name.short(), &json)
+        write_json(&self.folder("exports"), name.short(), &record)
     }
 
     /// Everything that could be removed, the least recently used first.
@@ -148,7 +157,7 @@ impl Store {
             };
             let used = fs::metadata(path.join("layer.json")).map_or(0, |m| seconds(m.mtime()));
             entries.push(Entry {
-                kind: "layers".to_owned(),
+                kind: EntryKind::Layers,
                 name: key.to_string(),
                 label: info.labels.join("; "),
                 bytes: sum.bytes,
@@ -159,26 +168,31 @@ impl Store {
                 path,
             });
         }
-        for kind in ["failed", "merged", "logs", "fetch", "checks", "keyrings"] {
-            for entry in fs::read_dir(self.root.join(kind))? {
-                let mut entry = other(kind, &entry?.path(), "")?;
-                entry.held = match kind {
-                    "logs" => held.remove(&entry.name),
-                    "failed" => None,
-                    _ => building.clone(),
-                };
-                entries.push(entry);
-            }
-        }
-        for pool in fs::read_dir(self.root.join("packages"))? {
-            let pool = pool?;
-            for file in fs::read_dir(pool.path())? {
-                let name = file?.path();
-                let mut entry = other("packages", &name, "")?;
-                let file = entry.name.split_once('-').map_or("", |(_, file)| file);
-                entry.label = format!("{} ({})", file, pool.file_name().to_string_lossy());
-                entry.held = building.clone();
-                entries.push(entry);
+        for kind in EntryKind::iter() {
+            let folder = self.folder(&kind.to_string());
+            let held = |name: &str| match kind {
+                EntryKind::Logs => held.get(name).cloned(),
+                EntryKind::Failed => None,
+                _ => building.clone(),
+            };
+            match kind {
+                EntryKind::Layers => {}
+                EntryKind::Packages => {
+                    for pool in fs::read_dir(folder)? {
+                        let pool = pool?;
+                        for file in fs::read_dir(pool.path())? {
+                            let mut entry = other(kind, &file?.path(), held)?;
+                            let file = entry.name.split_once('-').map_or("", |(_, file)| file);
+                            entry.label = format!("{file} ({})", pool.file_name().display());
+                            entries.push(entry);
+                        }
+                    }
+                }
+                _ => {
+                    for entry in fs::read_dir(folder)? {
+                        entries.push(other(kind, &entry?.path(), held)?);
+                    }
+                }
             }
         }
         // A layer is used whenever one above it is; among equals, those above go first.
@@ -192,27 +206,17 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or something not be removed.
     pub fn collect(&self, limits: Limits) -> io::Result<Collected> {
-        let mut collected = Collected::default();
-        let trash = self.trash()?;
-        {
-            let _guard = self.guard()?;
-            let entries = self.entries()?;
+        let Ok(collected) = self.sweep::<Infallible>(|entries| {
             let mut total: u64 = entries.iter().map(|entry| entry.bytes).sum();
-            for entry in entries {
+            Ok(entries.into_iter().partition(|entry| {
                 let age = now().saturating_sub(entry.used);
                 let over = limits.keep.is_some_and(|keep| total > keep)
                     || limits.max_age.is_some_and(|max| age > max);
-                if over && entry.held.is_none() {
-                    self.discard(&entry.path, trash.as_ref())?;
-                    total -= entry.bytes;
-                    collected.removed.push(entry);
-                }
-            }
-            collected.kept_bytes = total;
-            self.forget_unused()?;
-        }
-        // The guard is free while the files themselves go.
-        drop(trash);
+                let goes = over && entry.held.is_none();
+                total -= u64::from(goes) * entry.bytes;
+                goes
+            }))
+        })?;
         Ok(collected)
     }
 
@@ -221,16 +225,15 @@ impl Store {
     /// # Errors
     /// When something cannot be removed. An entry that is held is given back.
     pub fn remove(&self, names: &[String]) -> io::Result<Result<Collected, Entry>> {
-        let mut collected = Collected::default();
-        let trash = self.trash()?;
-        {
-            let _guard = self.guard()?;
-            let entries = self.entries()?;
+        self.sweep(|entries| {
             let mut doomed: BTreeSet<String> = names.iter().cloned().collect();
             // A layer without those below is of no use.
             loop {
                 let before = doomed.len();
-                for entry in entries.iter().filter(|entry| entry.kind == "layers") {
+                for entry in entries
+                    .iter()
+                    .filter(|entry| entry.kind == EntryKind::Layers)
+                {
                     let parent = Key::parse(&entry.name)
                         .and_then(|key| self.info(&key))
                         .and_then(|info| info.parent);
@@ -242,22 +245,37 @@ impl Store {
                     break;
                 }
             }
-            let (gone, kept): (Vec<Entry>, Vec<Entry>) = entries
-                .into_iter()
-                .partition(|entry| doomed.contains(&entry.name));
+            let goes = |entry: &Entry| doomed.contains(&entry.name);
+            let (gone, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(goes);
             let in_build = |entry: &&Entry| entry.held.as_ref().is_some_and(Hold::is_build);
-            if let Some(held) = gone.iter().find(in_build) {
-                return Ok(Err(held.clone()));
+            match gone.iter().find(in_build) {
+                Some(held) => Err(held.clone()),
+                None => Ok((gone, kept)),
             }
-            for entry in gone {
-                self.discard(&entry.path, trash.as_ref())?;
-                collected.removed.push(entry);
-            }
-            collected.kept_bytes = kept.iter().map(|entry| entry.bytes).sum();
-            self.forget_unused()?;
+        })
+    }
+
+    /// Removes the first of the two parts that the entries are divided into.
+    fn sweep<E>(
+        &self,
+        divide: impl FnOnce(Vec<Entry>) -> Result<(Vec<Entry>, Vec<Entry>), E>,
+    ) -> io::Result<Result<Collected, E>> {
+        // Dropped last: the guard is free while the files themselves go.
+        let trash = self.trash()?;
+        let _guard = self.guard()?;
+        let (removed, kept) = match divide(self.entries()?) {
+            Ok(divided) => divided,
+            Err(error) => return Ok(Err(error)),
+        };
+        for entry in &removed {
+            self.discard(&entry.path, trash.as_ref())?;
         }
-        drop(trash);
-        Ok(Ok(collected))
+        self.forget_unused()?;
+        let kept_bytes = kept.iter().map(|entry| entry.bytes).sum();
+        Ok(Ok(Collected {
+            removed,
+            kept_bytes,
+        }))
     }
 
     /// A place for what is removed, so that it is gone at once and nobody waits for its
@@ -292,17 +310,8 @@ impl Store {
     /// Locks whose layers are gone, exports that are, and boots of such.
     fn forget_unused(&self) -> io::Result<()> {
         let layers: BTreeSet<Key> = self.layers()?.into_iter().collect();
-        for entry in fs::read_dir(self.root.join("exports"))? {
-            let path = entry?.path();
-            let there = fs::read(&path)
-                .ok()
-                .and_then(|text| serde_json::from_slice::<ExportRecord>(&text).ok())
-                .is_some_and(|record| record.path.exists());
-            if !there {
-                fs::remove_file(path)?;
-            }
-        }
-        self.forget_boots()?;
+        self.forget_gone("exports")?;
+        self.forget_gone("boots")?;
         for entry in fs::read_dir(self.root.join("locks"))? {
             let path = entry?.path();
             let key = path
@@ -311,12 +320,21 @@ impl Store {
                 .and_then(Key::parse);
             if key.is_some_and(|key| !layers.contains(&key)) {
                 // Somebody may be waiting with the file open: only a free one goes.
-                let file = fs::File::open(&path)?;
-                let free =
-                    rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive);
-                if free.is_ok() {
+                if is_free(&fs::File::open(&path)?) {
                     fs::remove_file(path)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a folder remembers of exports that are gone.
+    pub(super) fn forget_gone(&self, folder: &str) -> io::Result<()> {
+        for entry in fs::read_dir(self.folder(folder))? {
+            let path = entry?.path();
+            let record: Option<Exported> = read_json(&path);
+            if !record.is_some_and(|record| record.path.exists()) {
+                fs::remove_file(path)?;
             }
         }
         Ok(())
@@ -336,38 +354,29 @@ impl Store {
 
     fn kept_exports(&self) -> io::Result<Vec<(PathBuf, Vec<Key>)>> {
         let mut kept = Vec::new();
-        for entry in fs::read_dir(self.root.join("exports"))? {
-            let text = fs::read(entry?.path())?;
-            if let Ok(record) = serde_json::from_slice::<ExportRecord>(&text)
-                && record.path.exists()
-            {
-                kept.push((record.path, record.layers));
-            }
+        for entry in fs::read_dir(self.folder("exports"))? {
+            let record: Option<ExportRecord> = read_json(&entry?.path());
+            let record = record.filter(|record| record.path.exists());
+            kept.extend(record.map(|record| (record.path, record.layers)));
         }
         Ok(kept)
     }
 }
 
-fn other(kind: &str, path: &Path, label: &str) -> io::Result<Entry> {
+fn other(kind: EntryKind, path: &Path, held: impl Fn(&str) -> Option<Hold>) -> io::Result<Entry> {
     let metadata = fs::symlink_metadata(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let read = i64::from(metadata.is_file()) * metadata.atime();
     Ok(Entry {
-        kind: kind.to_owned(),
-        name: path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        kind,
+        held: held(&name),
+        name: name.into_owned(),
         path: path.to_owned(),
-        label: label.to_owned(),
+        label: String::new(),
         bytes: bytes_below(path)?,
         made: seconds(metadata.mtime()),
-        used: seconds(metadata.mtime().max(if metadata.is_file() {
-            metadata.atime()
-        } else {
-            0
-        })),
+        used: seconds(metadata.mtime().max(read)),
         users: Vec::new(),
-        held: None,
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, now, write_atomically};
+use super::{Store, now, read_json, write_json};
 use crate::plan::Key;
 
 /// What a layer was made from.
@@ -66,15 +66,9 @@ impl ArchiveStates {
 
     /// What of it is part of a layer's key.
     pub fn digest(&self) -> String {
-        let parts: Vec<&str> = self
-            .archives
-            .iter()
-            .map(|archive| {
-                let look = archive.look.as_ref();
-                look.map_or("unknown", |look| look.digest.as_str())
-            })
-            .collect();
-        Key::of(&parts).to_string()
+        let looks = self.archives.iter().map(|archive| archive.look.as_ref());
+        let parts = looks.map(|look| look.map_or("unknown", |look| look.digest.as_str()));
+        Key::of(&parts.collect::<Vec<_>>()).to_string()
     }
 
     /// How long ago it was seen, in seconds.
@@ -85,7 +79,7 @@ impl ArchiveStates {
 
 impl Store {
     pub(super) fn layer(&self, key: &Key) -> PathBuf {
-        self.root.join("layers").join(key.as_str())
+        self.folder("layers").join(key.as_str())
     }
 
     /// The tree of a committed layer.
@@ -102,28 +96,19 @@ impl Store {
 
     /// What made a layer; `None` where it is not there or cannot be read.
     pub fn info(&self, key: &Key) -> Option<LayerInfo> {
-        let text = fs::read(self.layer(key).join("layer.json")).ok()?;
-        serde_json::from_slice(&text).ok()
+        read_json(&self.layer(key).join("layer.json"))
     }
 
     /// Notes that the layers were used now, for those who collect what is not.
     pub fn touch<'a>(&self, keys: impl Iterator<Item = &'a Key>) {
-        let now = rustix::fs::Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_NOW,
-        };
-        let times = rustix::fs::Timestamps {
-            last_access: now,
-            last_modification: now,
-        };
+        let now = std::time::SystemTime::now();
+        let now = std::fs::FileTimes::new()
+            .set_accessed(now)
+            .set_modified(now);
         for key in keys {
             // A store that is only read serves as well.
-            let _ = rustix::fs::utimensat(
-                rustix::fs::CWD,
-                self.layer(key).join("layer.json"),
-                &times,
-                rustix::fs::AtFlags::empty(),
-            );
+            let _ = fs::File::open(self.layer(key).join("layer.json"))
+                .and_then(|file| file.file().set_times(now));
         }
     }
 
@@ -142,12 +127,16 @@ impl Store {
             fs::remove_dir_all(&place)?;
         }
         fs::rename(made, place)?;
-        fs::File::open(self.root.join("layers"))?.sync_all()
+        fs::File::open(self.folder("layers"))?.sync_all()
     }
 
     /// The one tree that stands for a layer and all below it, if it was made.
     pub fn merged(&self, key: &Key) -> Option<PathBuf> {
-        let tree = self.root.join("merged").join(key.as_str()).join("fs");
+        self.tree("merged", key)
+    }
+
+    fn tree(&self, kind: &str, key: &Key) -> Option<PathBuf> {
+        let tree = self.folder(kind).join(key.as_str()).join("fs");
         tree.is_dir().then_some(tree)
     }
 
@@ -158,7 +147,7 @@ impl Store {
     /// When it cannot be written out or renamed.
     pub fn commit_merged(&self, key: &Key, made: &Path) -> io::Result<PathBuf> {
         rustix::fs::syncfs(fs::File::open(made)?.as_fd())?;
-        let place = self.root.join("merged").join(key.as_str());
+        let place = self.folder("merged").join(key.as_str());
         match fs::rename(made, &place) {
             Err(_) if place.join("fs").is_dir() => {}
             other => other?,
@@ -171,7 +160,7 @@ impl Store {
     /// # Errors
     /// When it cannot be moved.
     pub fn keep_failed(&self, key: &Key, made: &Path) -> io::Result<PathBuf> {
-        let kept = self.root.join("failed").join(key.as_str());
+        let kept = self.folder("failed").join(key.as_str());
         if kept.exists() {
             fs::remove_dir_all(&kept)?;
         }
@@ -181,25 +170,22 @@ impl Store {
 
     /// The tree that a failed step left, if one is kept.
     pub fn failed_fs(&self, key: &Key) -> Option<PathBuf> {
-        let tree = self.root.join("failed").join(key.as_str()).join("fs");
-        tree.is_dir().then_some(tree)
+        self.tree("failed", key)
     }
 
     /// Forgets what a step that failed left, once it has succeeded.
     pub fn forget_failed(&self, key: &Key) {
-        let _ = fs::remove_dir_all(self.root.join("failed").join(key.as_str()));
+        let _ = fs::remove_dir_all(self.folder("failed").join(key.as_str()));
     }
 
     /// The state of the archives that the layer with this base key was last made with.
     pub fn state(&self, base: &Key) -> Option<ArchiveStates> {
-        let text = fs::read(self.root.join("states").join(base.as_str())).ok()?;
-        serde_json::from_slice(&text).ok()
+        read_json(&self.folder("states").join(base.as_str()))
     }
 
     /// # Errors
     /// When it cannot be written.
     pub fn set_state(&self, base: &Key, state: &ArchiveStates) -> io::Result<()> {
-        let json = serde_json::to_vec_pretty(state)?;
-        write_atomically(&self.root.join("states"), base.as_str(), &json)
+        write_json(&self.folder("states"), base.as_str(), state)
     }
 }

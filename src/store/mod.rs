@@ -34,10 +34,12 @@ use std::time::Duration;
 
 use fs_err as fs;
 use rustix::fs::FlockOperation;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use build_record::{Built, BuiltLayer};
 pub use checksum::{Damage, Sum};
-pub use collect::{Collected, Entry, Hold, Limits};
+pub use collect::{Collected, Entry, EntryKind, Hold, Limits};
 pub use layer::{ArchiveDigest, ArchiveState, ArchiveStates, LayerInfo};
 pub use pool::Downloaded;
 
@@ -114,6 +116,11 @@ impl Store {
         self.root.join("fetch").join("sha256").join(sha256)
     }
 
+    /// Where things of a kind are.
+    fn folder(&self, kind: &str) -> PathBuf {
+        self.root.join(kind)
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -131,7 +138,7 @@ impl Store {
                 }
                 Err(error) => return Err(error),
             };
-            if rustix::fs::flock(lock.as_fd(), FlockOperation::NonBlockingLockExclusive).is_ok() {
+            if is_free(&lock) {
                 fs::remove_dir_all(&path)?;
             }
         }
@@ -141,9 +148,8 @@ impl Store {
     /// Held for moments only: while it is, nobody else makes or removes folders of work,
     /// and nobody collects.
     fn guard(&self) -> io::Result<KeyLock> {
-        let file = fs::File::create(self.root.join("locks/guard"))?;
-        rustix::fs::flock(file.as_fd(), FlockOperation::LockExclusive)?;
-        Ok(KeyLock { _file: file })
+        let _file = locked(&self.root.join("locks/guard"))?;
+        Ok(KeyLock { _file })
     }
 
     /// A fresh folder for work.
@@ -155,12 +161,9 @@ impl Store {
         let folder = tempfile::Builder::new()
             .prefix("build-")
             .tempdir_in(self.root.join("tmp"))?;
-        let lock = fs::File::create(folder.path().join("lock"))?;
-        rustix::fs::flock(lock.as_fd(), FlockOperation::LockExclusive)?;
-        Ok(Work {
-            path: folder.keep(),
-            _lock: lock,
-        })
+        let _lock = locked(&folder.path().join("lock"))?;
+        let path = folder.keep();
+        Ok(Work { path, _lock })
     }
 
     /// Says that the build of `work` needs these layers, and writes to these logs: they are
@@ -225,10 +228,7 @@ impl Store {
     /// When it cannot be written.
     pub fn remember(&self, key: &Key, output: &str) -> io::Result<()> {
         let folder = self.root.join("captures");
-        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
-        io::Write::write_all(&mut file, output.as_bytes())?;
-        file.persist(folder.join(key.as_str()))?;
-        Ok(())
+        write_atomically(&folder, key.as_str(), output.as_bytes())
     }
 }
 
@@ -248,6 +248,35 @@ fn write_atomically(folder: &Path, name: &str, content: &[u8]) -> io::Result<()>
     file.as_file().sync_data()?;
     file.persist(folder.join(name))?;
     Ok(())
+}
+
+/// Writes a value as JSON, likewise.
+fn write_json(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    write_atomically(folder, name, &serde_json::to_vec(value)?)
+}
+
+/// The value in a file of JSON; `None` where it is not there or another one.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// The digest of a file's content, in hexadecimal.
+fn digest_of(path: &Path) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs::File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// A new file, locked.
+fn locked(path: &Path) -> io::Result<fs::File> {
+    let file = fs::File::create(path)?;
+    rustix::fs::flock(file.as_fd(), FlockOperation::LockExclusive)?;
+    Ok(file)
+}
+
+/// Whether nobody else holds the file's lock; then this process does.
+fn is_free(file: &fs::File) -> bool {
+    rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
 /// Seconds since 1970.

@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::Store;
+use super::{Store, digest_of};
 use crate::plan::Downloads;
 
 /// The folder that a command downloads to.
@@ -28,15 +28,12 @@ impl Store {
     /// # Errors
     /// When it cannot be made.
     pub fn downloaded(&self, downloads: &Downloads, work: &Path) -> io::Result<Downloaded> {
-        let pool = self.root.join("packages").join(&downloads.pool);
+        let pool = self.folder("packages").join(&downloads.pool);
         fs::create_dir_all(&pool)?;
         let folder = tempfile::Builder::new()
             .prefix("downloads-")
             .tempdir_in(work)?;
-        fs::set_permissions(
-            folder.path(),
-            std::os::unix::fs::PermissionsExt::from_mode(0o755),
-        )?;
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
         // Two files of one name: the younger is the one that lists speak of now.
         let mut newest: BTreeMap<String, (std::time::SystemTime, PathBuf)> = BTreeMap::new();
         for entry in fs::read_dir(&pool)? {
@@ -90,9 +87,7 @@ impl Downloaded {
 }
 
 fn take(file: &Path, pool: &Path, name: &str) -> io::Result<()> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(file)?)?;
-    let digest = hasher.finalize().to_hex();
+    let digest = digest_of(file)?;
     // Its own time says when it came, not when the packager made it.
     let opened = fs::File::options().write(true).open(file)?;
     opened.file().set_modified(std::time::SystemTime::now())?;

@@ -3,6 +3,11 @@
 # among them whose fingerprints are $trusted, or in all where that is empty. The keys that the
 # files $others have are as good as the trusted ones say.
 mkdir -p "$HOME" "$gpg"
+# gpg-agent's socket is in gpg's folder where there is no /run/user/UID, and the path of a socket has
+# 107 bytes at most: the keyring is made in a short path, and copied.
+made=$gpg
+gpg=$(mktemp -d /tmp/gnupg.XXXXXX)
+trap 'rm -rf "$gpg"' EXIT
 chmod 0755 "$gpg"
 pacman-key --gpgdir "$gpg" --init
 import() { gpg --homedir "$gpg" --no-permission-warning --batch --quiet --no-auto-check-trustdb --import -- "$1"; }
@@ -24,3 +29,4 @@ pacman-key --gpgdir "$gpg" --updatedb
 gpgconf --homedir "$gpg" --kill all
 # The secret key that has certified them is of no more use: in an image, everybody would have it.
 rm -rf "$gpg/private-keys-v1.d" "$gpg/openpgp-revocs.d" "$gpg"/S.* "$gpg"/*~ "$gpg"/.#* "$gpg/.gpg-v21-migrated" "$gpg/secring.gpg"
+cp -a "$gpg/." "$made"

@@ -166,7 +166,7 @@ fn draw_plan(plan: &Plan) {
             preview::text(plan, &options);
         }
     }
-    preview::sh(plan);
+    let _ = preview::sh(plan);
     preview::graph(plan);
     let again: Plan = serde_json::from_str(&preview::json(plan)).expect("a plan's own JSON");
     assert_eq!(&again, plan);

@@ -1,7 +1,7 @@
 //! Programs and files of the host: what a plan needs, what is missing, and how to install it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -9,6 +9,7 @@ use super::{Checked, Findings, Subject};
 use crate::diagnose::{Report, Trouble};
 use crate::plan::{NeedKind, Op, Plan};
 use crate::recipe::stdlib::Stdlib;
+use crate::run::process::{Process, find_program};
 
 /// Which tool comes with which package, by family of hosts; data of the stdlib.
 #[derive(Debug, Deserialize)]
@@ -128,11 +129,7 @@ impl HostTools {
             wanted.contains_key(*tool) && checked.insert(Checked::Version((*tool).clone()))
         });
         used.filter_map(|(tool, minimum)| {
-            let (program, arguments) = minimum.command.split_first()?;
-            let output = std::process::Command::new(program)
-                .args(arguments)
-                .output()
-                .ok()?;
+            let output = Process::new(&minimum.command).capture(1 << 16).ok()?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let number = |c: char| c.is_ascii_digit() || c == '.';
             let version = text
@@ -351,6 +348,9 @@ fn report(missing: &[MissingTool], tools: &HostTools) -> Report {
     report
 }
 
+/// Bytes of what a package manager prints.
+const MOST_OUTPUT: usize = 16 << 20;
+
 /// Installs packages on this host.
 ///
 /// # Errors
@@ -370,21 +370,12 @@ pub fn install(
     for command in commands {
         let shown = crate::plan::command::quote_all(command);
         tell(&format!("installing host tools: {shown}"));
-        let Some((program, arguments)) = command.split_first() else {
-            continue;
-        };
-        let mut expression = duct::cmd(program, arguments);
+        let mut process = Process::new(command).merge_errors();
         for (name, value) in tools.install_environment() {
-            expression = expression.env(name, value);
+            process = process.env(name, value);
         }
-        let done = expression
-            .stdin_null()
-            .stderr_to_stdout()
-            .stdout_capture()
-            .unchecked()
-            .run();
-        let said = match done {
-            Ok(output) if output.status.success() => continue,
+        let said = match process.capture(MOST_OUTPUT) {
+            Ok(output) if output.ended.status.success() => continue,
             Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
             Err(error) => error.to_string(),
         };
@@ -399,17 +390,4 @@ pub fn install(
         );
     }
     Ok(())
-}
-
-/// A program of the search path.
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        return Some(PathBuf::from(name)).filter(|path| path.is_file());
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|path| {
-            path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-        })
 }

@@ -57,6 +57,13 @@ pub fn comments(plan: &Plan) -> String {
             .collect(),
     );
     section(
+        "Captured",
+        plan.captures
+            .iter()
+            .map(|c| format!("{} ({})", c.describe(), c.captured.origin()))
+            .collect(),
+    );
+    section(
         "Inputs",
         plan.inputs
             .iter()

@@ -31,6 +31,12 @@ pub fn write(page: &mut Page, plan: &Plan, permissions: Permissions) {
         .map(|a| [format!("{} = {}", a.what, a.value), a.from.clone()])
         .collect();
     table(page, "assumed", &assumed);
+    let captured: Vec<[String; 2]> = plan
+        .captures
+        .iter()
+        .map(|c| [c.describe(), c.captured.origin().to_owned()])
+        .collect();
+    table(page, "captured", &captured);
     let inputs: Vec<[String; 2]> = plan
         .inputs
         .iter()

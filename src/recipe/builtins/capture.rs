@@ -162,12 +162,10 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
         return Err(Box::new(
             report
                 .cause(format!(
-                    "the value of both would be `{}`",
+                    "`{}` would be the value of both",
                     secret_variable(&name)
                 ))
-                .help(format!(
-                    "use one name, or names that differ in more than case, `-` and `_`: `{known}-2`"
-                )),
+                .help("use names that differ in more than case, `-`, and `_`"),
         ));
     }
     Ok(Dynamic::from(Typed::of(Part::Secret(name))))

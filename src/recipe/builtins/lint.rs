@@ -15,7 +15,7 @@ pub static BUILTINS: &[Builtin] = &[Builtin {
     access: Access::Everyone,
     doc: include_str!("doc/allow_lint.md"),
     example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.allow_lint("resolv-conf", "the calls has one name server, at 192.0.2.1");"#,
+root.allow_lint("resolv-conf", "the site has one name server, at 192.0.2.1");"#,
     run: allow,
 }];
 

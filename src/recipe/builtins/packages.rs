@@ -8,6 +8,7 @@ use super::{Access, Builtin, RootRef};
 use crate::diagnose::Report;
 use crate::plan::{self, Root, RootId};
 use crate::recipe::args::{Call, Outcome};
+use crate::recipe::boundary::{self, Home};
 use crate::recipe::session::STDLIB;
 use crate::recipe::source::Script;
 use crate::recipe::spans::Step;
@@ -308,11 +309,14 @@ fn call_module(
             report.help("docs/distros.md says what a distro module brings"),
         ));
     }
+    for argument in &mut arguments {
+        boundary::attach(argument, &|| Home::of(call.context.global_runtime_state()));
+    }
     let chain = call.chain();
     // The module's own top level runs again: its constants and imports belong to the call.
     let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
     let mut scope = Scope::new();
-    call.session.below(chain.clone(), file, || {
+    let result = call.session.below(chain.clone(), file, || {
         call.context
             .engine()
             .call_fn_with_options::<Dynamic>(
@@ -334,5 +338,11 @@ fn call_module(
                 };
                 error::report(call.session, error, file, chain)
             })
+    });
+    result.map(|mut value| {
+        if let Some(home) = call.session.ended.take() {
+            boundary::attach(&mut value, &|| home.clone());
+        }
+        value
     })
 }

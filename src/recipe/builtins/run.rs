@@ -387,11 +387,12 @@ fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
 
 fn join(call: &Call<'_>) -> Outcome<Dynamic> {
     let mut joined: Option<Dynamic> = None;
+    let items = call.array(0)?;
     let separator = call.text(1)?;
     if let Some(words) = as_strings(&call.dynamic(0)) {
         return Ok(words.join(&separator).into());
     }
-    for item in call.array(0)? {
+    for item in items {
         let typed = as_typed(&item)
             .ok_or_else(|| call.wrong(0, "an array of strings", &call.dynamic(0)))?;
         joined = Some(match joined.as_ref().and_then(as_typed) {

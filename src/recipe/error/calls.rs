@@ -75,9 +75,9 @@ fn split(signature: &str) -> (&str, Vec<&str>) {
 fn cure(name: &str, given: &[&str]) -> Option<String> {
     let kinds: Vec<String> = given.iter().map(|kind| noun(kind)).collect();
     let has = |kind: &str| kinds.iter().any(|known| known == kind);
-    if has("secret") {
+    if has("secret or path") {
         return Some(
-            "a secret's value is not known while the plan is made: it can only be joined with `+`"
+            "its value is not known while the plan is made: it can only be joined with `+`"
                 .to_owned(),
         );
     }

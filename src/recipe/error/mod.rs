@@ -111,6 +111,11 @@ pub fn at(session: &Session, file: &str, position: rhai::Position, what: &str) -
         .collect()
 }
 
+/// Whether a word of another language explains the error at `position` of `file`.
+pub fn explains(session: &Session, file: &str, position: rhai::Position, when: When) -> bool {
+    explanation(session, file, position, when).is_some()
+}
+
 /// Puts the words of a habit over a report, where one explains the error that stands at
 /// `position` of `file`.
 pub fn explain(
@@ -120,32 +125,7 @@ pub fn explain(
     position: rhai::Position,
     when: When,
 ) -> Report {
-    let (Some(line), Some(column)) = (position.line(), position.position()) else {
-        return report;
-    };
-    let found = u32::try_from(line).ok().and_then(|number| {
-        let text = session.line(file, number)?;
-        let byte = text
-            .char_indices()
-            .nth(column.saturating_sub(1))
-            .map_or(text.len(), |(byte, _)| byte);
-        let found = other_languages::find(&text, byte, when)?;
-        let column = |byte: usize| {
-            let before = text.get(..byte).unwrap_or(&text).chars().count();
-            u32::try_from(before + 1).unwrap_or(u32::MAX)
-        };
-        let place = |byte| Position {
-            line: number,
-            column: column(byte),
-        };
-        let span = Span {
-            file: file.to_owned(),
-            start: place(found.range.start),
-            end: place(found.range.end),
-        };
-        Some((found, span))
-    });
-    let Some((found, span)) = found else {
+    let Some((found, span)) = explanation(session, file, position, when) else {
         return report;
     };
     let report = Report {
@@ -156,6 +136,35 @@ pub fn explain(
         ..report
     };
     moved(report, span)
+}
+
+fn explanation(
+    session: &Session,
+    file: &str,
+    position: rhai::Position,
+    when: When,
+) -> Option<(other_languages::Found, Span)> {
+    let (line, column) = (position.line()?, position.position()?);
+    let number = u32::try_from(line).ok()?;
+    let text = session.line(file, number)?;
+    let byte = text
+        .char_indices()
+        .nth(column.saturating_sub(1))
+        .map_or(text.len(), |(byte, _)| byte);
+    let found = other_languages::find(&text, byte, when)?;
+    let place = |byte: usize| {
+        let before = text.get(..byte).unwrap_or(&text).chars().count();
+        Position {
+            line: number,
+            column: u32::try_from(before + 1).unwrap_or(u32::MAX),
+        }
+    };
+    let span = Span {
+        file: file.to_owned(),
+        start: place(found.range.start),
+        end: place(found.range.end),
+    };
+    Some((found, span))
 }
 
 /// Moves the place of the error itself, which the last frame is, to `span`.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rhai::{LexError, ParseError, ParseErrorType, Position};
 
-use super::{at_or_end, explain, moved};
+use super::{at_or_end, explain, explains, moved};
 use crate::diagnose::{Frame, Report, Span};
 use crate::recipe::builtins;
 use crate::recipe::nearest;
@@ -13,9 +13,33 @@ use crate::recipe::session::Session;
 use crate::recipe::spans::{self, Scan};
 use crate::recipe::type_names::lower_first;
 
+/// A parse error.
+pub struct Unparsed {
+    pub report: Report,
+    /// The variable, if the error is that it exists nowhere in the script. The rest of the
+    /// script is likely sound then.
+    pub undeclared: Option<String>,
+}
+
 /// What a parse error says, in words of recipes.
-pub fn parse(session: &Session, error: &ParseError, file: &str) -> Report {
-    parse_kind(session, &error.0, file, error.1)
+pub fn parse(session: &Session, error: &ParseError, file: &str) -> Unparsed {
+    let report = parse_kind(session, &error.0, file, error.1);
+    let undeclared = match error.0.as_ref() {
+        ParseErrorType::VariableUndefined(name) => Some(name.clone()).filter(|name| {
+            let text = session.text(file).unwrap_or_default();
+            // A word of another language is explained as such, and so is what follows it.
+            !is_module(&text, name)
+                && !session.variable_names(file).contains_key(name)
+                && !explains(session, file, error.1, When::Name)
+        }),
+        _ => None,
+    };
+    Unparsed { report, undeclared }
+}
+
+/// Whether an import has this name.
+fn is_module(text: &str, name: &str) -> bool {
+    text.contains(&format!(" as {name};"))
 }
 
 pub(super) fn parse_kind(
@@ -338,7 +362,7 @@ fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report 
         "script::unknown_variable",
         format!("there is no variable `{name}`"),
     );
-    if place.scan.text.contains(&format!(" as {name};")) {
+    if is_module(&place.scan.text, name) {
         return Report::new(
             "script::unknown_variable",
             format!("`{name}` is a module, and no variable"),

@@ -10,7 +10,8 @@ use crate::plan::{RequiredPath, Source, Unresolved};
 
 /// Paths are inside of the root unless a field is called `source` or `host`. No field
 /// holds what a file contains, but for `nearest`, a line of a file that all may read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "files::")]
 pub enum Error {
     #[error("the root `{host}` cannot be opened")]
     Root { host: PathBuf, error: io::Error },
@@ -88,6 +89,7 @@ pub enum Error {
         error: io::Error,
     },
     #[error("{missing}")]
+    #[strum(serialize = "secret")]
     Unresolved { missing: Unresolved },
     #[error("the plan lacks what is copied: {copied:?}")]
     NoSource { copied: Source },
@@ -104,7 +106,7 @@ fn files(count: usize) -> String {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Report {
-        let report = Report::new(error.code(), error.to_string());
+        let report = Report::of(&error);
         match error {
             Error::Root { error, .. } | Error::Source { error, .. } | Error::Store { error, .. } => {
                 because(report, &error)
@@ -151,33 +153,6 @@ impl From<Error> for Report {
                 .help("take the digest from the publisher's own list: the file may have been replaced by a newer one, or tampered with"),
             Error::NotAFileOperation { .. } | Error::NoSource { .. } => report,
             Error::Unresolved { .. } => report.help("pass its value: `--secret NAME=FILE`"),
-        }
-    }
-}
-
-impl Error {
-    /// The stable name of the failure.
-    fn code(&self) -> &'static str {
-        match self {
-            Error::Root { .. } => "files::root",
-            Error::Path { .. } => "files::path",
-            Error::Io { .. } => "files::io",
-            Error::Missing { .. } => "files::missing",
-            Error::Kind { .. } => "files::kind",
-            Error::Account { .. } => "files::account",
-            Error::Pattern { .. } => "files::pattern",
-            Error::NotText { .. } => "files::not_text",
-            Error::NoMatch { .. } => "files::no_match",
-            Error::Changed { .. } => "files::changed",
-            Error::Source { .. } => "files::source",
-            Error::Required { .. } => "files::required",
-            Error::Url { .. } => "files::url",
-            Error::Download { .. } => "files::download",
-            Error::Digest { .. } => "files::digest",
-            Error::Store { .. } => "files::store",
-            Error::Unresolved { .. } => "files::secret",
-            Error::NoSource { .. } => "files::no_source",
-            Error::NotAFileOperation { .. } => "files::not_a_file_operation",
         }
     }
 }

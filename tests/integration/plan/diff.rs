@@ -63,6 +63,7 @@ fn a_recipe_is_compared_with_itself_at_a_revision() {
         "\
 --- recipes/node.rhai at main
 +++ recipes/node.rhai
+beyond its roots: + use the secret key
 
 root tiny
   ~ 2  install curl, vim
@@ -86,9 +87,8 @@ root tiny
   ~ 6  run echo first
       (the script of `nspawn_run` changed)
       ~ root# /bin/sh -euc 'echo first …
-          argv:
-            @@ -2,3 +2,3 @@
-             -euc
+          command.script.text:
+            @@ -1,2 +1,2 @@
              echo first
             -echo second
             +echo 2
@@ -206,7 +206,7 @@ steps: 1 changed, 1 the same
         (code, out.as_str()),
         (
             Some(1),
-            "--- one.rhai\n+++ two.rhai\nunsigned: the packages: one → two\n"
+            "--- one.rhai\n+++ two.rhai\nbeyond its roots: - install the packages unsigned: one\nbeyond its roots: + install the packages unsigned: two\n"
         ),
         "{err}"
     );

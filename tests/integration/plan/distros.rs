@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::support::stdlib::{distros, plan, releases};
 use crate::support::verified::{self, Level};
 use rootwright::build::PreviewCapture;
-use rootwright::plan::{MessageLevel, Op};
+use rootwright::plan::{MessageLevel, Op, RunPlace};
 use rootwright::preview::{TextOptions, text};
 use rootwright::recipe::{self, HostFacts, Settings};
 
@@ -252,7 +252,7 @@ root.install(["x"], #{ scripts_may_fail: ["broken", "brokenpre", "Package-post-f
             .actions
             .iter()
             .filter_map(|action| match &action.op {
-                Op::NspawnRun(run) => Some(run.scan.clone()),
+                Op::Run(run) if run.place == RunPlace::Root => Some(run.verdict.clone()),
                 _ => None,
             });
         scans.next().unwrap()

@@ -338,7 +338,7 @@ fn a_distro_of_the_repository_calls_its_own_functions() {
         "distro/own.rhai",
         r#"private fn helper() { "distro" }
 private fn keys() { helper() }
-fn bootstrap(root, spec) { host_run(root, ["true", helper(), keys()]); }
+fn bootstrap(root, spec) { host_run(root, ["true", helper(), keys(), spec.say.call(), spec.named.call()]); }
 fn install(root, packages, opts) { for turn in 0..3 { helper(); } nspawn_run(root, ["add", helper(), keys()]); }
 "#,
     );
@@ -346,13 +346,14 @@ fn install(root, packages, opts) { for turn in 0..3 { helper(); } nspawn_run(roo
         "recipe.rhai",
         r#"fn helper() { "recipe" }
 helper(); helper(); #{}.keys(); #{}.keys();
-let root = bootstrap(#{ distro: "own" });
+let root = bootstrap(#{ distro: "own", say: || helper(), named: Fn("helper") });
 for turn in 0..3 { root.install(["x"]); helper(); }
 root.nspawn_run(["mine", helper()]);
 "#,
     );
     let plan = project.plan().success().out();
     assert!(plan.contains("mine recipe"), "{plan}");
+    assert!(plan.contains("true distro distro recipe recipe"), "{plan}");
     assert_eq!(plan.matches("add distro distro").count(), 3, "{plan}");
 }
 

@@ -463,7 +463,14 @@ fn hostile(base: &str) -> Site {
 
 #[test]
 fn a_hostile_library_is_refused_with_its_line() {
-    let grant = r#"help: look at the library; if that is right, grant it in rootwright.toml, below `[libraries.net]`: grants = ["host_run"]"#;
+    let grant = |name: &str| {
+        text!(
+            r#"help: look at the library; if that is right, grant it in rootwright.toml, below `[libraries.net]`: grants = ["{name}"]"#,
+            name
+        )
+    };
+    let (paths, commands) = (&*grant("host_paths"), &*grant("host_run"));
+    let (tools, bootstrap) = (&*grant("host_tools"), &*grant("bootstrap"));
     for (base, parts) in [
         // It reads the host's files.
         (
@@ -494,17 +501,17 @@ fn a_hostile_library_is_refused_with_its_line() {
         (
             r#"fn f(root) { root.copy_in(fetch("file:///etc/passwd", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/x"); }"#,
             &[
-                "the library `net` wants a file of the host, and has no grant for it",
+                "the library `net` wants to read the host's `/etc/passwd`, and has no grant for it",
                 "@net/base.rhai:1:",
-                grant,
+                paths,
             ],
         ),
         (
             r#"fn f(root) { root.nspawn_run(["true"], #{ binds: [#{ host: "/etc", path: "/mnt" }] }); }"#,
             &[
-                "the library `net` wants paths of the host inside of the root, and has no grant for it",
+                "the library `net` wants the host's `/etc` inside the root, and has no grant for it",
                 "@net/base.rhai:1:",
-                grant,
+                paths,
             ],
         ),
         (
@@ -524,42 +531,42 @@ fn f(root) { archive::unpack(root, "/etc/passwd", "/x"); }"#,
         (
             r#"fn f(root) { root.host_run(["id"]); }"#,
             &[
-                "the library `net` wants to run a command of the host, and has no grant for it",
+                "the library `net` wants to run a command of the host, `id`, and has no grant for it",
                 "@net/base.rhai:1:",
-                grant,
+                commands,
             ],
         ),
         (
             r#"fn f(root) { Fn("host_run").call(root, ["id"]); }"#,
             &[
-                "the library `net` wants to run a command of the host",
+                "the library `net` wants to run a command of the host, `id`, and",
                 "@net/base.rhai:1:",
-                grant,
+                commands,
             ],
         ),
         (
             r#"fn f(root) { [1].map(|x| root.host_run(["id"])); }"#,
             &[
-                "the library `net` wants to run a command of the host",
+                "the library `net` wants to run a command of the host, `id`, and",
                 "@net/base.rhai:1:",
-                grant,
+                commands,
             ],
         ),
         (
-            r#"import "package/apt" as apt;
-fn f(root) { apt::update(root); }"#,
+            r#"import "diskless" as diskless;
+fn f(root) { diskless::special_files(root); }"#,
             &[
-                "the library `net` imports `package/apt`, which runs commands of the host, and has no grant for it",
-                "@net/base.rhai:1:",
-                grant,
+                "the library `net` wants to run a command of the host, `find`, and has no grant for it",
+                "@net/base.rhai:2:",
+                tools,
             ],
         ),
         (
             r#"fn f(root) { bootstrap(#{ distro: "tiny" }); }"#,
             &[
-                "the library `net` wants to make a root, which runs the distro's tool on the host, and has no grant for it",
+                "the library `net` wants to bootstrap `tiny`, which runs the distro's tool on the host, and has no grant for it",
                 "@net/base.rhai:1:",
-                grant,
+                bootstrap,
             ],
         ),
         (
@@ -582,11 +589,11 @@ fn f(root) { }"#,
         ),
         (
             r#"import "distro/debian" as debian;
-fn f(root) { }"#,
+fn f(root) { debian::bootstrap(root, #{ release: "bookworm" }); }"#,
             &[
-                "the library `net` imports `distro/debian`",
-                "@net/base.rhai:1:",
-                grant,
+                "the library `net` wants to run a command of the host, `mmdebstrap`, and has no grant for it",
+                "@net/base.rhai:2:",
+                tools,
             ],
         ),
         (
@@ -674,8 +681,8 @@ fn a_library_does_what_it_is_granted_and_the_plan_says_who_asks() {
     );
     let plan = site.plan();
     for part in [
-        "granted   @net: host_run     node.rhai:4 → @net/base.rhai:2\n",
-        "          @net: secret:door  node.rhai:4 → @net/base.rhai:3\n",
+        "          run true on the host (@net, granted)\n",
+        "          use the secret door (@net, granted)\n",
         "secrets   door\n",
         "file @net/secret.txt = ",
     ] {
@@ -688,11 +695,11 @@ fn a_library_does_what_it_is_granted_and_the_plan_says_who_asks() {
         library["grants"],
         serde_json::json!(["host_run", "secret:door"])
     );
-    assert_eq!(library["asked"][0]["grant"], "host_run");
-    assert_eq!(
-        library["asked"][0]["calls"][1]["span"]["file"],
-        "@net/base.rhai"
-    );
+    let capabilities = json["capabilities"].as_array().unwrap();
+    let mut capabilities = capabilities.iter();
+    let command = capabilities.find(|one| one["program"] == "true").unwrap();
+    assert_eq!(command["kind"], "host_command");
+    assert_eq!(command["calls"][1]["span"]["file"], "@net/base.rhai");
     // The command line's flag is the recipe's own affair, and is asked for besides.
     site.fails(
         &["plan", "node"],

@@ -85,7 +85,7 @@ export(root, #{ format: "tar", name: "y" });
     assert_eq!(lines, [4, 3]);
     // What the distro's module does stands below the step.
     assert!(plan.steps[1].actions.iter().any(
-        |action| matches!(&action.op, Op::NspawnRun(run) if run.argv.contains(&"vim".to_owned()))
+        |action| matches!(&action.op, Op::Run(run) if run.command.words().contains(&"vim".to_owned()))
     ));
 }
 
@@ -303,8 +303,8 @@ fn mistakes_in_calls_name_the_field_and_the_cure() {
         ),
         (
             r#"root.host_run(["x"]);"#,
-            "script::host_access",
-            "look at the recipe; if that is right, say `--allow-host-run`",
+            "policy::host_access",
+            "look at the recipe; if that is right, pass `--allow-host-run`",
             r#"2: root.host_run(["x"])"#,
         ),
         (

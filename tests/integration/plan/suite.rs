@@ -45,7 +45,7 @@ fn settings(text: &str) -> Settings {
         .split_whitespace();
     while let Some(word) = words.next() {
         match word {
-            "--allow-host-run" => settings.allow_host_run = true,
+            "--allow-host-run" => settings.permissions.allow_host_run = true,
             "-o" => {
                 let (name, value) = words.next().unwrap().split_once('=').unwrap();
                 settings.options.push((name.to_owned(), value.to_owned()));
@@ -155,7 +155,7 @@ fn every_code_has_its_area_and_every_message_its_tone() {
                 }
             }
             assert!(
-                report.code.starts_with("script::"),
+                report.code.starts_with("script::") || report.code.starts_with("policy::"),
                 "{name}: {}",
                 report.code
             );

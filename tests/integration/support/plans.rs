@@ -1,6 +1,7 @@
 //! Plans, made by hand.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rootwright::diagnose::{Frame, Position, Span};
 use rootwright::plan::*;
@@ -77,7 +78,7 @@ impl Builder {
         let number = self.plan.steps.len() + 1;
         let line = 8 + 3 * u32::try_from(number).unwrap();
         let path = self.plan.recipe.path.clone();
-        self.plan.steps.push(Step {
+        let mut step = Step {
             number,
             root: Some(root),
             call: call.to_owned(),
@@ -87,7 +88,9 @@ impl Builder {
             uses: Names::default(),
             capabilities: Vec::new(),
             actions,
-        });
+        };
+        step.note_uses();
+        self.plan.steps.push(step);
         self
     }
 
@@ -126,13 +129,12 @@ impl Builder {
         self
     }
 
-    /// A file or a tree that the plan reads.
-    pub fn input(mut self, path: &std::path::Path) -> Self {
-        let path = path.display().to_string();
+    /// A file or a tree that steps copy.
+    pub fn file(mut self, path: &Path) -> Self {
         self.plan.files.push(InputFile {
-            digest: digest(path.as_ref()),
-            name: path.clone(),
-            path,
+            digest: digest(path),
+            path: path.display().to_string(),
+            name: path.display().to_string(),
         });
         self
     }
@@ -146,8 +148,7 @@ impl Builder {
         self
     }
 
-    pub fn done(mut self) -> Plan {
-        self.plan.steps.iter_mut().for_each(Step::note_uses);
+    pub fn done(self) -> Plan {
         self.plan
     }
 }
@@ -172,41 +173,39 @@ pub fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-/// A command of the host, in which `$ROOT` stands for the root.
-pub fn host(argv: &[&str]) -> Op {
-    Op::Run(Run::new(RunPlace::Host, program(argv)))
-}
-
-/// A command in which `$ROOT` stands for the root.
-pub fn program(argv: &[&str]) -> Command {
-    let word = |word: &&str| {
-        let mut text = Text::default();
-        for (at, piece) in word.split("$ROOT").enumerate() {
-            if at > 0 {
-                text.push(Part::Root);
-            }
-            text.push(Part::Literal(piece.to_owned()));
-        }
-        Argument::new(text).unwrap()
-    };
-    Command::Program(argv.iter().map(word).collect())
-}
-
-/// A command, every word of which means itself.
 pub fn command(argv: &[&str]) -> Command {
     argv.iter().copied().collect()
+}
+
+/// A word of a host's command; `$ROOT` in it is the path of the root.
+pub fn rooted(word: &str) -> Argument {
+    let mut text = Text::default();
+    for (at, literal) in word.split("$ROOT").enumerate() {
+        if at > 0 {
+            text.push(Part::Root);
+        }
+        text.push(Part::Literal(literal.to_owned()));
+    }
+    Argument::new(text).unwrap()
+}
+
+/// A command of the host; see [`rooted`].
+pub fn host(argv: &[&str]) -> Op {
+    let command = argv.iter().map(|word| rooted(word)).collect();
+    Op::Run(Run::new(RunPlace::Host, command))
 }
 
 pub fn inside(argv: &[&str]) -> Run {
     Run::new(RunPlace::Root, command(argv))
 }
 
-pub fn script(text: &str) -> Run {
+/// A script of `/bin/sh`.
+pub fn inside_script(text: &str) -> Run {
     Run::new(RunPlace::Root, Command::Script(Script::shell(text)))
 }
 
-/// Copies a file that [`Builder::input`] adds.
-pub fn copy(from: &std::path::Path, to: &str) -> Op {
+/// Copies what [`Builder::file`] adds.
+pub fn copy(from: &Path, to: &str) -> Op {
     Op::CopyIn(CopyIn {
         source: Source::File(digest(from)),
         path: to.to_owned(),
@@ -371,13 +370,13 @@ pub fn debian_nfs() -> Plan {
         "run a script: a node that is like every other",
         vec![Op::Run(Run {
             cwd: Some("/root".to_owned()),
-            ..inside(&["sh", "-euc", r#"# Made on first boot, never shared.
+            ..inside_script(r#"# Made on first boot, never shared.
 rm -f /etc/ssh/ssh_host_*
 : >/etc/machine-id
 for unit in apt-daily.timer apt-daily-upgrade.timer man-db.timer; do
     systemctl mask "$unit"
 done
-"#])
+"#)
         })],
     )
     .step_of(
@@ -417,9 +416,9 @@ compress="zstd -3"
                     ignore: words(&["installing 'tzdata'"]),
                     allow_failure: None,
                 },
-                ..inside(&["sh", "-euc", r#"kver=$(ls /lib/modules | sort -V | tail -n 1)
+                ..inside_script(r#"kver=$(ls /lib/modules | sort -V | tail -n 1)
 exec dracut --force --kver "$kver" "/boot/initrd.img-$kver"
-"#])
+"#)
             })),
         ],
     )
@@ -532,7 +531,21 @@ pub fn nasty() -> Plan {
                 Text::secret("it's").concat(Text::from(word.as_str())),
             ),
         ]);
-        builder = builder.download(&word, &format!("{at:064}")).step_of(
+        let digest = format!("{at:064x}");
+        builder.plan.files.push(InputFile {
+            digest: digest.clone(),
+            path: word.clone(),
+            name: word.clone(),
+        });
+        builder = builder.download(&word, &digest);
+        let rooted = Text::of(Part::Root).concat(format!("{word}$ROOTX").into());
+        let echo = [
+            "echo".into(),
+            word.as_str().into(),
+            Argument::new(rooted).unwrap(),
+        ];
+        let echo: Command = echo.into_iter().collect();
+        builder = builder.step_of(
             0,
             "nasty",
             text,
@@ -554,20 +567,7 @@ pub fn nasty() -> Plan {
                             ignore: vec![regex::escape(&word)],
                             allow_failure: Some(text.to_string()),
                         },
-                        ..Run::new(
-                            RunPlace::Host,
-                            Command::Program(vec![
-                                Argument::from("echo"),
-                                Argument::from(word.as_str()),
-                                Argument::new(
-                                    Text::of(Part::Root)
-                                        .concat(Text::from(word.as_str()))
-                                        .concat(Text::of(Part::Root))
-                                        .concat(Text::from("X")),
-                                )
-                                .unwrap(),
-                            ]),
-                        )
+                        ..Run::new(RunPlace::Host, echo)
                     }))
                 },
                 action(Op::Run(Run {
@@ -589,7 +589,7 @@ pub fn nasty() -> Plan {
                 })),
                 action(edit(&path, &regex::escape(&word), &word)),
                 action(Op::CopyIn(CopyIn {
-                    source: Source::File(word.clone()),
+                    source: Source::File(digest.clone()),
                     path: path.clone(),
                     attributes: Attributes {
                         mode: Some(0o600),
@@ -624,7 +624,7 @@ pub fn nasty() -> Plan {
                     }],
                 })),
                 action(Op::CopyIn(CopyIn {
-                    source: Source::Download(format!("{at:064}")),
+                    source: Source::Download(digest.clone()),
                     path: path.clone(),
                     attributes: Attributes::default(),
                 })),
@@ -660,7 +660,7 @@ pub fn nasty() -> Plan {
     builder.done()
 }
 
-pub fn digest(path: &std::path::Path) -> String {
+pub fn digest(path: &Path) -> String {
     rootwright::plan::digest::digest_tree(path).unwrap()
 }
 

@@ -16,7 +16,7 @@ const TINY: &str = r#"
 fn bootstrap(root, spec) {
     let s = fields("bootstrap", spec, #{ release: "string?" });
     describe_tiny(root);
-    host_run(root, ["sh", "-euc", `
+    host_run(root, script(`
         cd "$1"
         mkdir -p bin etc dev proc sys run tmp root var usr/bin usr/lib
         cp "$(command -v busybox)" bin/busybox
@@ -26,7 +26,7 @@ fn bootstrap(root, spec) {
         echo root:x:0: >etc/group
         echo web:x:34: >>etc/group
         echo ID=tiny >usr/lib/os-release
-    `, "sh", "$ROOT"]);
+    `, #{ arguments: [root.path] }));
 }
 fn describe_tiny(root) { }
 fn install(root, packages, opts) {

@@ -187,7 +187,7 @@ fn names_resolve_whatever_resolv_conf_is_and_it_stays_as_it_is() {
         let project = Project::new();
         project
             .tiny(&text!(
-                r#"root.host_run(["sh", "-euc", "cd $ROOT; {make}"]);
+                r#"root.host_run(["sh", "-euc", "cd $0; {make}", root.path]);
 root.nspawn_run(["sh", "-euc", "cat /etc/resolv.conf >/var/seen || true"]);
 root.export(#{ format: "dir", name: "x" });"#,
                 make
@@ -419,7 +419,7 @@ root.export(#{ format: "dir", name: "x" });"#,
 fn three_hundred_layers() {
     let project = Project::new();
     project.tiny(
-        r#"for i in 0..300 { root.host_run(["sh", "-c", "echo " + i + " >$0/n; mkdir $0/d" + i + "; rm -rf $0/d" + (i - 1), "$ROOT"]); }
+        r#"for i in 0..300 { root.host_run(["sh", "-c", "echo " + i + " >$0/n; mkdir $0/d" + i + "; rm -rf $0/d" + (i - 1), root.path]); }
 root.nspawn_run(["sh", "-c", "cat /n >/m"]);
 root.export(#{ format: "dir", name: "x" });"#,
     ).build().success();
@@ -656,7 +656,7 @@ fn a_command_may_replace_resolv_conf_and_nothing_of_the_host_stays() {
         // The file stands in a layer of its own, below the command's.
         project
             .tiny(&text!(
-                r#"root.host_run(["sh", "-euc", "cd $ROOT; ln -s busybox bin/mv; {before}"]);
+                r#"root.host_run(["sh", "-euc", "cd $0; ln -s busybox bin/mv; {before}", root.path]);
 root.nspawn_run(["sh", "-euc", "{command}"]);
 root.export(#{ format: "dir", name: "x" });"#,
                 before,
@@ -698,7 +698,7 @@ fn a_process_in_the_background_does_not_hold_its_step() {
         r#"
 root.host_run(["sh", "-c", "sleep {word} & setsid sleep {word}1 & echo started"]);
 root.host_run(["sh", "-c", "sleep {word}2 >/dev/null 2>&1 &"]);
-root.host_run(["sh", "-c", "exec >&- 2>&-; sleep 1; touch $ROOT/late"]);
+root.host_run(["sh", "-c", "exec >&- 2>&-; sleep 1; touch $0/late", root.path]);
 root.nspawn_run(["sh", "-c", "sleep {word}3 & echo started"]);
 root.export(#{ format: "dir", name: "x" });"#,
         word

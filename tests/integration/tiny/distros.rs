@@ -19,7 +19,7 @@ fn the_script_of_every_distro_release_and_architecture_is_sound() {
     for distro in distros() {
         for (release, arches) in releases(&distro) {
             for arch in arches {
-                let script = sh(&plan(&recipe(&distro, &release, &arch)));
+                let script = sh(&plan(&recipe(&distro, &release, &arch))).unwrap();
                 let path = folder.path().join(format!("{distro}-{release}-{arch}.sh"));
                 std::fs::write(&path, script).unwrap();
                 jobs.push(path);

@@ -35,8 +35,8 @@ fn export(format: Format, exclude: &[&str]) -> Export {
             "/boot/initramfs-*.img".into(),
         ],
         cmdline: Some("root=nfs4:SERVER:PATH ro".into()),
-        packages: vec!["list-packages".into()],
-        cmdline_command: Vec::new(),
+        packages: Some(["list-packages"].into_iter().collect()),
+        cmdline_command: None,
         times: Times::Kept,
         served: Served::default(),
         texts: Vec::new(),
@@ -192,9 +192,11 @@ impl Fixture {
             messages: Vec::new(),
             needs: Vec::new(),
             checks: Vec::new(),
-            archives: Vec::new(),
+            repositories: Vec::new(),
             keyrings: Vec::new(),
-            unsigned: Vec::new(),
+            files: Vec::new(),
+            downloads: Vec::new(),
+            capabilities: Vec::new(),
             roots: Vec::new(),
             steps: Vec::new(),
         };
@@ -206,8 +208,8 @@ impl Fixture {
     }
 
     fn write_to(&self, export: &Export, out: &Path) -> Result<PathBuf, Box<Report>> {
-        let in_root = |argv: &[String]| -> Result<String, Box<Report>> {
-            assert_eq!(argv, ["list-packages"]);
+        let in_root = |command: &Command| -> Result<String, Box<Report>> {
+            assert_eq!(command.words(), ["list-packages"]);
             Ok("zlib\t1.2\tamd64\nbash\t5.2-1\tamd64\n".to_owned())
         };
         let job = ExportJob {
@@ -411,7 +413,7 @@ fn what_the_root_lacks_is_not_written() {
     symlink("../outside", f.path("root/vmlinuz")).unwrap();
     let bundle = f.write(&Export {
         cmdline: None,
-        packages: Vec::new(),
+        packages: None,
         ..export(Format::Dir, &[])
     });
     let mut names: Vec<_> = fs::read_dir(&bundle)
@@ -468,7 +470,9 @@ fn with_exports(plan: &Plan, names: &[&str]) -> Plan {
         call: "export".into(),
         label: String::new(),
         calls: Vec::new(),
-        archives: Vec::new(),
+        repositories: Vec::new(),
+        uses: Names::default(),
+        capabilities: Vec::new(),
         actions: vec![Action {
             op: Op::Export(Export {
                 name: (*name).to_owned(),
@@ -584,7 +588,7 @@ fn export_in_a_loop() {
         return;
     };
     let f = Fixture::new();
-    let in_root = |_: &[String]| Ok(String::new());
+    let in_root = |_: &Command| Ok(String::new());
     let job = ExportJob {
         identity: &rootwright::plan::Key::of(&["a test's"]),
         layers: &[],

@@ -73,14 +73,15 @@ fn spec(format: Format) -> Export {
         kernel: vec!["/boot/vmlinuz".into()],
         initramfs: vec!["/boot/initrd".into()],
         cmdline: Some("root=live:URL/root.squashfs".into()),
-        cmdline_command: Vec::new(),
-        packages: Vec::new(),
+        cmdline_command: None,
+        packages: None,
         times: Times::Until { seconds: TIME },
         served: Served::default(),
-        texts: vec![ServerText {
-            name: "boot.ipxe".into(),
-            text: "kernel @URL@/vmlinuz @CMDLINE@ @BUNDLE@ @NAME@\n".into(),
-        }],
+        texts: vec![ServerText::parse(
+            "boot.ipxe".into(),
+            "kernel @URL@/vmlinuz @CMDLINE@ @BUNDLE@ @NAME@\n",
+            &BTreeMap::new(),
+        )],
     }
 }
 
@@ -98,7 +99,7 @@ fn write(export: &Export, root: &Path) -> PathBuf {
     let beside = root.parent().unwrap();
     let staging = beside.join("staging");
     fs::create_dir_all(&staging).unwrap();
-    let in_root = |argv: &[String]| Ok(argv.concat());
+    let in_root = |command: &Command| Ok(command.words().concat());
     let job = ExportJob {
         plan: &plan(),
         root,
@@ -586,7 +587,7 @@ root.nspawn_run("mkdir -p /srv/a && echo x >/srv/a/x && rm /bin/pwd");
 #[ignore = "run with tests/run tiny"]
 fn a_time_that_the_root_does_not_say_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let in_root = |_: &[String]| Ok("soon\n".to_owned());
+    let in_root = |_: &Command| Ok("soon\n".to_owned());
     let job = ExportJob {
         plan: &plan(),
         root: dir.path(),
@@ -598,7 +599,7 @@ fn a_time_that_the_root_does_not_say_is_an_error() {
     };
     let export = Export {
         times: Times::Newest {
-            command: vec!["date".into()],
+            command: ["date"].into_iter().collect(),
         },
         ..spec(oci(true))
     };

@@ -1,6 +1,7 @@
 //! Versions of an `nfs` export: what they share, who keeps them, and clients that read
 //! while versions are switched. Needs root privileges and nfs-ganesha.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::TcpListener;
@@ -45,10 +46,7 @@ impl Site {
     }
 
     fn export_as(&self, format: Format, identity: &str) -> Result<PathBuf, Box<Report>> {
-        let text = |name: &str, text: &str| ServerText {
-            name: name.into(),
-            text: text.into(),
-        };
+        let text = |name: &str, text: &str| ServerText::parse(name.into(), text, &BTreeMap::new());
         let export = Export {
             name: "nodes".into(),
             format,
@@ -56,8 +54,8 @@ impl Site {
             kernel: vec!["/kernel".into()],
             initramfs: Vec::new(),
             cmdline: Some("root=nfs4:SERVER:PATH:vers=4.1,ro".into()),
-            cmdline_command: Vec::new(),
-            packages: Vec::new(),
+            cmdline_command: None,
+            packages: None,
             times: Times::Kept,
             served: Served::default(),
             texts: vec![
@@ -76,7 +74,7 @@ impl Site {
             "needs": [], "roots": [], "steps": [],
         }))
         .unwrap();
-        let in_root = |_: &[String]| Ok(String::new());
+        let in_root = |_: &rootwright::plan::Command| Ok(String::new());
         let job = ExportJob {
             plan: &plan,
             root: &self.root(),

@@ -7,10 +7,21 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rootwright::diagnose::Report;
-use rootwright::plan::digest::digest_tree;
 use rootwright::plan::*;
 use rootwright::run::files::{self, FileContext};
 use tempfile::TempDir;
+
+/// Knows the secret `token`.
+struct OneSecret;
+
+impl Resolve for OneSecret {
+    fn resolve(&self, part: &Part) -> Result<String, Unresolved> {
+        match part {
+            Part::Secret(name) if name == "token" => Ok("hunter2".to_owned()),
+            part => Err(Unresolved(part.clone())),
+        }
+    }
+}
 
 struct Fixture {
     dir: TempDir,
@@ -49,6 +60,11 @@ impl Fixture {
         self.dir.path().join("host")
     }
 
+    /// Where the store keeps a download.
+    fn stored(&self, sha256: &str) -> PathBuf {
+        self.dir.path().join("store/fetch/sha256").join(sha256)
+    }
+
     fn read(&self, path: &str) -> String {
         fs::read_to_string(self.at(path)).unwrap()
     }
@@ -58,16 +74,15 @@ impl Fixture {
     }
 
     fn try_apply(&self, op: Op) -> Result<(), Box<Report>> {
-        let secret = |name: &str| match name {
-            "token" => Ok("hunter2".to_owned()),
-            name => Err(Box::new(Report::new(
-                "secret::unknown",
-                format!("no secret `{name}`"),
-            ))),
+        let source = |source: &Source| match source {
+            // These tests name a file by its path.
+            Source::File(path) => Some(PathBuf::from(path)),
+            Source::Download(sha256) => Some(self.stored(sha256)),
+            Source::Keyring(_) => None,
         };
         let context = FileContext {
-            store: &self.dir.path().join("store"),
-            secret: &secret,
+            values: &OneSecret,
+            source: &source,
         };
         files::apply(&self.root(), &op, &context).map_err(|error| Box::new(error.into()))
     }
@@ -159,9 +174,8 @@ fn link(path: &str, target: &str) -> Op {
 
 fn copy(source: &Path, path: &str, attributes: Attributes) -> Op {
     Op::CopyIn(CopyIn {
-        source: source.display().to_string(),
+        source: Source::File(source.display().to_string()),
         path: path.to_owned(),
-        digest: digest_tree(source).unwrap(),
         attributes,
     })
 }
@@ -491,20 +505,25 @@ fn fetches_are_verified_and_kept() {
         "file://{}",
         source.display().to_string().replace(' ', "%20")
     );
-    let op = |sha256: &str, path: &str| {
-        Op::Fetch(Fetch {
-            url: url.clone(),
+    let fetch = |sha256: &str, path: &str| -> Result<(), Box<Report>> {
+        let file = Download {
             sha256: sha256.to_owned(),
+            url: url.clone(),
+            calls: Vec::new(),
+        };
+        files::download(&file, &f.stored(sha256)).map_err(|error| Box::new(error.into()))?;
+        f.try_apply(Op::CopyIn(CopyIn {
+            source: Source::Download(sha256.to_owned()),
             path: path.to_owned(),
             attributes: attributes(Some(0o755), None, None),
-        })
+        }))
     };
     let wrong = "0".repeat(64);
-    let report = f.fails(op(&wrong, "/opt/tool"));
+    let report = fetch(&wrong, "/opt/tool").unwrap_err();
     assert_eq!(report.code, "files::digest");
     let cause = report.cause.unwrap();
     assert!(cause.contains(&wrong) && cause.contains(&sha256), "{cause}");
-    f.apply(op(&sha256, "/opt/tool"));
+    fetch(&sha256, "/opt/tool").unwrap();
     assert_eq!(
         (f.read("/opt/tool").as_str(), f.mode("/opt/tool")),
         ("payload", 0o755)
@@ -513,10 +532,10 @@ fn fetches_are_verified_and_kept() {
     assert_eq!(fs::read_dir(&kept).unwrap().count(), 1);
     // From now on the network is not needed; a stored file that went bad is not used.
     fs::remove_file(&source).unwrap();
-    f.apply(op(&sha256, "/opt/again"));
+    fetch(&sha256, "/opt/again").unwrap();
     assert_eq!(f.read("/opt/again"), "payload");
     fs::write(kept.join(&sha256), "rotten").unwrap();
-    let report = f.fails(op(&sha256, "/opt/third"));
+    let report = fetch(&sha256, "/opt/third").unwrap_err();
     assert_eq!(report.code, "files::download");
     assert!(report.command.unwrap().command.starts_with("curl "));
 }

@@ -213,14 +213,14 @@ fn random_step(random: &mut Random) -> String {
         4 => text!(r#"root.remove_path("/w/{path}", #{ missing_ok: true });"#, path),
         5 => text!(r#"root.remove_path("/w/{folder}", #{ missing_ok: true });"#, folder),
         6 => format!("root.make_dir(\"/w/{folder}\", #{{ mode: 0o7{word_mode}5 }});", word_mode = word % 8),
-        7 => text!(r#"root.host_run(["sh", "-c", "rm -rf $0/w/{folder}; mkdir -p $0/w/{folder}; echo {word} >$0/w/{folder}/a", "$ROOT"]);"#, folder, word),
-        8 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w/d; echo {word} >>$0/w/d/b; ln -f $0/w/d/b $0/w/hard", "$ROOT"]);"#, word),
-        9 => r#"root.host_run(["sh", "-c", "if [ -f $0/w/hard ]; then echo in-place >>$0/w/hard; fi", "$ROOT"]);"#.to_owned(),
-        10 => text!(r#"root.host_run(["sh", "-c", "if [ -d $0/w/{folder} ]; then rm -rf $0/w/moved; mv $0/w/{folder} $0/w/moved; fi", "$ROOT"]);"#, folder),
-        11 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; ln -sfn {other} $0/w/link", "$ROOT"]);"#, other),
-        12 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; if [ -f $0/w/{path} ]; then setfattr -n user.x -v {word} $0/w/{path}; fi", "$ROOT"]);"#, path, word),
-        13 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; if [ -f $0/w/{path} ]; then chown {word}:1 $0/w/{path}; fi", "$ROOT"]);"#, path, word),
-        14 => format!("root.host_run([\"sh\", \"-c\", \"mkdir -p $0/w; rm -f $0/w/fifo; mkfifo -m 6{mode}0 $0/w/fifo\", \"$ROOT\"]);", mode = word % 8),
+        7 => text!(r#"root.host_run(["sh", "-c", "rm -rf $0/w/{folder}; mkdir -p $0/w/{folder}; echo {word} >$0/w/{folder}/a", root.path]);"#, folder, word),
+        8 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w/d; echo {word} >>$0/w/d/b; ln -f $0/w/d/b $0/w/hard", root.path]);"#, word),
+        9 => r#"root.host_run(["sh", "-c", "if [ -f $0/w/hard ]; then echo in-place >>$0/w/hard; fi", root.path]);"#.to_owned(),
+        10 => text!(r#"root.host_run(["sh", "-c", "if [ -d $0/w/{folder} ]; then rm -rf $0/w/moved; mv $0/w/{folder} $0/w/moved; fi", root.path]);"#, folder),
+        11 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; ln -sfn {other} $0/w/link", root.path]);"#, other),
+        12 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; if [ -f $0/w/{path} ]; then setfattr -n user.x -v {word} $0/w/{path}; fi", root.path]);"#, path, word),
+        13 => text!(r#"root.host_run(["sh", "-c", "mkdir -p $0/w; if [ -f $0/w/{path} ]; then chown {word}:1 $0/w/{path}; fi", root.path]);"#, path, word),
+        14 => format!("root.host_run([\"sh\", \"-c\", \"mkdir -p $0/w; rm -f $0/w/fifo; mkfifo -m 6{mode}0 $0/w/fifo\", root.path]);", mode = word % 8),
         _ => text!(r#"root.nspawn_run(["sh", "-c", "mkdir -p /w; n=$(ls -R /w | wc -l); echo $n >/w/count; echo {word} >>/w/count"]);"#, word),
     }
 }
@@ -299,7 +299,7 @@ fn layers_keep_what_a_plain_copy_keeps() {
     for command in commands {
         let quoted = command.replace('\\', "\\\\").replace('"', "\\\"");
         recipe.push_str(&text!(
-            r#"root.host_run(["sh", "-euc", "cd $0; {quoted}", "$ROOT"]);
+            r#"root.host_run(["sh", "-euc", "cd $0; {quoted}", root.path]);
 "#,
             quoted
         ));
@@ -439,7 +439,7 @@ root.export(#{ format: "dir", name: "{name}" });
     let wrong = project.command(&arguments);
     let wrong = wrong.option("colour=red").failure();
     assert!(
-        stderr(&wrong).contains("none of the recipes has an option `colour`"),
+        stderr(&wrong).contains("unknown option `colour`: none of the recipes declares it"),
         "{}",
         stderr(&wrong)
     );
@@ -505,8 +505,8 @@ impl Gate {
     touch {gate}/reached
     i=0
     until [ -e {gate}/open ] || [ $i = 600 ]; do sleep 0.1; i=$((i + 1)); done
-    echo $$ >"$ROOT/r"
-`]);
+    echo $$ >"$0/r"
+`, root.path]);
 "#,
             gate
         )
@@ -753,7 +753,7 @@ root.export(#{ format: "dir", name: "x" });
         &["--offline"],
     );
     assert!(
-        stderr(&broken).contains("without `--offline` it may download"),
+        stderr(&broken).contains("the build is `--offline`: without that it can download"),
         "{}",
         stderr(&broken)
     );
@@ -1036,7 +1036,7 @@ fn a_disk_that_is_full_at_any_moment_leaves_a_clean_store() {
             "if [ {room} != 0 ]; then fallocate -l $(($(df -B1 --output=avail {at} | tail -n 1) - {room})) {at}/filler; fi"
         );
         tiny(&text!(
-            r#"root.host_run(["sh", "-c", "{take}; for i in $(seq 40); do head -c 20000 /dev/urandom >$0/f$i; done; echo {generation} >$0/generation", "$ROOT"]);
+            r#"root.host_run(["sh", "-c", "{take}; for i in $(seq 40); do head -c 20000 /dev/urandom >$0/f$i; done; echo {generation} >$0/generation", root.path]);
 root.export(#{ format: "dir", name: "x" });
 "#,
             take,
@@ -1155,7 +1155,7 @@ fn a_disk_that_fills_up_leaves_a_clean_store() {
         .arg(&disk));
     let recipe = |megabytes: u64| {
         tiny(&text!(
-            r#"for i in 0..{megabytes} { root.host_run(["sh", "-c", "head -c 100000000 /dev/zero >$0/f" + i, "$ROOT"]); }
+            r#"for i in 0..{megabytes} { root.host_run(["sh", "-c", "head -c 100000000 /dev/zero >$0/f" + i, root.path]); }
 root.nspawn_run(["true"]);
 "#,
             megabytes

@@ -705,7 +705,7 @@ const BROKEN_DISTRO: &str = r#"
 fn services(root) { #{ init: "systemd", roles: #{} } }
 fn bootstrap(root, spec) {
     fields("bootstrap", spec, #{});
-    host_run(root, ["sh", "-euc", `
+    host_run(root, script(`
         cd "$1"
         mkdir -p bin etc/ssh etc/apt/apt.conf.d etc/systemd/system/x.wants sys run root usr/bin usr/lib/systemd/system var/lib/systemd
         cp "$(command -v busybox)" bin/busybox
@@ -740,7 +740,7 @@ fn bootstrap(root, spec) {
         mkfifo home/x/pipe
         cp bin/busybox usr/bin/ping
         setcap cap_net_raw+ep usr/bin/ping
-    `, "sh", "$ROOT"]);
+    `, #{ arguments: [root.path] }));
 }
 fn install(root, packages, opts) { }
 fn boot_files(root) {

@@ -2,6 +2,7 @@
 //! that `tests/run` installs: shells, shellcheck, a browser. Root privileges, no network.
 
 mod build;
+mod bundles;
 mod completions;
 mod diff;
 mod distros;
@@ -18,3 +19,4 @@ mod processes;
 mod reference_page;
 mod render;
 mod resolver;
+mod secrets_and_captures;

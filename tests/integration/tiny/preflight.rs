@@ -26,7 +26,7 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    for part in ["root privileges are needed", "next: sudo "] {
+    for part in ["must run as root", "next: sudo "] {
         assert!(stderr(&output).contains(part), "{}", stderr(&output));
     }
     // With that, what this host lacks: one look says all.
@@ -40,7 +40,7 @@ fn a_build_without_privileges_or_tools_says_so_before_anything_runs() {
         let output = without_tools(&build, &["mmdebstrap"]).output().unwrap();
         let said = stderr(&output);
         for part in [
-            "root privileges are needed",
+            "must run as root",
             "this host lacks",
             "`mmdebstrap` (step 1,",
             "next: apt-get install -y --no-install-recommends",

@@ -18,7 +18,7 @@ fn what_a_host_command_leaves_running_is_killed_before_the_next_step() {
     let project = Project::new();
     project.tiny(text!(
         r#"
-root.host_run(["sh", "-c", "trap '' TERM; (setsid sh -c 'trap \"\" TERM; sleep {word}; touch $ROOT/late' >/dev/null 2>&1 &)"]);
+root.host_run(["sh", "-c", "trap '' TERM; (setsid sh -c 'trap \"\" TERM; sleep {word}; touch $0/late' $0 >/dev/null 2>&1 &)", root.path]);
 root.export(#{ format: "dir", name: "x" });
 "#,
         word
@@ -61,7 +61,7 @@ root.host_run(["sh", "-euc", `
     test $(ls -d /proc/[0-9]* | wc -l) -lt 10
     mountpoint -q /proc
 `]);
-root.host_run(["sh", "-c", "mkdir $ROOT/a; mount -t tmpfs none $ROOT/a"]);
+root.host_run(["sh", "-c", "mkdir $0/a; mount -t tmpfs none $0/a", root.path]);
 "#,
         )
         .build()
@@ -89,7 +89,7 @@ fn commands_with_the_network_see_the_hosts_proxy() {
 root.nspawn_run("env | grep -i _proxy | sort >/online");
 root.nspawn_run("env | grep -i _proxy | sort >/own", #{ env: #{ http_proxy: "http://own.example.org" } });
 root.nspawn_run("env | grep -i _proxy | sort >/offline || true", #{ network: false });
-root.host_run(["sh", "-c", "env | grep -i _proxy | sort >$ROOT/host"]);
+root.host_run(["sh", "-c", "env | grep -i _proxy | sort >$0/host", root.path]);
 root.export(#{ format: "dir", name: "x" });
 "#,
         )

@@ -44,7 +44,7 @@ exit $status
             "recipe.rhai",
             &text!(
                 r#"let root = bootstrap(#{ distro: "tiny" });
-root.host_run(["sh", "-euc", "cd $ROOT; {make}"]);
+root.host_run(["sh", "-euc", "cd $0; {make}", root.path]);
 root.nspawn_run(["sh", "-euc", "cat /etc/resolv.conf >/var/seen"]);
 root.export(#{ format: "dir", name: "x" });"#,
                 make

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rootwright::diagnose::Report;
+use rootwright::plan::policy::Permissions;
 use rootwright::plan::{Capture, CaptureRequest, Captured};
 use rootwright::recipe::{self, Access, Settings, parallel};
 use rootwright::reference::{Entry, Reference};
@@ -36,6 +37,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         // For what takes a file of the recipe's repository.
         std::fs::write(folder.path().join("motd"), "A node.\n").unwrap();
+        std::fs::write(folder.path().join("site.tar"), "").unwrap();
         Bench { folder }
     }
 
@@ -43,7 +45,9 @@ impl Bench {
     fn evaluate(&self, text: &str, access: Access) -> Result<(), Vec<Report>> {
         let recipe = self.folder.path().join("recipe.rhai");
         let mut settings = Settings {
-            allow_host_run: true,
+            permissions: Permissions {
+                allow_host_run: true,
+            },
             ..Settings::default()
         };
         if access != Access::Everyone {

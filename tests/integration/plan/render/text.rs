@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use rootwright::preview::{StepStatus, TextOptions, graph, text};
 
-use crate::support::plans::{self, debian_nfs, inside, plan, write};
-use rootwright::plan::{Op, Text};
+use crate::support::plans::{self, debian_nfs, plan, write};
+use rootwright::plan::{Command, Op, Run, RunPlace, Script, Text};
 
 #[test]
 fn a_diskless_debian() {
@@ -102,10 +102,16 @@ fn forks() -> rootwright::plan::Plan {
             2,
             "nspawn_run",
             "run a script",
-            vec![Op::Run(rootwright::plan::Run {
+            vec![Op::Run(Run {
                 user: Some("admin".to_owned()),
                 stdin: Some(Text::from("one\ntwo\n")),
-                ..inside(&["sh", "-c", "cat\nid\n", "name", "argument"])
+                ..Run::new(
+                    RunPlace::Root,
+                    Command::Script(Script {
+                        arguments: vec!["argument".into()],
+                        ..Script::shell("cat\nid\n")
+                    }),
+                )
             })],
         )
         .step(

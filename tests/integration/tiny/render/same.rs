@@ -286,7 +286,7 @@ fn script_and_runner_do_the_same_to_files() {
                 vec![host(&["cp", "-aT", &start, "$ROOT"])],
             );
         for path in sources(&copied) {
-            builder = builder.input(&path);
+            builder = builder.file(&path);
         }
         for op in &ops {
             builder = builder.step(0, "op", "op", vec![op.clone()]);

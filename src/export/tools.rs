@@ -27,7 +27,17 @@ pub struct Places<'a> {
     pub output: &'a Path,
 }
 
-impl Places<'_> {
+impl<'a> Places<'a> {
+    /// For a tool that takes the root itself.
+    pub fn of_root(export: &'a Export, root: &'a Path, output: &'a Path) -> Self {
+        Places {
+            export,
+            root,
+            tree: root,
+            output,
+        }
+    }
+
     pub fn argv(&self, words: &[ToolWord]) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         resolved(words, |part| match part {
@@ -43,6 +53,17 @@ impl Places<'_> {
     pub fn pack(&self, words: &[ToolWord]) -> Result<(), Error> {
         let pack = dated(self.export, process(&self.argv(words)));
         run("pack the root into", self.output, pack)
+    }
+
+    /// Packs the tree with tools that run in it, each of which reads what the one before it
+    /// prints.
+    pub fn pipe(&self, tools: &[Vec<ToolWord>]) -> Result<(), Error> {
+        let in_tree = |words: &Vec<ToolWord>| process(&self.argv(words)).dir(self.tree);
+        let mut processes: Vec<Process> = tools.iter().map(in_tree).collect();
+        if let Some(last) = processes.pop() {
+            processes.push(last.stdout_file(create(self.output)?));
+        }
+        pipe("pack the root into", self.output, processes)
     }
 }
 
@@ -61,11 +82,7 @@ pub fn process(argv: &[String]) -> Process {
 
 /// The file that a tool's output goes to.
 pub fn create(path: &Path) -> Result<File, Error> {
-    File::create(path).map_err(|error| Error::Io {
-        doing: "write",
-        path: path.to_owned(),
-        error,
-    })
+    File::create(path).map_err(Error::io("write", path))
 }
 
 /// Gives tools the time of the image: mksquashfs and mkfs.erofs by the common name, e2fsprogs
