@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, Span};
+use super::{Frame, Span, nearest};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,6 +128,21 @@ impl Report {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
+    }
+
+    /// Helps with the one of `known` that `name` is most like, else with `otherwise`.
+    #[must_use]
+    pub fn help_near<S: AsRef<str>>(
+        self,
+        name: &str,
+        known: impl IntoIterator<Item = S>,
+        otherwise: impl Into<String>,
+    ) -> Self {
+        let known: Vec<S> = known.into_iter().collect();
+        match nearest(name, known.iter().map(AsRef::as_ref)) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self.help(otherwise),
+        }
     }
 
     #[must_use]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::diagnose::{Report, nearest};
+use crate::diagnose::Report;
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", prefix = "diff::")]
@@ -30,12 +30,11 @@ impl From<Error> for Report {
             Error::NoRepository { why, .. } => report
                 .cause(why)
                 .help("a revision is one of the repository that the recipe is in"),
-            Error::NoRevision { revision, known } => {
-                match nearest(&revision, known.iter().map(String::as_str)) {
-                    Some(near) => report.help(format!("did you mean `{near}`?")),
-                    None => report.help("a branch, a tag or a commit: `git log` shows them"),
-                }
-            }
+            Error::NoRevision { revision, known } => report.help_near(
+                &revision,
+                &known,
+                "a branch, a tag or a commit: `git log` shows them",
+            ),
             Error::NotInRevision { revision, .. } => report.help(format!(
                 "`git ls-tree -r --name-only {revision}` shows what is there"
             )),

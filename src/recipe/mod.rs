@@ -16,6 +16,7 @@ mod disabled;
 pub mod doc;
 mod engine;
 mod error;
+mod fault;
 pub mod functions;
 mod library_modules;
 mod limits;

@@ -1,5 +1,6 @@
 //! Threads that scripts are evaluated in.
 
+use super::fault;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::limits;
@@ -21,6 +22,6 @@ pub fn start<'scope, T: Send + 'scope>(
         .spawn_scoped(scope, work)
         .map_err(|error| {
             let message = format!("cannot start the interpreter's thread: {error}");
-            Report::new("script::thread", message)
+            fault::thread(message)
         })
 }

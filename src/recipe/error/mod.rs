@@ -4,6 +4,7 @@ mod calls;
 mod evaluation;
 mod parse;
 
+use super::fault;
 use rhai::{Dynamic, EvalAltResult};
 
 use super::call_stack::function_name;
@@ -88,7 +89,7 @@ fn thrown(
         None if value.is_string() => value.to_string(),
         None => format!("the script threw {value}"),
     };
-    Report::new("script::thrown", message).trace(trace)
+    fault::thrown(message).trace(trace)
 }
 
 /// A frame for the call or the word at a position.
