@@ -8,7 +8,7 @@ use super::{ErrorFormat, Global, list};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, nearest};
 use crate::project::library;
-use crate::project::{self, Project, Refused};
+use crate::project::{self, Project};
 
 /// The projects that were looked at, by the repository's folder.
 #[derive(Debug, Default)]
@@ -106,16 +106,6 @@ fn named(text: &str) -> Named {
             Named::None(near.map(str::to_owned))
         }
         _ => Named::Several(found),
-    }
-}
-
-impl From<Box<Refused>> for Trouble {
-    fn from(refused: Box<Refused>) -> Self {
-        Trouble {
-            sources: refused.sources(),
-            reports: vec![refused.report],
-            code: 1,
-        }
     }
 }
 

@@ -24,10 +24,7 @@ pub fn unheeded(
 ) -> Option<Trouble> {
     let mut reports = Vec::new();
     let mut tell = |place: &Span, message: String, word: &str, known: &BTreeSet<String>| {
-        let frame = Frame {
-            function: "here".to_owned(),
-            span: place.clone(),
-        };
+        let frame = Frame::here(place.clone());
         let report = Report::new("site::unheeded", message).trace(vec![frame]);
         reports.push(match nearest(word, known.iter().map(String::as_str)) {
             Some(near) => report.help(format!("did you mean `{near}`?")),

@@ -103,12 +103,8 @@ fn plain(error: &std::io::Error) -> String {
 }
 
 fn similar_file(path: &Path) -> Option<String> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     let wanted = path.file_name()?.to_str()?;
-    let names: Vec<String> = std::fs::read_dir(folder)
+    let names: Vec<String> = std::fs::read_dir(beside(path))
         .ok()?
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
@@ -345,8 +341,8 @@ fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
 }
 
 /// The folder that a script is in.
-pub fn beside(script: &str) -> PathBuf {
-    match Path::new(script).parent() {
+pub fn beside(script: impl AsRef<Path>) -> PathBuf {
+    match script.as_ref().parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }

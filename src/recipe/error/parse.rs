@@ -91,10 +91,7 @@ pub fn open_comment(file: &str, text: &str) -> Option<Report> {
     let scan = Scan::new(text);
     let start = scan.open_comment?;
     let span = scan.span(file, &(start..start + "/*".len()));
-    let frame = Frame {
-        function: "here".to_owned(),
-        span,
-    };
+    let frame = Frame::here(span);
     Some(
         fault::parse("the comment is never closed")
             .help("write `*/` at its end")
