@@ -4,7 +4,9 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::{Boot, Check, Error, Means, Verdict, Wanted, name};
+use super::error::Error;
+use super::job::{Boot, Means, Wanted, name};
+use super::verdict::{Check, Verdict};
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::export::Opened;
 use crate::plan::command::quote_all;

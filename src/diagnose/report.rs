@@ -8,8 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{Frame, Span, nearest};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The worst first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::Display,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Severity {
     #[default]
     Error,
@@ -139,7 +153,26 @@ impl Report {
         otherwise: impl Into<String>,
     ) -> Self {
         let known: Vec<S> = known.into_iter().collect();
-        match nearest(name, known.iter().map(AsRef::as_ref)) {
+        let near = nearest(name, known.iter().map(AsRef::as_ref));
+        self.did_you_mean(near, otherwise)
+    }
+
+    /// Why a file of a root could not be read.
+    #[must_use]
+    pub fn unreadable(self, error: &std::io::Error) -> Self {
+        let report = self.cause(error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                report.help("look at the root as the user who owns it, mostly root")
+            }
+            _ => report,
+        }
+    }
+
+    /// Asks whether a name that is near was meant, and helps otherwise where none is.
+    #[must_use]
+    pub fn did_you_mean(self, near: Option<&str>, otherwise: impl Into<String>) -> Self {
+        match near {
             Some(near) => self.help(format!("did you mean `{near}`?")),
             None => self.help(otherwise),
         }

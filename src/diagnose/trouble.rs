@@ -19,6 +19,14 @@ impl Trouble {
             code: 1,
         }
     }
+
+    /// The end of the program with this status, of which all is said.
+    pub fn exit(code: u8) -> Self {
+        Trouble {
+            code,
+            ..Trouble::from(Vec::new())
+        }
+    }
 }
 
 impl From<Report> for Trouble {

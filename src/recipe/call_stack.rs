@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use rhai::NativeCallContext;
 
-use super::boundary::Home;
+use super::boundary::{Calls, Home};
 use super::module_cache::ModuleCache;
-use crate::diagnose::Frame;
+use crate::diagnose::{Frame, Position, Span};
 
 #[derive(Default)]
 pub struct CallStack {
@@ -36,10 +36,10 @@ impl CallStack {
     pub fn chain(&self, modules: &ModuleCache, context: &NativeCallContext<'_>) -> Vec<Frame> {
         let mut chain = self.outer();
         let mut file = self.loading.borrow().last().cloned().unwrap_or_default();
-        let debugger = context.debugger();
-        for call in debugger.map_or(&[][..], |debugger| debugger.call_stack()) {
-            if let Some(span) = modules.span_at(&file, call.pos) {
-                let function = function_name(&call.fn_name).to_owned();
+        let calls = Calls::of(context.global_runtime_state().debugger());
+        for call in calls.iter() {
+            if let Some(span) = modules.span_at(&file, call.position) {
+                let function = function_name(&call.function).to_owned();
                 chain.push(Frame { function, span });
             }
             if let Some(source) = call.source.as_deref().filter(|source| !source.is_empty()) {
@@ -47,12 +47,24 @@ impl CallStack {
             }
         }
         let file = context.call_source().map_or(file, str::to_owned);
-        if let Some(span) = modules.span_at(&file, context.call_position()) {
-            // The engine's stack may hold the native call itself.
-            if chain.last().is_none_or(|frame| frame.span != span) {
-                let function = context.fn_name().to_owned();
-                chain.push(Frame { function, span });
-            }
+        // A function pointer of another script is called at a position of this one: whose it is
+        // counts, also where its file has nothing at that position.
+        let span = modules.span_at(&file, context.call_position());
+        let span = span.or_else(|| {
+            let last = chain.last().map(|frame| frame.span.file.as_str());
+            let start = Position { line: 1, column: 1 };
+            (last != Some(file.as_str()) && !file.is_empty()).then(|| Span {
+                file,
+                start,
+                end: start,
+            })
+        });
+        // The engine's stack may hold the native call itself.
+        if let Some(span) = span
+            && chain.last().is_none_or(|frame| frame.span != span)
+        {
+            let function = context.fn_name().to_owned();
+            chain.push(Frame { function, span });
         }
         chain
     }
