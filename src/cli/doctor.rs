@@ -64,11 +64,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if findings.errors.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Trouble {
-        reports: findings.errors,
-        sources: known.sources,
-        code: 1,
-    })
+    Err(Trouble::new(findings.errors, known.sources))
 }
 
 fn listed(findings: &Findings, json: bool) -> String {

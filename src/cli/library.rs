@@ -193,9 +193,5 @@ fn done(reports: Vec<Report>) -> Done {
     if reports.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Trouble {
-        reports,
-        sources: SourceMap::default(),
-        code: 1,
-    })
+    Err(Trouble::new(reports, SourceMap::default()))
 }

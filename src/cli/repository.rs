@@ -11,7 +11,7 @@ use super::{ErrorFormat, Global};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, nearest};
 use crate::project::library;
-use crate::project::{self, Project, Refused};
+use crate::project::{self, Project};
 use crate::recipe::check::MODULE_FOLDERS;
 use crate::recipe::testing::SUFFIX;
 
@@ -111,16 +111,6 @@ fn named(text: &str) -> Named {
             Named::None(near.map(str::to_owned))
         }
         _ => Named::Several(found),
-    }
-}
-
-impl From<Box<Refused>> for Trouble {
-    fn from(refused: Box<Refused>) -> Self {
-        Trouble {
-            sources: refused.sources(),
-            reports: vec![refused.report],
-            code: 1,
-        }
     }
 }
 

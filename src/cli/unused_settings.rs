@@ -24,10 +24,7 @@ pub fn unheeded(
 ) -> Option<Trouble> {
     let mut reports = Vec::new();
     let mut tell = |place: &Span, message: String, word: &str, known: &BTreeSet<String>| {
-        let frame = Frame {
-            function: "here".to_owned(),
-            span: place.clone(),
-        };
+        let frame = Frame::here(place.clone());
         let report = Report::new("site::unheeded", message).trace(vec![frame]);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let all = match known.as_slice() {
@@ -67,11 +64,7 @@ pub fn unheeded(
     if let Ok(text) = std::fs::read_to_string(&path) {
         sources.insert(project::from_here(&path).display().to_string(), text);
     }
-    Some(Trouble {
-        reports,
-        sources,
-        code: 1,
-    })
+    Some(Trouble::new(reports, sources))
 }
 
 /// The distros that there are, and what their modules ask the project for.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, Span};
+use super::{Frame, Span, nearest};
 
 /// The worst first.
 #[derive(
@@ -142,6 +142,19 @@ impl Report {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
+    }
+
+    /// Helps with the one of `known` that `name` is most like, else with `otherwise`.
+    #[must_use]
+    pub fn help_near<S: AsRef<str>>(
+        self,
+        name: &str,
+        known: impl IntoIterator<Item = S>,
+        otherwise: impl Into<String>,
+    ) -> Self {
+        let known: Vec<S> = known.into_iter().collect();
+        let near = nearest(name, known.iter().map(AsRef::as_ref));
+        self.did_you_mean(near, otherwise)
     }
 
     /// Why a file of a root could not be read.

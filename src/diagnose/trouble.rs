@@ -3,6 +3,7 @@
 use super::{Report, SourceMap};
 
 /// What went wrong, and the scripts to show it in.
+#[derive(Debug)]
 pub struct Trouble {
     pub reports: Vec<Report>,
     pub sources: SourceMap,
@@ -11,6 +12,14 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    pub fn new(reports: Vec<Report>, sources: SourceMap) -> Self {
+        Trouble {
+            reports,
+            sources,
+            code: 1,
+        }
+    }
+
     /// The end of the program with this status, of which all is said.
     pub fn exit(code: u8) -> Self {
         Trouble {
@@ -22,16 +31,12 @@ impl Trouble {
 
 impl From<Report> for Trouble {
     fn from(report: Report) -> Self {
-        Trouble::from(vec![report])
+        vec![report].into()
     }
 }
 
 impl From<Vec<Report>> for Trouble {
     fn from(reports: Vec<Report>) -> Self {
-        Trouble {
-            reports,
-            sources: SourceMap::default(),
-            code: 1,
-        }
+        Trouble::new(reports, SourceMap::default())
     }
 }

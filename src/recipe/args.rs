@@ -281,17 +281,17 @@ impl<'a> Fields<'a> {
         };
         let message = format!("`{}` has no field `{unknown}`", self.of);
         let path = self.place(unknown);
-        let mut report = self
+        let report = self
             .call
             .labelled(&path, "unknown_field", message, "no such field");
         let mut fields = known.clone();
         fields.sort();
         fields.dedup();
-        report = match nearest(unknown, known.iter().map(String::as_str)) {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None if fields.is_empty() => report.help("it has no fields"),
-            None => report.help(format!("it has {}", fields.join(", "))),
+        let has = match fields.is_empty() {
+            true => "it has no fields".to_owned(),
+            false => format!("it has {}", fields.join(", ")),
         };
+        let report = report.help_near(unknown, &*known, has);
         Err(self.found(report, unknown, "no such field"))
     }
 }

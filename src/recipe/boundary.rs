@@ -65,7 +65,9 @@ impl Home {
         global.num_modules_loaded = caller.num_modules_loaded;
         global.tag.clone_from(&caller.tag);
         #[allow(deprecated)] // marked so by rhai because it is volatile
-        global.debugger_mut().set_state(Dynamic::from(Calls::of(caller.debugger())));
+        global
+            .debugger_mut()
+            .set_state(Dynamic::from(Calls::of(caller.debugger())));
         for (name, module) in &self.environment.imports {
             global.push_import(name.clone(), Rc::clone(module));
         }
@@ -111,11 +113,13 @@ impl Calls {
     pub fn of(debugger: &Debugger) -> Self {
         let before = debugger.state().read_lock::<Calls>();
         let mut calls = before.map_or_else(Calls::default, |calls| calls.clone());
-        calls.0.extend(debugger.call_stack().iter().map(|frame| Call {
-            function: frame.fn_name.clone(),
-            position: frame.pos,
-            source: frame.source.clone(),
-        }));
+        calls
+            .0
+            .extend(debugger.call_stack().iter().map(|frame| Call {
+                function: frame.fn_name.clone(),
+                position: frame.pos,
+                source: frame.source.clone(),
+            }));
         calls
     }
 

@@ -2,11 +2,11 @@
 //! without a word, or that say something where nobody hears it. Operators that would hide
 //! a mistake are errors too.
 
+use super::fault;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
 use super::builtins::Typed;
 use super::error::Fault;
-use crate::diagnose::Report;
 
 /// Functions that recipes do not have, with the numbers of their parameters.
 pub const FUNCTIONS: &[(&str, &[usize])] = &[
@@ -22,10 +22,7 @@ pub const FUNCTIONS: &[(&str, &[usize])] = &[
 type RhaiResult = Result<Dynamic, Box<EvalAltResult>>;
 
 fn not_there(name: &str) -> Box<EvalAltResult> {
-    Fault::raise(Report::new(
-        "script::unknown_function",
-        format!("there is no function `{name}`"),
-    )
+    Fault::raise(fault::unknown_function(format!("there is no function `{name}`"))
     .help("a recipe waits for nothing, and ends at its last line, by `return;` or with `fail(\"…\")`"))
 }
 
@@ -65,7 +62,7 @@ pub fn register(engine: &mut Engine) {
 
 fn compared() -> RhaiResult {
     Err(Fault::raise(
-        Report::new("script::secret_compared", "a secret cannot be compared").help(
+        fault::secret_compared("a secret cannot be compared").help(
             "its value is not known while the plan is made; test it where it is used: in a script of `root.nspawn_run`, with `env`",
         ),
     ))

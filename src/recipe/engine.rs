@@ -48,12 +48,7 @@ pub fn evaluate(
     settings: &Settings,
     captures: builtins::CaptureSlot,
 ) -> Result<Evaluation, Failure> {
-    let folder = match recipe.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => Path::new("."),
-    };
-    let (mut session, name) = open(recipe, folder, settings)?;
+    let (mut session, name) = open(recipe, &loader::beside(recipe), settings)?;
     session.captures = captures;
     let session = Rc::new(session);
     let result = with(&session, |engine| run(engine, &session, &name));
@@ -95,12 +90,7 @@ pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Re
     let session = Rc::new(session);
     with(&session, |engine| loader::compile(engine, &session, &name))
         .map(|_| ())
-        .map_err(|reports| Failure {
-            reports,
-            sources: session.modules.sources(),
-            hints: HintSet::default(),
-            options: Vec::new(),
-        })
+        .map_err(|reports| Failure::new(reports, session.modules.sources()))
 }
 
 /// The known causes that the stdlib has in `hints/`, beside those of the recipe's modules.

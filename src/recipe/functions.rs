@@ -11,7 +11,6 @@ use super::call_stack::is_closure;
 use super::session::{STDLIB, Session};
 use super::stdlib::Stdlib;
 use super::{Failure, Settings, doc, engine, loader, thread};
-use crate::diagnose::HintSet;
 
 /// A module that recipes import: one at the top of the stdlib. What stands in its folders
 /// is the business of built-ins.
@@ -50,12 +49,7 @@ pub fn modules(settings: &Settings) -> Result<Vec<Module>, Failure> {
             .map(|(name, text)| module(name, &text, settings))
             .collect()
     };
-    std::thread::scope(|scope| match thread::start(scope, "modules", read) {
-        Ok(thread) => thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        Err(report) => Err(Failure::of(report)),
-    })
+    thread::run("modules", read).map_err(Failure::of)?
 }
 
 fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure> {
@@ -63,14 +57,8 @@ fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure
     let plan = engine::empty_plan(&file, "");
     let session = Rc::new(Session::new(settings.clone(), plan, PathBuf::from(".")));
     session.modules.add_source(&file, text);
-    let ast = engine::with(&session, |engine| loader::compile(engine, &session, &file)).map_err(
-        |reports| Failure {
-            reports,
-            sources: session.modules.sources(),
-            hints: HintSet::default(),
-            options: Vec::new(),
-        },
-    )?;
+    let ast = engine::with(&session, |engine| loader::compile(engine, &session, &file))
+        .map_err(|reports| Failure::new(reports, session.modules.sources()))?;
     let mut found: BTreeMap<&str, Function> = BTreeMap::new();
     let mut shortest: BTreeMap<&str, usize> = BTreeMap::new();
     for function in ast.iter_functions() {

@@ -1,6 +1,7 @@
 //! Modules of libraries. They are named `@LIBRARY/PATH`, in imports and in spans, wherever
 //! the copy is that they are read from.
 
+use super::fault;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub fn read(session: &Session, importer: &str, name: &str) -> Found {
     if let Some(library) = library_of(importer) {
         let message =
             format!("the library `{library}` imports `{name}`, which is another library's");
-        let report = Report::new("script::import_path", message);
+        let report = fault::import_path(message);
         return Err(report.help(
             "a library imports its own modules and those of the stdlib; what it needs of another, the recipe can hand to it",
         ));
@@ -36,7 +37,7 @@ pub fn read(session: &Session, importer: &str, name: &str) -> Found {
     let (library, module) = match name.split_once('/') {
         Some((library, module)) if !module.is_empty() => (library, module),
         _ => {
-            let report = Report::new("script::import_path", format!("`{name}` names no module"));
+            let report = fault::import_path(format!("`{name}` names no module"));
             return Err(report.help(format!("write `{name}/MODULE`")));
         }
     };
@@ -48,7 +49,7 @@ pub fn read(session: &Session, importer: &str, name: &str) -> Found {
     let modules = tree::modules(library.folder()?);
     let name = &library.entry.name;
     let message = format!("the library `{name}` has no module `{module}`");
-    let report = Report::new("script::unknown_module", message);
+    let report = fault::unknown_module(message);
     Err(match nearest(module, modules.iter().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `@{name}/{near}`?")),
         None => report.help(format!("it has {}", modules.join(", "))),
@@ -63,7 +64,7 @@ fn find(session: &Session, name: &str) -> Result<Arc<Library>, Report> {
         return Ok(Arc::clone(library));
     }
     let message = format!("there is no library `{name}`");
-    let report = Report::new("script::unknown_library", message);
+    let report = fault::unknown_library(message);
     Err(match nearest(name, known.keys().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `@{near}`?")),
         None => report.help(format!(
@@ -127,7 +128,7 @@ fn read_file(
             module.display(),
             library.entry.name
         );
-        let report = Report::new("script::import_path", message);
+        let report = fault::import_path(message);
         return Err(report.help("a module of a library is named from its top"));
     }
     let inside = folder.join(module);

@@ -1,5 +1,6 @@
 //! Finding, reading, compiling and checking scripts.
 
+use super::fault;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -102,12 +103,8 @@ fn plain(error: &std::io::Error) -> String {
 }
 
 fn similar_file(path: &Path) -> Option<String> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     let wanted = path.file_name()?.to_str()?;
-    let names: Vec<String> = std::fs::read_dir(folder)
+    let names: Vec<String> = std::fs::read_dir(beside(path))
         .ok()?
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
@@ -128,7 +125,7 @@ pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<
     // Whoever compiles a script has read it.
     let Some(script) = session.modules.script(file) else {
         let message = format!("`{file}` is not loaded");
-        return Err(vec![Report::new("script::unknown_module", message)]);
+        return Err(vec![fault::unknown_module(message)]);
     };
     if let Some(ast) = script.ast.get().filter(|_| adopt(session, &script)) {
         return Ok(Rc::clone(ast));
@@ -274,20 +271,14 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
     if name.contains("://") {
-        return Err(Report::new(
-                "script::import_path",
-                format!("`{name}` is an address, and a module is a file"),
-            )
+        return Err(fault::import_path(format!("`{name}` is an address, and a module is a file"))
             .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"));
     }
     if name.starts_with(LIBRARY) {
         return library_modules::read(session, importer, name);
     }
     if !plain {
-        return Err(Report::new(
-                "script::import_path",
-                format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"),
-            )
+        return Err(fault::import_path(format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"))
             .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"));
     }
     let file = if name.ends_with(".rhai") {
@@ -318,27 +309,19 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
         .iter()
         .map(|name| name.trim_end_matches(".rhai").to_owned())
         .collect();
-    let mut report = Report::new(
-        "script::unknown_module",
-        format!("there is no module `{name}`"),
-    );
-    report = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => report.help(format!("did you mean `{near}`?")),
-        None if importer.starts_with(LIBRARY) => report.help(format!(
-            "looked for `{file}` in the library and in the stdlib: a library knows no other modules"
-        )),
-        None => report.help(format!(
-            "looked for `{file}` beside the script, in `lib/` of its repository, and in the stdlib"
-        )),
+    let searched = match importer.starts_with(LIBRARY) {
+        true => "in the library and in the stdlib: a library knows no other modules",
+        false => "beside the script, in `lib/` of its repository, and in the stdlib",
     };
-    Err(report)
+    let report = fault::unknown_module(format!("there is no module `{name}`"));
+    Err(report.help_near(name, known, format!("looked for `{file}` {searched}")))
 }
 
 /// The text of a module that is a file of `folder`, or a link to one.
 pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Report> {
     if escapes(folder, path) {
         let message = format!("`{shown}` is a link that leads out of its folder");
-        let report = Report::new("script::import_path", message);
+        let report = fault::import_path(message);
         return Err(report.help("put the module itself there"));
     }
     read_script(path, shown)
@@ -358,8 +341,8 @@ fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
 }
 
 /// The folder that a script is in.
-pub fn beside(script: &str) -> PathBuf {
-    match Path::new(script).parent() {
+pub fn beside(script: impl AsRef<Path>) -> PathBuf {
+    match script.as_ref().parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }

@@ -16,6 +16,7 @@ mod disabled;
 pub mod doc;
 mod engine;
 mod error;
+mod fault;
 pub mod functions;
 mod library_modules;
 mod limits;
@@ -124,10 +125,7 @@ pub fn evaluate(
                 break;
             }
         }
-        match interpreter.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        thread::join(interpreter)
     })
 }
 
@@ -146,19 +144,18 @@ pub fn evaluate_here(
 
 /// The known causes of failures that the stdlib has. Read when something has failed.
 pub fn known_failures(settings: &Settings) -> HintSet {
-    std::thread::scope(|scope| {
-        thread::start(scope, "hints", || engine::known_failures(settings))
-            .ok()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
-    })
+    thread::run("hints", || engine::known_failures(settings)).unwrap_or_default()
 }
 
 impl Failure {
     pub fn of(report: Report) -> Self {
+        Failure::new(vec![report], SourceMap::default())
+    }
+
+    pub fn new(reports: Vec<Report>, sources: SourceMap) -> Self {
         Failure {
-            reports: vec![report],
-            sources: SourceMap::default(),
+            reports,
+            sources,
             hints: HintSet::default(),
             options: Vec::new(),
         }
@@ -167,10 +164,6 @@ impl Failure {
 
 impl From<Failure> for crate::diagnose::Trouble {
     fn from(failure: Failure) -> Self {
-        crate::diagnose::Trouble {
-            reports: failure.reports,
-            sources: failure.sources,
-            code: 1,
-        }
+        crate::diagnose::Trouble::new(failure.reports, failure.sources)
     }
 }

@@ -56,11 +56,7 @@ where
             }
         }
         let none = workers.is_empty() && !items.is_empty();
-        for worker in workers {
-            if let Err(panic) = worker.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
+        workers.into_iter().for_each(thread::join);
         match failed {
             Some(report) if none => Err(report),
             _ => Ok(()),

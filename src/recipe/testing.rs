@@ -150,10 +150,6 @@ fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSet
 }
 
 fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Session> {
-    let folder = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let mut session = Session::new(
         Settings {
             host: HostFacts {
@@ -163,7 +159,7 @@ fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Sess
             ..settings.settings.clone()
         },
         engine::empty_plan(name, text),
-        folder.to_owned(),
+        loader::beside(file),
     );
     session.modules.add_source(name, text);
     session.test = Some(Test {

@@ -1,5 +1,6 @@
 //! Calls of functions that are not there, or that take other numbers of arguments.
 
+use crate::recipe::fault;
 use std::collections::BTreeSet;
 
 use super::{Call, Functions, Names};
@@ -83,28 +84,23 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
 
 /// A method call that could mean the script's function or Rhai's.
 fn hides_native(name: &str) -> Report {
-    Report::new(
-        "script::replaces_builtin",
-        format!("`{name}` is both a method of Rhai and a function of this script"),
-    )
+    fault::replaces_builtin(format!(
+        "`{name}` is both a method of Rhai and a function of this script"
+    ))
     .help(format!(
         "rename the function: `value.{name}(…)` calls it, with the value as `this`"
     ))
 }
 
 fn no_method(name: &str, found: &[signatures::Signature], given: usize) -> Report {
-    Report::new(
-        "script::unknown_function",
-        format!("`{name}` is a function of this script, not a method"),
-    )
+    fault::unknown_function(format!(
+        "`{name}` is a function of this script, not a method"
+    ))
     .help(signatures::shown(found, given))
 }
 
 fn not_there(name: &str) -> Report {
-    Report::new(
-        "script::unknown_function",
-        format!("there is no function `{name}`"),
-    )
+    fault::unknown_function(format!("there is no function `{name}`"))
 }
 
 /// The module that has a function which is called without naming it.
@@ -178,8 +174,5 @@ fn report(call: &Call, name: &str, wanted: BTreeSet<usize>) -> Report {
         0 => "none".to_owned(),
         count => count.to_string(),
     };
-    Report::new(
-        "script::wrong_arity",
-        format!("`{name}` takes {}, and got {got}", or(&words)),
-    )
+    fault::wrong_arity(format!("`{name}` takes {}, and got {got}", or(&words)))
 }

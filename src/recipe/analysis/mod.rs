@@ -3,6 +3,7 @@
 mod calls;
 mod imports;
 
+use crate::recipe::fault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -84,8 +85,7 @@ pub fn check(
         if reports.len() >= MOST_REPORTS {
             let message = format!("these are the first {MOST_REPORTS} errors of `{file}`");
             reports.push(
-                Report::new("script::many_errors", message)
-                    .help("correct them, and look for the others after"),
+                fault::many_errors(message).help("correct them, and look for the others after"),
             );
             break;
         }
@@ -136,11 +136,8 @@ fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
         } else {
             continue;
         };
-        let report = Report::new(
-            "script::replaces_builtin",
-            format!("{what} and cannot be defined anew"),
-        )
-        .help("give the function another name");
+        let report = fault::replaces_builtin(format!("{what} and cannot be defined anew"))
+            .help("give the function another name");
         let definition = find_definition(session, file, name);
         reports.push(at(session, file, definition, report));
     }

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::Builtin;
 use crate::plan::{ExpectBoot, Export, Op, RootId, Transport, Via};
 use crate::recipe::args::{Call, Fields, Result};
-use crate::recipe::nearest;
 use crate::recipe::stdlib::Stdlib;
 
 pub static BUILTINS: &[Builtin] = builtins![
@@ -100,10 +99,11 @@ fn via(fields: &Fields<'_>, export: &Export) -> Result<Via> {
         }
         other => {
             let report = refuse(format!("there is no way `{other}` to boot a node"));
-            Err(match nearest(other, WAYS.iter().copied()) {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None => report.help("`nfs`, `http`, or `pxe` for a boot from the firmware on"),
-            })
+            Err(report.help_near(
+                other,
+                WAYS,
+                "`nfs`, `http`, or `pxe` for a boot from the firmware on",
+            ))
         }
     }
 }

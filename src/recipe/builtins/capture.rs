@@ -1,5 +1,6 @@
 //! `capture` and `secret`: values that the plan does not hold.
 
+use crate::recipe::fault;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -7,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use rhai::Dynamic;
 
 use super::{Builtin, Typed, run};
-use crate::diagnose::{Frame, Report, SourceMap};
+use crate::diagnose::{Frame, SourceMap};
 use crate::plan::{
     self, Capture, CaptureRequest, Captured, CapturedOutput, Part, Plan, RootId, Run, RunPlace,
     policy, secret_variable,
@@ -60,12 +61,7 @@ impl CaptureSlot {
     }
 
     fn ask(&self, asked: CaptureCall) -> Result<Captured> {
-        let gone = || {
-            Report::new(
-                "script::capture",
-                "nothing is there to run the command of `capture`",
-            )
-        };
+        let gone = || fault::capture("nothing is there to run the command of `capture`");
         match self {
             CaptureSlot::Nobody => Err(gone()),
             CaptureSlot::Caller(ends) => {

@@ -10,7 +10,6 @@ use crate::plan::{
     Times, Transport,
 };
 use crate::recipe::args::{Call, Fields, Result, as_command, as_strings};
-use crate::recipe::nearest;
 
 pub static BUILTINS: &[Builtin] = builtins![
     Everyone export(root, spec) => export,
@@ -141,10 +140,11 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Resu
         other => {
             let message = format!("there is no export format `{other}`");
             let report = fields.refuse("format", "export_format", message);
-            return Err(match nearest(other, FORMATS.iter().copied()) {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None => report.help(format!("the formats are {}", quoted(FORMATS))),
-            });
+            return Err(report.help_near(
+                other,
+                FORMATS,
+                format!("the formats are {}", quoted(FORMATS)),
+            ));
         }
     })
 }

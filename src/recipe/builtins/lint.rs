@@ -5,7 +5,6 @@ use rhai::Dynamic;
 use super::Builtin;
 use crate::plan::Allowed;
 use crate::recipe::args::{Call, Result};
-use crate::recipe::nearest;
 use crate::recipe::stdlib::Stdlib;
 
 pub static BUILTINS: &[Builtin] = builtins![
@@ -21,11 +20,7 @@ fn allow(call: &Call<'_>) -> Result<Dynamic> {
     let known = names(&Stdlib::new(call.session.settings.stdlib.clone()));
     if !known.contains(&lint) {
         let report = call.report("no_lint", format!("there is no lint `{lint}`"));
-        let near = nearest(&lint, known.iter().map(String::as_str));
-        return Err(match near {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None => report.help("`rootwright lint --list` has them all"),
-        });
+        return Err(report.help_near(&lint, known, "`rootwright lint --list` has them all"));
     }
     if reason.trim().is_empty() {
         let message = format!("`{lint}` is allowed without a reason");

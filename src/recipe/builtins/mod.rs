@@ -32,6 +32,7 @@ mod run;
 mod signing;
 mod values;
 
+use crate::recipe::fault;
 use std::any::TypeId;
 
 use rhai::{Dynamic, Engine};
@@ -161,7 +162,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
                 let args = args.iter().map(|arg| arg.flatten_clone()).collect();
                 let Some(session) = seat.session() else {
                     let message = format!("`{}` is called outside of a recipe", builtin.name);
-                    return Err(Fault::raise(Report::new("script::no_session", message)));
+                    return Err(Fault::raise(fault::no_session(message)));
                 };
                 let call = Call::new(&session, &context, builtin, args);
                 let outcome = match refused(&call) {

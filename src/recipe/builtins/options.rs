@@ -1,5 +1,6 @@
 //! `option`: the inputs of a recipe.
 
+use crate::recipe::fault;
 use rhai::Dynamic;
 use serde_json::Value;
 
@@ -291,13 +292,10 @@ pub fn check_given(session: &Session) -> Result<()> {
     let Some((unknown, _)) = given.find(|(name, _)| !taken.contains(&name.as_str())) else {
         return Ok(());
     };
-    let report = Report::new(
-        "script::unknown_option",
-        format!("the recipe has no option `{unknown}`"),
-    );
-    Err(match nearest(unknown, taken.iter().copied()) {
-        Some(near) => report.help(format!("did you mean `{near}`?")),
-        None if taken.is_empty() => report.help("it declares no options"),
-        None => report.help(format!("it has {}", taken.join(", "))),
-    })
+    let report = fault::unknown_option(format!("the recipe has no option `{unknown}`"));
+    let has = match taken.is_empty() {
+        true => "it declares no options".to_owned(),
+        false => format!("it has {}", taken.join(", ")),
+    };
+    Err(report.help_near(unknown, taken, has))
 }

@@ -9,11 +9,11 @@ use crate::diagnose::Report;
 use crate::plan::{self, Root, RootId};
 use crate::recipe::args::{Call, Result};
 use crate::recipe::boundary::{self, Home};
+use crate::recipe::loader;
 use crate::recipe::session::STDLIB;
 use crate::recipe::source::Script;
 use crate::recipe::spans::Step;
 use crate::recipe::stdlib::Stdlib;
-use crate::recipe::{loader, nearest};
 
 pub static BUILTINS: &[Builtin] = builtins![
     Everyone bootstrap(spec) => bootstrap,
@@ -191,13 +191,14 @@ fn module_of(
                 })
                 .collect();
             let report = refuse("unknown_distro", format!("there is no distro `{distro}`"));
-            match nearest(distro, known.iter().map(String::as_str)) {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None => report.help(format!(
+            report.help_near(
+                distro,
+                &known,
+                format!(
                     "there is {}; a recipe repository can bring its own `distro/{distro}.rhai`",
                     known.join(", ")
-                )),
-            }
+                ),
+            )
         })?;
     load(call, &found)?;
     Ok(found.file.clone())

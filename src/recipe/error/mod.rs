@@ -4,6 +4,7 @@ mod calls;
 mod evaluation;
 mod parse;
 
+use super::fault;
 use rhai::{Dynamic, EvalAltResult};
 
 use super::call_stack::function_name;
@@ -88,7 +89,7 @@ fn thrown(
         None if value.is_string() => value.to_string(),
         None => format!("the script threw {value}"),
     };
-    Report::new("script::thrown", message).trace(trace)
+    fault::thrown(message).trace(trace)
 }
 
 /// A frame for the call or the word at a position.
@@ -139,12 +140,9 @@ fn explanation(
         .nth(column.saturating_sub(1))
         .map_or(text.len(), |(byte, _)| byte);
     let found = other_languages::find(text, byte, when)?;
-    let place = |byte: usize| {
-        let before = text.get(..byte).unwrap_or(text).chars().count();
-        Position {
-            line: number,
-            column: u32::try_from(before + 1).unwrap_or(u32::MAX),
-        }
+    let place = |byte: usize| Position {
+        line: number,
+        column: crate::diagnose::position(text, byte).column,
     };
     let span = Span {
         file: file.to_owned(),
@@ -157,7 +155,7 @@ fn explanation(
 /// Moves the place of the error itself, which the last frame is, to `span`.
 fn moved(mut report: Report, span: Span) -> Report {
     if let Some(last) = report.trace.last_mut()
-        && last.function == "here"
+        && last.is_here()
     {
         last.span = span;
     }
@@ -173,13 +171,6 @@ fn at_or_end(session: &Session, file: &str, position: rhai::Position) -> Vec<Fra
     let Some(scan) = session.modules.scan(file) else {
         return Vec::new();
     };
-    let end = scan.position(scan.text.trim_end().len());
-    vec![Frame {
-        function: "here".to_owned(),
-        span: Span {
-            file: file.to_owned(),
-            start: end,
-            end,
-        },
-    }]
+    let end = scan.text.trim_end().len();
+    vec![Frame::here(scan.span(file, &(end..end)))]
 }
