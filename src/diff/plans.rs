@@ -27,7 +27,11 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
             List::Capabilities => "beyond its roots:",
         };
         for one in values {
-            let _ = writeln!(out, "{what} {}", differing(one));
+            let _ = match (list, &one.from) {
+                (List::Capabilities, None) => writeln!(out, "{what} + {}", one.name),
+                (List::Capabilities, Some(_)) => writeln!(out, "{what} - {}", one.name),
+                _ => writeln!(out, "{what} {}", differing(one)),
+            };
         }
     }
     for root in &diff.roots {
