@@ -383,7 +383,7 @@ impl<'a> Session<'a> {
 }
 
 impl Capture for Session<'_> {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Report> {
         // A command that cannot run now could not when the script caught the first error.
         let failure = match self.failure.take() {
             Some(failure) => failure,
@@ -394,6 +394,6 @@ impl Capture for Session<'_> {
         };
         self.failure = Some(failure);
         let report = Report::new("build::capture", "the command of `capture` has no output");
-        Err(Box::new(report.trace(request.calls.to_vec())))
+        Err(report.trace(request.calls.to_vec()))
     }
 }

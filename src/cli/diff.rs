@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Chosen, Done, Format, Global, namespaces_as_root, preview};
 use crate::diagnose::Trouble;
-use crate::diagnose::{Report, SourceMap};
+use crate::diagnose::{Report, ReportContent, SourceMap};
 use crate::diff::PlanDiff;
 use crate::diff::{self, Checkout, RootsDiff, Shown, Side};
 use crate::export::{self, Opened, Shelf, Unpacked};
@@ -179,6 +179,7 @@ fn at_revision(trouble: Trouble, checkout: &Checkout, revision: &str) -> Trouble
     };
     let mut reports = trouble.reports;
     for report in &mut reports {
+        let report: &mut ReportContent = report;
         report.message = checkout.named_at_home(&report.message);
         let frames = report.trace.iter_mut().map(|frame| &mut frame.span);
         for span in frames.chain(report.focus.as_mut()) {

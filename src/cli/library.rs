@@ -169,7 +169,7 @@ pub fn vendor(args: &Vendor, global: &Global, printer: &Printer) -> Done {
     done(reports)
 }
 
-fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Library>, Box<Report>> {
+fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Library>, Report> {
     let known = &project.libraries;
     if names.is_empty() {
         return Ok(known.values().map(AsRef::as_ref).collect());
@@ -183,7 +183,7 @@ fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Library>
                 [] => "rootwright.toml names none".to_owned(),
                 names => format!("there are {}", names.join(", ")),
             };
-            Box::new(report.did_you_mean(nearest(name, names.into_iter()), all))
+            report.did_you_mean(nearest(name, names.into_iter()), all)
         })
     };
     names.iter().map(one).collect()

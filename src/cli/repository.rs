@@ -29,14 +29,14 @@ pub fn here() -> PathBuf {
 ///
 /// # Errors
 /// When there is none.
-pub fn required() -> Result<PathBuf, Box<Report>> {
+pub fn required() -> Result<PathBuf, Report> {
     project::repository(Path::new(".")).ok_or_else(|| {
         let message = format!(
             "there is no `{}` here, nor in a folder above",
             project::FILE
         );
         let report = Report::new("site::no_repository", message);
-        Box::new(report.help("`rootwright new NAME` makes a recipe repository"))
+        report.help("`rootwright new NAME` makes a recipe repository")
     })
 }
 
@@ -179,15 +179,15 @@ impl Global {
 }
 
 /// The recipes below a folder, sorted: scripts that are no library and no test.
-pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
+pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Report> {
     Ok(scripts(folder)?.0)
 }
 
 /// The recipes below a folder, and the modules in its `lib/` and `distro/`, both sorted.
-pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Box<Report>> {
+pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Report> {
     let unreadable = |error| {
         let message = format!("cannot read `{}`: {error}", folder.display());
-        Box::new(Report::new("list::unreadable", message))
+        Report::new("list::unreadable", message)
     };
     let (mut recipes, mut modules) = (Vec::new(), Vec::new());
     for file in files(folder) {

@@ -85,12 +85,12 @@ fn from_the_top(path: &Path) -> PathBuf {
     }
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
+fn files(path: &Path) -> Result<Vec<PathBuf>, Report> {
     let unreadable = |error: std::io::Error| {
-        Box::new(Report::new(
+        Report::new(
             "test::unreadable",
             format!("cannot read `{}`: {error}", path.display()),
-        ))
+        )
     };
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -103,11 +103,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
         .collect::<std::io::Result<_>>()
         .map_err(unreadable)?;
     if found.is_empty() {
-        let message = format!("there are no tests in `{}`", path.display());
-        let report = Report::new("test::no_tests", message);
-        return Err(Box::new(
-            report.help(format!("the names of files of tests end with `{SUFFIX}`")),
-        ));
+        return Err(Report::new(
+            "test::no_tests",
+            format!("there are no tests in `{}`", path.display()),
+        )
+        .help(format!("the names of files of tests end with `{SUFFIX}`")));
     }
     Ok(found)
 }

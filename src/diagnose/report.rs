@@ -1,6 +1,7 @@
 //! The one shape of an error that reaches a person.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -39,8 +40,15 @@ pub enum Severity {
 ///     .help("did you mean `release`?");
 /// assert_eq!(report.to_string(), "the recipe has no option `relase`");
 /// ```
+///
+/// It is as wide as a pointer, so that results that carry one stay small.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Report {
+#[serde(transparent)]
+pub struct Report(Box<ReportContent>);
+
+/// What a [`Report`] says.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ReportContent {
     pub severity: Severity,
     /// A stable name of the failure, `area::what_is_wrong`.
     pub code: String,
@@ -85,11 +93,11 @@ pub struct CommandReport {
 
 impl Report {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Report {
+        Report(Box::new(ReportContent {
             code: code.into(),
             message: without_numbers(message.into()),
-            ..Report::default()
-        }
+            ..ReportContent::default()
+        }))
     }
 
     /// The report of an area's error, whose variant gives the code.
@@ -101,10 +109,9 @@ impl Report {
     }
 
     pub fn warning(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Report {
-            severity: Severity::Warning,
-            ..Report::new(code, message)
-        }
+        let mut report = Report::new(code, message);
+        report.severity = Severity::Warning;
+        report
     }
 
     #[must_use]
@@ -204,6 +211,20 @@ fn without_numbers(mut text: String) -> String {
     text
 }
 
+impl Deref for Report {
+    type Target = ReportContent;
+
+    fn deref(&self) -> &ReportContent {
+        &self.0
+    }
+}
+
+impl DerefMut for Report {
+    fn deref_mut(&mut self) -> &mut ReportContent {
+        &mut self.0
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -232,7 +253,14 @@ mod tests {
         ];
         for (said, shown) in errors {
             assert_eq!(Report::new("a::b", said).message, shown);
-            assert_eq!(Report::new("a::b", "c").cause(said).cause.unwrap(), shown);
+            assert_eq!(
+                Report::new("a::b", "c")
+                    .cause(said)
+                    .cause
+                    .as_deref()
+                    .unwrap(),
+                shown
+            );
         }
     }
 }

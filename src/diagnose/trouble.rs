@@ -26,12 +26,6 @@ impl From<Report> for Trouble {
     }
 }
 
-impl From<Box<Report>> for Trouble {
-    fn from(report: Box<Report>) -> Self {
-        Trouble::from(*report)
-    }
-}
-
 impl From<Vec<Report>> for Trouble {
     fn from(reports: Vec<Report>) -> Self {
         Trouble {

@@ -27,11 +27,12 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
             List::Capabilities => "beyond its roots:",
         };
         for one in values {
-            let _ = match (list, &one.from) {
-                (List::Capabilities, None) => writeln!(out, "{what} + {}", one.name),
-                (List::Capabilities, Some(_)) => writeln!(out, "{what} - {}", one.name),
-                _ => writeln!(out, "{what} {}", differing(one)),
+            let said = match (list, &one.from) {
+                (List::Capabilities, None) => format!("+ {}", one.name),
+                (List::Capabilities, Some(_)) => format!("- {}", one.name),
+                _ => differing(one),
             };
+            let _ = writeln!(out, "{what} {said}");
         }
     }
     for root in &diff.roots {

@@ -36,7 +36,7 @@ pub use unpack::{Unpacked, unpack};
 pub use versions::{CURRENT, Pruned, Shelf, Version};
 
 /// Runs a command in the root and returns its output.
-pub type InRoot<'a> = dyn Fn(&Command) -> Result<String, Box<Report>> + 'a;
+pub type InRoot<'a> = dyn Fn(&Command) -> Result<String, Report> + 'a;
 
 /// What an export is made from.
 pub struct ExportJob<'a> {

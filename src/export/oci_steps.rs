@@ -67,7 +67,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
 /// The root as it is with these layers, with room for whiteouts on top.
 fn view(trees: &[PathBuf], work: &Path) -> Result<Open, Error> {
     open_trees(trees, work).map_err(|error| Error::View {
-        report: Box::new(error.report(&HintSet::default())),
+        report: error.report(&HintSet::default()),
     })
 }
 

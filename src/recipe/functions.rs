@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use rhai::FnAccess;
 
+use super::call_stack::is_closure;
 use super::session::{STDLIB, Session};
 use super::stdlib::Stdlib;
 use super::{Failure, Settings, doc, engine, loader, thread};
@@ -53,7 +54,7 @@ pub fn modules(settings: &Settings) -> Result<Vec<Module>, Failure> {
         Ok(thread) => thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        Err(report) => Err(Failure::of(*report)),
+        Err(report) => Err(Failure::of(report)),
     })
 }
 
@@ -61,11 +62,11 @@ fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure
     let file = format!("{STDLIB}{name}.rhai");
     let plan = engine::empty_plan(&file, "");
     let session = Rc::new(Session::new(settings.clone(), plan, PathBuf::from(".")));
-    session.add_source(&file, text);
+    session.modules.add_source(&file, text);
     let ast = engine::with(&session, |engine| loader::compile(engine, &session, &file)).map_err(
         |reports| Failure {
             reports,
-            sources: session.sources(),
+            sources: session.modules.sources(),
             hints: HintSet::default(),
             options: Vec::new(),
         },
@@ -74,7 +75,7 @@ fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure
     let mut shortest: BTreeMap<&str, usize> = BTreeMap::new();
     for function in ast.iter_functions() {
         // A closure is a function without a name that anybody could call.
-        if function.access == FnAccess::Private || function.name.starts_with("anon$") {
+        if function.access == FnAccess::Private || is_closure(function.name) {
             continue;
         }
         let params = &function.params;

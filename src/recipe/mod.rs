@@ -9,6 +9,7 @@ mod args;
 mod boundary;
 mod builtins;
 mod call;
+mod call_stack;
 pub mod check;
 mod current;
 mod disabled;
@@ -19,10 +20,12 @@ pub mod functions;
 mod library_modules;
 mod limits;
 mod loader;
+mod module_cache;
 pub mod option_list;
 mod other_languages;
 pub mod parallel;
 mod patterns;
+mod plan_builder;
 mod session;
 mod signatures;
 mod source;
@@ -115,7 +118,7 @@ pub fn evaluate(
         let interpreter = thread::start(scope, "recipe", move || {
             engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
         })
-        .map_err(|report| Failure::of(*report))?;
+        .map_err(Failure::of)?;
         for request in asked {
             if reply.send(capture.capture(request.request())).is_err() {
                 break;

@@ -16,7 +16,7 @@ pub fn each<I, O>(
     items: &[I],
     work: impl Fn(&I) -> O + Sync,
     mut tell: impl FnMut(O),
-) -> Result<(), Box<Report>>
+) -> Result<(), Report>
 where
     I: Sync,
     O: Send,

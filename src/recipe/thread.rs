@@ -14,13 +14,13 @@ pub fn start<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     name: &str,
     work: impl FnOnce() -> T + Send + 'scope,
-) -> Result<ScopedJoinHandle<'scope, T>, Box<Report>> {
+) -> Result<ScopedJoinHandle<'scope, T>, Report> {
     Builder::new()
         .name(name.to_owned())
         .stack_size(2 * limits::STACK_BYTES)
         .spawn_scoped(scope, work)
         .map_err(|error| {
             let message = format!("cannot start the interpreter's thread: {error}");
-            Box::new(Report::new("script::thread", message))
+            Report::new("script::thread", message)
         })
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
 use super::builtins;
+use super::call_stack::is_closure;
 use super::error;
 use super::other_languages::When;
 use super::session::Session;
@@ -125,12 +126,12 @@ fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
     for function in ast.iter_functions() {
         let (name, arity) = (function.name, function.params.len());
         let carries_out = implements(file) && DISPATCHED.contains(&name);
-        if name.starts_with("anon$") || carries_out {
+        if is_closure(name) || carries_out {
             continue;
         }
         let what = if builtins::all().iter().any(|builtin| builtin.name == name) {
             format!("`{name}` is a built-in")
-        } else if session.is_native(name, arity) {
+        } else if session.functions().is_native(name, arity) {
             format!("`{name}` with {} is a function of Rhai", arguments(arity))
         } else {
             continue;
@@ -219,7 +220,7 @@ fn implements(file: &str) -> bool {
 
 /// Where `fn NAME` stands; the engine does not keep it.
 fn find_definition(session: &Session, file: &str, name: &str) -> Position {
-    let text = session.text(file).unwrap_or_default();
+    let text = session.modules.text(file);
     for (number, line) in text.lines().enumerate() {
         let Some((_, rest)) = line.split_once("fn ") else {
             continue;

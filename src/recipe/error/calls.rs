@@ -3,6 +3,7 @@
 use crate::diagnose::Report;
 use crate::recipe::boundary::CLOSURE;
 use crate::recipe::builtins::ROOT_PROPERTIES;
+use crate::recipe::call_stack::is_closure;
 use crate::recipe::nearest;
 use crate::recipe::session::Session;
 use crate::recipe::signatures;
@@ -12,14 +13,14 @@ use crate::recipe::type_names::{noun, type_words};
 pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Report {
     let (name, given) = split(signature);
     let words: Vec<String> = given.iter().map(|kind| type_words(kind)).collect();
-    if name.starts_with("anon$") && !session.defines(file, name) {
+    if is_closure(name) && !session.modules.defines(file, name) {
         return Report::new(
             "script::closure_outside",
             "a closure that a module makes cannot be called outside of the module",
         )
         .help("give the module a closure to call, or let it do all of the work");
     }
-    if name.starts_with("anon$") || name == CLOSURE {
+    if is_closure(name) || name == CLOSURE {
         let message = match words.len() {
             0 => "the closure is called with nothing, and has parameters".to_owned(),
             _ => format!("the closure does not take {}", words.join(" and ")),
@@ -34,14 +35,15 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
             format!("there is no property `{property}` here"),
         );
     }
-    let signatures = session.signatures(name);
+    let functions = session.functions();
+    let signatures = functions.signatures(name);
     let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
     if signatures.is_empty() && !operator {
         let report = Report::new(
             "script::unknown_function",
             format!("there is no function `{name}`"),
         );
-        return match nearest(name, session.function_names().iter().map(String::as_str)) {
+        return match nearest(name, functions.names()) {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None => report,
         };
@@ -114,7 +116,7 @@ pub(super) fn no_property(session: &Session, what: &str) -> Report {
             None => format!("it has `{}`", properties.join("`, `")),
         });
     }
-    if !session.signatures(name).is_empty() {
+    if !session.functions().signatures(name).is_empty() {
         return report.help(format!("a function is called with brackets: `{name}()`"));
     }
     report
@@ -126,7 +128,7 @@ pub(super) fn no_field(session: &Session, file: &str, name: &str) -> Report {
         "script::unknown_property",
         format!("the map has no field `{name}`"),
     );
-    let fields = session.field_names(file);
+    let fields = session.modules.field_names(file);
     match nearest(name, fields.iter().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `{near}`?")),
         None => report.help(format!(

@@ -26,10 +26,10 @@ pub fn parse(session: &Session, error: &ParseError, file: &str) -> Unparsed {
     let report = parse_kind(session, &error.0, file, error.1);
     let undeclared = match error.0.as_ref() {
         ParseErrorType::VariableUndefined(name) => Some(name.clone()).filter(|name| {
-            let text = session.text(file).unwrap_or_default();
+            let text = session.modules.text(file);
             // A word of another language is explained as such, and so is what follows it.
             !is_module(&text, name)
-                && !session.variable_names(file).contains_key(name)
+                && !session.modules.variable_names(file).contains_key(name)
                 && !explains(session, file, error.1, When::Name)
         }),
         _ => None,
@@ -51,11 +51,14 @@ pub(super) fn parse_kind(
     use ParseErrorType as P;
     let trace = at_or_end(session, file, position);
     let span = trace.first().map(|frame| frame.span.clone());
+    let scan = session
+        .modules
+        .scan(file)
+        .unwrap_or_else(|| Rc::new(Scan::new("")));
     let word = span
         .as_ref()
-        .and_then(|span| session.text_of(span))
-        .unwrap_or_default();
-    let scan = session.scan(file).unwrap_or_else(|| Rc::new(Scan::new("")));
+        .and_then(|span| Some(scan.byte_at(span.start)?..scan.byte_at(span.end)?))
+        .map_or("", |range| scan.text(&range));
     let byte = span
         .as_ref()
         .and_then(|span| scan.byte_at(span.start))
@@ -64,7 +67,7 @@ pub(super) fn parse_kind(
         file,
         scan: &scan,
         byte,
-        word: &word,
+        word,
     };
     let (when, report) = match kind {
         P::VariableUndefined(name) => (When::Name, unknown_variable(session, &place, name)),
@@ -369,7 +372,7 @@ fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report 
         )
         .help(format!("write `{name}::function(…)`"));
     }
-    let names = session.variable_names(place.file);
+    let names = session.modules.variable_names(place.file);
     if let Some(kind) = names.get(name) {
         return out_of_reach(place, name, kind);
     }

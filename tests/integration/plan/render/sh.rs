@@ -18,7 +18,7 @@ fn a_secret_is_a_variable() {
         "ROOTWRIGHT_SECRET_ROOT_PASSWORD"
     );
     let script = sh(&plans::debian_nfs()).unwrap();
-    assert!(script.contains("[[ -n ${ROOTWRIGHT_SECRET_ADMIN_PASSWORD+set} ]]"));
+    assert!(script.contains("need_secret ROOTWRIGHT_SECRET_ADMIN_PASSWORD admin-password\n"));
 }
 
 #[test]
