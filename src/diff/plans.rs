@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::head;
-use super::roots::{counts, mark};
+use super::plan_changes::{counts, mark};
 use super::{ActionDiff, Change, Differing, List, PlanDiff, StepDiff, StepRef};
 use crate::plan::{Op, RunPlace};
 use crate::preview::headline;
@@ -27,7 +27,12 @@ pub fn text(diff: &PlanDiff, names: (&str, &str)) -> String {
             List::Capabilities => "beyond its roots:",
         };
         for one in values {
-            let _ = writeln!(out, "{what} {}", differing(one));
+            let said = match (list, &one.from) {
+                (List::Capabilities, None) => format!("+ {}", one.name),
+                (List::Capabilities, Some(_)) => format!("- {}", one.name),
+                _ => differing(one),
+            };
+            let _ = writeln!(out, "{what} {said}");
         }
     }
     for root in &diff.roots {

@@ -109,6 +109,7 @@ fn changed_steps(plan: &Plan, built: &Built, steps: &[&Step], olds: &[&Step]) ->
     let texts = (new.get(at), old.get(at));
     if let (Some(new), Some(old)) = texts
         && let Some(reason) = changed_inputs(plan, &built.plan, new, old)
+            .or_else(|| changed_file(plan, &built.plan, new, old))
     {
         return Some(reason);
     }
@@ -158,6 +159,17 @@ fn changed_inputs(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<
             then != now && new.contains(now.as_str()) && old.contains(then.as_str())
         })
         .map(|(what, then, now)| format!("{what}: {} → {}", shown(&then), shown(&now)))
+}
+
+/// A file of the repository, whose old digest the old step has and whose new one the new.
+fn changed_file(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<String> {
+    let has = |step: &[u8], digest: &str| String::from_utf8_lossy(step).contains(digest);
+    let mut files = plan.files.iter().filter(|file| has(new, &file.digest));
+    let changed = files.find(|now| {
+        let mut before = before.files.iter();
+        before.any(|then| then.name == now.name && then != *now && has(old, &then.digest))
+    });
+    changed.map(|file| format!("file {} changed", file.name))
 }
 
 fn shown(value: &str) -> &str {

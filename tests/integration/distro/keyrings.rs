@@ -263,13 +263,16 @@ fn unsigned_packages_ask_for_a_reason_and_show_in_the_plan() {
     recipe(&archive, r#", allow_unsigned: "made on this machine""#);
     let mut plan = archive.command(&["plan", "--color", "always", "recipe.rhai"]);
     let text = stdout(&run(plan.env_remove("NO_COLOR")));
-    let line = "\u{1b}[1;31mUNSIGNED\u{1b}[0m  \u{1b}[1;31mthe packages of made bookworm: made on this machine\u{1b}[0m";
+    let line =
+        "\u{1b}[1;31minstall the packages of made bookworm unsigned: made on this machine\u{1b}[0m";
     assert!(text.contains(line), "{text}");
     let json = archive
         .command(&["plan", "--format", "json", "recipe.rhai"])
         .success();
     let plan: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(plan["unsigned"][0]["why"], "made on this machine");
+    let mut capabilities = plan["capabilities"].as_array().unwrap().iter();
+    let unsigned = capabilities.find(|one| one["kind"] == "unsigned").unwrap();
+    assert_eq!(unsigned["why"], "made on this machine");
     assert!(plan["keyrings"].is_null());
     archive.command(&["build", "recipe.rhai"]).success();
 }

@@ -79,7 +79,9 @@ fn a_plan_has_it_in_every_form() {
 
     let script = stdout(&plan(&project, &tiny(BOTH), "sh"));
     assert!(
-        script.contains("the export nodes is not booted here: `rootwright boot OUT/nodes` does it"),
+        script.contains(
+            "# Left out: a script boots no exports:\n#     rootwright boot OUT_DIR/nodes\n"
+        ),
         "{script}"
     );
 }

@@ -684,7 +684,7 @@ fn a_library_does_what_it_is_granted_and_the_plan_says_who_asks() {
         "          run true on the host (@net, granted)\n",
         "          use the secret door (@net, granted)\n",
         "secrets   door\n",
-        "file @net/secret.txt = ",
+        "copy in @net/secret.txt → /y\n",
     ] {
         assert!(plan.contains(part), "{part} in:\n{plan}");
     }

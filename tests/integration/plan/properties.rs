@@ -4,11 +4,18 @@
 #[path = "../../fuzz/targets.rs"]
 mod targets;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
+use regex::Regex;
+use rootwright::plan::{Plan, SCHEMA_VERSION};
+use rootwright::preview::json;
+
+use crate::support::stdlib::plan;
+use crate::support::{plans, read};
 
 /// How long one input may take; the scripts' own limit is 5 s.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -130,4 +137,33 @@ fn hints_are_matched() {
 #[test]
 fn plans_are_read_and_drawn() {
     holds("plan", 1000, targets::plan);
+}
+
+/// The kept plans are those of kept recipes, by name. `UPDATE=1` writes them again, for a plan
+/// that has changed its form.
+#[test]
+fn the_kept_plans_are_plans() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    for entry in std::fs::read_dir(kept.join("plan")).unwrap() {
+        let file = entry.unwrap().path();
+        if std::env::var_os("UPDATE").is_some() {
+            let name = file.file_stem().unwrap();
+            let plan = if name == "all-operations" {
+                let mut all = plans::nasty();
+                all.steps.drain(6..);
+                all
+            } else {
+                plan(&read(kept.join("evaluate").join(name)))
+            };
+            // The recipe was in a folder of this machine.
+            let path = Regex::new(r#""[^"]*/recipe\.rhai""#).unwrap();
+            let text = path
+                .replace_all(&json(&plan), r#""recipe.rhai""#)
+                .into_owned();
+            std::fs::write(&file, text).unwrap();
+        }
+        let plan: Plan = serde_json::from_str(&read(&file))
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert_eq!(plan.schema, SCHEMA_VERSION, "{}", file.display());
+    }
 }

@@ -1,12 +1,15 @@
 //! File operations stay inside of the root, and say what is wrong. Needs root privileges.
 
 // Helpers outside of test functions unwrap too.
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rootwright::diagnose::Report;
+use rootwright::plan::digest::digest_tree;
 use rootwright::plan::*;
 use rootwright::run::files::{self, FileContext};
 use tempfile::TempDir;
@@ -25,6 +28,8 @@ impl Resolve for OneSecret {
 
 struct Fixture {
     dir: TempDir,
+    /// What is copied, by its digest.
+    sources: RefCell<BTreeMap<String, PathBuf>>,
 }
 
 impl Fixture {
@@ -45,7 +50,10 @@ impl Fixture {
         )
         .unwrap();
         fs::write(dir.path().join("host/passwd"), "host\n").unwrap();
-        Fixture { dir }
+        Fixture {
+            dir,
+            sources: RefCell::default(),
+        }
     }
 
     fn root(&self) -> PathBuf {
@@ -73,10 +81,9 @@ impl Fixture {
         fs::symlink_metadata(self.at(path)).unwrap().mode() & 0o7777
     }
 
-    fn try_apply(&self, op: Op) -> Result<(), Box<Report>> {
+    fn try_apply(&self, op: Op) -> Result<(), Report> {
         let source = |source: &Source| match source {
-            // These tests name a file by its path.
-            Source::File(path) => Some(PathBuf::from(path)),
+            Source::File(digest) => self.sources.borrow().get(digest).cloned(),
             Source::Download(sha256) => Some(self.stored(sha256)),
             Source::Keyring(_) => None,
         };
@@ -84,7 +91,18 @@ impl Fixture {
             values: &OneSecret,
             source: &source,
         };
-        files::apply(&self.root(), &op, &context).map_err(|error| Box::new(error.into()))
+        files::apply(&self.root(), &op, &context).map_err(Report::from)
+    }
+
+    fn copy(&self, source: &Path, path: &str, attributes: Attributes) -> Op {
+        let digest = digest_tree(source).unwrap();
+        let mut sources = self.sources.borrow_mut();
+        sources.insert(digest.clone(), source.to_owned());
+        Op::CopyIn(CopyIn {
+            source: Source::File(digest),
+            path: path.to_owned(),
+            attributes,
+        })
     }
 
     fn apply(&self, op: Op) {
@@ -93,7 +111,7 @@ impl Fixture {
 
     fn fails(&self, op: Op) -> Report {
         let before = self.listing();
-        let report = *self.try_apply(op).unwrap_err();
+        let report = self.try_apply(op).unwrap_err();
         assert_eq!(
             self.listing(),
             before,
@@ -172,14 +190,6 @@ fn link(path: &str, target: &str) -> Op {
     })
 }
 
-fn copy(source: &Path, path: &str, attributes: Attributes) -> Op {
-    Op::CopyIn(CopyIn {
-        source: Source::File(source.display().to_string()),
-        path: path.to_owned(),
-        attributes,
-    })
-}
-
 fn attributes(mode: Option<u32>, owner: Option<&str>, group: Option<&str>) -> Attributes {
     Attributes {
         mode,
@@ -204,7 +214,7 @@ fn nothing_leaves_the_root() {
     f.apply(write("/../../../../../..//etc/motd", "hello\n"));
     f.apply(remove("/up/*", false));
     f.apply(remove("/etc/leak", false));
-    f.apply(copy(&f.host(), "/absolute", Attributes::default()));
+    f.apply(f.copy(&f.host(), "/absolute", Attributes::default()));
     f.apply(Op::SetMode(SetMode {
         path: "/absolute".into(),
         mode: 0o700,
@@ -268,7 +278,7 @@ fn secrets_are_written_and_never_said() {
     };
     f.apply(secret("token"));
     assert_eq!(f.read("/etc/token"), "token=hunter2");
-    assert_eq!(f.fails(secret("other")).code, "secret::unknown");
+    assert_eq!(f.fails(secret("other")).code, "files::secret");
     // The file is closed to others, so its lines are not offered as near misses.
     let report = f.fails(edit("/etc/token", &[("^token=hunter3$", "x")]));
     assert_eq!(report.code, "files::no_match");
@@ -345,7 +355,7 @@ fn trees_are_merged() {
     std::os::unix::fs::chown(tree.join("etc/run"), Some(55), Some(55)).unwrap();
     symlink("/dangling/on/purpose", tree.join("etc/link")).unwrap();
     fs::set_permissions(f.at("etc"), fs::Permissions::from_mode(0o711)).unwrap();
-    f.apply(copy(&tree, "/", Attributes::default()));
+    f.apply(f.copy(&tree, "/", Attributes::default()));
     // The merged link `lib` is still a link, the copy is behind it.
     assert!(f.at("lib").is_symlink());
     assert_eq!(fs::read(f.at("usr/lib/sub").join(odd)).unwrap(), b"odd");
@@ -359,19 +369,15 @@ fn trees_are_merged() {
     assert!(f.at("etc/passwd").exists());
     assert_eq!(f.listing().matches(".rootwright").count(), 0);
     // A whole tree that is new, with an owner and a mode.
-    f.apply(copy(
-        &tree,
-        "/srv/new",
-        attributes(Some(0o700), Some("7"), None),
-    ));
+    f.apply(f.copy(&tree, "/srv/new", attributes(Some(0o700), Some("7"), None)));
     assert_eq!(f.mode("/srv/new"), 0o700);
     assert_eq!(fs::metadata(f.at("srv/new/etc/run")).unwrap().uid(), 7);
 
-    let op = copy(&tree, "/srv/later", Attributes::default());
+    let op = f.copy(&tree, "/srv/later", Attributes::default());
     fs::write(tree.join("etc/run"), "changed").unwrap();
     let report = f.fails(op);
     assert_eq!(report.code, "files::changed");
-    let report = f.fails(copy(&tree.join("etc/run"), "/etc", Attributes::default()));
+    let report = f.fails(f.copy(&tree.join("etc/run"), "/etc", Attributes::default()));
     assert_eq!(report.message, "cannot copy to `/etc`: it is a directory");
 }
 
@@ -428,12 +434,13 @@ fn what_cannot_be_is_said() {
     symlink("loop", f.at("loop")).unwrap();
     let report = f.fails(write("/loop", "x"));
     assert_eq!(
-        report.cause.unwrap(),
+        report.cause.clone().unwrap(),
         "its symbolic links lead in a circle, or too far"
     );
     assert!(
         f.fails(write("/loop/x", "x"))
             .cause
+            .clone()
             .unwrap()
             .contains("circle")
     );
@@ -488,7 +495,7 @@ fn all_that_is_missing_is_named() {
     ]));
     assert_eq!(report.message, "the root lacks 2 files for an NFS root");
     assert_eq!(
-        report.cause.unwrap(),
+        report.cause.clone().unwrap(),
         "`/usr/sbin/dangling`: the one part\n`/a` or `/b*`: the two part"
     );
     assert!(report.help[0].contains(r#"root.install(["one", "two"]);"#));
@@ -505,13 +512,13 @@ fn fetches_are_verified_and_kept() {
         "file://{}",
         source.display().to_string().replace(' ', "%20")
     );
-    let fetch = |sha256: &str, path: &str| -> Result<(), Box<Report>> {
+    let fetch = |sha256: &str, path: &str| -> Result<(), Report> {
         let file = Download {
             sha256: sha256.to_owned(),
             url: url.clone(),
             calls: Vec::new(),
         };
-        files::download(&file, &f.stored(sha256)).map_err(|error| Box::new(error.into()))?;
+        files::download(&file, &f.stored(sha256)).map_err(Report::from)?;
         f.try_apply(Op::CopyIn(CopyIn {
             source: Source::Download(sha256.to_owned()),
             path: path.to_owned(),
@@ -521,7 +528,7 @@ fn fetches_are_verified_and_kept() {
     let wrong = "0".repeat(64);
     let report = fetch(&wrong, "/opt/tool").unwrap_err();
     assert_eq!(report.code, "files::digest");
-    let cause = report.cause.unwrap();
+    let cause = report.cause.clone().unwrap();
     assert!(cause.contains(&wrong) && cause.contains(&sha256), "{cause}");
     fetch(&sha256, "/opt/tool").unwrap();
     assert_eq!(
@@ -537,7 +544,7 @@ fn fetches_are_verified_and_kept() {
     fs::write(kept.join(&sha256), "rotten").unwrap();
     let report = fetch(&sha256, "/opt/third").unwrap_err();
     assert_eq!(report.code, "files::download");
-    assert!(report.command.unwrap().command.starts_with("curl "));
+    assert!(report.command.clone().unwrap().command.starts_with("curl "));
 }
 
 #[test]
@@ -583,14 +590,17 @@ fn a_full_or_read_only_disk_loses_nothing() {
     let big = "x".repeat(200_000);
     for op in [write("/etc/file", &big), append("/etc/file", &big)] {
         let report = f.fails(op);
-        assert_eq!(report.cause.unwrap(), "the disk is full");
+        assert_eq!(report.cause.clone().unwrap(), "the disk is full");
         assert_eq!(f.read("/etc/file"), "old");
     }
     duct::cmd!("mount", "-o", "remount,ro", &mount.0)
         .run()
         .unwrap();
     let report = f.fails(write("/etc/file", "new"));
-    assert_eq!(report.cause.unwrap(), "the file system is read-only");
+    assert_eq!(
+        report.cause.clone().unwrap(),
+        "the file system is read-only"
+    );
 }
 
 /// The root of a build is an overlay, which refuses to rename directories of its lower

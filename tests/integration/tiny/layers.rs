@@ -904,7 +904,7 @@ root.export(#{ format: "dir", name: "x" });
         .build()
         .output();
     assert!(
-        stderr(&wrong).contains("`../p` is no name for a pool"),
+        stderr(&wrong).contains("invalid name `../p` for a pool"),
         "{}",
         stderr(&wrong)
     );

@@ -49,6 +49,15 @@ fn capture_without_preview_works_on_the_first_build() {
 
 #[test]
 #[ignore = "run with tests/run tiny"]
+fn a_captured_command_has_its_standard_input() {
+    let project = Project::new();
+    let recipe = recipe(r#"root.write_file("/v", root.capture(["cat"], #{ stdin: "told" }));"#);
+    project.recipe(&recipe).build().success();
+    assert_eq!(read(&project, "v"), "told");
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
 fn doctor_checks_what_comes_before_a_capture() {
     let project = Project::new();
     project.write(

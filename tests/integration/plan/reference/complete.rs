@@ -122,6 +122,11 @@ fn raised(text: &str) -> BTreeSet<String> {
     found
 }
 
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    first.to_uppercase() + rest
+}
+
 #[test]
 fn errors_are_documented_and_are_there() {
     let reference = reference();
@@ -137,9 +142,13 @@ fn errors_are_documented_and_are_there() {
     }
     for entry in reference.entries() {
         for error in &entry.doc.errors {
-            let last = error.code.rsplit("::").next().unwrap();
+            let (area, last) = error.code.rsplit_once("::").unwrap();
+            // The code of an error type's variant is made of the variant's name.
+            let variant: String = last.split('_').map(capitalized).collect();
             let is_there = all.contains(&format!("\"{}\"", error.code))
-                || all.contains(&text!(r#""{last}""#, last));
+                || all.contains(&text!(r#""{last}""#, last))
+                || all.contains(&text!(r#"prefix = "{area}::""#, area))
+                    && all.contains(&format!("\n    {variant}"));
             assert!(is_there, "{}: nothing says `{}`", entry.name, error.code);
             documented.insert(error.code.clone());
         }
