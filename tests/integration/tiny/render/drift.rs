@@ -211,36 +211,41 @@ fn random(mut builder: Builder, dice: &mut Dice, root: RootId, source: &Path) ->
 #[ignore = "run with tests/run tiny"]
 fn builds_and_scripts_make_the_same_trees() {
     let count = std::env::var("CASES").map_or(200, |count| count.parse().unwrap());
-    let mut dice = Dice(0x0dd1_7e50_0000_0007);
-    for batch in 0..usize::div_ceil(count, BATCH) {
-        let bench = Bench::new();
-        let source = bench.path("source");
-        fs::write(&source, "copied\n").unwrap();
-        let mut builder = busybox().file(&source).step(0, "start", "start", start());
-        for root in 1..=BATCH {
-            builder = random(builder, &mut dice, root, &source);
+    let batches: Vec<u64> = (1..=usize::div_ceil(count, BATCH) as u64).collect();
+    std::thread::scope(|scope| {
+        let half = batches.len().div_ceil(2);
+        for some in batches.chunks(half) {
+            scope.spawn(move || some.iter().for_each(|number| batch(*number)));
         }
-        let plan = builder.done();
-        let built = build(&bench, &plan);
-        assert!(built.status.success(), "batch {batch}: {}", said(&built));
-        let script = bench.run(&plan, &[PROXY]);
-        assert!(script.status.success(), "batch {batch}: {}", said(&script));
-        for root in 1..=BATCH {
-            let of = |out: &str| listing(&bench.path(out).join(format!("r{root}/root")));
-            let (built, scripted) = (of("built"), of("out"));
-            let steps = plan.steps.iter().filter(|step| step.root == Some(root));
-            let ops: Vec<_> = steps
-                .flat_map(|step| &step.actions)
-                .map(|action| &action.op)
-                .collect();
-            let names = built.keys().chain(scripted.keys());
-            for name in names {
-                let (built, scripted) = (built.get(name), scripted.get(name));
-                assert_eq!(
-                    built, scripted,
-                    "batch {batch}, root {root}: {name}\n{ops:#?}"
-                );
-            }
+    });
+}
+
+fn batch(number: u64) {
+    let mut dice = Dice(0x0dd1_7e50_0000_0007 * number);
+    let bench = Bench::new();
+    let source = bench.path("source");
+    fs::write(&source, "copied\n").unwrap();
+    let mut builder = busybox().file(&source).step(0, "start", "start", start());
+    for root in 1..=BATCH {
+        builder = random(builder, &mut dice, root, &source);
+    }
+    let plan = builder.done();
+    let built = build(&bench, &plan);
+    assert!(built.status.success(), "batch {number}: {}", said(&built));
+    let script = bench.run(&plan, &[PROXY]);
+    assert!(script.status.success(), "batch {number}: {}", said(&script));
+    for root in 1..=BATCH {
+        let of = |out: &str| listing(&bench.path(out).join(format!("r{root}/root")));
+        let (built, scripted) = (of("built"), of("out"));
+        let steps = plan.steps.iter().filter(|step| step.root == Some(root));
+        let actions = steps.flat_map(|step| &step.actions);
+        let ops: Vec<_> = actions.map(|action| &action.op).collect();
+        for name in built.keys().chain(scripted.keys()) {
+            let (built, scripted) = (built.get(name), scripted.get(name));
+            assert_eq!(
+                built, scripted,
+                "batch {number}, root {root}: {name}\n{ops:#?}"
+            );
         }
     }
 }
