@@ -4,7 +4,9 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::{Boot, Check, Error, Means, Verdict, Wanted, name};
+use super::error::Error;
+use super::job::{Boot, Means, Wanted, name};
+use super::verdict::{Check, Verdict};
 use crate::diagnose::{CommandReport, HintSet, Report};
 use crate::export::Opened;
 use crate::plan::command::quote_all;
@@ -63,11 +65,11 @@ impl<'a> Boots<'a> {
     ///
     /// # Errors
     /// A report without a place in the recipe if the node does not come up, or a check fails.
-    pub fn boot(&self, job: &BootJob<'_>) -> Result<(), Box<Report>> {
-        let opened = Opened::open(job.export).map_err(|error| Box::new(Report::from(error)))?;
+    pub fn boot(&self, job: &BootJob<'_>) -> Result<(), Report> {
+        let opened = Opened::open(job.export).map_err(|error| Report::from(error))?;
         let failed = |error: Error| {
             let report = error.report(&(self.hints)());
-            Box::new(with_rollback(report, &opened))
+            with_rollback(report, &opened)
         };
         let boot = Boot {
             opened: &opened,
@@ -81,7 +83,7 @@ impl<'a> Boots<'a> {
         verdict.to_string().lines().for_each(job.see);
         match verdict.holds() {
             true => Ok(()),
-            false => Err(Box::new(with_rollback(report(&verdict, &opened), &opened))),
+            false => Err(with_rollback(report(&verdict, &opened), &opened)),
         }
     }
 }

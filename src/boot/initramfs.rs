@@ -2,9 +2,10 @@
 //! archive after the other. It starts the check in roots without systemd, which has words on the
 //! command line for that (`guest.rs`). The export's own file stays as it is.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use cpio::newc::{self, Builder};
 use fs_err as fs;
 
 /// Where dracut looks for what it runs when the root is mounted; after all that it has itself.
@@ -22,42 +23,24 @@ pub fn with_check(initramfs: &Path, start: &str, folder: &Path) -> std::io::Resu
     let path = folder.join("initramfs.img");
     let mut image = fs::File::create(&path)?;
     let length = std::io::copy(&mut fs::File::open(initramfs)?, &mut image)?;
-    let mut more = vec![0; padding(length)];
-    entry(&mut more, "rootwright", 0o040_755, "");
-    entry(&mut more, PROGRAM, 0o100_755, start);
+    // An archive begins at a multiple of four bytes.
+    let missing = length.wrapping_neg() % 4;
+    std::io::copy(&mut std::io::repeat(0).take(missing), &mut image)?;
     // Where no hook is, there is no folder for them.
     let folder = HOOK.rsplit_once('/').map_or("", |(folder, _)| folder);
-    entry(&mut more, folder, 0o040_755, "");
-    entry(&mut more, HOOK, 0o100_755, HOOK_TEXT);
-    entry(&mut more, "TRAILER!!!", 0, "");
-    image.write_all(&more)?;
-    Ok(path)
-}
-
-/// Bytes up to the next of four.
-fn padding(length: u64) -> usize {
-    (4 - length % 4) as usize % 4
-}
-
-/// A file or a folder of root's in the archive.
-///
-/// Source: Documentation/driver-api/early-userspace/buffer-format.rst of Linux.
-fn entry(archive: &mut Vec<u8>, name: &str, mode: u32, text: &str) {
-    let (none, links) = ("0".repeat(8), 1);
-    let size = name.len() + 1;
-    let head = format!(
-        "070701{none}{mode:08x}{none}{none}{links:08x}{none}{:08x}{none}{none}{none}{none}{size:08x}{none}",
-        text.len()
-    );
-    let start = archive.len();
-    archive.extend(head.bytes());
-    archive.extend(name.bytes());
-    archive.push(0);
-    for part in [&[][..], text.as_bytes()] {
-        archive.extend(part);
-        let missing = padding((archive.len() - start) as u64);
-        archive.extend(std::iter::repeat_n(0, missing));
+    for (name, mode, text) in [
+        ("rootwright", 0o040_755, ""),
+        (PROGRAM, 0o100_755, start),
+        (folder, 0o040_755, ""),
+        (HOOK, 0o100_755, HOOK_TEXT),
+    ] {
+        let size = u32::try_from(text.len()).map_err(std::io::Error::other)?;
+        let mut file = Builder::new(name).mode(mode).write(&mut image, size);
+        file.write_all(text.as_bytes())?;
+        file.finish()?;
     }
+    newc::trailer(image)?;
+    Ok(path)
 }
 
 #[cfg(test)]

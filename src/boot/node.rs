@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 use super::console::{Excerpt, tail};
+use super::error::Error;
 use super::error::{Silence, Why};
 use super::guest::{Facts, READY, Script};
+use super::job::{Boot, name};
 use super::machine::{Accelerator, Machine, Marks};
 use super::program::Program;
-use super::{Boot, Error, Milestone, name};
+use super::verdict::Milestone;
 use crate::plan::command::quote_all;
 use crate::run::process::Process;
 

@@ -2,12 +2,11 @@
 
 use fs_err as fs;
 
-use super::{Boot, Error, bootless, http, kernel, nfs, node};
+use super::error::Error;
+use super::job::{Boot, HOST, bootless, kernel};
+use super::{http, nfs, node};
 use crate::export::Opened;
 use crate::plan::{Transport, Via};
-
-/// This host, as a node with user networking sees it.
-pub const HOST: &str = "10.0.2.2";
 
 const BOOT_SCRIPT: &str = "boot.ipxe";
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::{Check, Error};
+use super::error::Error;
+use super::verdict::Check;
 use crate::plan::Key;
 use crate::store::Sum;
 

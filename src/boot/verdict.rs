@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::guest::Facts;
-use super::serve::HOST;
+use super::job::HOST;
 use crate::plan::Format;
 
 /// As the node's kernel names the type.

@@ -47,7 +47,7 @@ impl PreviewCapture {
 }
 
 impl Capture for PreviewCapture {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Report> {
         if let Some(output) = self.remembered(&request) {
             return Ok(Captured::Remembered(output));
         }
@@ -60,9 +60,9 @@ impl Capture for PreviewCapture {
             "script::capture_preview",
             "the output of this command is known only after a build",
         );
-        Err(Box::new(report.trace(request.calls.to_vec()).help(
-            "give a stand-in for previews: `#{ preview: \"…\" }`",
-        )))
+        Err(report
+            .trace(request.calls.to_vec())
+            .help("give a stand-in for previews: `#{ preview: \"…\" }`"))
     }
 }
 

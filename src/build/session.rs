@@ -158,11 +158,7 @@ impl<'a> Session<'a> {
                     vec![self.report(&error, &hints)]
                 }
             };
-            return Err(Stopped::Failed(Trouble {
-                reports,
-                sources,
-                code: 1,
-            }));
+            return Err(Stopped::Failed(Trouble::new(reports, sources)));
         }
         self.refuse_unknown_options(&recipes)?;
         Ok(recipes)
@@ -205,11 +201,7 @@ impl<'a> Session<'a> {
 
     /// Checks the final plans, and finds the keys of their layers.
     fn prepare(&mut self, recipes: &[Evaluated<'_>]) -> Result<Vec<Prepared>, Stopped> {
-        let mut trouble = Trouble {
-            reports: Vec::new(),
-            sources: SourceMap::default(),
-            code: 1,
-        };
+        let mut trouble = Trouble::new(Vec::new(), SourceMap::default());
         for recipe in recipes {
             let errors = self.check(&recipe.plan, None, &recipe.sources)?;
             // Several recipes have the same host.
@@ -345,11 +337,7 @@ impl<'a> Session<'a> {
         {
             return Stopped::Interrupted;
         }
-        let mut trouble = Trouble {
-            reports: Vec::new(),
-            sources: SourceMap::default(),
-            code: 1,
-        };
+        let mut trouble = Trouble::new(Vec::new(), SourceMap::default());
         for (number, recipe) in recipes.iter().enumerate() {
             // The recipe's own causes come before the stdlib's.
             let mut hints = recipe.hints.clone();
@@ -383,7 +371,7 @@ impl<'a> Session<'a> {
 }
 
 impl Capture for Session<'_> {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Report> {
         // A command that cannot run now could not when the script caught the first error.
         let failure = match self.failure.take() {
             Some(failure) => failure,
@@ -394,6 +382,6 @@ impl Capture for Session<'_> {
         };
         self.failure = Some(failure);
         let report = Report::new("build::capture", "the command of `capture` has no output");
-        Err(Box::new(report.trace(request.calls.to_vec())))
+        Err(report.trace(request.calls.to_vec()))
     }
 }

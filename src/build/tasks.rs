@@ -283,7 +283,7 @@ impl<'a> Runner<'a> {
                 format!("the plan writes no export `{}`", expect.export),
             );
             return Err(Error::Step {
-                report: Box::new(report),
+                report: report,
                 calls: Vec::new(),
             });
         };
@@ -328,7 +328,7 @@ impl<'a> Runner<'a> {
             let ended = running.command(&[], &run, false);
             ended
                 .map(|ended| ended.output.join("\n"))
-                .map_err(|error| Box::new(error.report(&HintSet::default())))
+                .map_err(|error| error.report(&HintSet::default()))
         };
         let job = ExportJob {
             plan: &of.build.plan,
@@ -340,7 +340,7 @@ impl<'a> Runner<'a> {
             in_root: &in_root,
         };
         export::write(export, &job).map_err(|error| Error::Step {
-            report: Box::new(error.into()),
+            report: error.into(),
             calls: Vec::new(),
         })
     }

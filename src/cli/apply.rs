@@ -22,22 +22,17 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     privileges_for(|| Ok(Vec::new()))?;
-    if let Some(code) = namespaces(args.how.offline)? {
-        return Ok(code);
-    }
+    namespaces(args.how.offline)?;
     // Inside the namespaces, where its files are unpacked to a folder of the build's own.
     let bundle = Bundle::read(&args.bundle).map_err(crate::diagnose::Report::from)?;
+    let allow_host_run = args.how.allow_host_run;
     let settings = Settings {
-        permissions: Permissions {
-            allow_host_run: args.how.allow_host_run,
-        },
+        permissions: Permissions { allow_host_run },
         ..global.plain_settings(Path::new("."))?
     };
     let project = settings.project.clone();
     let source = Source::Bundle(Box::new(bundle), settings);
     let none = |_: &crate::plan::Plan| Vec::new();
-    match execute(source, &args.how, &project, false, &none, global, printer)? {
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(code) => Ok(code),
-    }
+    execute(source, &args.how, &project, false, &none, global, printer)?;
+    Ok(ExitCode::SUCCESS)
 }

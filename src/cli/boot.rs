@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, build, namespaces_as_root};
+use super::{Chosen, Done, Format, Global, build, namespaces_as_root};
 use crate::boot::{self, Boot, Error, Means, Verdict, Wanted};
 use crate::build::preflight::{self, Preflight};
 use crate::diagnose::Report;
@@ -45,15 +45,11 @@ pub struct Args {
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Set an option of the recipe
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
-    options: Vec<(String, String)>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// The folder that the recipe's exports go to
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// Let the recipe itself, and not only the stdlib, run commands on the host
-    #[arg(long)]
-    allow_host_run: bool,
     /// Take a secret's value from a file
     #[arg(long = "secret", value_name = "NAME=FILE", value_parser = super::secret_file)]
     secrets: Vec<(String, PathBuf)>,
@@ -69,37 +65,15 @@ enum Via {
     Pxe,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
-impl Args {
-    /// The target as a recipe.
-    fn recipe(&self) -> RecipeArgs {
-        RecipeArgs {
-            recipe: self.target.clone(),
-            options: self.options.clone(),
-            allow_host_run: self.allow_host_run,
-        }
-    }
-}
-
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(code) = namespaces_as_root()? {
-        return Ok(code);
-    }
+    namespaces_as_root()?;
     let settings = global.plain_settings(&args.target)?;
     let stdlib = Stdlib::new(settings.stdlib.clone());
     let text = |name: &str| stdlib.text(name).unwrap_or_default();
     let fail = |error: Error| Trouble::from(error.report(&recipe::known_failures(&settings)));
     let means = Means::of_stdlib(&text).map_err(fail)?;
     let exports = match args.target.is_file() {
-        true => match built(args, &means, global, printer)? {
-            Ok(exports) => exports,
-            Err(code) => return Ok(code),
-        },
+        true => built(args, &means, global, printer)?,
         false => vec![open(&args.target, args.via, &settings)?],
     };
     let mut programs = BTreeMap::new();
@@ -196,14 +170,12 @@ fn built(
     means: &Means,
     global: &Global,
     printer: &Printer,
-) -> Result<Result<Vec<Opened>, ExitCode>, Trouble> {
-    let build = build::Args::of(args.recipe(), &args.out, &args.secrets);
+) -> Result<Vec<Opened>, Trouble> {
+    let (recipe, chosen) = (args.target.clone(), args.chosen.clone());
+    let build = build::Args::of(recipe, chosen, &args.out, &args.secrets);
     // A build may take minutes: what a boot needs is checked before it.
     let programs = |plan: &Plan| programs(plan, args.via, means);
-    let result = match build::make(&build, &programs, global, printer)? {
-        Ok(result) => result,
-        Err(code) => return Ok(Err(code)),
-    };
+    let result = build::make(&build, &programs, global, printer)?;
     let mut exports = Vec::new();
     for path in &result.exports {
         let opened = Opened::open(path).map_err(Report::from)?;
@@ -226,7 +198,7 @@ fn built(
             .help("a node needs a kernel, `dracut` with the transport, and an `export` in the format `nfs`, `squashfs` or `erofs`");
         return Err(report.into());
     }
-    Ok(Ok(exports))
+    Ok(exports)
 }
 
 fn fits(transport: Option<Transport>, via: Option<Via>) -> bool {

@@ -4,17 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 use super::printer::Printer;
 use super::progress::{LogFormat, Progress};
-use super::{Done, Global, list, namespaces};
+use super::{Chosen, Done, Global, namespaces, repository};
 use crate::build::cache::Refresh;
 use crate::build::preflight::privileges_for;
 use crate::build::{self, BuildResult, Request, Source, Stopped};
 use crate::diagnose::Trouble;
 use crate::plan::Plan;
-use crate::plan::policy::Permissions;
 use crate::project::Project;
 use crate::recipe::Settings;
 
@@ -58,25 +55,15 @@ pub struct How {
     #[arg(short, long)]
     verbose: bool,
     /// How progress is written
-    #[arg(long, value_enum, default_value_t = LogKind::Human)]
-    log_format: LogKind,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogKind {
-    Human,
-    Json,
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    log_format: LogFormat,
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     privileges_for(|| recipes(args, global))?;
-    if let Some(code) = namespaces(args.how.offline)? {
-        return Ok(code);
-    }
-    match make(args, &|_| Vec::new(), global, printer)? {
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(code) => Ok(code),
-    }
+    namespaces(args.how.offline)?;
+    make(args, &|_| Vec::new(), global, printer)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The recipes with their settings.
@@ -84,19 +71,19 @@ fn recipes(args: &Args, global: &Global) -> Result<Vec<(PathBuf, Settings)>, Tro
     let mut recipes = Vec::new();
     for path in &args.recipes {
         match path.is_dir() {
-            true => recipes.extend(list::recipes(path)?),
+            true => recipes.extend(repository::recipes(path)?),
             false => recipes.push(path.clone()),
         }
     }
     let shared_options = recipes.len() > 1;
+    let chosen = Chosen {
+        options: args.options.clone(),
+        allow_host_run: args.how.allow_host_run,
+    };
     let settings = |recipe: PathBuf| {
         let settings = Settings {
-            options: args.options.clone(),
             shared_options,
-            permissions: Permissions {
-                allow_host_run: args.how.allow_host_run,
-            },
-            ..global.plain_settings(&recipe)?
+            ..global.settings(&recipe, &chosen)?
         };
         Ok((recipe, settings))
     };
@@ -105,12 +92,17 @@ fn recipes(args: &Args, global: &Global) -> Result<Vec<(PathBuf, Settings)>, Tro
 
 impl Args {
     /// One recipe, for a command that needs it built.
-    pub(super) fn of(recipe: super::RecipeArgs, out: &Path, secrets: &[(String, PathBuf)]) -> Self {
+    pub(super) fn of(
+        recipe: PathBuf,
+        chosen: Chosen,
+        out: &Path,
+        secrets: &[(String, PathBuf)],
+    ) -> Self {
         Args {
-            recipes: vec![recipe.recipe],
-            options: recipe.options,
+            recipes: vec![recipe],
+            options: chosen.options,
             how: How {
-                allow_host_run: recipe.allow_host_run,
+                allow_host_run: chosen.allow_host_run,
                 out: out.to_owned(),
                 jobs: None,
                 refresh: None,
@@ -118,7 +110,7 @@ impl Args {
                 install_tools: false,
                 secrets: secrets.to_vec(),
                 verbose: false,
-                log_format: LogKind::Human,
+                log_format: LogFormat::Human,
             },
         }
     }
@@ -148,7 +140,7 @@ pub(super) fn make(
     programs: &dyn Fn(&Plan) -> Vec<(String, &'static str)>,
     global: &Global,
     printer: &Printer,
-) -> Result<Result<BuildResult, ExitCode>, Trouble> {
+) -> Result<BuildResult, Trouble> {
     let recipes = recipes(args, global)?;
     let first = recipes.first();
     let project = first.map(|(_, settings)| settings.project.clone());
@@ -169,12 +161,8 @@ pub(super) fn execute(
     programs: &dyn Fn(&Plan) -> Vec<(String, &'static str)>,
     global: &Global,
     printer: &Printer,
-) -> Result<Result<BuildResult, ExitCode>, Trouble> {
-    let format = match how.log_format {
-        LogKind::Human => LogFormat::Human,
-        LogKind::Json => LogFormat::Json,
-    };
-    let progress = Progress::new(format, how.verbose, several, printer);
+) -> Result<BuildResult, Trouble> {
+    let progress = Progress::new(how.log_format, how.verbose, several, printer);
     let request = Request {
         source,
         store: global.store_of(project),
@@ -194,17 +182,16 @@ pub(super) fn execute(
     match build::build(&request, &progress) {
         Ok(result) => {
             progress.done(&result);
-            Ok(Ok(result))
+            Ok(result)
         }
-        Err(stopped) => {
+        Err(Stopped::Failed(trouble)) => {
             progress.clear();
-            match stopped {
-                Stopped::Failed(trouble) => Err(trouble),
-                Stopped::Interrupted => {
-                    printer.say("interrupted: what ran is stopped, nothing is left mounted, finished layers are kept");
-                    Ok(Err(ExitCode::from(130)))
-                }
-            }
+            Err(trouble)
+        }
+        Err(Stopped::Interrupted) => {
+            progress.clear();
+            printer.say("interrupted: what ran is stopped, nothing is left mounted, finished layers are kept");
+            Err(Trouble::exit(130))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use strum::IntoEnumIterator;
 
-use super::printer::Printer;
+use super::printer::{Printer, plural};
 use super::{Done, Global, RecipeArgs};
 use crate::build::cache::{preview, remembered_keys};
 use crate::build::preflight;
@@ -147,10 +147,6 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         Command::Explain { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The whole names of what was asked for.
@@ -297,7 +293,7 @@ fn removed(collected: &Collected) -> String {
 }
 
 fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printer) -> Done {
-    let previewed = global.preview(recipe)?;
+    let previewed = global.preview(&recipe.recipe, &recipe.chosen)?;
     let (plan, versions) = (&previewed.evaluation.plan, &previewed.versions);
     let layers = layers(plan);
     let found = layers

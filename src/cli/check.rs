@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use super::printer::Printer;
-use super::{Done, Global, list, repository, unused_settings};
+use super::printer::{Printer, plural};
+use super::{Done, Global, repository, unused_settings};
 use crate::build::PreviewCapture;
 use crate::diagnose::Trouble;
 use crate::project;
@@ -36,7 +36,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     for path in &all {
         if path.is_dir() {
-            let found = list::scripts(path)?;
+            let found = repository::scripts(path)?;
             recipes.extend(found.0);
             modules.extend(found.1);
         } else {
@@ -88,17 +88,13 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             unused_settings::unheeded(&settings.project, &root, &recipes, &declared, &stdlib);
         found.into_iter().for_each(&mut tell);
     }
-    let count = |number: usize, what: &str| match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
-    };
-    let mut checked = count(recipes.len(), "recipe");
+    let mut checked = plural(recipes.len(), "recipe", "recipes");
     if !modules.is_empty() {
-        checked = format!("{checked} and {}", count(modules.len(), "module"));
+        checked += &format!(" and {}", plural(modules.len(), "module", "modules"));
     }
     let result = match findings {
         0 => "nothing wrong".to_owned(),
-        number => count(number, "finding"),
+        number => plural(number, "finding", "findings"),
     };
     printer.summary(&format!("{checked} checked, {result}"));
     Ok(ExitCode::from(u8::from(findings > 0)))

@@ -6,16 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
-use tempfile::TempDir;
-
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, namespaces_as_root, preview};
+use super::{Chosen, Done, Format, Global, namespaces_as_root, preview};
 use crate::diagnose::Trouble;
-use crate::diagnose::{Report, SourceMap};
+use crate::diagnose::{Report, ReportContent, SourceMap};
 use crate::diff::PlanDiff;
 use crate::diff::{self, Checkout, RootsDiff, Shown, Side};
-use crate::export::{self, Opened, Shelf};
+use crate::export::{self, Opened, Shelf, Unpacked};
 use crate::plan::Plan;
 use crate::run::shell::{BuiltRoot, MountedRoot, Point};
 
@@ -66,14 +63,11 @@ pub struct Args {
     allow_host_run: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    compare(args, global, printer).map_err(|trouble| Trouble { code: 2, ..trouble })
+    compare(args, global, printer).map_err(|trouble| match trouble.reports.is_empty() {
+        true => trouble,
+        false => Trouble { code: 2, ..trouble },
+    })
 }
 
 fn compare(args: &Args, global: &Global, printer: &Printer) -> Done {
@@ -95,47 +89,39 @@ fn compare(args: &Args, global: &Global, printer: &Printer) -> Done {
     }
 }
 
-/// The options of one of the two, and how it is named.
-struct One<'a> {
+/// One of two recipes, and how it is evaluated.
+struct RecipeSide<'a> {
     recipe: &'a Path,
     revision: Option<&'a str>,
-    options: Vec<(String, String)>,
+    chosen: Chosen,
 }
 
-impl One<'_> {
-    fn args(&self, recipe: &Path, args: &Args) -> RecipeArgs {
-        RecipeArgs {
-            recipe: recipe.to_owned(),
-            options: self.options.clone(),
-            allow_host_run: args.allow_host_run,
-        }
-    }
-
+impl RecipeSide<'_> {
     fn name(&self) -> String {
         let mut name = self.recipe.display().to_string();
         if let Some(revision) = self.revision {
             name += &format!(" at {revision}");
         }
-        for (option, value) in &self.options {
+        for (option, value) in &self.chosen.options {
             name += &format!(" -o {option}={value}");
         }
         name
     }
 }
 
-fn sides(args: &Args) -> (One<'_>, One<'_>) {
-    let with = |more: &[(String, String)]| [args.options.as_slice(), more].concat();
+fn sides(args: &Args) -> (RecipeSide<'_>, RecipeSide<'_>) {
+    let side = |recipe, revision, more: &[_]| RecipeSide {
+        recipe,
+        revision,
+        chosen: Chosen {
+            options: [args.options.as_slice(), more].concat(),
+            allow_host_run: args.allow_host_run,
+        },
+    };
+    let to = args.to.as_ref().unwrap_or(&args.from);
     (
-        One {
-            recipe: &args.from,
-            revision: args.rev.as_deref(),
-            options: with(&args.from_options),
-        },
-        One {
-            recipe: args.to.as_ref().unwrap_or(&args.from),
-            revision: args.to_rev.as_deref(),
-            options: with(&args.to_options),
-        },
+        side(&args.from, args.rev.as_deref(), &args.from_options),
+        side(to, args.to_rev.as_deref(), &args.to_options),
     )
 }
 
@@ -147,7 +133,7 @@ fn plans(args: &Args, global: &Global, printer: &Printer) -> Done {
             .help("name another recipe, a revision (`--rev main`), or an option of one side (`-O name=value`)")
             .into());
     }
-    let (old, new) = (plan(&from, args, global)?, plan(&to, args, global)?);
+    let (old, new) = (plan(&from, global)?, plan(&to, global)?);
     let diff = PlanDiff::between(&old, &new);
     let (from, to) = (from.name(), to.name());
     let names = (from.as_str(), to.as_str());
@@ -160,10 +146,9 @@ fn plans(args: &Args, global: &Global, printer: &Printer) -> Done {
     Ok(ExitCode::from(u8::from(!same)))
 }
 
-fn plan(one: &One<'_>, args: &Args, global: &Global) -> Result<Plan, Trouble> {
+fn plan(one: &RecipeSide<'_>, global: &Global) -> Result<Plan, Trouble> {
     let evaluate = |recipe: &Path| -> Result<Plan, Trouble> {
-        let recipe = one.args(recipe, args);
-        Ok(global.preview(&recipe)?.evaluation.plan)
+        Ok(global.preview(recipe, &one.chosen)?.evaluation.plan)
     };
     let Some(revision) = one.revision else {
         return evaluate(one.recipe);
@@ -194,6 +179,7 @@ fn at_revision(trouble: Trouble, checkout: &Checkout, revision: &str) -> Trouble
     };
     let mut reports = trouble.reports;
     for report in &mut reports {
+        let report: &mut ReportContent = report;
         report.message = checkout.named_at_home(&report.message);
         let frames = report.trace.iter_mut().map(|frame| &mut frame.span);
         for span in frames.chain(report.focus.as_mut()) {
@@ -210,7 +196,7 @@ fn at_revision(trouble: Trouble, checkout: &Checkout, revision: &str) -> Trouble
 /// What keeps a tree there while it is looked at.
 #[expect(dead_code, reason = "they are held, not read")]
 enum Kept {
-    Unpacked(TempDir),
+    Unpacked(Unpacked),
     Mounted(MountedRoot),
     Nothing,
 }
@@ -251,17 +237,14 @@ fn versions(path: &Path) -> Result<(PathBuf, PathBuf), Trouble> {
 
 /// A directory as it is, an export by its manifest; what is packed is unpacked.
 fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
-    if path.join(export::MANIFEST).is_file() || path.join(export::CURRENT).is_symlink() {
+    if Opened::is_at(path) {
         let opened = Opened::open(path).map_err(Report::from)?;
         let unpacked = export::unpack(&opened).map_err(Report::from)?;
         let side = Side {
-            root: match &unpacked {
-                Some(folder) => folder.path().to_owned(),
-                None => opened.artifact,
-            },
+            root: unpacked.root.clone(),
             manifest: Some(opened.manifest),
         };
-        return Ok((side, unpacked.map_or(Kept::Nothing, Kept::Unpacked)));
+        return Ok((side, Kept::Unpacked(unpacked)));
     }
     let root = fs_err::canonicalize(path)
         .map_err(|error| Report::new("diff::no_tree", error.to_string()))?;
@@ -280,9 +263,7 @@ fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
 }
 
 fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(code) = namespaces_as_root()? {
-        return Ok(code);
-    }
+    namespaces_as_root()?;
     let (from, to) = sides(args);
     if from.name() == to.name() {
         return plans(args, global, printer);
@@ -294,18 +275,14 @@ fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
 }
 
 /// The root that the last build of a recipe has left; of what is no recipe, its tree.
-fn last_build(one: &One<'_>, args: &Args, global: &Global) -> Result<(Side, Kept), Trouble> {
+fn last_build(one: &RecipeSide<'_>, args: &Args, global: &Global) -> Result<(Side, Kept), Trouble> {
     if !one.recipe.is_file() || one.recipe.extension().is_none_or(|ending| ending != "rhai") {
         return tree(one.recipe);
     }
-    let previewed = global.preview(&one.args(one.recipe, args))?;
+    let previewed = global.preview(one.recipe, &one.chosen)?;
     let not_built = || {
-        Report::new(
-            "diff::not_built",
-            format!("the root of `{}` is not in the store", one.name()),
-        )
-        .cause("the recipe was not built as it is now, or its layers were removed")
-        .next(format!("rootwright build {}", one.name()))
+        let message = format!("the root of `{}` is not in the store", one.name());
+        preview::not_built("diff::not_built", message, &one.name())
     };
     let (store, built) = previewed.last_build().ok_or_else(not_built)?;
     let root = preview::root(&built.plan, args.root.as_deref())?;

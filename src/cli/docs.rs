@@ -75,8 +75,5 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 
 fn nothing(whole: &Reference, name: &str) -> Report {
     let report = Report::new("docs::unknown", format!("there is no function `{name}`"));
-    match whole.near(name) {
-        Some(near) => report.help(format!("did you mean `{near}`?")),
-        None => report.help("`rootwright docs` has them all"),
-    }
+    report.did_you_mean(whole.near(name), "`rootwright docs` has them all")
 }

@@ -30,13 +30,11 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let recipe = &args.recipe;
     preflight::privileges_for(|| {
-        let settings = global.settings(recipe)?;
+        let settings = global.settings(&recipe.recipe, &recipe.chosen)?;
         Ok(vec![(recipe.recipe.clone(), settings)])
     })?;
-    if let Some(code) = namespaces(false)? {
-        return Ok(code);
-    }
-    let settings = global.settings(recipe)?;
+    namespaces(false)?;
+    let settings = global.settings(&recipe.recipe, &recipe.chosen)?;
     let store = Store::open(&global.store(&settings)).map_err(run::Error::store)?;
     let versions = global.versions()?;
     let known = preview_until_capture(&recipe.recipe, &settings, Some(store.clone()), &versions)?;
@@ -66,11 +64,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if findings.errors.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Trouble {
-        reports: findings.errors,
-        sources: known.sources,
-        code: 1,
-    })
+    Err(Trouble::new(findings.errors, known.sources))
 }
 
 fn listed(findings: &Findings, json: bool) -> String {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Done;
-use super::printer::Printer;
+use super::printer::{Printer, plural, table};
 use crate::diagnose::Report;
 use crate::export::in_use::{InUse, Sources};
 use crate::export::{Error, Opened, Shelf, Version};
@@ -91,10 +91,7 @@ fn list(out: &Path, printer: &Printer) -> Result<(), Error> {
             continue;
         }
         let versions = match Shelf::open(&path) {
-            Ok(shelf) => match shelf.versions()?.len() {
-                1 => "1 version".to_owned(),
-                count => format!("{count} versions"),
-            },
+            Ok(shelf) => plural(shelf.versions()?.len(), "version", "versions"),
             Err(_) => String::new(),
         };
         if let Ok(opened) = Opened::open(&path) {
@@ -140,23 +137,4 @@ fn versions(path: &Path, printer: &Printer) -> Result<(), Error> {
     }
     printer.out(&table(&rows));
     Ok(())
-}
-
-/// Columns as wide as they have to be, two blanks apart.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
 }

@@ -169,7 +169,7 @@ pub fn vendor(args: &Vendor, global: &Global, printer: &Printer) -> Done {
     done(reports)
 }
 
-fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Library>, Box<Report>> {
+fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Library>, Report> {
     let known = &project.libraries;
     if names.is_empty() {
         return Ok(known.values().map(AsRef::as_ref).collect());
@@ -178,14 +178,12 @@ fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Library>
         known.get(name).map(AsRef::as_ref).ok_or_else(|| {
             let message = format!("there is no library `{name}`");
             let report = Report::new("library::unknown", message);
-            Box::new(match nearest(name, known.keys().map(String::as_str)) {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None if known.is_empty() => report.help("rootwright.toml names none"),
-                None => {
-                    let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                    report.help(format!("there are {}", names.join(", ")))
-                }
-            })
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            let all = match names.as_slice() {
+                [] => "rootwright.toml names none".to_owned(),
+                names => format!("there are {}", names.join(", ")),
+            };
+            report.did_you_mean(nearest(name, names.into_iter()), all)
         })
     };
     names.iter().map(one).collect()
@@ -195,9 +193,5 @@ fn done(reports: Vec<Report>) -> Done {
     if reports.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Trouble {
-        reports,
-        sources: SourceMap::default(),
-        code: 1,
-    })
+    Err(Trouble::new(reports, SourceMap::default()))
 }

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, namespaces_as_root};
+use super::printer::{Printer, plural, table as columns};
+use super::{Chosen, Done, Global, namespaces_as_root, preview};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::export::{self, Opened};
-use crate::lint::{self, Finding, Severity, Subject, Table};
+use crate::lint::{self, Finding, Lint, Severity, Subject, Table};
 use crate::plan::{Op, Plan, Root, Transport};
 use crate::recipe::stdlib::Stdlib;
 use crate::run::shell::{BuiltRoot, Point};
@@ -33,12 +33,8 @@ pub struct Args {
     /// How nodes get at it [default: as exported; nfs for a directory]
     #[arg(long, value_enum)]
     via: Vec<Via>,
-    /// Set an option of the recipe
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = super::pair, add = super::completions::options())]
-    options: Vec<(String, String)>,
-    /// Let the recipe itself, and not only the stdlib, run commands on the host
-    #[arg(long)]
-    allow_host_run: bool,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -51,13 +47,17 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let table = table(global).and_then(|table| table.without(&args.skip));
     let table = table.map_err(Report::from)?;
     let Some(target) = args.target.as_ref().filter(|_| !args.list) else {
-        printer.out(&list(&table));
+        let row = |lint: &Lint| {
+            let severity = lint.severity.to_string();
+            [lint.name.clone(), severity, lint.reason.clone()]
+        };
+        printer.out(&columns(&table.lints.iter().map(row).collect::<Vec<_>>()));
         return Ok(ExitCode::SUCCESS);
     };
     if target.is_file() {
         return recipe(target, args, global, printer, &table);
     }
-    if target.join(export::MANIFEST).is_file() || target.join(export::CURRENT).is_symlink() {
+    if Opened::is_at(target) {
         let opened = Opened::open(target).map_err(Report::from)?;
         return export(target, &opened, args, printer, &table);
     }
@@ -81,16 +81,6 @@ fn table(global: &Global) -> Result<Table, lint::Error> {
     Table::new(&files)
 }
 
-fn list(table: &Table) -> String {
-    let width = table.lints.iter().map(|lint| lint.name.len()).max();
-    let width = width.unwrap_or(0);
-    let lines = table.lints.iter().map(|lint| {
-        let (name, severity) = (&lint.name, lint.severity.name());
-        format!("{name:<width$}  {severity:<7}  {}\n", lint.reason)
-    });
-    lines.collect()
-}
-
 fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>, Trouble> {
     if !args.via.is_empty() {
         let transport = |via: &Via| match via {
@@ -105,12 +95,8 @@ fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>
 /// An export as it is; what is packed is unpacked first.
 fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table: &Table) -> Done {
     let unpacked = export::unpack(opened).map_err(Report::from)?;
-    let root = match &unpacked {
-        Some(folder) => folder.path().to_owned(),
-        None => opened.artifact.clone(),
-    };
     let subject = Subject {
-        root,
+        root: unpacked.root.clone(),
         kernel: opened.kernel.clone(),
         initramfs: opened.initramfs.clone(),
         cmdline: opened.cmdline.clone(),
@@ -128,15 +114,8 @@ fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table:
 
 /// The roots of a recipe as its last build has left them.
 fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table: &Table) -> Done {
-    let recipe_args = RecipeArgs {
-        recipe: recipe.to_owned(),
-        options: args.options.clone(),
-        allow_host_run: args.allow_host_run,
-    };
-    if let Some(code) = namespaces_as_root()? {
-        return Ok(code);
-    }
-    let previewed = global.preview(&recipe_args)?;
+    namespaces_as_root()?;
+    let previewed = global.preview(recipe, &args.chosen)?;
     let plan = &previewed.evaluation.plan;
     let (store, built) = previewed.last_build().ok_or_else(|| not_built(plan))?;
     let mut worst = ExitCode::SUCCESS;
@@ -162,10 +141,8 @@ fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table:
 }
 
 fn not_built(plan: &Plan) -> Trouble {
-    Report::new("lint::not_built", "the recipe's root is not in the store")
-        .cause("the recipe was not built as it is now, or its layers were removed")
-        .next(format!("rootwright build {}", plan.recipe.path))
-        .into()
+    let message = "the recipe's root is not in the store";
+    preview::not_built("lint::not_built", message, &plan.recipe.path).into()
 }
 
 /// What of a root leaves the machine, and how; `None` for one that others stand on only.
@@ -224,7 +201,7 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
             format!("lint::{}", finding.lint),
             format!("{}: {}", finding.lint, finding.message),
         );
-        report.severity = finding.severity.into();
+        report.severity = finding.severity;
         // People read the reason once.
         if !printer.is_for_people() || *number == 1 {
             report = report
@@ -253,10 +230,7 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
     let count = |severity: Severity| counts.get(&severity).copied().unwrap_or(0);
     let words: Vec<String> = counts
         .iter()
-        .map(|(severity, number)| match number {
-            1 => format!("1 {}", severity.name()),
-            number => format!("{number} {}s", severity.name()),
-        })
+        .map(|(severity, number)| plural(*number, &format!("{severity}"), &format!("{severity}s")))
         .collect();
     printer.say(&match words.is_empty() {
         true => format!("{what}: nothing wrong"),

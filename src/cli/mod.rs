@@ -42,7 +42,7 @@ use crate::project::{self, Project};
 use crate::recipe::Settings;
 use crate::recipe::stdlib::Stdlib;
 use crate::run::namespace;
-use printer::Printer;
+use printer::{Printer, When};
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
 #[derive(Debug, Parser)]
@@ -77,13 +77,6 @@ enum ErrorFormat {
     Human,
     Json,
     Short,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum When {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,12 +134,26 @@ struct RecipeArgs {
     /// The recipe: a file, or the name of one of the repository
     #[arg(value_parser = repository::recipe, add = completions::recipes())]
     recipe: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+/// How a recipe is evaluated.
+#[derive(Clone, Debug, Default, Args)]
+struct Chosen {
     /// Set an option of the recipe
     #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = pair, add = completions::options())]
     options: Vec<(String, String)>,
     /// Let the recipe itself, and not only the stdlib, run commands on the host
     #[arg(long)]
     allow_host_run: bool,
+}
+
+/// A result for people, or as data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -171,17 +178,17 @@ fn age(text: &str) -> Result<std::time::Duration, String> {
 
 type Done = Result<ExitCode, Trouble>;
 
-/// Enters the namespaces of builds. Returns the exit status in the outer process, after the
-/// inner one has ended.
-fn namespaces(offline: bool) -> Result<Option<ExitCode>, Trouble> {
-    Ok(match namespace::enter(offline)? {
-        namespace::Process::Inner => None,
-        namespace::Process::Outer(code) => Some(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-    })
+/// Enters the namespaces of builds. In the outer process it ends with the status of the inner
+/// one, after that has ended.
+fn namespaces(offline: bool) -> Result<(), Trouble> {
+    match namespace::enter(offline)? {
+        namespace::Process::Inner => Ok(()),
+        namespace::Process::Outer(code) => Err(Trouble::exit(u8::try_from(code).unwrap_or(1))),
+    }
 }
 
 /// The same, for commands that need root privileges and no recipe for that.
-fn namespaces_as_root() -> Result<Option<ExitCode>, Trouble> {
+fn namespaces_as_root() -> Result<(), Trouble> {
     match preflight::privileges() {
         Some(report) => Err(report.into()),
         None => namespaces(false),
@@ -199,14 +206,23 @@ impl Global {
         }
     }
 
-    fn settings(&self, recipe: &RecipeArgs) -> Result<Settings, Trouble> {
+    fn settings(&self, recipe: &Path, chosen: &Chosen) -> Result<Settings, Trouble> {
+        let allow_host_run = chosen.allow_host_run;
         Ok(Settings {
-            options: recipe.options.clone(),
-            permissions: Permissions {
-                allow_host_run: recipe.allow_host_run,
-            },
-            ..self.plain_settings(&recipe.recipe)?
+            options: chosen.options.clone(),
+            permissions: Permissions { allow_host_run },
+            ..self.plain_settings(recipe)?
         })
+    }
+
+    /// Those for an evaluation of which nothing runs.
+    fn permissive_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {
+        let allow_host_run = true;
+        let chosen = Chosen {
+            allow_host_run,
+            ..Chosen::default()
+        };
+        self.settings(recipe, &chosen)
     }
 
     fn plain_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {

@@ -71,7 +71,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 }
 
 /// The repository's name, which stands in its files as it is.
-fn name(path: &Path) -> Result<String, Box<Report>> {
+fn name(path: &Path) -> Result<String, Report> {
     let name = path.file_name().and_then(|name| name.to_str());
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     match name {
@@ -81,9 +81,7 @@ fn name(path: &Path) -> Result<String, Box<Report>> {
                 "`{}` does not end in a name for a repository",
                 path.display()
             );
-            Err(Box::new(
-                Report::new("new::name", message).help("letters, digits, `-`, `_` and `.`"),
-            ))
+            Err(Report::new("new::name", message).help("letters, digits, `-`, `_` and `.`"))
         }
     }
 }
@@ -99,9 +97,9 @@ fn target(template: &str) -> PathBuf {
         .collect()
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Box<Report>> {
+fn write(path: &Path, text: &str) -> Result<(), Report> {
     let folder = path.parent().map_or(Ok(()), fs_err::create_dir_all);
     folder
         .and_then(|()| fs_err::write(path, text))
-        .map_err(|error| Box::new(Report::new("new::files", error.to_string())))
+        .map_err(|error| Report::new("new::files", error.to_string()))
 }

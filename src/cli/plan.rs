@@ -38,12 +38,12 @@ enum Format {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let previewed = global.preview(&args.recipe)?;
+    let previewed = global.preview(&args.recipe.recipe, &args.recipe.chosen)?;
     let plan = &previewed.evaluation.plan;
     let text = match args.format {
         Format::Text => {
             let mut options = printer.text_options();
-            options.permissions.allow_host_run = args.recipe.allow_host_run;
+            options.permissions.allow_host_run = args.recipe.chosen.allow_host_run;
             if let Some(store) = &previewed.store {
                 options.status = cache::preview(plan, store, &previewed.versions);
             }

@@ -1,6 +1,8 @@
 //! Recipes evaluated for commands that build nothing, and the roots of their last builds.
 
-use super::{Global, RecipeArgs};
+use std::path::Path;
+
+use super::{Chosen, Global};
 use crate::build::PreviewCapture;
 use crate::build::cache::Versions;
 use crate::diagnose::{Report, Trouble};
@@ -16,12 +18,12 @@ pub struct Preview {
 }
 
 impl Global {
-    pub(super) fn preview(&self, recipe: &RecipeArgs) -> Result<Preview, Trouble> {
-        let settings = self.settings(recipe)?;
+    pub(super) fn preview(&self, recipe: &Path, chosen: &Chosen) -> Result<Preview, Trouble> {
+        let settings = self.settings(recipe, chosen)?;
         let store = Store::existing(&self.store(&settings));
         let versions = self.versions()?;
         let mut capture = PreviewCapture::new(store.clone(), versions.clone());
-        let evaluation = recipe::evaluate(&recipe.recipe, &settings, &mut capture)?;
+        let evaluation = recipe::evaluate(recipe, &settings, &mut capture)?;
         Ok(Preview {
             store,
             versions,
@@ -36,6 +38,13 @@ impl Preview {
         let store = self.store.as_ref()?;
         Some((store, store.last_build(&self.evaluation.plan)?))
     }
+}
+
+/// What is wrong where the store lacks what the last build of a recipe has left.
+pub fn not_built(code: &str, message: impl Into<String>, recipe: &str) -> Report {
+    Report::new(code, message)
+        .cause("the recipe was not built as it is now, or its layers were removed")
+        .next(format!("rootwright build {recipe}"))
 }
 
 /// The root of that name, else the last one.

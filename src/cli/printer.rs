@@ -2,11 +2,19 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::When;
+use clap::ValueEnum;
+
 use crate::diagnose::render::{Style, render};
 use crate::diagnose::{Report, SourceMap};
 use crate::preview::TextOptions;
 use crate::reference::Look;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
 
 pub struct Printer {
     style: Style,
@@ -96,4 +104,28 @@ impl Printer {
 fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_col)).filter(|width| *width >= 40)
+}
+
+/// Columns as wide as they have to be, two blanks apart.
+pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// `1 layer`, `2 layers`
+pub fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -13,10 +13,10 @@ use crate::build::{At, BuildResult, Events};
 use crate::diagnose::{Report, SourceMap};
 use crate::preview::StepStatus;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How progress is written; JSON is one object a line, on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     Human,
-    /// One JSON object a line, on standard output.
     Json,
 }
 

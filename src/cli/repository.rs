@@ -1,14 +1,19 @@
 //! The repository that a command is run in: its recipes by name, its folder, its project.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{ErrorFormat, Global, list};
+use walkdir::WalkDir;
+
+use super::{ErrorFormat, Global};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, nearest};
 use crate::project::library;
-use crate::project::{self, Project, Refused};
+use crate::project::{self, Project};
+use crate::recipe::check::MODULE_FOLDERS;
+use crate::recipe::testing::SUFFIX;
 
 /// The projects that were looked at, by the repository's folder.
 #[derive(Debug, Default)]
@@ -24,14 +29,14 @@ pub fn here() -> PathBuf {
 ///
 /// # Errors
 /// When there is none.
-pub fn required() -> Result<PathBuf, Box<Report>> {
+pub fn required() -> Result<PathBuf, Report> {
     project::repository(Path::new(".")).ok_or_else(|| {
         let message = format!(
             "there is no `{}` here, nor in a folder above",
             project::FILE
         );
         let report = Report::new("site::no_repository", message);
-        Box::new(report.help("`rootwright new NAME` makes a recipe repository"))
+        report.help("`rootwright new NAME` makes a recipe repository")
     })
 }
 
@@ -78,7 +83,7 @@ fn named(text: &str) -> Named {
     let path = PathBuf::from(text);
     let is_name = !text.is_empty() && !text.ends_with(".rhai") && !text.starts_with(['.', '/']);
     let root = project::repository(Path::new(".")).filter(|_| is_name && !path.exists());
-    let recipes = root.and_then(|root| Some((list::recipes(&root).ok()?, root)));
+    let recipes = root.and_then(|root| Some((recipes(&root).ok()?, root)));
     let Some((recipes, root)) = recipes else {
         return Named::Path(path);
     };
@@ -106,16 +111,6 @@ fn named(text: &str) -> Named {
             Named::None(near.map(str::to_owned))
         }
         _ => Named::Several(found),
-    }
-}
-
-impl From<Box<Refused>> for Trouble {
-    fn from(refused: Box<Refused>) -> Self {
-        Trouble {
-            sources: refused.sources(),
-            reports: vec![refused.report],
-            code: 1,
-        }
     }
 }
 
@@ -171,4 +166,61 @@ impl Global {
             }
         }
     }
+}
+
+/// The recipes below a folder, sorted: scripts that are no library and no test.
+pub fn recipes(folder: &Path) -> Result<Vec<PathBuf>, Report> {
+    Ok(scripts(folder)?.0)
+}
+
+/// The recipes below a folder, and the modules in its `lib/` and `distro/`, both sorted.
+pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Report> {
+    let unreadable = |error| {
+        let message = format!("cannot read `{}`: {error}", folder.display());
+        Report::new("list::unreadable", message)
+    };
+    let (mut recipes, mut modules) = (Vec::new(), Vec::new());
+    for file in files(folder) {
+        let file = file.map_err(unreadable)?;
+        if ends_with(&file, ".rhai") && !ends_with(&file, SUFFIX) {
+            let below = file.strip_prefix(folder).unwrap_or(&file);
+            let is_module = |part: &OsStr| MODULE_FOLDERS.iter().any(|folder| part == *folder);
+            match below
+                .parent()
+                .is_some_and(|folders| folders.iter().any(is_module))
+            {
+                true => modules.push(file),
+                false => recipes.push(file),
+            }
+        }
+    }
+    Ok((recipes, modules))
+}
+
+/// The files in a folder and below, sorted; what a repository has of others or makes is
+/// passed over.
+pub fn files(folder: &Path) -> impl Iterator<Item = std::io::Result<PathBuf>> {
+    let skipped =
+        |name: &str| name.starts_with('.') || ["target", "out", project::VENDOR].contains(&name);
+    let walk = WalkDir::new(folder).min_depth(1).into_iter();
+    let walk = walk.filter_entry(move |entry| {
+        !entry.file_type().is_dir() || !skipped(&entry.file_name().to_string_lossy())
+    });
+    let mut files: Vec<std::io::Result<PathBuf>> = walk
+        .filter(|entry| {
+            entry
+                .as_ref()
+                .map_or(true, |entry| entry.file_type().is_file())
+        })
+        .map(|entry| {
+            let path = entry?.into_path();
+            Ok(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path))
+        })
+        .collect();
+    files.sort_by(|a, b| a.as_ref().ok().cmp(&b.as_ref().ok()));
+    files.into_iter()
+}
+
+pub fn ends_with(file: &Path, suffix: &str) -> bool {
+    file.to_string_lossy().ends_with(suffix)
 }

@@ -39,21 +39,16 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(code) = namespaces_as_root()? {
-        return Ok(code);
-    }
-    let previewed = global.preview(&args.recipe)?;
+    namespaces_as_root()?;
+    let previewed = global.preview(&args.recipe.recipe, &args.recipe.chosen)?;
     let plan = &previewed.evaluation.plan;
     let fail = |error: NotBuilt| {
-        let report = Report::new("shell::place", error.to_string());
+        let (code, message) = ("shell::place", error.to_string());
         Trouble::from(match error {
-            NotBuilt::Missing(_) => report
-                .cause("the recipe was not built as it is now, or its layers were removed")
-                .next(format!("rootwright build {}", plan.recipe.path)),
-            NotBuilt::NoStep(_) => {
-                report.help(format!("the recipe has {} steps", plan.steps.len()))
-            }
-            _ => report,
+            NotBuilt::Missing(_) => preview::not_built(code, message, &plan.recipe.path),
+            NotBuilt::NoStep(_) => Report::new(code, message)
+                .help(format!("the recipe has {} steps", plan.steps.len())),
+            _ => Report::new(code, message),
         })
     };
     let last = previewed.last_build();

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use super::printer::Printer;
 use super::{Done, Global};
 use crate::build::PreviewCapture;
-use crate::plan::policy::Permissions;
-use crate::recipe::{self, Settings};
+use crate::recipe;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -19,12 +18,7 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     // Nothing of it runs.
-    let settings = Settings {
-        permissions: Permissions {
-            allow_host_run: true,
-        },
-        ..global.plain_settings(&args.recipe)?
-    };
+    let settings = global.permissive_settings(&args.recipe)?;
     let plan = recipe::evaluate(&args.recipe, &settings, &mut PreviewCapture::default())?.plan;
     let mut out = String::new();
     let _ = match plan.recipe.title.is_empty() {

@@ -10,10 +10,9 @@ use super::printer::Printer;
 use super::{Done, Global, repository};
 use crate::diagnose::Report;
 use crate::diagnose::render::{Style, render};
-use crate::plan::policy::Permissions;
 use crate::project;
+use crate::recipe::parallel;
 use crate::recipe::testing::{Outcome, SUFFIX, TestSettings, run_file};
-use crate::recipe::{Settings, parallel};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,12 +43,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let mut tests = Vec::new();
     for file in files(&from_the_top(&path))? {
         let settings = TestSettings {
-            settings: Settings {
-                permissions: Permissions {
-                    allow_host_run: true,
-                },
-                ..global.plain_settings(&file)?
-            },
+            settings: global.permissive_settings(&file)?,
             update: args.update,
         };
         tests.push((file, settings));
@@ -91,46 +85,29 @@ fn from_the_top(path: &Path) -> PathBuf {
     }
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>, Box<Report>> {
+fn files(path: &Path) -> Result<Vec<PathBuf>, Report> {
     let unreadable = |error: std::io::Error| {
-        Box::new(Report::new(
+        Report::new(
             "test::unreadable",
             format!("cannot read `{}`: {error}", path.display()),
-        ))
+        )
     };
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut found = Vec::new();
-    collect(path, &mut found).map_err(unreadable)?;
-    found.sort();
+    let found: Vec<PathBuf> = repository::files(path)
+        .filter(|file| {
+            file.as_ref()
+                .map_or(true, |file| repository::ends_with(file, SUFFIX))
+        })
+        .collect::<std::io::Result<_>>()
+        .map_err(unreadable)?;
     if found.is_empty() {
-        return Err(Box::new(
-            Report::new(
-                "test::no_tests",
-                format!("there are no tests in `{}`", path.display()),
-            )
-            .help(format!("the names of files of tests end with `{SUFFIX}`")),
-        ));
+        let message = format!("there are no tests in `{}`", path.display());
+        let report = Report::new("test::no_tests", message);
+        return Err(report.help(format!("the names of files of tests end with `{SUFFIX}`")));
     }
     Ok(found)
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let (path, name) = (entry.path(), entry.file_name());
-        let name = name.to_string_lossy();
-        let kind = entry.file_type()?;
-        let skipped =
-            name.starts_with('.') || ["target", "out", project::VENDOR].contains(&name.as_ref());
-        if kind.is_dir() && !skipped {
-            collect(&path, found)?;
-        } else if kind.is_file() && name.ends_with(SUFFIX) {
-            found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
-        }
-    }
-    Ok(())
 }
 
 fn human(results: &Results) -> String {

@@ -24,19 +24,14 @@ pub fn unheeded(
 ) -> Option<Trouble> {
     let mut reports = Vec::new();
     let mut tell = |place: &Span, message: String, word: &str, known: &BTreeSet<String>| {
-        let frame = Frame {
-            function: "here".to_owned(),
-            span: place.clone(),
-        };
+        let frame = Frame::here(place.clone());
         let report = Report::new("site::unheeded", message).trace(vec![frame]);
-        reports.push(match nearest(word, known.iter().map(String::as_str)) {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None if known.is_empty() => report.help("there are none"),
-            None => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                report.help(format!("there are {}", known.join(", ")))
-            }
-        });
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let all = match known.as_slice() {
+            [] => "there are none".to_owned(),
+            known => format!("there are {}", known.join(", ")),
+        };
+        reports.push(report.did_you_mean(nearest(word, known.into_iter()), all));
     };
     let names: BTreeSet<String> = recipes.iter().filter_map(|path| stem(path)).collect();
     for (recipe, place) in &project.places.recipes {
@@ -69,11 +64,7 @@ pub fn unheeded(
     if let Ok(text) = std::fs::read_to_string(&path) {
         sources.insert(project::from_here(&path).display().to_string(), text);
     }
-    Some(Trouble {
-        reports,
-        sources,
-        code: 1,
-    })
+    Some(Trouble::new(reports, sources))
 }
 
 /// The distros that there are, and what their modules ask the project for.

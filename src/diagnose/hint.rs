@@ -54,7 +54,8 @@ pub struct Declaration {
 }
 
 /// What is wrong with a declaration.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum HintError {
     #[error("the hint names no tool")]
     NoTool,
@@ -78,12 +79,7 @@ impl HintError {
 
     /// The stable name of the failure, without an area.
     pub fn code(&self) -> &'static str {
-        match self {
-            HintError::NoTool => "no_tool",
-            HintError::BadPattern { .. } => "bad_pattern",
-            HintError::MatchesEverything => "matches_everything",
-            HintError::UnknownGroup { .. } => "unknown_group",
-        }
+        self.into()
     }
 }
 

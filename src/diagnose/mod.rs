@@ -12,7 +12,7 @@ mod trouble;
 
 pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
 pub use origin::{LIBRARY, Origin, STDLIB};
-pub use report::{CommandReport, Report, Severity};
+pub use report::{CommandReport, Report, ReportContent, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset, position};
 pub use trouble::Trouble;
 

@@ -1,14 +1,29 @@
 //! The one shape of an error that reaches a person.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, Span};
+use super::{Frame, Span, nearest};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The worst first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::Display,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Severity {
     #[default]
     Error,
@@ -25,8 +40,15 @@ pub enum Severity {
 ///     .help("did you mean `release`?");
 /// assert_eq!(report.to_string(), "the recipe has no option `relase`");
 /// ```
+///
+/// It is as wide as a pointer, so that results that carry one stay small.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Report {
+#[serde(transparent)]
+pub struct Report(Box<ReportContent>);
+
+/// What a [`Report`] says.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ReportContent {
     pub severity: Severity,
     /// A stable name of the failure, `area::what_is_wrong`.
     pub code: String,
@@ -71,11 +93,11 @@ pub struct CommandReport {
 
 impl Report {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Report {
+        Report(Box::new(ReportContent {
             code: code.into(),
             message: without_numbers(message.into()),
-            ..Report::default()
-        }
+            ..ReportContent::default()
+        }))
     }
 
     /// The report of an area's error, whose variant gives the code.
@@ -87,10 +109,9 @@ impl Report {
     }
 
     pub fn warning(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Report {
-            severity: Severity::Warning,
-            ..Report::new(code, message)
-        }
+        let mut report = Report::new(code, message);
+        report.severity = Severity::Warning;
+        report
     }
 
     #[must_use]
@@ -121,6 +142,40 @@ impl Report {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
+    }
+
+    /// Helps with the one of `known` that `name` is most like, else with `otherwise`.
+    #[must_use]
+    pub fn help_near<S: AsRef<str>>(
+        self,
+        name: &str,
+        known: impl IntoIterator<Item = S>,
+        otherwise: impl Into<String>,
+    ) -> Self {
+        let known: Vec<S> = known.into_iter().collect();
+        let near = nearest(name, known.iter().map(AsRef::as_ref));
+        self.did_you_mean(near, otherwise)
+    }
+
+    /// Why a file of a root could not be read.
+    #[must_use]
+    pub fn unreadable(self, error: &std::io::Error) -> Self {
+        let report = self.cause(error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                report.help("look at the root as the user who owns it, mostly root")
+            }
+            _ => report,
+        }
+    }
+
+    /// Asks whether a name that is near was meant, and helps otherwise where none is.
+    #[must_use]
+    pub fn did_you_mean(self, near: Option<&str>, otherwise: impl Into<String>) -> Self {
+        match near {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self.help(otherwise),
+        }
     }
 
     #[must_use]
@@ -169,6 +224,20 @@ fn without_numbers(mut text: String) -> String {
     text
 }
 
+impl Deref for Report {
+    type Target = ReportContent;
+
+    fn deref(&self) -> &ReportContent {
+        &self.0
+    }
+}
+
+impl DerefMut for Report {
+    fn deref_mut(&mut self) -> &mut ReportContent {
+        &mut self.0
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -197,7 +266,14 @@ mod tests {
         ];
         for (said, shown) in errors {
             assert_eq!(Report::new("a::b", said).message, shown);
-            assert_eq!(Report::new("a::b", "c").cause(said).cause.unwrap(), shown);
+            assert_eq!(
+                Report::new("a::b", "c")
+                    .cause(said)
+                    .cause
+                    .as_deref()
+                    .unwrap(),
+                shown
+            );
         }
     }
 }

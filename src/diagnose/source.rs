@@ -46,6 +46,23 @@ pub struct Frame {
     pub span: Span,
 }
 
+/// What the last frame of a chain calls where it is no call, but the place of the error.
+const HERE: &str = "here";
+
+impl Frame {
+    /// The place of an error.
+    pub fn here(span: Span) -> Self {
+        Frame {
+            function: HERE.to_owned(),
+            span,
+        }
+    }
+
+    pub fn is_here(&self) -> bool {
+        self.function == HERE
+    }
+}
+
 /// The text of every script that took part, by the name that spans use.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {

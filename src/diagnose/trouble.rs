@@ -3,6 +3,7 @@
 use super::{Report, SourceMap};
 
 /// What went wrong, and the scripts to show it in.
+#[derive(Debug)]
 pub struct Trouble {
     pub reports: Vec<Report>,
     pub sources: SourceMap,
@@ -10,28 +11,32 @@ pub struct Trouble {
     pub code: u8,
 }
 
-impl From<Report> for Trouble {
-    fn from(report: Report) -> Self {
+impl Trouble {
+    pub fn new(reports: Vec<Report>, sources: SourceMap) -> Self {
         Trouble {
-            reports: vec![report],
-            sources: SourceMap::default(),
+            reports,
+            sources,
             code: 1,
+        }
+    }
+
+    /// The end of the program with this status, of which all is said.
+    pub fn exit(code: u8) -> Self {
+        Trouble {
+            code,
+            ..Trouble::from(Vec::new())
         }
     }
 }
 
-impl From<Box<Report>> for Trouble {
-    fn from(report: Box<Report>) -> Self {
-        Trouble::from(*report)
+impl From<Report> for Trouble {
+    fn from(report: Report) -> Self {
+        vec![report].into()
     }
 }
 
 impl From<Vec<Report>> for Trouble {
     fn from(reports: Vec<Report>) -> Self {
-        Trouble {
-            reports,
-            sources: SourceMap::default(),
-            code: 1,
-        }
+        Trouble::new(reports, SourceMap::default())
     }
 }

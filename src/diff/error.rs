@@ -30,22 +30,15 @@ impl From<Error> for Report {
             Error::NoRepository { why, .. } => report
                 .cause(why)
                 .help("a revision is one of the repository that the recipe is in"),
-            Error::NoRevision { revision, known } => {
-                match nearest(&revision, known.iter().map(String::as_str)) {
-                    Some(near) => report.help(format!("did you mean `{near}`?")),
-                    None => report.help("a branch, a tag or a commit: `git log` shows them"),
-                }
-            }
+            Error::NoRevision { revision, known } => report.did_you_mean(
+                nearest(&revision, known.iter().map(String::as_str)),
+                "a branch, a tag or a commit: `git log` shows them",
+            ),
             Error::NotInRevision { revision, .. } => report.help(format!(
                 "`git ls-tree -r --name-only {revision}` shows what is there"
             )),
             Error::Git { why, .. } => report.cause(why),
-            Error::Read { error, .. } => match error.kind() {
-                io::ErrorKind::PermissionDenied => report
-                    .cause(error.to_string())
-                    .help("look at the root as the user who owns it, mostly root"),
-                _ => report.cause(error.to_string()),
-            },
+            Error::Read { error, .. } => report.unreadable(&error),
         }
     }
 }

@@ -30,6 +30,33 @@ impl Change {
     }
 }
 
+/// What stands before something that changed.
+pub fn mark(change: Change) -> char {
+    match change {
+        Change::Added => '+',
+        Change::Removed => '-',
+        Change::Changed => '~',
+    }
+}
+
+/// `1 added, 2 changed`
+pub fn counts(changes: impl Iterator<Item = Change>) -> String {
+    let (mut added, mut removed, mut changed) = (0, 0, 0);
+    for change in changes {
+        match change {
+            Change::Added => added += 1,
+            Change::Removed => removed += 1,
+            Change::Changed => changed += 1,
+        }
+    }
+    let words = [(added, "added"), (removed, "removed"), (changed, "changed")];
+    let words = words.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> = words
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    words.join(", ")
+}
+
 /// What differs between two plans; all of it empty where nothing does. Places in scripts
 /// and labels are not compared: they change nothing in a root.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::head;
-use super::roots::{counts, mark};
+use super::plan_changes::{counts, mark};
 use super::{ActionDiff, Change, Differing, List, PlanDiff, StepDiff, StepRef};
 use crate::plan::{Op, RunPlace};
 use crate::preview::headline;

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::packages::{self, PackageDiff};
-use super::tree::{self, Entry, Node, Totals};
+use super::plan_changes::{counts, mark};
+use super::tree::{self, Entry, Kind, Node, Property, Totals};
 use super::{Change, Differing};
 use super::{Error, head};
 use crate::export::Manifest;
@@ -170,13 +171,13 @@ impl Line<'_> {
         let entry = self.entry;
         let node = entry.to.as_ref().or(entry.from.as_ref());
         let slash = match node.map(|node| node.kind) {
-            Some("directory") => "/",
+            Some(Kind::Directory) => "/",
             _ => "",
         };
         let mut notes: Vec<String> = entry
             .differs
             .iter()
-            .filter_map(|what| note(entry, what))
+            .filter_map(|what| note(entry, *what))
             .collect();
         match self.below {
             0 => {}
@@ -191,18 +192,18 @@ impl Line<'_> {
 }
 
 /// What is said of a property that differs; nothing of a size, which stands before it.
-fn note(entry: &Entry, what: &str) -> Option<String> {
+fn note(entry: &Entry, what: Property) -> Option<String> {
     let (from, to) = (entry.from.as_ref()?, entry.to.as_ref()?);
     let arrow = |from: &str, to: &str| Some(format!("{what} {from} → {to}"));
     let owner = |node: &Node| format!("{}:{}", node.uid, node.gid);
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
     match what {
-        "kind" => arrow(from.kind, to.kind),
-        "mode" => arrow(&from.mode, &to.mode),
-        "owner" => arrow(&owner(from), &owner(to)),
-        "target" => arrow(&word(&from.target), &word(&to.target)),
-        "device" => arrow(&word(&from.device), &word(&to.device)),
-        "attributes" => {
+        Property::Kind => arrow(from.kind.into(), to.kind.into()),
+        Property::Mode => arrow(&from.mode, &to.mode),
+        Property::Owner => arrow(&owner(from), &owner(to)),
+        Property::Target => arrow(&word(&from.target), &word(&to.target)),
+        Property::Device => arrow(&word(&from.device), &word(&to.device)),
+        Property::Attributes => {
             let names = from.attributes.keys().chain(to.attributes.keys());
             let mut names: Vec<&str> = names
                 .filter(|name| from.attributes.get(*name) != to.attributes.get(*name))
@@ -212,15 +213,15 @@ fn note(entry: &Entry, what: &str) -> Option<String> {
             names.dedup();
             Some(format!("attribute {}", names.join(", ")))
         }
-        "content" => (entry.growth == 0).then(|| "content".to_owned()),
-        _ => None,
+        Property::Content => (entry.growth == 0).then(|| "content".to_owned()),
+        Property::Size => None,
     }
 }
 
 fn collapsed(files: &[Entry]) -> Vec<Line<'_>> {
     let is_whole = |entry: &&Entry| {
         let node = entry.to.as_ref().or(entry.from.as_ref());
-        entry.change != Change::Changed && node.is_some_and(|node| node.kind == "directory")
+        entry.change != Change::Changed && node.is_some_and(|node| node.kind == Kind::Directory)
     };
     // By path a folder stands before what is in it.
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
@@ -256,7 +257,7 @@ fn collapsed(files: &[Entry]) -> Vec<Line<'_>> {
 
 /// The lines of a small text, where it is one on both sides or on one of them alone.
 fn texts(entry: &Entry, (from, to): (&Side, &Side)) -> Vec<String> {
-    let is_file = |node: &Option<Node>| node.as_ref().map(|node| node.kind == "file");
+    let is_file = |node: &Option<Node>| node.as_ref().map(|node| node.kind == Kind::File);
     let path = entry.path.trim_start_matches('/');
     let read = |side: &Side, node: &Option<Node>| match is_file(node) {
         Some(true) => text_of(&side.root.join(path)),
@@ -267,32 +268,6 @@ fn texts(entry: &Entry, (from, to): (&Side, &Side)) -> Vec<String> {
         (Some(old), Some(new)) => hunks(&old, &new),
         _ => Vec::new(),
     }
-}
-
-pub fn mark(change: Change) -> char {
-    match change {
-        Change::Added => '+',
-        Change::Removed => '-',
-        Change::Changed => '~',
-    }
-}
-
-/// `1 added, 2 changed`
-pub fn counts(changes: impl Iterator<Item = Change>) -> String {
-    let (mut added, mut removed, mut changed) = (0, 0, 0);
-    for change in changes {
-        match change {
-            Change::Added => added += 1,
-            Change::Removed => removed += 1,
-            Change::Changed => changed += 1,
-        }
-    }
-    let words = [(added, "added"), (removed, "removed"), (changed, "changed")];
-    let words = words.iter().filter(|(count, _)| *count > 0);
-    let words: Vec<String> = words
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    words.join(", ")
 }
 
 fn size(bytes: u64) -> String {

@@ -1,18 +1,18 @@
 //! Two trees, file by file.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use rustix::fs::FileType;
 use serde::Serialize;
 use std::fs::Metadata;
 
-use super::Change;
-use super::Error;
+use super::{Change, Error};
+use crate::run::files;
 
 /// A path of one tree or of both that is not the same in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,17 +27,45 @@ pub struct Entry {
     pub from: Option<Node>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Node>,
-    /// Which of its properties differ: `kind`, `mode`, `owner`, `size`, `content`,
-    /// `target`, `device`, `attributes`. Empty where it is on one side only.
+    /// Empty where it is on one side only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub differs: Vec<&'static str>,
+    pub differs: Vec<Property>,
+}
+
+/// What two files can differ in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Property {
+    Kind,
+    Mode,
+    Owner,
+    Size,
+    Content,
+    Target,
+    Device,
+    Attributes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
+#[serde(into = "&'static str")]
+#[strum(serialize_all = "lowercase")]
+pub enum Kind {
+    File,
+    Directory,
+    Link,
+    Pipe,
+    Socket,
+    #[strum(serialize = "block device")]
+    BlockDevice,
+    #[strum(serialize = "character device")]
+    CharacterDevice,
 }
 
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Node {
-    /// `file`, `directory`, `link`, `pipe`, `socket`, `block device`, `character device`.
-    pub kind: &'static str,
+    pub kind: Kind,
     /// Permission bits in octal: `0644`.
     pub mode: String,
     pub uid: u32,
@@ -71,35 +99,27 @@ pub struct Totals {
 /// # Errors
 /// When something cannot be read.
 pub fn compare(from: &Path, to: &Path) -> Result<(Vec<Entry>, Totals, Totals), Error> {
-    let (old, old_totals) = walk(from)?;
-    let (new, new_totals) = walk(to)?;
-    let paths: BTreeSet<&PathBuf> = old.keys().chain(new.keys()).collect();
+    let (mut old, old_totals) = walk(from)?;
+    let (mut new, new_totals) = walk(to)?;
+    let paths: BTreeSet<PathBuf> = old.keys().chain(new.keys()).cloned().collect();
     let mut found = Vec::new();
     for path in paths {
-        let shown = format!("/{}", path.display());
-        let (was, is) = (old.get(path), new.get(path));
-        let differs = match (was, is) {
-            (Some(was), Some(is)) => {
-                let differs = differs(&from.join(path), was, &to.join(path), is)?;
-                if differs.is_empty() {
-                    continue;
-                }
-                differs
+        let (was, is) = (old.remove(&path), new.remove(&path));
+        let mut differing = Vec::new();
+        if let (Some(was), Some(is)) = (&was, &is) {
+            differing = differs((&from.join(&path), was), (&to.join(&path), is))?;
+            if differing.is_empty() {
+                continue;
             }
-            _ => Vec::new(),
-        };
-        let bytes = |found: Option<&Scanned>| found.map_or(0, |found| found.counted);
-        let node = |root: &Path, found: Option<&Scanned>| -> Result<Option<Node>, Error> {
-            let found = found.map(|found| node(&root.join(path), &found.metadata));
-            found.transpose()
-        };
+        }
+        let bytes = |side: &Option<Scanned>| side.as_ref().map_or(0, |one| one.counted);
         found.push(Entry {
-            change: Change::of(was, is),
-            path: shown,
-            growth: signed(bytes(is)) - signed(bytes(was)),
-            from: node(from, was)?,
-            to: node(to, is)?,
-            differs,
+            change: Change::of(was.as_ref(), is.as_ref()),
+            path: format!("/{}", path.display()),
+            growth: signed(bytes(&is)) - signed(bytes(&was)),
+            from: was.map(|one| one.node),
+            to: is.map(|one| one.node),
+            differs: differing,
         });
     }
     // A sort that keeps the order of paths among those that are alike.
@@ -112,7 +132,8 @@ fn signed(bytes: u64) -> i64 {
 }
 
 struct Scanned {
-    metadata: Metadata,
+    node: Node,
+    inode: (u64, u64),
     /// Bytes, once for all names of a file.
     counted: u64,
 }
@@ -122,18 +143,14 @@ fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Scanned>, Totals), Error> {
     let mut totals = Totals::default();
     let mut counted = HashSet::new();
     for entry in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
-        let refused = |path: Option<&Path>, error: io::Error| Error::Read {
-            path: path.unwrap_or(root).to_owned(),
-            error,
+        let refused = |error: walkdir::Error| {
+            let path = error.path().unwrap_or(root).to_owned();
+            read(&path, error.into())
         };
-        let entry = entry.map_err(|error| {
-            let path = error.path().map(Path::to_owned);
-            refused(path.as_deref(), error.into())
-        })?;
-        let metadata = entry
-            .metadata()
-            .map_err(|error| refused(Some(entry.path()), error.into()))?;
-        let first = counted.insert((metadata.dev(), metadata.ino()));
+        let entry = entry.map_err(refused)?;
+        let metadata = entry.metadata().map_err(refused)?;
+        let inode = (metadata.dev(), metadata.ino());
+        let first = counted.insert(inode);
         let bytes = match metadata.is_file() && (metadata.nlink() == 1 || first) {
             true => metadata.len(),
             false => 0,
@@ -142,7 +159,8 @@ fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Scanned>, Totals), Error> {
         totals.bytes += bytes;
         let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let one = Scanned {
-            metadata,
+            node: node(entry.path(), &metadata)?,
+            inode,
             counted: bytes,
         };
         found.insert(path.to_owned(), one);
@@ -151,99 +169,65 @@ fn walk(root: &Path) -> Result<(BTreeMap<PathBuf, Scanned>, Totals), Error> {
 }
 
 fn differs(
-    old: &Path,
-    was: &Scanned,
-    new: &Path,
-    is: &Scanned,
-) -> Result<Vec<&'static str>, Error> {
-    let (a, b) = (&was.metadata, &is.metadata);
+    (old, was): (&Path, &Scanned),
+    (new, is): (&Path, &Scanned),
+) -> Result<Vec<Property>, Error> {
     // Versions of an export share what has not changed.
-    if (a.dev(), a.ino()) == (b.dev(), b.ino()) {
+    if was.inode == is.inode {
         return Ok(Vec::new());
     }
-    let mut differs = Vec::new();
-    let kinds = (kind(a), kind(b));
-    if kinds.0 != kinds.1 {
-        differs.push("kind");
-    }
-    // Whatever mode a link has, nobody looks at it.
-    if a.mode() & 0o7777 != b.mode() & 0o7777 && !a.is_symlink() && !b.is_symlink() {
-        differs.push("mode");
-    }
-    if (a.uid(), a.gid()) != (b.uid(), b.gid()) {
-        differs.push("owner");
-    }
-    if kinds == ("file", "file") {
-        if a.len() != b.len() {
-            differs.extend(["size", "content"]);
-        } else if !same_content(old, new)? {
-            differs.push("content");
-        }
-    }
-    if kinds == ("link", "link") && target(old)? != target(new)? {
-        differs.push("target");
-    }
-    if is_device(a) && kinds.0 == kinds.1 && a.rdev() != b.rdev() {
-        differs.push("device");
-    }
-    if attributes(old)? != attributes(new)? {
-        differs.push("attributes");
-    }
-    Ok(differs)
-}
-
-fn is_device(metadata: &Metadata) -> bool {
-    let kind = metadata.file_type();
-    kind.is_block_device() || kind.is_char_device()
-}
-
-fn kind(metadata: &Metadata) -> &'static str {
-    let kind = metadata.file_type();
-    if kind.is_dir() {
-        "directory"
-    } else if kind.is_symlink() {
-        "link"
-    } else if kind.is_fifo() {
-        "pipe"
-    } else if kind.is_socket() {
-        "socket"
-    } else if kind.is_block_device() {
-        "block device"
-    } else if kind.is_char_device() {
-        "character device"
-    } else {
-        "file"
-    }
+    let (a, b) = (&was.node, &is.node);
+    let same_kind = a.kind == b.kind;
+    let same_content = match a.size == b.size && same_kind && a.kind == Kind::File {
+        true => files::same_bytes(old, new).map_err(|error| read(old, error))?,
+        false => a.size == b.size,
+    };
+    let any_link = a.kind == Kind::Link || b.kind == Kind::Link;
+    let differing = [
+        (Property::Kind, !same_kind),
+        // Whatever mode a link has, nobody looks at it.
+        (Property::Mode, a.mode != b.mode && !any_link),
+        (Property::Owner, (a.uid, a.gid) != (b.uid, b.gid)),
+        (Property::Size, a.size != b.size && same_kind),
+        (Property::Content, !same_content && same_kind),
+        (Property::Target, a.target != b.target && same_kind),
+        (Property::Device, a.device != b.device && same_kind),
+        (Property::Attributes, a.attributes != b.attributes),
+    ];
+    let differing = differing.into_iter().filter(|(_, differs)| *differs);
+    Ok(differing.map(|(property, _)| property).collect())
 }
 
 fn node(path: &Path, metadata: &Metadata) -> Result<Node, Error> {
-    let kind = kind(metadata);
+    let kind = match FileType::from_raw_mode(metadata.mode()) {
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        FileType::Fifo => Kind::Pipe,
+        FileType::Socket => Kind::Socket,
+        FileType::BlockDevice => Kind::BlockDevice,
+        FileType::CharacterDevice => Kind::CharacterDevice,
+        FileType::RegularFile | FileType::Unknown => Kind::File,
+    };
+    let target = match kind {
+        Kind::Link => Some(fs::read_link(path).map_err(|error| read(path, error))?),
+        _ => None,
+    };
     let device = || {
         let number = metadata.rdev();
-        format!(
-            "{}:{}",
-            rustix::fs::major(number),
-            rustix::fs::minor(number)
-        )
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        format!("{major}:{minor}")
     };
+    let is_device = matches!(kind, Kind::BlockDevice | Kind::CharacterDevice);
     Ok(Node {
         kind,
         mode: format!("{:04o}", metadata.mode() & 0o7777),
         uid: metadata.uid(),
         gid: metadata.gid(),
         size: metadata.is_file().then_some(metadata.len()),
-        target: match metadata.is_symlink() {
-            true => Some(target(path)?),
-            false => None,
-        },
-        device: is_device(metadata).then(device),
+        target: target.map(|target| target.display().to_string()),
+        device: is_device.then(device),
         attributes: attributes(path)?,
     })
-}
-
-fn target(path: &Path) -> Result<String, Error> {
-    let target = fs::read_link(path).map_err(|error| read(path, error))?;
-    Ok(target.display().to_string())
 }
 
 fn read(path: &Path, error: io::Error) -> Error {
@@ -254,38 +238,11 @@ fn read(path: &Path, error: io::Error) -> Error {
 }
 
 fn attributes(path: &Path) -> Result<BTreeMap<String, String>, Error> {
-    // A file system without attributes has none.
-    let Ok(names) = xattr::list(path) else {
-        return Ok(BTreeMap::new());
+    let mut found = files::attributes(path).map_err(|error| read(path, error))?;
+    found.remove(OsStr::new("trusted.overlay.origin"));
+    let shown = |(name, value): (OsString, Vec<u8>)| {
+        let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        (name.to_string_lossy().into_owned(), digits)
     };
-    let mut found = BTreeMap::new();
-    for name in names.filter(|name| name != OsStr::new("trusted.overlay.origin")) {
-        let value = xattr::get(path, &name).map_err(|error| read(path, error))?;
-        let digits = value.unwrap_or_default();
-        let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-        found.insert(name.to_string_lossy().into_owned(), digits);
-    }
-    Ok(found)
-}
-
-/// Whether two files of the same size hold the same.
-fn same_content(old: &Path, new: &Path) -> Result<bool, Error> {
-    let open = |path: &Path| File::open(path).map_err(|error| read(path, error));
-    let (mut a, mut b) = (open(old)?, open(new)?);
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let count = a.read(&mut left).map_err(|error| read(old, error))?;
-        if count == 0 {
-            return Ok(true);
-        }
-        let (Some(one), Some(other)) = (left.get(..count), right.get_mut(..count)) else {
-            return Ok(false);
-        };
-        match b.read_exact(other) {
-            Ok(()) if *one == *other => {}
-            Ok(()) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(read(new, error)),
-        }
-    }
+    Ok(found.into_iter().map(shown).collect())
 }

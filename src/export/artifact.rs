@@ -69,6 +69,11 @@ impl Opened {
         })
     }
 
+    /// Whether something at this path is meant to be one.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(MANIFEST).is_file() || path.join(CURRENT).is_symlink()
+    }
+
     /// How nodes get at it; `None` for what needs no server, or boots nothing.
     pub fn transport(&self) -> Option<Transport> {
         self.manifest.boot.as_ref().and_then(|boot| boot.transport)

@@ -38,7 +38,7 @@ pub enum Error {
         cause: Option<&'static str>,
     },
     #[error("the list of packages cannot be read: {report}")]
-    Packages { report: Box<Report> },
+    Packages { report: Report },
     #[error(
         "line {number} of the list of packages is not `name<tab>version<tab>architecture`: `{line}`"
     )]
@@ -67,13 +67,13 @@ pub enum Error {
     #[error("`{}` is of the format `{format}`, which is not unpacked to be looked at", path.display())]
     Packed { path: PathBuf, format: &'static str },
     #[error("the kernel command line is not known: {report}")]
-    Cmdline { report: Box<Report> },
+    Cmdline { report: Report },
     #[error("the time that times are clamped to is not known: `{output}` is no number")]
     Time { output: String },
     #[error("the image's layers cannot be read")]
     Layers { error: io::Error },
     #[error("{report}")]
-    View { report: Box<Report> },
+    View { report: Report },
     #[error("{error}")]
     Root { error: files::Error },
     #[error("the manifest of the export cannot be written")]
@@ -106,7 +106,7 @@ impl From<Error> for Report {
                 }
             }
             // The command's own report says more than we could.
-            Error::Packages { report: inner } => *inner,
+            Error::Packages { report: inner } => inner,
             Error::PackageLine { .. } => report.help(
                 "the distro module sets the command: it has to print nothing but such lines",
             ),
@@ -130,7 +130,7 @@ impl From<Error> for Report {
             ),
             Error::NoExport { why, .. } => report.cause(why),
             Error::Packed { .. } => report.help("name the recipe: its root is looked at instead"),
-            Error::Cmdline { report: inner } | Error::View { report: inner } => *inner,
+            Error::Cmdline { report: inner } | Error::View { report: inner } => inner,
             Error::Time { .. } => {
                 report.help("the distro module sets the command: it has to print seconds since 1970")
             }

@@ -5,7 +5,7 @@
 //! is that of the copy, and debugfs sets the times after.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::stage::Staged;
@@ -73,18 +73,11 @@ pub fn write(
 fn measure(tree: &Path) -> std::io::Result<(u64, u64)> {
     let mut blocks = 0;
     let mut seen = std::collections::BTreeSet::new();
-    let mut folders = vec![tree.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            if seen.insert(entry.ino()) {
-                // A directory's own blocks, and one for attributes that do not fit.
-                blocks += metadata.blocks().div_ceil(8) + 2;
-            }
-            if metadata.is_dir() {
-                folders.push(entry.path());
-            }
+    for entry in walkdir::WalkDir::new(tree).min_depth(1) {
+        let metadata = entry?.metadata()?;
+        if seen.insert(metadata.ino()) {
+            // A directory's own blocks, and one for attributes that do not fit.
+            blocks += metadata.blocks().div_ceil(8) + 2;
         }
     }
     Ok((blocks, u64::try_from(seen.len()).unwrap_or(u64::MAX)))

@@ -2,10 +2,9 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::companions::{self, Manifest};
-use super::nfs;
 use crate::plan::{Export, Format, Key};
 
 /// Changes when the same spec gives other artifacts than before.
@@ -29,16 +28,6 @@ pub fn identity(export: &Export, out: &Path, root: &Key) -> Key {
         out.as_os_str().as_encoded_bytes(),
         &spec,
     ])
-}
-
-/// The export in place, if it is that of `identity` and complete. Of an export with
-/// versions, any of them; it becomes the current one.
-pub fn fresh(export: &Export, out: &Path, identity: &Key) -> Option<PathBuf> {
-    let place = out.join(&export.name);
-    if export.format.is_versioned() {
-        return nfs::fresh(&place, &export.format, identity);
-    }
-    is_fresh(&place, identity).then_some(place)
 }
 
 /// Whether `bundle` was made of the same, and nobody has changed it as far as sizes and

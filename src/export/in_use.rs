@@ -16,6 +16,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 /// Names of marker files start with this.
 pub const MARKER: &str = "in-use";
 
@@ -83,17 +85,19 @@ struct ExportPath {
 impl ExportPath {
     fn of(path: &Path) -> ExportPath {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let top = fs::metadata(path.join("root")).ok();
-        let own = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let own: Vec<Mount> = own.lines().filter_map(Mount::parse).collect();
-        let mount = on_device(&real, &own);
+        let mount = on_device(&real, &Mount::of(Path::new("/proc/self")));
         ExportPath {
             path: path.to_owned(),
             real,
-            top: top.map(|metadata| (metadata.dev(), metadata.ino())),
+            top: top(&path.join("root")),
             mount,
         }
     }
+}
+
+fn top(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Where a path is in its file system, and that one's device. One file has as many paths as
@@ -156,10 +160,7 @@ fn nfsd(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
             .find_map(|line| line.strip_prefix("address:"))
             .map_or("a client", |value| value.trim().trim_matches('"'))
             .to_owned();
-        for (_, rest) in states
-            .match_indices("superblock: \"")
-            .filter_map(|(at, found)| Some((at, states.get(at + found.len()..)?)))
-        {
+        for rest in states.split("superblock: \"").skip(1) {
             if let Some(file) = rest.split('"').next().and_then(file_of) {
                 open.insert(file, address.clone());
             }
@@ -169,21 +170,11 @@ fn nfsd(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
         return;
     }
     for place in places {
-        let mut folders = vec![place.path.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-                let Ok(metadata) = entry.metadata() else {
-                    continue;
-                };
-                if let Some(address) = open.get(&(metadata.dev(), metadata.ino())) {
-                    in_use.note(place, format!("{address} holds files of it open over NFS"));
-                    folders.clear();
-                    break;
-                }
-                if metadata.is_dir() {
-                    folders.push(entry.path());
-                }
-            }
+        let entries = WalkDir::new(&place.path).into_iter().flatten();
+        let mut files = entries.filter_map(|entry| entry.metadata().ok());
+        let found = files.find_map(|file| open.get(&(file.dev(), file.ino())));
+        if let Some(address) = found {
+            in_use.note(place, format!("{address} holds files of it open over NFS"));
         }
     }
 }
@@ -205,19 +196,12 @@ fn processes(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
         }
         let process = entry.path();
         let held = held_paths(&process);
-        let own = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
-        let own: Vec<Mount> = own.lines().filter_map(Mount::parse).collect();
+        let own = Mount::of(&process);
         // A server that opens files by handle, as nfs-ganesha does, may know them by another
         // path than ours.
-        let on_devices: Vec<(String, PathBuf)> = held
-            .iter()
-            .filter_map(|path| on_device(path, &own))
-            .collect();
-        let tops: Vec<(u64, u64)> = ["root", "cwd"]
-            .iter()
-            .filter_map(|link| fs::metadata(process.join(link)).ok())
-            .map(|metadata| (metadata.dev(), metadata.ino()))
-            .collect();
+        let on_devices = held.iter().filter_map(|path| on_device(path, &own));
+        let on_devices: Vec<(String, PathBuf)> = on_devices.collect();
+        let tops = ["root", "cwd"].map(|link| top(&process.join(link)));
         let used = |place: &ExportPath| {
             let (real, mount) = (&place.real, place.mount.as_ref());
             held.iter().any(|path| path.starts_with(real))
@@ -226,17 +210,12 @@ fn processes(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
                         |(of, path): &(String, PathBuf)| of == device && path.starts_with(top);
                     on_devices.iter().any(inside)
                 })
-                || place.top.is_some_and(|top| tops.contains(&top))
+                || place.top.is_some() && tops.contains(&place.top)
         };
         for place in places.iter().filter(|place| used(place)) {
             let command = fs::read_to_string(process.join("comm")).unwrap_or_default();
-            in_use.note(
-                place,
-                format!(
-                    "the process {name} ({}) has files of it open",
-                    command.trim()
-                ),
-            );
+            let process = format!("the process {name} ({})", command.trim());
+            in_use.note(place, format!("{process} has files of it open"));
         }
         let namespace = fs::read_link(process.join("ns/mnt")).unwrap_or_default();
         if namespaces.insert(namespace) {
@@ -251,19 +230,12 @@ fn held_paths(process: &Path) -> Vec<PathBuf> {
         .iter()
         .filter_map(|link| fs::read_link(process.join(link)).ok())
         .collect();
-    for entry in fs::read_dir(process.join("fd"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        held.extend(fs::read_link(entry.path()).ok());
-    }
+    let open = fs::read_dir(process.join("fd")).into_iter().flatten();
+    let open = open.flatten().map(|entry| fs::read_link(entry.path()));
+    held.extend(open.flatten());
     let maps = fs::read_to_string(process.join("maps")).unwrap_or_default();
-    held.extend(
-        maps.lines()
-            .filter_map(|line| line.find('/').and_then(|at| line.get(at..)))
-            .map(PathBuf::from),
-    );
+    let mapped = maps.lines().filter_map(|line| line.get(line.find('/')?..));
+    held.extend(mapped.map(PathBuf::from));
     held.sort();
     held.dedup();
     held
@@ -277,6 +249,12 @@ struct Mount {
 }
 
 impl Mount {
+    /// What a process sees.
+    fn of(process: &Path) -> Vec<Mount> {
+        let text = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
+        text.lines().filter_map(Mount::parse).collect()
+    }
+
     /// `ID PARENT MAJOR:MINOR ROOT AT OPTIONS … - TYPE SOURCE OPTIONS`, see proc(5).
     fn parse(line: &str) -> Option<Mount> {
         let (left, right) = line.split_once(" - ")?;
@@ -307,8 +285,7 @@ fn unescape(text: &str) -> PathBuf {
 }
 
 fn mounts(process: &Path, places: &[ExportPath], in_use: &mut InUse) {
-    let text = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
-    for mount in text.lines().filter_map(Mount::parse) {
+    for mount in Mount::of(process) {
         for place in places {
             let bound = place.mount.as_ref().is_some_and(|(device, path)| {
                 *device == mount.device && mount.root.starts_with(path)

@@ -32,11 +32,11 @@ use tools::Places;
 pub use artifact::Opened;
 pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
 pub use error::Error;
-pub use unpack::unpack;
+pub use unpack::{Unpacked, unpack};
 pub use versions::{CURRENT, Pruned, Shelf, Version};
 
 /// Runs a command in the root and returns its output.
-pub type InRoot<'a> = dyn Fn(&Command) -> Result<String, Box<Report>> + 'a;
+pub type InRoot<'a> = dyn Fn(&Command) -> Result<String, Report> + 'a;
 
 /// What an export is made from.
 pub struct ExportJob<'a> {
@@ -66,7 +66,13 @@ pub struct ExportLayer {
 /// The export in `out` if it was made of the same root (see [`ExportJob::identity`]) from the
 /// same spec, and is complete. Costs milliseconds: the root need not be mounted.
 pub fn fresh(export: &Export, root: &Key, out: &Path) -> Option<PathBuf> {
-    freshness::fresh(export, out, &freshness::identity(export, out, root))
+    let identity = freshness::identity(export, out, root);
+    let place = out.join(&export.name);
+    // Of an export with versions, any of them; it becomes the current one.
+    match export.format.is_versioned() {
+        true => nfs::fresh(&place, &export.format, &identity),
+        false => freshness::is_fresh(&place, &identity).then_some(place),
+    }
 }
 
 /// Writes `OUT/NAME`, complete or not at all, and gives its path. One that rootwright

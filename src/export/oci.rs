@@ -1,10 +1,11 @@
 //! Format `oci`: an image layout (OCI image specification 1.1), as a folder or in a tar.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::oci_steps::LayerTar;
 use super::tools::Places;
 use super::{Error, companions, oci_steps, tools};
 use crate::export::ExportJob;
@@ -13,12 +14,6 @@ use crate::plan::{Compression, Export, Format, OciLayers};
 use crate::run::files;
 
 const MEDIA: &str = "application/vnd.oci.image";
-
-/// A layer's tar, not compressed.
-pub struct LayerTar {
-    pub path: PathBuf,
-    pub label: String,
-}
 
 pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error> {
     let Format::Oci {

@@ -11,17 +11,23 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::oci::LayerTar;
 use super::tools::Places;
 use super::{Error, tools};
 use crate::diagnose::HintSet;
 use crate::export::ExportJob;
 use crate::plan::tool::{ToolPart, tar};
 use crate::plan::{Compression, Export, Times};
+use crate::run::files::attributes;
 use crate::run::stack::{Open, open_trees};
 
 /// Of a file that is not there any more.
 const WHITEOUT: &str = ".wh.";
+
+/// A layer's tar, not compressed.
+pub struct LayerTar {
+    pub path: PathBuf,
+    pub label: String,
+}
 
 type Listing = BTreeMap<PathBuf, Facts>;
 
@@ -33,7 +39,7 @@ struct Facts {
     modified: (i64, i64),
     /// Of what is no directory: number, size, device and the time of the last change.
     rest: Option<(u64, u64, u64, (i64, i64))>,
-    attributes: Vec<(OsString, Option<Vec<u8>>)>,
+    attributes: BTreeMap<OsString, Vec<u8>>,
 }
 
 pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<LayerTar>, Error> {
@@ -61,44 +67,33 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
 /// The root as it is with these layers, with room for whiteouts on top.
 fn view(trees: &[PathBuf], work: &Path) -> Result<Open, Error> {
     open_trees(trees, work).map_err(|error| Error::View {
-        report: Box::new(error.report(&HintSet::default())),
+        report: error.report(&HintSet::default()),
     })
 }
 
 fn list(root: &Path, times: &Times) -> io::Result<Listing> {
-    let mut found = Listing::new();
-    let mut folders = vec![PathBuf::new()];
-    found.insert(PathBuf::new(), facts(root, times)?);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(root.join(&folder))? {
-            let entry = entry?;
-            let name = folder.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                folders.push(name.clone());
-            }
-            found.insert(name, facts(&entry.path(), times)?);
-        }
-    }
-    Ok(found)
+    let entries = walkdir::WalkDir::new(root).into_iter();
+    let listed = entries.map(|entry| {
+        let path = entry?.into_path();
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        Ok((name.to_owned(), facts(&path, times)?))
+    });
+    listed.collect()
 }
 
 fn facts(path: &Path, times: &Times) -> io::Result<Facts> {
     let metadata = fs::symlink_metadata(path)?;
     let rest = |m: &Metadata| (m.ino(), m.len(), m.rdev(), (m.ctime(), m.ctime_nsec()));
-    let mut attributes = Vec::new();
-    // Of other files a change shows in the time of the last change.
-    if metadata.is_dir() {
-        for name in xattr::list(path)? {
-            attributes.push((name.clone(), xattr::get(path, &name)?));
-        }
-        attributes.sort();
-    }
     Ok(Facts {
         mode: metadata.mode(),
         owner: (metadata.uid(), metadata.gid()),
         modified: clamped((metadata.mtime(), metadata.mtime_nsec()), times),
         rest: (!metadata.is_dir()).then(|| rest(&metadata)),
-        attributes,
+        // Of other files a change shows in the time of the last change.
+        attributes: match metadata.is_dir() {
+            true => attributes(path)?,
+            false => BTreeMap::new(),
+        },
     })
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::fs;
 
 use super::{Error, MADE_BY, MANIFEST};
@@ -72,18 +73,13 @@ impl Draft {
         fs::set_permissions(&self.path, mode).map_err(failed)?;
         let replaced = match rename(&self.path, &self.dest, RenameFlags::NOREPLACE) {
             Ok(()) => false,
-            Err(Errno::EXIST) => {
-                refuse_foreign(&self.dest, self.versioned)?;
-                exchange(&self.path, &self.dest).map_err(failed)?;
-                true
-            }
             // Some network file systems know no flags; an existing folder with something
             // in it is not replaced by a plain rename either.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !exists(&self.dest) => {
                 fs::rename(&self.path, &self.dest).map_err(failed)?;
                 false
             }
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 refuse_foreign(&self.dest, self.versioned)?;
                 exchange(&self.path, &self.dest).map_err(failed)?;
                 true
@@ -193,26 +189,32 @@ pub fn refuse_foreign(dest: &Path, versioned: bool) -> Result<(), Error> {
         }
         Err(error) => return Err(failed(error)),
     };
-    // Only the mark counts: the manifest of another version is rootwright's too.
-    let manifest: Option<serde_json::Value> = serde_json::from_slice(&manifest).ok();
-    match manifest.as_ref().and_then(|value| value.get("made_by")) {
-        Some(made_by) if made_by == MADE_BY => {
-            let format = manifest.as_ref().and_then(|value| value.get("format"));
-            let kind = format.and_then(|format| format.get("kind"));
+    match serde_json::from_slice::<Mark>(&manifest) {
+        Ok(mark) if mark.made_by == MADE_BY => {
             // A version's own manifest says `nfs`, too, and is never replaced.
-            let has_versions = kind.is_some_and(|kind| kind == "nfs");
-            match has_versions == versioned {
+            let versions = mark.format.is_some_and(|format| format.kind == "nfs");
+            let path = dest.to_owned();
+            match versions == versioned {
                 true => Ok(()),
-                false => Err(Error::OtherForm {
-                    path: dest.to_owned(),
-                    versions: has_versions,
-                }),
+                false => Err(Error::OtherForm { path, versions }),
             }
         }
         _ => Err(foreign(
             "a folder whose `manifest.json` is not rootwright's",
         )),
     }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FormatKind {
+    pub kind: String,
+}
+
+/// Only this of a manifest counts: that of another version is rootwright's too.
+#[derive(Deserialize)]
+struct Mark {
+    made_by: String,
+    format: Option<FormatKind>,
 }
 
 /// A new locked folder in `dir`, closed to others until it is published.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use super::tools::Places;
 use super::{Error, stage, tools};
 use crate::plan::tool::{ToolPart, copy, tar, tar_copy};
 use crate::plan::{Compression, Export, Share};
+use crate::run::files::{attributes, same_bytes};
 
 /// How the file systems here can share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,55 +129,13 @@ fn same_files(places: &Places<'_>, before: &Path) -> Result<Vec<PathBuf>, Error>
 
 fn is_same(new: &Path, old: &Path) -> io::Result<bool> {
     let (n, o) = (fs::symlink_metadata(new)?, fs::symlink_metadata(old)?);
-    let key = |m: &Metadata| {
-        (
-            m.len(),
-            m.mode(),
-            m.uid(),
-            m.gid(),
-            m.mtime(),
-            m.mtime_nsec(),
-        )
-    };
+    let owner = |m: &Metadata| (m.uid(), m.gid());
+    let key = |m: &Metadata| (m.len(), m.mode(), owner(m), m.mtime(), m.mtime_nsec());
     // Files with several names would have to keep them together.
     if !n.is_file() || !o.is_file() || n.len() == 0 || n.nlink() > 1 || key(&n) != key(&o) {
         return Ok(false);
     }
     Ok(attributes(new)? == attributes(old)? && same_bytes(new, old)?)
-}
-
-type Attributes = BTreeSet<(std::ffi::OsString, Option<Vec<u8>>)>;
-
-fn attributes(path: &Path) -> io::Result<Attributes> {
-    match xattr::list(path) {
-        Ok(names) => names
-            .map(|name| Ok((name.clone(), xattr::get(path, &name)?)))
-            .collect(),
-        Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
-            Ok(Attributes::new())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn same_bytes(new: &Path, old: &Path) -> io::Result<bool> {
-    let (mut new, mut old) = (File::open(new)?, File::open(old)?);
-    let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let read = new.read(&mut a)?;
-        if read == 0 {
-            return Ok(old.read(&mut b)? == 0);
-        }
-        let (Some(a), Some(b)) = (a.get(..read), b.get_mut(..read)) else {
-            return Ok(false);
-        };
-        match old.read_exact(b) {
-            Ok(()) if a == b => {}
-            Ok(()) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
@@ -198,9 +157,7 @@ fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
     fs::set_permissions(to, metadata.permissions())?;
     // After the owner: changing that takes file capabilities away.
     for (name, value) in attributes(source)? {
-        if let Some(value) = value {
-            xattr::set(to, name, &value)?;
-        }
+        xattr::set(to, name, &value)?;
     }
     set_times(to, &metadata)
 }

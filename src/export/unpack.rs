@@ -1,26 +1,35 @@
 //! The tree of an export that is packed.
 
+use std::path::{Path, PathBuf};
+
 use tempfile::TempDir;
 
 use super::{Error, Opened, tools};
 use crate::plan::Format;
 
-/// Unpacks the artifact into a folder that is removed with what is given back; `None`
-/// where it is a tree already. Owners and attributes are as in the artifact for root only.
+/// The tree; a copy that was unpacked is removed when this is dropped.
+pub struct Unpacked {
+    pub root: PathBuf,
+    _folder: Option<TempDir>,
+}
+
+/// Unpacks the artifact, where it is no tree already. Owners and attributes are as in the artifact for root only.
 ///
 /// # Errors
 /// [`Error::Packed`] for a format that nothing unpacks here; else what the tool says.
-pub fn unpack(opened: &Opened) -> Result<Option<TempDir>, Error> {
+pub fn unpack(opened: &Opened) -> Result<Unpacked, Error> {
     let format = &opened.manifest.format;
     let path = &opened.artifact;
     if matches!(format, Format::Dir | Format::Nfs { .. }) {
-        return Ok(None);
+        let root = path.clone();
+        return Ok(Unpacked {
+            root,
+            _folder: None,
+        });
     }
     let folder = tempfile::tempdir().map_err(Error::io("make a folder to unpack", path))?;
-    let (from, to) = (
-        path.display().to_string(),
-        folder.path().display().to_string(),
-    );
+    let shown = |path: &Path| path.display().to_string();
+    let (from, to) = (shown(path), shown(folder.path()));
     let (into, extract) = (format!("--directory={to}"), format!("--extract={to}"));
     let words: Vec<&str> = match format {
         Format::Tar { .. } => vec![
@@ -45,13 +54,14 @@ pub fn unpack(opened: &Opened) -> Result<Option<TempDir>, Error> {
         ],
         Format::Erofs { .. } => vec!["fsck.erofs", "--overwrite", &extract, &from],
         other => {
-            return Err(Error::Packed {
-                path: path.clone(),
-                format: other.name(),
-            });
+            let (path, format) = (path.clone(), other.name());
+            return Err(Error::Packed { path, format });
         }
     };
     let argv: Vec<String> = words.into_iter().map(str::to_owned).collect();
     tools::run_noisy("unpack", path, tools::process(&argv))?;
-    Ok(Some(folder))
+    Ok(Unpacked {
+        root: folder.path().to_owned(),
+        _folder: Some(folder),
+    })
 }

@@ -18,7 +18,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use super::in_use::{InUse, Sources};
-use super::publish::{self, Draft};
+use super::publish::{self, Draft, FormatKind};
 use super::{Error, MADE_BY, MANIFEST, Manifest, companions};
 
 /// The link to the version that nodes boot.
@@ -35,11 +35,6 @@ struct Versions {
     format: FormatKind,
     /// The highest number that a version has had: none is given twice.
     last: u64,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct FormatKind {
-    kind: String,
 }
 
 impl Versions {

@@ -2,6 +2,13 @@
 //! with zeros between.
 
 use std::io::{self, Read};
+use std::ops::Range;
+
+use cpio::newc::Reader;
+
+/// The fixed part of a member, and where in it the length of the name stands.
+const HEADER_BYTES: usize = 110;
+const NAME_SIZE: Range<usize> = 94..102;
 
 /// As long as a name in the archive may be.
 const NAME_BYTES: u64 = 4096;
@@ -27,91 +34,68 @@ pub trait Sink {
 pub enum Next {
     End,
     /// Something else, which begins with these bytes at this offset.
-    Other([u8; 6], u64),
+    Other(Vec<u8>, u64),
 }
 
 /// Reads archives until something else comes.
 ///
 /// # Errors
 /// When the input cannot be read, ends early, or a field is not what it has to be.
-pub fn read(input: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<Next> {
-    let mut at = 0u64;
+pub fn read(input: impl Read, sink: &mut dyn Sink) -> io::Result<Next> {
+    let mut input = input.take(MOST_BYTES);
+    let mut complete = true;
     loop {
-        let mut magic = [0; 6];
-        let (first, rest) = magic.split_at_mut(1);
+        let mut header = [0; HEADER_BYTES];
+        let (first, rest) = header.split_at_mut(1);
         while first == [0] {
-            if input.read(first)? == 0 {
-                return Ok(Next::End);
+            match (input.read(first)?, complete) {
+                (0, true) => return Ok(Next::End),
+                (0, false) => return Err(broken("it ends in the middle of a file")),
+                _ => {}
             }
-            at += 1;
+        }
+        let start = MOST_BYTES - input.limit() - 1;
+        let (magic, rest) = rest.split_at_mut(5);
+        input.read_exact(magic)?;
+        let magic = [first, magic].concat();
+        if magic != b"070701" && magic != b"070702" {
+            return Ok(Next::Other(magic, start));
         }
         input.read_exact(rest)?;
-        if &magic != b"070701" && &magic != b"070702" {
-            return Ok(Next::Other(magic, at - 1));
+        let name_size = header.get(NAME_SIZE).unwrap_or_default();
+        let name_size = std::str::from_utf8(name_size).unwrap_or_default();
+        if !u64::from_str_radix(name_size, 16).is_ok_and(|size| size <= NAME_BYTES) {
+            return Err(broken("a name has an impossible length"));
         }
-        at += 5 + member(input, sink)?;
-        if at > MOST_BYTES {
-            return Err(broken("it unpacks to more than 16 GiB"));
-        }
+        complete = member(Reader::new(header.chain(&mut input))?, sink)?;
     }
 }
 
-/// Reads what comes after the magic number, and says how many bytes that was.
-fn member(input: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<u64> {
-    let mut header = [0; 104];
-    input.read_exact(&mut header)?;
-    let field = |index: usize| -> io::Result<u32> {
-        let text = header.get(index * 8..index * 8 + 8);
-        let text = text.and_then(|text| std::str::from_utf8(text).ok());
-        text.and_then(|text| u32::from_str_radix(text, 16).ok())
-            .ok_or_else(|| broken("a field of a header is no number"))
-    };
-    let (mode, size, name_size) = (field(1)?, u64::from(field(6)?), u64::from(field(11)?));
-    if name_size == 0 || name_size > NAME_BYTES {
-        return Err(broken("a name has an impossible length"));
-    }
-    let mut name = Vec::new();
-    input.take(name_size).read_to_end(&mut name)?;
-    let name: Vec<u8> = name.into_iter().take_while(|byte| *byte != 0).collect();
-    // The magic number belongs to what is aligned.
-    let name_padding = (4 - (6 + 104 + name_size) % 4) % 4;
-    skip(input, name_padding)?;
-    let content_padding = (4 - size % 4) % 4;
-    let count = 104 + name_size + name_padding + size + content_padding;
-    if name == b"TRAILER!!!" {
-        skip(input, size + content_padding)?;
-        return Ok(count);
-    }
-    let name = String::from_utf8_lossy(&name);
-    let name = name.trim_start_matches("./").trim_start_matches('/');
+/// Reads a member, and says whether it ends the archive.
+fn member(mut reader: Reader<impl Read>, sink: &mut dyn Sink) -> io::Result<bool> {
+    let entry = reader.entry();
+    let name = entry
+        .name()
+        .trim_start_matches("./")
+        .trim_start_matches('/');
     let member = Member {
         name: name.to_owned(),
-        mode,
-        size,
+        mode: entry.mode(),
+        size: entry.file_size().into(),
     };
-    let content = match sink.wants(&member) {
-        true => {
-            let mut content = Vec::new();
-            if input.take(size).read_to_end(&mut content)? as u64 != size {
-                return Err(broken("it ends in the middle of a file"));
-            }
-            Some(content)
+    let is_last = entry.is_trailer();
+    let mut content = None;
+    if !is_last && sink.wants(&member) {
+        let content = content.insert(Vec::new());
+        if reader.read_to_end(content)? as u64 != member.size {
+            return Err(broken("it ends in the middle of a file"));
         }
-        false => {
-            skip(input, size)?;
-            None
-        }
-    };
-    skip(input, content_padding)?;
-    sink.member(member, content);
-    Ok(count)
-}
-
-fn skip(input: &mut dyn Read, bytes: u64) -> io::Result<()> {
-    match io::copy(&mut input.take(bytes), &mut io::sink())? == bytes {
-        true => Ok(()),
-        false => Err(broken("it ends in the middle of a file")),
     }
+    reader.finish()?;
+    if !is_last {
+        sink.member(member, content);
+    }
+    Ok(is_last)
 }
 
 fn broken(why: &'static str) -> io::Error {

@@ -30,12 +30,7 @@ impl From<Error> for Report {
             Error::Root { error, .. } => report
                 .cause(error.to_string())
                 .help("name a directory that is a root, a recipe, or an export"),
-            Error::Read { error, .. } => match error.kind() {
-                io::ErrorKind::PermissionDenied => report
-                    .cause(error.to_string())
-                    .help("look at the root as the user who owns it, mostly root"),
-                _ => report.cause(error.to_string()),
-            },
+            Error::Read { error, .. } => report.unreadable(&error),
             Error::Table { why, .. } => report
                 .cause(why)
                 .help("docs/lint.md has the fields of a lint and its checks"),
@@ -43,10 +38,9 @@ impl From<Error> for Report {
                 .cause(why)
                 .help("docs/lint.md has the fields of a check"),
             Error::Twice { .. } => report.help("give one of them another name"),
-            Error::NoLint { near, .. } => match near {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None => report.help("`rootwright lint --list` has them all"),
-            },
+            Error::NoLint { near, .. } => {
+                report.did_you_mean(near.as_deref(), "`rootwright lint --list` has them all")
+            }
         }
     }
 }

@@ -49,29 +49,21 @@ pub type Hit = (String, String);
 
 /// The first match in a text: its first group, or nothing.
 pub fn found(pattern: &Pattern, text: &[u8]) -> Option<String> {
-    let captures = pattern.0.captures(text)?;
-    let group = captures.get(1).map(|group| group.as_bytes());
-    Some(
-        String::from_utf8_lossy(group.unwrap_or_default())
-            .trim()
-            .to_owned(),
-    )
+    pattern.0.captures(text).map(|captures| group(&captures))
 }
 
 /// Every match of a pattern in a text.
 fn all(pattern: &Pattern, text: &[u8]) -> Vec<String> {
-    let mut found: Vec<String> = pattern
-        .0
-        .captures_iter(text)
-        .map(|captures| {
-            let group = captures.get(1).map(|group| group.as_bytes());
-            String::from_utf8_lossy(group.unwrap_or_default())
-                .trim()
-                .to_owned()
-        })
-        .collect();
+    let matches = pattern.0.captures_iter(text);
+    let mut found: Vec<String> = matches.map(|captures| group(&captures)).collect();
     found.dedup();
     found
+}
+
+fn group(captures: &regex::bytes::Captures<'_>) -> String {
+    let group = captures.get(1).map(|group| group.as_bytes());
+    let group = String::from_utf8_lossy(group.unwrap_or_default());
+    group.trim().to_owned()
 }
 
 /// The paths that patterns name and that nodes get; of one that has several names because
@@ -88,11 +80,8 @@ pub fn expand(tree: &Tree, patterns: &[String], hidden: &[&Paths]) -> io::Result
                 continue;
             };
             let dir = rustix::fs::fstat(&dir)?;
-            if known.insert((
-                dir.st_dev,
-                dir.st_ino,
-                path.file_name().map(OsStr::to_owned),
-            )) {
+            let name = path.file_name().map(OsStr::to_owned);
+            if known.insert((dir.st_dev, dir.st_ino, name)) {
                 paths.push(path);
             }
         }

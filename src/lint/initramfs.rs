@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::process::{Child, Command, Stdio};
 
 use super::cpio::{self, Member, Next, Sink};
+use crate::run::process::Process;
 
 /// Texts that are kept, in bytes; what decides lies in short ones.
 const TEXT_BYTES: u64 = 256 << 10;
 /// A driver whose firmware is looked for, in bytes.
 const DRIVER_BYTES: u64 = 32 << 20;
+/// As much as it may unpack to.
+const MODULE_BYTES: usize = 1 << 30;
 
 /// The contents of an initramfs.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +33,7 @@ impl Initramfs {
     pub fn read(file: File) -> io::Result<Initramfs> {
         let mut found = Initramfs::default();
         let mut raw = file;
-        let next = cpio::read(&mut BufReader::new(&mut raw), &mut found)?;
+        let next = cpio::read(BufReader::new(&mut raw), &mut found)?;
         if let Next::Other(magic, start) = next {
             let program = unpacker(&magic).ok_or_else(|| {
                 let why = format!("at byte {start} begins something that is no archive");
@@ -49,25 +51,18 @@ impl Initramfs {
     /// The versions of kernels whose modules it has.
     pub fn versions(&self) -> BTreeSet<&str> {
         let modules = self.names.iter().filter_map(|name| in_modules(name));
-        modules
-            .filter(|(_, rest)| !rest.is_empty())
-            .map(|(version, _)| version)
-            .collect()
+        let modules = modules.filter(|(_, rest)| !rest.is_empty());
+        modules.map(|(version, _)| version).collect()
     }
 
     /// Whether it has a driver, as a module or built into the kernel it is for.
     pub fn has_driver(&self, driver: &str) -> bool {
-        let loadable = self.names.iter().any(|name| {
-            in_modules(name).is_some_and(|(_, rest)| module_name(rest).as_deref() == Some(driver))
-        });
-        let lists = self
-            .texts
-            .iter()
-            .filter(|(name, _)| name.ends_with("/modules.builtin"));
-        loadable
-            || lists
-                .into_iter()
-                .any(|(_, text)| lists_driver(text, driver))
+        let mut modules = self.names.iter().filter_map(|name| in_modules(name));
+        let mut texts = self.texts.iter();
+        modules.any(|(_, rest)| module_name(rest).as_deref() == Some(driver))
+            || texts.any(|(name, text)| {
+                name.ends_with("/modules.builtin") && lists_driver(text, driver)
+            })
     }
 
     pub fn has_firmware(&self, name: &str) -> bool {
@@ -132,11 +127,11 @@ fn is_network_driver(member: &Member) -> bool {
         && member.name.contains(".ko")
 }
 
-fn unpacker(magic: &[u8; 6]) -> Option<&'static str> {
+fn unpacker(magic: &[u8]) -> Option<&'static str> {
     match magic {
         [0x1f, 0x8b, ..] => Some("gzip"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] | [0x5d, 0, 0, ..] => Some("xz"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] | [0x5d, 0, 0, ..] => Some("xz"),
         [0x02, 0x21, 0x4c, 0x18, ..] | [0x04, 0x22, 0x4d, 0x18, ..] => Some("lz4"),
         [b'B', b'Z', b'h', ..] => Some("bzip2"),
         [0x89, b'L', b'Z', b'O', ..] => Some("lzop"),
@@ -144,36 +139,26 @@ fn unpacker(magic: &[u8; 6]) -> Option<&'static str> {
     }
 }
 
-/// A child that is ended and waited for, whatever happens.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn unpack(program: &str, from: File, found: &mut Initramfs) -> io::Result<()> {
-    let child = Command::new(program)
-        .arg("-dc")
-        .stdin(from)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| io::Error::other(format!("`{program}` on this host: {error}")))?;
-    let mut child = Ended(child);
-    let Some(output) = child.0.stdout.take() else {
-        return Ok(());
-    };
-    let mut output = BufReader::with_capacity(1 << 16, output);
-    match cpio::read(&mut output, found) {
-        Ok(_) => Ok(()),
+    let (output, write) = io::pipe()?;
+    let process = Process::new([program, "-dc"]);
+    let process = process.stdin_file(from).stdout_file(write);
+    let (read, ended) = std::thread::scope(|scope| {
+        let running = scope.spawn(|| process.capture(0));
+        // The program ends where nobody reads on.
+        let read = cpio::read(BufReader::with_capacity(1 << 16, output), found);
+        (read, running.join())
+    });
+    if let Ok(Err(error)) = ended {
+        return Err(io::Error::other(format!(
+            "`{program}` on this host: {error}"
+        )));
+    }
+    match read {
         Err(error) if found.names.is_empty() => Err(io::Error::other(format!(
             "what `{program}` unpacks of it: {error}"
         ))),
-        Err(error) => Err(error),
+        read => read.map(drop),
     }
 }
 
@@ -187,14 +172,8 @@ fn module(name: &str, content: Vec<u8>) -> Option<Vec<u8>> {
         "gz" => "gzip",
         _ => return None,
     };
-    let output = duct::cmd!(program, "-dc")
-        .stdin_bytes(content)
-        .stdout_capture()
-        .stderr_null()
-        .unchecked()
-        .run()
-        .ok()?;
-    Some(output.stdout)
+    let unpacked = Process::new([program, "-dc"]).stdin(content);
+    Some(unpacked.capture(MODULE_BYTES).ok()?.stdout)
 }
 
 /// The names that a module's information gives as `firmware=`.
@@ -204,15 +183,8 @@ fn firmware_of(module: &[u8]) -> BTreeSet<String> {
     let mut rest = module;
     while let Some(at) = find(rest, key) {
         rest = rest.get(at + key.len()..).unwrap_or_default();
-        let name: Vec<u8> = rest
-            .iter()
-            .copied()
-            .take_while(|b| *b != 0)
-            .take(256)
-            .collect();
-        if let Ok(name) = String::from_utf8(name) {
-            found.insert(name);
-        }
+        let name = rest.iter().copied().take_while(|b| *b != 0).take(256);
+        found.extend(String::from_utf8(name.collect()));
     }
     found
 }
@@ -230,10 +202,7 @@ pub fn image_version(mut image: impl Read) -> Option<String> {
     }
     let pointer = u16::from_le_bytes(head.get(0x20e..0x210)?.try_into().ok()?);
     let text = head.get(usize::from(pointer) + 0x200..)?;
-    let word: Vec<u8> = text
-        .iter()
-        .copied()
-        .take_while(|byte| byte.is_ascii_graphic())
-        .collect();
-    String::from_utf8(word).ok().filter(|word| !word.is_empty())
+    let word = text.iter().take_while(|byte| byte.is_ascii_graphic());
+    let word: String = word.map(|byte| char::from(*byte)).collect();
+    Some(word).filter(|word| !word.is_empty())
 }

@@ -3,20 +3,13 @@
 use std::fmt::Write;
 
 use super::Table;
-use crate::plan::Transport;
 
 /// A section for each lint.
 pub fn markdown(table: &Table) -> String {
     let mut out = String::new();
     for lint in &table.lints {
-        let transports: Vec<&str> = lint
-            .transports
-            .iter()
-            .map(|transport| match transport {
-                Transport::Nfs => "NFS",
-                Transport::Http => "HTTP",
-            })
-            .collect();
+        let transports = lint.transports.iter();
+        let transports: Vec<String> = transports.map(|one| one.name().to_uppercase()).collect();
         let only = match transports.is_empty() {
             true => String::new(),
             false => format!(", over {} only", transports.join(" and ")),
@@ -24,9 +17,7 @@ pub fn markdown(table: &Table) -> String {
         let _ = writeln!(
             out,
             "### {}\n\n{}{only}. {}\n",
-            lint.name,
-            lint.severity.name(),
-            lint.reason
+            lint.name, lint.severity, lint.reason
         );
         for check in &lint.checks {
             let message = check
@@ -34,7 +25,7 @@ pub fn markdown(table: &Table) -> String {
                 .replace("{path}", "PATH")
                 .replace("{found}", "…");
             let other = check.severity.filter(|severity| *severity != lint.severity);
-            let other = other.map(|severity| format!(" ({})", severity.name()));
+            let other = other.map(|severity| format!(" ({severity})"));
             let _ = writeln!(out, "- {message}{}", other.unwrap_or_default());
         }
         let _ = writeln!(out, "\nCure: `diskless::{}(root)`\n", lint.cure);

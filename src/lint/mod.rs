@@ -17,11 +17,12 @@ mod walk;
 
 use std::path::PathBuf;
 
+pub use crate::diagnose::Severity;
 pub use error::Error;
 pub use initramfs::Initramfs;
 pub use inspect::check;
 pub use markdown::markdown;
-pub use table::{Lint, Severity, Table};
+pub use table::{Lint, Table};
 
 use crate::plan::{Allowed, Transport};
 

@@ -6,45 +6,16 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer};
 
 use super::Error;
+use crate::diagnose::Severity;
 use crate::plan::Transport;
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Nodes do not boot, disturb each other, or are open to anyone.
-    Error,
-    /// Nodes work, worse than they could.
-    Warning,
-    /// Something to know, which may well be meant so.
-    Note,
-}
-
-impl From<Severity> for crate::diagnose::Severity {
-    fn from(severity: Severity) -> Self {
-        match severity {
-            Severity::Error => crate::diagnose::Severity::Error,
-            Severity::Warning => crate::diagnose::Severity::Warning,
-            Severity::Note => crate::diagnose::Severity::Note,
-        }
-    }
-}
-
-impl Severity {
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        }
-    }
-}
 
 /// One thing that a shared root can have wrong.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lint {
     pub name: String,
+    /// An error where nodes do not boot, disturb each other, or are open to anyone; a warning
+    /// where they work, worse than they could; a note of what may well be meant so.
     pub severity: Severity,
     /// What comes of it; one or two sentences.
     pub reason: String,

@@ -71,5 +71,5 @@ pub trait Capture {
     /// # Errors
     /// The build's own report when a step or the command fails; a report that asks for
     /// `preview` when a preview has no output.
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>>;
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Report>;
 }

@@ -47,7 +47,7 @@ pub const SCHEMA_VERSION: u32 = 3;
 /// A root's place in [`Plan::roots`].
 pub type RootId = usize;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// See [`SCHEMA_VERSION`].
     pub schema: u32,
@@ -393,6 +393,17 @@ pub struct Action {
     /// From the step's own call inwards; empty where that is the place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Frame>,
+}
+
+impl From<Op> for Action {
+    fn from(op: Op) -> Self {
+        Action {
+            op,
+            about: None,
+            only_if: None,
+            calls: Vec::new(),
+        }
+    }
 }
 
 impl Step {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Entry, Refused, Wanted, age, from_here};
-use crate::diagnose::{Frame, Report, Span, nearest, position};
+use super::{Entry, Wanted, age, from_here};
+use crate::diagnose::{Frame, Report, SourceMap, Span, Trouble, position};
 use crate::plan::Grant;
 
 /// Options by name, as the command line would give them.
@@ -47,20 +47,22 @@ const LIBRARY_KEYS: [&str; 5] = ["git", "tag", "branch", "rev", "grants"];
 ///
 /// # Errors
 /// When it cannot be read, is no TOML, or has a key or a value that means nothing.
-pub fn read(path: &Path) -> Result<Config, Box<Refused>> {
+pub fn read(path: &Path) -> Result<Config, Trouble> {
     let shown = from_here(path).display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let message = format!("cannot read `{shown}`: {error}");
-        Box::new(Refused::from(Report::new("site::config", message)))
-    })?;
-    parse(&shown, &text)
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Report::new("site::config", format!("cannot read `{shown}`: {error}")))?;
+    parse(&shown, &text).map_err(|report| {
+        let mut sources = SourceMap::default();
+        sources.insert(shown, text);
+        Trouble::new(vec![report], sources)
+    })
 }
 
 /// What the text of a file says; `shown` names the file in errors.
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(shown: &str, text: &str) -> Result<Config, Box<Refused>> {
+pub fn parse(shown: &str, text: &str) -> Result<Config, Report> {
     let reader = Reader { shown, text };
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
@@ -87,7 +89,7 @@ struct Reader<'a> {
 }
 
 type Value<'a> = Spanned<DeValue<'a>>;
-type Read<T> = Result<T, Box<Refused>>;
+type Read<T> = Result<T, Report>;
 
 impl Reader<'_> {
     fn place(&self, range: &Range<usize>) -> Span {
@@ -98,33 +100,16 @@ impl Reader<'_> {
         }
     }
 
-    fn refuse(&self, range: &Range<usize>, message: impl Into<String>) -> Box<Refused> {
-        let frame = Frame {
-            function: "here".to_owned(),
-            span: self.place(range),
-        };
-        let report = Report::new("site::config", message).trace(vec![frame]);
-        Box::new(Refused {
-            report,
-            source: Some((self.shown.to_owned(), self.text.to_owned())),
-        })
+    fn refuse(&self, range: &Range<usize>, message: impl Into<String>) -> Report {
+        Report::new("site::config", message).trace(vec![Frame::here(self.place(range))])
     }
 
-    fn unknown(
-        &self,
-        name: &str,
-        range: &Range<usize>,
-        what: &str,
-        known: &[&str],
-    ) -> Box<Refused> {
-        let refused = self.refuse(range, format!("there is no {what} `{name}`"));
-        refused.help(match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", known.join(", ")),
-        })
+    fn unknown(&self, name: &str, range: &Range<usize>, what: &str, known: &[&str]) -> Report {
+        let report = self.refuse(range, format!("there is no {what} `{name}`"));
+        report.help_near(name, known, format!("there are {}", known.join(", ")))
     }
 
-    fn wrong(&self, name: &str, wanted: &str, value: &Value<'_>) -> Box<Refused> {
+    fn wrong(&self, name: &str, wanted: &str, value: &Value<'_>) -> Report {
         let found = value.get_ref().type_str();
         let message = format!("`{name}` has to be {wanted}, and is of type {found}");
         self.refuse(&value.span(), message)
@@ -280,15 +265,8 @@ impl Reader<'_> {
         }
         let Some(git) = git else {
             let message = format!("the library `{name}` has no address");
-            let frame = Frame {
-                function: "here".to_owned(),
-                span: place,
-            };
-            let report = Report::new("site::config", message).trace(vec![frame]);
-            return Err(Box::new(Refused {
-                report: report.help("git = \"https://…\""),
-                source: Some((self.shown.to_owned(), self.text.to_owned())),
-            }));
+            let report = Report::new("site::config", message).trace(vec![Frame::here(place)]);
+            return Err(report.help("git = \"https://…\""));
         };
         Ok(Entry {
             name,

@@ -49,7 +49,7 @@ pub struct Library {
     /// Best first.
     copies: Vec<PathBuf>,
     /// The copy, once it was looked at; or why there is none.
-    verified: OnceLock<Result<PathBuf, Box<Report>>>,
+    verified: OnceLock<Result<PathBuf, Report>>,
 }
 
 impl Library {
@@ -77,21 +77,21 @@ impl Library {
 
     /// Notes why there is no copy.
     pub fn is_missing(&self, report: Report) {
-        let _ = self.verified.set(Err(Box::new(report)));
+        let _ = self.verified.set(Err(report));
     }
 
     /// The folder of the library, which holds what it is pinned to. Looked at once.
     ///
     /// # Errors
     /// A report without a place: no pin, no copy, or another one.
-    pub fn folder(&self) -> Result<&Path, Box<Report>> {
+    pub fn folder(&self) -> Result<&Path, Report> {
         match self.verified.get_or_init(|| self.verify()) {
             Ok(folder) => Ok(folder),
             Err(report) => Err(report.clone()),
         }
     }
 
-    fn verify(&self) -> Result<PathBuf, Box<Report>> {
+    fn verify(&self) -> Result<PathBuf, Report> {
         let name = &self.entry.name;
         let refuse = |code: &str, message: String| Report::new(format!("library::{code}"), message);
         let update = format!("`rootwright update {name}` fetches it and pins it");
@@ -104,11 +104,11 @@ impl Library {
                     "rootwright.toml asks for another `{name}` than the one that rootwright.lock pins"
                 ),
             };
-            return Err(Box::new(refuse("not_pinned", message).help(update)));
+            return Err(refuse("not_pinned", message).help(update));
         };
         let Some(copy) = self.copy() else {
             let message = format!("the library `{name}` has not been fetched");
-            return Err(Box::new(refuse("not_fetched", message)));
+            return Err(refuse("not_fetched", message));
         };
         match tree::digest(copy) {
             Ok(digest) if digest == pin.digest => Ok(copy.to_owned()),
@@ -127,9 +127,9 @@ impl Library {
                     }
                     Err(error) => format!("`{shown}` cannot be read: {error}"),
                 });
-                Err(Box::new(report.help(format!(
+                Err(report.help(format!(
                     "whoever changed it should say why; `rm -r {shown}`, and it is fetched again"
-                ))))
+                )))
             }
         }
     }

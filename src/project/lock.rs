@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Refused, Wanted, from_here};
-use crate::diagnose::Report;
+use super::{Wanted, from_here};
+use crate::diagnose::{Report, Trouble};
 
 /// The file's name, beside `rootwright.toml`.
 pub const FILE: &str = "rootwright.lock";
@@ -71,13 +71,13 @@ impl Lock {
     ///
     /// # Errors
     /// When the file cannot be read, or is of a version that this program does not know.
-    pub fn read(root: &Path) -> Result<Lock, Box<Refused>> {
+    pub fn read(root: &Path) -> Result<Lock, Trouble> {
         let path = root.join(FILE);
         let refuse = |message: String| {
             let report = Report::new("site::lock", message);
-            Box::new(Refused::from(report.help(
+            Trouble::from(report.help(
                 "take it from version control again; or remove it, and `rootwright update` pins what is newest",
-            )))
+            ))
         };
         let shown = from_here(&path);
         let shown = shown.display();

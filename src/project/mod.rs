@@ -16,7 +16,7 @@ pub use config::{Options, Places};
 pub use library_copy::{Entry, Library, Wanted};
 pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace};
 
-use crate::diagnose::{Report, SourceMap};
+use crate::diagnose::{Report, Trouble};
 use config::Config;
 
 /// The file's name, in the top folder of a recipe repository.
@@ -43,40 +43,6 @@ pub struct Project {
     distros: BTreeMap<String, BTreeMap<String, String>>,
     options: Options,
     recipe_options: BTreeMap<String, Options>,
-}
-
-/// A file of the repository that cannot be used, and its text where the report shows a
-/// line of it.
-#[derive(Debug)]
-pub struct Refused {
-    pub report: Report,
-    source: Option<(String, String)>,
-}
-
-impl From<Report> for Refused {
-    fn from(report: Report) -> Self {
-        Refused {
-            report,
-            source: None,
-        }
-    }
-}
-
-impl Refused {
-    fn help(self: Box<Self>, help: impl Into<String>) -> Box<Self> {
-        Box::new(Refused {
-            report: self.report.help(help),
-            source: self.source,
-        })
-    }
-
-    pub fn sources(&self) -> SourceMap {
-        let mut sources = SourceMap::default();
-        if let Some((file, text)) = &self.source {
-            sources.insert(file.clone(), text.as_str());
-        }
-        sources
-    }
 }
 
 /// A length of time: a number and `s`, `m`, `h` or `d`.
@@ -154,7 +120,7 @@ impl Project {
     pub fn find(
         recipe: &Path,
         shelves: impl FnOnce(&Project) -> Vec<PathBuf>,
-    ) -> Result<Project, Box<Refused>> {
+    ) -> Result<Project, Trouble> {
         let mut project = Project::default();
         let mut entries = Vec::new();
         if let Some(root) = repository(recipe) {
@@ -169,9 +135,9 @@ impl Project {
             if let Some(entry) = config.libraries.first() {
                 let message = format!("`{HOST_FILE}` names a library, `{}`", entry.name);
                 let report = Report::new("site::config", message);
-                return Err(Box::new(Refused::from(report.help(
-                    "libraries belong to a recipe repository, so that it builds the same elsewhere",
-                ))));
+                return Err(report
+                    .help("libraries belong to a recipe repository, so that it builds the same elsewhere")
+                    .into());
             }
             project.take(config);
         }
@@ -218,7 +184,7 @@ fn libraries(
     root: &Path,
     entries: Vec<Entry>,
     shelves: &[PathBuf],
-) -> Result<BTreeMap<String, Arc<Library>>, Box<Refused>> {
+) -> Result<BTreeMap<String, Arc<Library>>, Trouble> {
     let mut lock = Lock::read(root)?;
     let made = entries.into_iter().map(|entry| {
         let name = entry.name.clone();

@@ -12,7 +12,7 @@ use super::{call, nearest, patterns};
 use crate::diagnose::Report;
 use crate::plan::{Argument, Command, Script, Text};
 
-pub use super::call::{Call, Outcome};
+pub use super::call::{Call, Result};
 
 /// The fields of a map, each read once by its name; [`Fields::finish`] refuses the rest.
 pub struct Fields<'a> {
@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
         name: &str,
         wanted: &str,
         read: impl FnOnce(&Dynamic) -> Option<T>,
-    ) -> Outcome<Option<T>> {
+    ) -> Result<Option<T>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
@@ -69,29 +69,29 @@ impl<'a> Fields<'a> {
         place
     }
 
-    pub fn wrong(&self, name: &str, wanted: &str, given: &Dynamic) -> Box<Report> {
+    pub fn wrong(&self, name: &str, wanted: &str, given: &Dynamic) -> Report {
         let path = self.place(name);
-        let report = *self.call.wrong_value(&self.of, name, &path, wanted, given);
+        let report = self.call.wrong_value(&self.of, name, &path, wanted, given);
         let label = format!("this is {}", type_words(given.type_name()));
         self.found(report, name, &label)
     }
 
     /// An error about a field that has the right type and a value that will not do.
-    pub fn refuse(&self, name: &str, code: &str, message: impl Into<String>) -> Box<Report> {
-        let report = *self.call.refuse_at(&self.place(name), code, message);
+    pub fn refuse(&self, name: &str, code: &str, message: impl Into<String>) -> Report {
+        let report = self.call.refuse_at(&self.place(name), code, message);
         self.found(report, name, "")
     }
 
     /// Underlines a field of a map that a script checks: in the first call of the chain
     /// that has such a field written in it.
-    fn found(&self, report: Report, name: &str, label: &str) -> Box<Report> {
+    fn found(&self, report: Report, name: &str, label: &str) -> Report {
         if !self.base.is_empty() {
-            return Box::new(report);
+            return report;
         }
         let session = self.call.session;
         let focus = report.trace.iter().find_map(|frame| {
             let file = &frame.span.file;
-            let scan = session.scan(file)?;
+            let scan = session.modules.scan(file)?;
             let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
             let mut path: Vec<&str> = self.of.split('.').skip(1).collect();
             path.push(name);
@@ -100,22 +100,22 @@ impl<'a> Fields<'a> {
         });
         let drawn = report.trace.first().map(|frame| frame.span.file.clone());
         let focus = focus.filter(|span| Some(&span.file) == drawn.as_ref());
-        Box::new(match focus {
+        match focus {
             Some(span) if label.is_empty() => report.focus(Some(span)),
             Some(span) => report.focus(Some(span)).label(label),
             None => report,
-        })
+        }
     }
 
-    pub fn text(&self, name: &str) -> Outcome<Option<String>> {
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
         self.typed(name, "a string", as_plain)
     }
 
-    pub fn required_text(&self, name: &str) -> Outcome<String> {
+    pub fn required_text(&self, name: &str) -> Result<String> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
-    pub fn missing(&self, name: &str) -> Box<Report> {
+    pub fn missing(&self, name: &str) -> Report {
         // A required field that is missing beside one that is nearly it is a typo.
         let known = self.known.borrow();
         let others = self.map.keys().map(|key| key.as_str());
@@ -140,11 +140,11 @@ impl<'a> Fields<'a> {
             return self.found(report, typo, label);
         }
         let report = self.call.refuse_at(&self.base, "missing_field", message);
-        Box::new(report.help(format!("add `{name}: …` to the map")))
+        report.help(format!("add `{name}: …` to the map"))
     }
 
     /// Refuses a pattern that is no regular expression.
-    pub fn pattern(&self, name: &str, pattern: &str) -> Outcome<()> {
+    pub fn pattern(&self, name: &str, pattern: &str) -> Result<()> {
         let Err(error) = patterns::compiled(pattern) else {
             return Ok(());
         };
@@ -154,21 +154,21 @@ impl<'a> Fields<'a> {
         let why = why.strip_prefix("error: ").unwrap_or(why);
         let message = format!("`{name}` is no regular expression: {why}");
         let report = self.refuse(name, "bad_pattern", message);
-        Err(Box::new(report.help(
+        Err(report.help(
             "before `.`, `(`, `[`, `*`, `+`, `?` and such, a backslash makes them mean themselves: `\\\\(`",
-        )))
+        ))
     }
 
-    pub fn secret_text(&self, name: &str) -> Outcome<Option<Text>> {
+    pub fn secret_text(&self, name: &str) -> Result<Option<Text>> {
         self.typed(name, "a string", as_text)
     }
 
-    pub fn strings(&self, name: &str) -> Outcome<Option<Vec<String>>> {
+    pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
         self.typed(name, "an array of strings", as_strings)
     }
 
     /// A command; see [`Call::command`].
-    pub fn command(&self, name: &str) -> Outcome<Option<Command>> {
+    pub fn command(&self, name: &str) -> Result<Option<Command>> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
@@ -178,7 +178,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A path inside of the root: absolute, without NUL.
-    pub fn path(&self, name: &str) -> Outcome<Option<String>> {
+    pub fn path(&self, name: &str) -> Result<Option<String>> {
         let path = self.text(name)?;
         if let Some(path) = &path {
             self.call.check_path(path, &self.place(name))?;
@@ -187,19 +187,19 @@ impl<'a> Fields<'a> {
     }
 
     /// The maps of a list, or the one map; none where the field is absent.
-    pub fn maps(&self, name: &str, form: &str) -> Outcome<Vec<Fields<'a>>> {
+    pub fn maps(&self, name: &str, form: &str) -> Result<Vec<Fields<'a>>> {
         match self.get(name) {
             Some(value) => call::maps(self.call, (&self.of, name), self.place(name), form, &value),
             None => Ok(Vec::new()),
         }
     }
 
-    pub fn bool(&self, name: &str) -> Outcome<Option<bool>> {
+    pub fn bool(&self, name: &str) -> Result<Option<bool>> {
         self.typed(name, "a boolean", |value| value.as_bool().ok())
     }
 
     /// A whole number, at least `least`.
-    pub fn number(&self, name: &str, least: u64) -> Outcome<Option<u64>> {
+    pub fn number(&self, name: &str, least: u64) -> Result<Option<u64>> {
         let wanted = format!("a number from {least} on");
         if let Some(number) = self.get(name).and_then(|value| value.as_int().ok())
             && u64::try_from(number).map_or(true, |number| number < least)
@@ -207,7 +207,7 @@ impl<'a> Fields<'a> {
             let of = &self.of;
             let message = format!("`{name}` of `{of}` has to be {least} or more, and is {number}");
             let report = self.refuse(name, "number", message);
-            return Err(Box::new(report.help(format!("give {wanted}"))));
+            return Err(report.help(format!("give {wanted}")));
         }
         self.typed(name, &wanted, |value| {
             let number = u64::try_from(value.as_int().ok()?).ok()?;
@@ -216,7 +216,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Bytes: a number, or one with `K`, `M`, `G` or `T` after it.
-    pub fn size(&self, name: &str) -> Outcome<Option<u64>> {
+    pub fn size(&self, name: &str) -> Result<Option<u64>> {
         self.typed(name, "a size such as `\"2G\"`", |value| {
             if let Ok(number) = value.as_int() {
                 return u64::try_from(number).ok().filter(|number| *number > 0);
@@ -236,12 +236,12 @@ impl<'a> Fields<'a> {
         })
     }
 
-    pub fn array(&self, name: &str) -> Outcome<Option<Array>> {
+    pub fn array(&self, name: &str) -> Result<Option<Array>> {
         self.typed(name, "an array", |value| value.clone().into_array().ok())
     }
 
     /// Permission bits: `0o644`, or `"0644"`.
-    pub fn mode(&self, name: &str) -> Outcome<Option<u32>> {
+    pub fn mode(&self, name: &str) -> Result<Option<u32>> {
         if let Some(value) = self.get(name) {
             self.call.check_mode(&self.place(name), &value)?;
         }
@@ -249,7 +249,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A map of strings, such as an environment.
-    pub fn texts(&self, name: &str) -> Outcome<BTreeMap<String, Text>> {
+    pub fn texts(&self, name: &str) -> Result<BTreeMap<String, Text>> {
         let Some(value) = self.get(name) else {
             return Ok(BTreeMap::new());
         };
@@ -270,7 +270,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses every field that was not asked for.
-    pub fn finish(self) -> Outcome<()> {
+    pub fn finish(self) -> Result<()> {
         let known = self.known.borrow();
         let unknown = self
             .map
@@ -281,17 +281,17 @@ impl<'a> Fields<'a> {
         };
         let message = format!("`{}` has no field `{unknown}`", self.of);
         let path = self.place(unknown);
-        let mut report = *self
+        let report = self
             .call
             .labelled(&path, "unknown_field", message, "no such field");
         let mut fields = known.clone();
         fields.sort();
         fields.dedup();
-        report = match nearest(unknown, known.iter().map(String::as_str)) {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None if fields.is_empty() => report.help("it has no fields"),
-            None => report.help(format!("it has {}", fields.join(", "))),
+        let has = match fields.is_empty() {
+            true => "it has no fields".to_owned(),
+            false => format!("it has {}", fields.join(", ")),
         };
+        let report = report.help_near(unknown, &*known, has);
         Err(self.found(report, unknown, "no such field"))
     }
 }

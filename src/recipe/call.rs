@@ -1,6 +1,6 @@
 //! One call of a built-in: its positional arguments, its place, and what is wrong with it.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
@@ -15,10 +15,12 @@ use super::spans::{self, Located, Step};
 use super::type_help::cure;
 use super::type_names::type_words;
 use crate::diagnose::{Frame, Origin, Report, Span};
-use crate::plan::{Access, Capability, Command, Export, Part, RootId, Text, policy};
+use crate::plan::{
+    Access, Action, Capability, Command, Export, Part, PathPurpose, Plan, RootId, Text, policy,
+};
 
-/// A failure of a built-in; boxed, since reports are large and failures rare.
-pub type Outcome<T> = Result<T, Box<Report>>;
+/// What a built-in returns.
+pub type Result<T, E = Report> = std::result::Result<T, E>;
 
 /// One call of a built-in.
 pub struct Call<'a> {
@@ -87,67 +89,99 @@ impl<'a> Call<'a> {
             calls: self.chain(),
         };
         let permissions = self.session.settings.permissions;
-        let mut plan = self.session.plan.borrow_mut();
-        let decision = policy::decide(&capability, &plan.libraries, permissions);
-        let allowed = decision == policy::Decision::Allowed;
-        self.session.note_capability(&mut plan, capability);
+        let allowed = policy::decide(&capability, &self.plan().libraries, permissions)
+            == policy::Decision::Allowed;
+        self.session.plan.note_capability(capability);
         allowed
     }
 
+    /// Notes that the call uses a path of the host; see [`Call::requires`].
+    pub fn requires_path(&self, root: Option<RootId>, path: &str, purpose: PathPurpose) -> bool {
+        let path = path.to_owned();
+        self.requires(root, Access::HostPath { path, purpose })
+    }
+
+    pub fn plan(&self) -> Ref<'_, Plan> {
+        self.session.plan.borrow()
+    }
+
+    pub fn plan_mut(&self) -> RefMut<'_, Plan> {
+        self.session.plan.borrow_mut()
+    }
+
+    /// A step of the plan for this call, which `work` fills; where a step is open, a part of it.
+    pub fn step<T>(
+        &self,
+        root: RootId,
+        label: String,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let name = self.builtin.name;
+        self.session
+            .plan
+            .step(root, name, label, &self.chain(), work)
+    }
+
+    /// One operation as a step, or as a part of the open one.
+    pub fn act(&self, root: RootId, label: String, action: impl Into<Action>) -> Result<Dynamic> {
+        self.step(root, label, || {
+            self.session.plan.act(action.into(), &self.chain());
+            Ok(Dynamic::UNIT)
+        })
+    }
+
     /// Refuses a value with the path of another root than `root` in it.
-    pub fn of_root(&self, index: usize, root: RootId) -> Outcome<()> {
+    pub fn of_root(&self, index: usize, root: RootId) -> Result<()> {
         match root_in(&self.arg(index)) {
             Some(other) if other != root => {
                 let message = "the path of another root stands in this call";
                 let report = self.refuse(index, "other_root", message);
-                Err(Box::new(report.help(
-                    "a command of the host works on the root that it is called with",
-                )))
+                Err(report.help("a command of the host works on the root that it is called with"))
             }
             _ => Ok(()),
         }
     }
 
-    pub fn report(&self, code: &str, message: impl Into<String>) -> Box<Report> {
-        Box::new(Report::new(format!("script::{code}"), message).trace(self.chain()))
+    pub fn report(&self, code: &str, message: impl Into<String>) -> Report {
+        Report::new(format!("script::{code}"), message).trace(self.chain())
     }
 
     /// An error about argument `index`, which is underlined.
-    pub fn refuse(&self, index: usize, code: &str, message: impl Into<String>) -> Box<Report> {
+    pub fn refuse(&self, index: usize, code: &str, message: impl Into<String>) -> Report {
         self.refuse_at(&[Step::Argument(index)], code, message)
     }
 
     /// An error about what `path` leads to, which is underlined where it is written.
-    pub fn refuse_at(&self, path: &[Step], code: &str, message: impl Into<String>) -> Box<Report> {
-        let report = *self.report(code, message);
-        Box::new(match self.place(path) {
+    pub fn refuse_at(&self, path: &[Step], code: &str, message: impl Into<String>) -> Report {
+        let report = self.report(code, message);
+        match self.place(path) {
             Some((span, _)) => report.focus(Some(span)),
             None => report,
-        })
+        }
     }
 
     /// The same, with words at the underlined place where all of `path` is written there.
-    pub fn labelled(&self, path: &[Step], code: &str, message: String, label: &str) -> Box<Report> {
-        let report = *self.report(code, message);
-        Box::new(match self.place(path) {
+    pub fn labelled(&self, path: &[Step], code: &str, message: String, label: &str) -> Report {
+        let report = self.report(code, message);
+        match self.place(path) {
             Some((span, true)) => report.focus(Some(span)).label(label),
             Some((span, false)) => report.focus(Some(span)),
             None => report,
-        })
+        }
     }
 
     /// Where `path` leads, and whether all of it is written there; `None` where the report
     /// draws another file than the one that the call stands in.
     fn place(&self, path: &[Step]) -> Option<(Span, bool)> {
         let (file, located) = self.locate(path)?;
-        let scan = self.session.scan(&file)?;
+        let scan = self.session.modules.scan(&file)?;
         Some((scan.span(&file, &located.range), located.complete))
     }
 
     /// What is written where `path` leads; `None` where it is computed elsewhere.
     pub fn literal(&self, path: &[Step]) -> Option<String> {
         let (file, located) = self.locate(path)?;
-        let scan = self.session.scan(&file)?;
+        let scan = self.session.modules.scan(&file)?;
         located
             .complete
             .then(|| scan.text(&located.value).to_owned())
@@ -159,7 +193,7 @@ impl<'a> Call<'a> {
         if frame.span.file != first.span.file {
             return None;
         }
-        let scan = self.session.scan(&frame.span.file)?;
+        let scan = self.session.modules.scan(&frame.span.file)?;
         let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
         let located = spans::locate(&scan, &range, self.args.len(), path)?;
         Some((frame.span.file.clone(), located))
@@ -170,7 +204,7 @@ impl<'a> Call<'a> {
         let method = self
             .locate(&[Step::Argument(0)])
             .is_some_and(|(file, first)| {
-                let scan = self.session.scan(&file);
+                let scan = self.session.modules.scan(&file);
                 // In the method style a `.` follows the first argument.
                 scan.is_some_and(|scan| scan.text(&(first.range.end..first.range.end + 1)) == ".")
             });
@@ -190,11 +224,11 @@ impl<'a> Call<'a> {
         self.args.get(index).cloned().unwrap_or(Dynamic::UNIT)
     }
 
-    pub fn wrong(&self, index: usize, wanted: &str, given: &Dynamic) -> Box<Report> {
+    pub fn wrong(&self, index: usize, wanted: &str, given: &Dynamic) -> Report {
         let name = self.builtin.params.get(index).unwrap_or(&"argument");
         let path = [Step::Argument(index)];
-        let report = *self.wrong_value(self.builtin.name, name, &path, wanted, given);
-        Box::new(report.help(self.signature()))
+        let report = self.wrong_value(self.builtin.name, name, &path, wanted, given);
+        report.help(self.signature())
     }
 
     /// An error about a value of the wrong type, in the field or parameter `name` of `of`.
@@ -205,7 +239,7 @@ impl<'a> Call<'a> {
         path: &[Step],
         wanted: &str,
         given: &Dynamic,
-    ) -> Box<Report> {
+    ) -> Report {
         // In a list, the item that does not fit is what is wrong.
         let items = given.clone().into_array().unwrap_or_default();
         let is_list = wanted.starts_with("an array of strings");
@@ -224,16 +258,16 @@ impl<'a> Call<'a> {
         if holds_secret(given) {
             let message = format!("a secret cannot stand in `{name}` of `{of}`");
             let report = self.labelled(&path, "secret_place", message, "this holds a secret");
-            return Box::new(report.help(
+            return report.help(
                 "it would show; a secret goes into the content of a file, or to a command with `env` or `stdin`",
-            ));
+            );
         }
         if holds_part(given) {
             let message = format!("a path of the build cannot stand in `{name}` of `{of}`");
             let report = self.labelled(&path, "path_place", message, "known only when it runs");
-            return Box::new(report.help(
+            return report.help(
                 "it goes into the arguments, `env` or `stdin` of `host_run`, and a keyring's path into the content of a file",
-            ));
+            );
         }
         let kind = type_words(given.type_name());
         let message = if whole {
@@ -246,23 +280,31 @@ impl<'a> Call<'a> {
                 + 1;
             format!("`{name}` of `{of}` has to be {wanted}, and item {number} is {kind}")
         };
-        let report = *self.labelled(&path, "wrong_type", message, &format!("this is {kind}"));
+        let report = self.labelled(&path, "wrong_type", message, &format!("this is {kind}"));
         if report
             .trace
             .iter()
             .any(|frame| frame.function == "for_each")
         {
-            return Box::new(report.help(
+            return report.help(
                 "`for_each` gives its closure the index, and the item as `this`; `for item in list { … }` is plainer",
-            ));
+            );
         }
-        Box::new(match cure(name, wanted, given, whole) {
+        match cure(name, wanted, given, whole) {
             Some(cure) => report.help(cure),
             None => report,
-        })
+        }
     }
 
-    pub fn root(&self, index: usize) -> Outcome<RootId> {
+    /// The name of a root's distro.
+    pub fn distro(&self, root: RootId) -> String {
+        let plan = self.plan();
+        plan.root(root)
+            .map(|root| root.distro.clone())
+            .unwrap_or_default()
+    }
+
+    pub fn root(&self, index: usize) -> Result<RootId> {
         let value = self.arg(index);
         match value.clone().try_cast::<RootRef>() {
             Some(root) => Ok(root.id),
@@ -271,7 +313,7 @@ impl<'a> Call<'a> {
     }
 
     /// The export, which is in the plan.
-    pub fn export(&self, index: usize) -> Outcome<(RootId, Export)> {
+    pub fn export(&self, index: usize) -> Result<(RootId, Export)> {
         let value = self.arg(index);
         let plan = self.session.plan.borrow();
         let export = value.clone().try_cast::<ExportRef>();
@@ -280,29 +322,29 @@ impl<'a> Call<'a> {
             Some((step.root?, export.clone()))
         });
         found.ok_or_else(|| {
-            let report = *self.wrong(0, "an export", &value);
-            Box::new(report.help("`export` gives one: `let nodes = root.export(#{ … });`"))
+            let report = self.wrong(0, "an export", &value);
+            report.help("`export` gives one: `let nodes = root.export(#{ … });`")
         })
     }
 
-    pub fn text(&self, index: usize) -> Outcome<String> {
+    pub fn text(&self, index: usize) -> Result<String> {
         let value = self.arg(index);
         as_plain(&value).ok_or_else(|| self.wrong(index, "a string", &value))
     }
 
     /// A string that may hold secrets.
-    pub fn secret_text(&self, index: usize) -> Outcome<Text> {
+    pub fn secret_text(&self, index: usize) -> Result<Text> {
         let value = self.arg(index);
         as_text(&value).ok_or_else(|| self.wrong(index, "a string", &value))
     }
 
     /// An array of strings, or one string.
-    pub fn strings(&self, index: usize) -> Outcome<Vec<String>> {
+    pub fn strings(&self, index: usize) -> Result<Vec<String>> {
         let value = self.arg(index);
         as_strings(&value).ok_or_else(|| self.wrong(index, "an array of strings", &value))
     }
 
-    pub fn array(&self, index: usize) -> Outcome<Array> {
+    pub fn array(&self, index: usize) -> Result<Array> {
         let value = self.arg(index);
         value
             .clone()
@@ -318,7 +360,7 @@ impl<'a> Call<'a> {
         self.arg(index).try_cast::<Fetched>()
     }
 
-    pub fn map(&self, index: usize) -> Outcome<Map> {
+    pub fn map(&self, index: usize) -> Result<Map> {
         let value = self.arg(index);
         if value.is_unit() {
             return Ok(Map::new());
@@ -330,13 +372,13 @@ impl<'a> Call<'a> {
     }
 
     /// The named arguments in argument `index`; none where it was not given.
-    pub fn fields(&self, index: usize) -> Outcome<Fields<'_>> {
+    pub fn fields(&self, index: usize) -> Result<Fields<'_>> {
         let base = vec![Step::Argument(index)];
         Ok(Fields::at(self, self.builtin.name, self.map(index)?, base))
     }
 
     /// The maps of a list, or the one map, in argument `index`.
-    pub fn maps(&self, index: usize, form: &str) -> Outcome<Vec<Fields<'_>>> {
+    pub fn maps(&self, index: usize, form: &str) -> Result<Vec<Fields<'_>>> {
         let value = self.arg(index);
         let base = vec![Step::Argument(index)];
         let name = self.builtin.params.get(index).unwrap_or(&"argument");
@@ -344,20 +386,19 @@ impl<'a> Call<'a> {
     }
 
     /// A command: an array of words, a script for `/bin/sh`, or what `script` returns.
-    pub fn command(&self, index: usize) -> Outcome<Command> {
+    pub fn command(&self, index: usize) -> Result<Command> {
         let value = self.arg(index);
         let command = as_command(&value).ok_or_else(|| self.wrong(index, COMMAND, &value))?;
         self.check_command(&command, &[Step::Argument(index)])?;
         Ok(command)
     }
 
-    pub fn check_command(&self, command: &Command, path: &[Step]) -> Outcome<()> {
+    pub fn check_command(&self, command: &Command, path: &[Step]) -> Result<()> {
         let argv = command.argv();
         if command.program().is_empty() {
-            return Err(Box::new(
-                self.refuse_at(path, "empty_command", "the command is empty")
-                    .help("write `[\"program\", \"argument\"]`, or a script as one string"),
-            ));
+            return Err(self
+                .refuse_at(path, "empty_command", "the command is empty")
+                .help("write `[\"program\", \"argument\"]`, or a script as one string"));
         }
         let nul = |part: &Part| matches!(part, Part::Literal(text) if text.contains('\0'));
         if argv.iter().any(|word| word.parts().iter().any(nul)) {
@@ -367,7 +408,7 @@ impl<'a> Call<'a> {
     }
 
     /// Permission bits: `0o644`, or `"0644"`.
-    pub fn mode(&self, index: usize) -> Outcome<u32> {
+    pub fn mode(&self, index: usize) -> Result<u32> {
         let value = self.arg(index);
         let path = [Step::Argument(index)];
         self.check_mode(&path, &value)?;
@@ -375,7 +416,7 @@ impl<'a> Call<'a> {
     }
 
     /// Refuses `644`, which is another number than `0o644`.
-    pub fn check_mode(&self, path: &[Step], value: &Dynamic) -> Outcome<()> {
+    pub fn check_mode(&self, path: &[Step], value: &Dynamic) -> Result<()> {
         if !value.is_int() {
             return Ok(());
         }
@@ -388,17 +429,17 @@ impl<'a> Call<'a> {
         }
         let message = format!("`{written}` is a decimal number, and permission bits are octal");
         let report = self.refuse_at(path, "decimal_mode", message);
-        Err(Box::new(report.help(format!("write `0o{written}`"))))
+        Err(report.help(format!("write `0o{written}`")))
     }
 
     /// A path inside of the root: absolute, without NUL.
-    pub fn path(&self, index: usize) -> Outcome<String> {
+    pub fn path(&self, index: usize) -> Result<String> {
         let path = self.text(index)?;
         self.check_path(&path, &[Step::Argument(index)])?;
         Ok(path)
     }
 
-    pub fn check_path(&self, path: &str, place: &[Step]) -> Outcome<()> {
+    pub fn check_path(&self, path: &str, place: &[Step]) -> Result<()> {
         if path.contains('\0') {
             return Err(self.refuse_at(place, "nul", "a path cannot hold a NUL character"));
         }
@@ -406,13 +447,13 @@ impl<'a> Call<'a> {
             return Ok(());
         }
         let message = format!("`{}` does not start with `/`", path.escape_debug());
-        let report = *self.refuse_at(place, "relative_path", message);
+        let report = self.refuse_at(place, "relative_path", message);
         let plan = self.session.plan.borrow();
         let below = plan
             .roots
             .iter()
             .find_map(|root| path.strip_prefix(&root.name).filter(|p| p.starts_with('/')));
-        Err(Box::new(if path.contains('\n') {
+        Err(if path.contains('\n') {
             report.help(self.signature())
         } else if let Some(below) = below {
             report.help(format!(
@@ -422,7 +463,7 @@ impl<'a> Call<'a> {
             report.help(format!("write the home folder out: `/root/{below}`"))
         } else {
             report.help(format!("write `/{path}`"))
-        }))
+        })
     }
 }
 
@@ -434,7 +475,7 @@ pub fn maps<'a>(
     base: Vec<Step>,
     form: &str,
     value: &Dynamic,
-) -> Outcome<Vec<Fields<'a>>> {
+) -> Result<Vec<Fields<'a>>> {
     let items = match value.clone().into_array() {
         Ok(items) => items,
         Err(_) => vec![value.clone()],
@@ -445,9 +486,9 @@ pub fn maps<'a>(
         path.push(Step::Item(index));
         let given = item.clone();
         let Some(map) = item.try_cast::<Map>() else {
-            let report = *call.wrong_value(name.0, name.1, &path, "a map", &given);
-            let help = vec![format!("write `{form}`")];
-            return Err(Box::new(Report { help, ..report }));
+            let mut report = call.wrong_value(name.0, name.1, &path, "a map", &given);
+            report.help = vec![format!("write `{form}`")];
+            return Err(report);
         };
         found.push(Fields::at(call, name.1, map, path));
     }

@@ -2,11 +2,11 @@
 //! without a word, or that say something where nobody hears it. Operators that would hide
 //! a mistake are errors too.
 
+use super::fault;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
 use super::builtins::Typed;
 use super::error::Fault;
-use crate::diagnose::Report;
 
 /// Functions that recipes do not have, with the numbers of their parameters.
 pub const FUNCTIONS: &[(&str, &[usize])] = &[
@@ -19,13 +19,10 @@ pub const FUNCTIONS: &[(&str, &[usize])] = &[
     ("debug", &[0, 1, 2]),
 ];
 
-type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+type RhaiResult = Result<Dynamic, Box<EvalAltResult>>;
 
 fn not_there(name: &str) -> Box<EvalAltResult> {
-    Fault::raise(Report::new(
-        "script::unknown_function",
-        format!("there is no function `{name}`"),
-    )
+    Fault::raise(fault::unknown_function(format!("there is no function `{name}`"))
     .help("a recipe waits for nothing, and ends at its last line, by `return;` or with `fail(\"…\")`"))
 }
 
@@ -33,10 +30,12 @@ fn not_there(name: &str) -> Box<EvalAltResult> {
 /// calls before; this holds for calls through function pointers.
 pub fn register(engine: &mut Engine) {
     engine
-        .register_fn("sleep", |_: i64| -> Outcome { Err(not_there("sleep")) })
-        .register_fn("sleep", |_: f64| -> Outcome { Err(not_there("sleep")) })
-        .register_fn("exit", || -> Outcome { Err(not_there("exit")) })
-        .register_fn("exit", |_: Dynamic| -> Outcome { Err(not_there("exit")) });
+        .register_fn("sleep", |_: i64| -> RhaiResult { Err(not_there("sleep")) })
+        .register_fn("sleep", |_: f64| -> RhaiResult { Err(not_there("sleep")) })
+        .register_fn("exit", || -> RhaiResult { Err(not_there("exit")) })
+        .register_fn("exit", |_: Dynamic| -> RhaiResult {
+            Err(not_there("exit"))
+        });
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
         engine
             .register_fn(operator, |_: Typed, _: ImmutableString| compared())
@@ -46,22 +45,24 @@ pub fn register(engine: &mut Engine) {
         engine.register_fn(operator, |_: Typed, _: Typed| compared());
     }
     // Which keyring or file a path is of is known, a secret's value is not.
-    let same = |a: &Typed, b: &Typed| -> Outcome {
+    let same = |a: &Typed, b: &Typed| -> RhaiResult {
         match a.text.secrets().chain(b.text.secrets()).next() {
             Some(_) => compared(),
             None => Ok(Dynamic::from(a.text == b.text && a.root == b.root)),
         }
     };
     engine
-        .register_fn("==", move |a: Typed, b: Typed| -> Outcome { same(&a, &b) })
-        .register_fn("!=", move |a: Typed, b: Typed| -> Outcome {
+        .register_fn("==", move |a: Typed, b: Typed| -> RhaiResult {
+            same(&a, &b)
+        })
+        .register_fn("!=", move |a: Typed, b: Typed| -> RhaiResult {
             Ok(Dynamic::from(!same(&a, &b)?.as_bool().unwrap_or(false)))
         });
 }
 
-fn compared() -> Outcome {
+fn compared() -> RhaiResult {
     Err(Fault::raise(
-        Report::new("script::secret_compared", "a secret cannot be compared").help(
+        fault::secret_compared("a secret cannot be compared").help(
             "its value is not known while the plan is made; test it where it is used: in a script of `root.nspawn_run`, with `env`",
         ),
     ))

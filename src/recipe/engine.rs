@@ -9,10 +9,9 @@ use rhai::{Engine, OptimizationLevel, Scope, Token};
 
 use super::boundary::Home;
 use super::current::Seat;
-use super::session::{Kind, STDLIB, Session};
+use super::session::{STDLIB, ScriptKind, Session};
 use super::{
-    Evaluation, Failure, Settings, builtins, disabled, doc, error, limits, loader, signatures,
-    testing,
+    Evaluation, Failure, Settings, builtins, disabled, doc, limits, loader, signatures, testing,
 };
 use crate::diagnose::{HintSet, Report};
 use crate::plan::{Plan, Recipe, SCHEMA_VERSION, policy};
@@ -49,20 +48,15 @@ pub fn evaluate(
     settings: &Settings,
     captures: builtins::CaptureSlot,
 ) -> Result<Evaluation, Failure> {
-    let folder = match recipe.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => Path::new("."),
-    };
-    let (mut session, name) = open(recipe, folder, settings)?;
+    let (mut session, name) = open(recipe, &loader::beside(recipe), settings)?;
     session.captures = captures;
     let session = Rc::new(session);
     let result = with(&session, |engine| run(engine, &session, &name));
-    let sources = session.sources();
+    let sources = session.modules.sources();
     let hints: HintSet = session.hints.take();
     match result {
         Ok(()) => Ok(Evaluation {
-            plan: session.plan.replace(empty_plan("", "")),
+            plan: session.plan.take(),
             sources,
             hints,
         }),
@@ -70,7 +64,7 @@ pub fn evaluate(
             reports,
             sources,
             hints,
-            options: session.plan.replace(empty_plan("", "")).options,
+            options: session.plan.take().options,
         }),
     }
 }
@@ -79,13 +73,13 @@ pub fn evaluate(
 /// configuration names one.
 fn open(script: &Path, folder: &Path, settings: &Settings) -> Result<(Session, String), Failure> {
     let name = script.display().to_string();
-    let text = loader::read_script(script, &name).map_err(|report| Failure::of(*report))?;
+    let text = loader::read_script(script, &name).map_err(Failure::of)?;
     let session = Session::new(
         settings.clone(),
         empty_plan(&name, &text),
         folder.to_owned(),
     );
-    session.add_source(&name, &text);
+    session.modules.add_source(&name, &text);
     Ok((session, name))
 }
 
@@ -96,12 +90,7 @@ pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Re
     let session = Rc::new(session);
     with(&session, |engine| loader::compile(engine, &session, &name))
         .map(|_| ())
-        .map_err(|reports| Failure {
-            reports,
-            sources: session.sources(),
-            hints: HintSet::default(),
-            options: Vec::new(),
-        })
+        .map_err(|reports| Failure::new(reports, session.modules.sources()))
 }
 
 /// The known causes that the stdlib has in `hints/`, beside those of the recipe's modules.
@@ -119,7 +108,7 @@ pub fn known_failures(settings: &Settings) -> HintSet {
         empty_plan(&name, ""),
         Path::new(".").to_owned(),
     ));
-    session.add_source(&name, &text);
+    session.modules.add_source(&name, &text);
     // A stdlib folder with a mistake in its hints still has the others.
     let _ = with(&session, |engine| run(engine, &session, &name));
     session.hints.take()
@@ -127,12 +116,11 @@ pub fn known_failures(settings: &Settings) -> HintSet {
 
 fn run(engine: &Engine, session: &Rc<Session>, name: &str) -> Result<(), Vec<Report>> {
     let ast = loader::compile(engine, session, name).map_err(once)?;
+    let evaluate = || engine.run_ast_with_scope(&mut Scope::new(), &ast);
     session
-        .below(Vec::new(), name, || {
-            engine.run_ast_with_scope(&mut Scope::new(), &ast)
-        })
-        .map_err(|error| vec![*error::report(session, *error, name, Vec::new())])?;
-    builtins::check_given_options(session).map_err(|report| vec![*report])?;
+        .evaluate(Vec::new(), name, evaluate)
+        .and_then(|()| builtins::check_given_options(session))
+        .map_err(|report| vec![report])?;
     let refused = policy::refusals(&session.plan.borrow(), session.settings.permissions);
     match refused.is_empty() {
         true => Ok(()),
@@ -161,21 +149,7 @@ pub fn empty_plan(name: &str, text: &str) -> Plan {
             title,
             description,
         },
-        options: Vec::new(),
-        libraries: Vec::new(),
-        inputs: Vec::new(),
-        assumptions: Vec::new(),
-        captures: Vec::new(),
-        messages: Vec::new(),
-        needs: Vec::new(),
-        checks: Vec::new(),
-        repositories: Vec::new(),
-        keyrings: Vec::new(),
-        files: Vec::new(),
-        downloads: Vec::new(),
-        capabilities: Vec::new(),
-        roots: Vec::new(),
-        steps: Vec::new(),
+        ..Plan::default()
     }
 }
 
@@ -187,7 +161,7 @@ struct Interpreter {
 
 thread_local! {
     /// Engines that nothing runs in now, by what they are for.
-    static SPARE: RefCell<Vec<(Kind, Interpreter)>> = RefCell::default();
+    static SPARE: RefCell<Vec<(ScriptKind, Interpreter)>> = RefCell::default();
 }
 
 /// Lends an engine to a session. One that panics in `work` is not used again.
@@ -199,14 +173,16 @@ pub fn with<T>(session: &Rc<Session>, work: impl FnOnce(&Engine) -> T) -> T {
     });
     let interpreter = spare.unwrap_or_else(|| build(kind));
     interpreter.seat.take(session);
-    session.set_functions(signatures::of(kind, &interpreter.engine));
+    let _ = session
+        .functions
+        .set(signatures::of(kind, &interpreter.engine));
     let result = work(&interpreter.engine);
     interpreter.seat.leave();
     SPARE.with_borrow_mut(|spare| spare.push((kind, interpreter)));
     result
 }
 
-fn build(kind: Kind) -> Interpreter {
+fn build(kind: ScriptKind) -> Interpreter {
     let mut engine = Engine::new();
     let seat = Seat::default();
     engine
@@ -228,7 +204,7 @@ fn build(kind: Kind) -> Interpreter {
                 && let Some(session) = ended.session()
             {
                 let home = Home::of(context.global_runtime_state());
-                session.ended.replace(Some(home));
+                session.calls.ended.replace(Some(home));
             }
             Ok(DebuggerCommand::Continue)
         },
@@ -236,7 +212,7 @@ fn build(kind: Kind) -> Interpreter {
     engine.set_module_resolver(loader::Resolver::new(seat.clone()));
     disabled::register(&mut engine);
     builtins::register(&mut engine, &seat);
-    if kind == Kind::Test {
+    if kind == ScriptKind::Test {
         testing::register(&mut engine, &seat);
     }
     Interpreter { engine, seat }
@@ -249,7 +225,7 @@ fn map_words(engine: &mut Engine, seat: Seat) {
         let Some(session) = seat.session() else {
             return token;
         };
-        let mut parsing = session.parsing.borrow_mut();
+        let mut parsing = session.modules.parsing.borrow_mut();
         let is_method = parsing.after_period;
         parsing.after_period = matches!(token, Token::Period | Token::Elvis);
         match token {

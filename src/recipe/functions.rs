@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use rhai::FnAccess;
 
+use super::call_stack::is_closure;
 use super::session::{STDLIB, Session};
 use super::stdlib::Stdlib;
 use super::{Failure, Settings, doc, engine, loader, thread};
-use crate::diagnose::HintSet;
 
 /// A module that recipes import: one at the top of the stdlib. What stands in its folders
 /// is the business of built-ins.
@@ -49,32 +49,21 @@ pub fn modules(settings: &Settings) -> Result<Vec<Module>, Failure> {
             .map(|(name, text)| module(name, &text, settings))
             .collect()
     };
-    std::thread::scope(|scope| match thread::start(scope, "modules", read) {
-        Ok(thread) => thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        Err(report) => Err(Failure::of(*report)),
-    })
+    thread::run("modules", read).map_err(Failure::of)?
 }
 
 fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure> {
     let file = format!("{STDLIB}{name}.rhai");
     let plan = engine::empty_plan(&file, "");
     let session = Rc::new(Session::new(settings.clone(), plan, PathBuf::from(".")));
-    session.add_source(&file, text);
-    let ast = engine::with(&session, |engine| loader::compile(engine, &session, &file)).map_err(
-        |reports| Failure {
-            reports,
-            sources: session.sources(),
-            hints: HintSet::default(),
-            options: Vec::new(),
-        },
-    )?;
+    session.modules.add_source(&file, text);
+    let ast = engine::with(&session, |engine| loader::compile(engine, &session, &file))
+        .map_err(|reports| Failure::new(reports, session.modules.sources()))?;
     let mut found: BTreeMap<&str, Function> = BTreeMap::new();
     let mut shortest: BTreeMap<&str, usize> = BTreeMap::new();
     for function in ast.iter_functions() {
         // A closure is a function without a name that anybody could call.
-        if function.access == FnAccess::Private || function.name.starts_with("anon$") {
+        if function.access == FnAccess::Private || is_closure(function.name) {
             continue;
         }
         let params = &function.params;

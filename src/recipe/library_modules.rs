@@ -1,6 +1,7 @@
 //! Modules of libraries. They are named `@LIBRARY/PATH`, in imports and in spans, wherever
 //! the copy is that they are read from.
 
+use super::fault;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,16 +29,16 @@ pub fn read(session: &Session, importer: &str, name: &str) -> Found {
     if let Some(library) = library_of(importer) {
         let message =
             format!("the library `{library}` imports `{name}`, which is another library's");
-        let report = Report::new("script::import_path", message);
-        return Err(Box::new(report.help(
+        let report = fault::import_path(message);
+        return Err(report.help(
             "a library imports its own modules and those of the stdlib; what it needs of another, the recipe can hand to it",
-        )));
+        ));
     }
     let (library, module) = match name.split_once('/') {
         Some((library, module)) if !module.is_empty() => (library, module),
         _ => {
-            let report = Report::new("script::import_path", format!("`{name}` names no module"));
-            return Err(Box::new(report.help(format!("write `{name}/MODULE`"))));
+            let report = fault::import_path(format!("`{name}` names no module"));
+            return Err(report.help(format!("write `{name}/MODULE`")));
         }
     };
     let library = find(session, library.trim_start_matches(LIBRARY))?;
@@ -48,32 +49,28 @@ pub fn read(session: &Session, importer: &str, name: &str) -> Found {
     let modules = tree::modules(library.folder()?);
     let name = &library.entry.name;
     let message = format!("the library `{name}` has no module `{module}`");
-    let report = Report::new("script::unknown_module", message);
-    Err(Box::new(
-        match nearest(module, modules.iter().map(String::as_str)) {
-            Some(near) => report.help(format!("did you mean `@{name}/{near}`?")),
-            None => report.help(format!("it has {}", modules.join(", "))),
-        },
-    ))
+    let report = fault::unknown_module(message);
+    Err(match nearest(module, modules.iter().map(String::as_str)) {
+        Some(near) => report.help(format!("did you mean `@{name}/{near}`?")),
+        None => report.help(format!("it has {}", modules.join(", "))),
+    })
 }
 
-type Found = Result<(String, String), Box<Report>>;
+type Found = Result<(String, String), Report>;
 
-fn find(session: &Session, name: &str) -> Result<Arc<Library>, Box<Report>> {
+fn find(session: &Session, name: &str) -> Result<Arc<Library>, Report> {
     let known = &session.settings.project.libraries;
     if let Some(library) = known.get(name) {
         return Ok(Arc::clone(library));
     }
     let message = format!("there is no library `{name}`");
-    let report = Report::new("script::unknown_library", message);
-    Err(Box::new(
-        match nearest(name, known.keys().map(String::as_str)) {
-            Some(near) => report.help(format!("did you mean `@{near}`?")),
-            None => report.help(format!(
-                "`rootwright add ADDRESS --name {name}` fetches one and writes it into rootwright.toml"
-            )),
-        },
-    ))
+    let report = fault::unknown_library(message);
+    Err(match nearest(name, known.keys().map(String::as_str)) {
+        Some(near) => report.help(format!("did you mean `@{near}`?")),
+        None => report.help(format!(
+            "`rootwright add ADDRESS --name {name}` fetches one and writes it into rootwright.toml"
+        )),
+    })
 }
 
 /// Notes in the plan that a library takes part.
@@ -106,7 +103,7 @@ pub fn read_beside(
     session: &Session,
     importer: &str,
     file: &str,
-) -> Result<Option<(String, String)>, Box<Report>> {
+) -> Result<Option<(String, String)>, Report> {
     let library = find(session, library_of(importer).unwrap_or_default())?;
     let own = beside(importer);
     let own = own.components().skip(1).collect::<PathBuf>();
@@ -122,7 +119,7 @@ fn read_file(
     library: &Library,
     folder: &Path,
     module: &str,
-) -> Result<Option<(String, String)>, Box<Report>> {
+) -> Result<Option<(String, String)>, Report> {
     let module = Path::new(module);
     let down = |part| matches!(part, Component::Normal(_));
     if !module.components().all(down) {
@@ -131,10 +128,8 @@ fn read_file(
             module.display(),
             library.entry.name
         );
-        let report = Report::new("script::import_path", message);
-        return Err(Box::new(
-            report.help("a module of a library is named from its top"),
-        ));
+        let report = fault::import_path(message);
+        return Err(report.help("a module of a library is named from its top"));
     }
     let inside = folder.join(module);
     let inside = match inside.extension() {
@@ -155,7 +150,7 @@ fn read_file(
 ///
 /// # Errors
 /// When there is no copy of a library that can be trusted.
-pub fn folders(session: &Session, file: &str) -> Result<(PathBuf, PathBuf), Box<Report>> {
+pub fn folders(session: &Session, file: &str) -> Result<(PathBuf, PathBuf), Report> {
     let Some(name) = library_of(file) else {
         let repository = session.settings.project.root.clone();
         return Ok((

@@ -1,5 +1,6 @@
 //! Finding, reading, compiling and checking scripts.
 
+use super::fault;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -8,7 +9,8 @@ use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position,
 
 use super::current::Seat;
 use super::error::{self, Fault};
-use super::session::{Parsing, STDLIB, Session};
+use super::module_cache::Parsing;
+use super::session::{STDLIB, Session};
 use super::source::Script;
 use super::stdlib::Stdlib;
 use super::{analysis, boundary, library_modules, limits, nearest, source};
@@ -19,15 +21,14 @@ use crate::project::LIBRARY;
 ///
 /// # Errors
 /// A report when it is not there, is not a file, is too large or is not UTF-8.
-pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
-    let refuse =
-        |code: &str, message: String| Box::new(Report::new(format!("script::{code}"), message));
+pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
+    let refuse = |code: &str, message: String| Report::new(format!("script::{code}"), message);
     let metadata = std::fs::metadata(path).map_err(|error| {
-        let report = *refuse(
+        let report = refuse(
             "unreadable",
             format!("cannot read `{name}`: {}", plain(&error)),
         );
-        Box::new(match (error.kind(), similar_file(path)) {
+        match (error.kind(), similar_file(path)) {
             (std::io::ErrorKind::NotFound, Some(near)) => {
                 report.help(format!("did you mean `{near}`?"))
             }
@@ -35,13 +36,13 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
                 report.help("the path is taken from the current folder")
             }
             _ => report,
-        })
+        }
     })?;
     if metadata.is_dir() {
-        return Err(Box::new(
+        return Err(
             refuse("unreadable", format!("`{name}` is a folder, not a recipe"))
                 .help(format!("`rootwright list {name}` shows the recipes in it")),
-        ));
+        );
     }
     // A device that has no end is not read to its end; a pipe may be one of the shell's.
     let bytes = std::fs::File::open(path)
@@ -58,10 +59,10 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
         })?;
     if bytes.len() as u64 > limits::SCRIPT_BYTES {
         let limit = limits::SCRIPT_BYTES >> 20;
-        return Err(Box::new(
+        return Err(
             refuse("limit", format!("`{name}` is larger than {limit} MiB"))
                 .help("a script holds steps; large files are brought in with `copy_in`"),
-        ));
+        );
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -72,13 +73,11 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Box<Report>> {
             .filter(|b| **b == b'\n')
             .count()
             + 1;
-        Box::new(
-            refuse(
-                "not_utf8",
-                format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"),
-            )
-            .help("save it as UTF-8"),
+        refuse(
+            "not_utf8",
+            format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"),
         )
+        .help("save it as UTF-8")
     })?;
     Ok(text)
 }
@@ -104,12 +103,8 @@ fn plain(error: &std::io::Error) -> String {
 }
 
 fn similar_file(path: &Path) -> Option<String> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     let wanted = path.file_name()?.to_str()?;
-    let names: Vec<String> = std::fs::read_dir(folder)
+    let names: Vec<String> = std::fs::read_dir(beside(path))
         .ok()?
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
@@ -124,13 +119,13 @@ fn similar_file(path: &Path) -> Option<String> {
 /// # Errors
 /// Every finding in all of the files.
 pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<AST>, Vec<Report>> {
-    if let Some(ast) = session.compiled.borrow().get(file) {
-        return Ok(Rc::clone(ast));
+    if let Some(ast) = session.modules.compiled(file) {
+        return Ok(ast);
     }
     // Whoever compiles a script has read it.
-    let Some(script) = session.script(file) else {
+    let Some(script) = session.modules.script(file) else {
         let message = format!("`{file}` is not loaded");
-        return Err(vec![Report::new("script::unknown_module", message)]);
+        return Err(vec![fault::unknown_module(message)]);
     };
     if let Some(ast) = script.ast.get().filter(|_| adopt(session, &script)) {
         return Ok(Rc::clone(ast));
@@ -147,10 +142,7 @@ pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<
             ast
         }
     };
-    session
-        .compiled
-        .borrow_mut()
-        .insert(file.to_owned(), Rc::clone(&ast));
+    session.modules.add_compiled(file, &ast);
     let (reports, imports) = analysis::check(engine, session, file, &ast);
     if reports.is_empty() {
         script.set_sound(session.kind(), imports);
@@ -169,10 +161,9 @@ fn also(
     mut reports: Vec<Report>,
 ) -> Vec<Report> {
     // So that a module that imports this one in turn does not start anew.
-    let kept = Rc::clone(ast);
-    session.compiled.borrow_mut().insert(file.to_owned(), kept);
+    session.modules.add_compiled(file, ast);
     reports.extend(analysis::check(engine, session, file, ast).0);
-    session.compiled.borrow_mut().remove(file);
+    session.modules.compiled.borrow_mut().remove(file);
     reports
 }
 
@@ -196,7 +187,7 @@ fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>
     let mut known = Scope::new();
     let mut reports = Vec::new();
     loop {
-        session.parsing.replace(Parsing {
+        session.modules.parsing.replace(Parsing {
             lines: text.lines().map(|line| line.chars().collect()).collect(),
             after_period: false,
         });
@@ -230,7 +221,7 @@ fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>
 /// again: if nothing was wrong with them, and their imports lead to the very same scripts
 /// now.
 fn adopt(session: &Session, script: &Rc<Script>) -> bool {
-    let known = |script: &Script| session.compiled.borrow().contains_key(&script.file);
+    let known = |script: &Script| session.modules.compiled.borrow().contains_key(&script.file);
     let (Some(ast), Some(imports)) = (script.ast.get(), script.imports(session.kind())) else {
         return false;
     };
@@ -240,11 +231,8 @@ fn adopt(session: &Session, script: &Rc<Script>) -> bool {
             && (known(&import.script) || adopt(session, &import.script))
     });
     if sound {
-        session.add_script(script);
-        session
-            .compiled
-            .borrow_mut()
-            .insert(script.file.clone(), Rc::clone(ast));
+        session.modules.add(script);
+        session.modules.add_compiled(&script.file, ast);
     }
     sound
 }
@@ -255,49 +243,43 @@ fn adopt(session: &Session, script: &Rc<Script>) -> bool {
 ///
 /// # Errors
 /// A report without a place: a name that is no plain path, or nothing found.
-pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>, Box<Report>> {
+pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>, Report> {
     // Where an import leads depends on the importer's folder.
     let folder = match importer.starts_with(STDLIB) {
         true => STDLIB.to_owned(),
         false => beside(importer).display().to_string(),
     };
     let key = (folder, name.to_owned());
-    if let Some(script) = session.found.borrow().get(&key) {
+    if let Some(script) = session.modules.found.borrow().get(&key) {
         return Ok(Rc::clone(script));
     }
     let (file, text) = read(session, importer, name)?;
     let script = source::script(&file, &text);
-    session.found.borrow_mut().insert(key, Rc::clone(&script));
+    session
+        .modules
+        .found
+        .borrow_mut()
+        .insert(key, Rc::clone(&script));
     Ok(script)
 }
 
 /// The name and the text of a module.
-fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String), Box<Report>> {
+fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String), Report> {
     let relative = Path::new(name);
     let plain = !name.is_empty()
         && relative
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
     if name.contains("://") {
-        return Err(Box::new(
-            Report::new(
-                "script::import_path",
-                format!("`{name}` is an address, and a module is a file"),
-            )
-            .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"),
-        ));
+        return Err(fault::import_path(format!("`{name}` is an address, and a module is a file"))
+            .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"));
     }
     if name.starts_with(LIBRARY) {
         return library_modules::read(session, importer, name);
     }
     if !plain {
-        return Err(Box::new(
-            Report::new(
-                "script::import_path",
-                format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"),
-            )
-            .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"),
-        ));
+        return Err(fault::import_path(format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"))
+            .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"));
     }
     let file = if name.ends_with(".rhai") {
         name.to_owned()
@@ -327,28 +309,20 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
         .iter()
         .map(|name| name.trim_end_matches(".rhai").to_owned())
         .collect();
-    let mut report = Report::new(
-        "script::unknown_module",
-        format!("there is no module `{name}`"),
-    );
-    report = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => report.help(format!("did you mean `{near}`?")),
-        None if importer.starts_with(LIBRARY) => report.help(format!(
-            "looked for `{file}` in the library and in the stdlib: a library knows no other modules"
-        )),
-        None => report.help(format!(
-            "looked for `{file}` beside the script, in `lib/` of its repository, and in the stdlib"
-        )),
+    let searched = match importer.starts_with(LIBRARY) {
+        true => "in the library and in the stdlib: a library knows no other modules",
+        false => "beside the script, in `lib/` of its repository, and in the stdlib",
     };
-    Err(Box::new(report))
+    let report = fault::unknown_module(format!("there is no module `{name}`"));
+    Err(report.help_near(name, known, format!("looked for `{file}` {searched}")))
 }
 
 /// The text of a module that is a file of `folder`, or a link to one.
-pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Box<Report>> {
+pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Report> {
     if escapes(folder, path) {
         let message = format!("`{shown}` is a link that leads out of its folder");
-        let report = Report::new("script::import_path", message);
-        return Err(Box::new(report.help("put the module itself there")));
+        let report = fault::import_path(message);
+        return Err(report.help("put the module itself there"));
     }
     read_script(path, shown)
 }
@@ -367,8 +341,8 @@ fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
 }
 
 /// The folder that a script is in.
-pub fn beside(script: &str) -> PathBuf {
-    match Path::new(script).parent() {
+pub fn beside(script: impl AsRef<Path>) -> PathBuf {
+    match script.as_ref().parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }
@@ -409,26 +383,22 @@ impl ModuleResolver for Resolver {
         };
         let session = self.seat.session().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
-        let found = find(&session, importer, path).map_err(|report| Fault::raise(*report))?;
-        if let Some(module) = session.modules.borrow().get(&found.file) {
+        let found = find(&session, importer, path).map_err(Fault::raise)?;
+        if let Some(module) = session.modules.evaluated.borrow().get(&found.file) {
             return Ok(Shared::clone(module));
         }
-        session.add_script(&found);
+        session.modules.add(&found);
         let ast = compile(engine, &session, &found.file)
             .map_err(|mut reports| Fault::raise(reports.swap_remove(0)))?;
-        let prefix = session.prefix();
+        let evaluate = || rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine);
         let module = session
-            .below(prefix.clone(), &found.file, || {
-                rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine)
-            })
-            .map_err(|error| Fault::raise(*error::report(&session, *error, &found.file, prefix)))?;
+            .evaluate(session.calls.outer(), &found.file, evaluate)
+            .map_err(Fault::raise)?;
         // The engine says what the module ended with; without it there is no boundary.
-        let home = session.ended.take().ok_or_else(not_found)?;
+        let home = session.calls.ended.take().ok_or_else(not_found)?;
         let module = Shared::new(boundary::enclose(&ast, &module, &home));
-        session
-            .modules
-            .borrow_mut()
-            .insert(found.file.clone(), Shared::clone(&module));
+        let mut evaluated = session.modules.evaluated.borrow_mut();
+        evaluated.insert(found.file.clone(), Shared::clone(&module));
         Ok(module)
     }
 }

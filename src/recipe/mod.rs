@@ -9,20 +9,24 @@ mod args;
 mod boundary;
 mod builtins;
 mod call;
+mod call_stack;
 pub mod check;
 mod current;
 mod disabled;
 pub mod doc;
 mod engine;
 mod error;
+mod fault;
 pub mod functions;
 mod library_modules;
 mod limits;
 mod loader;
+mod module_cache;
 pub mod option_list;
 mod other_languages;
 pub mod parallel;
 mod patterns;
+mod plan_builder;
 mod session;
 mod signatures;
 mod source;
@@ -115,16 +119,13 @@ pub fn evaluate(
         let interpreter = thread::start(scope, "recipe", move || {
             engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
         })
-        .map_err(|report| Failure::of(*report))?;
+        .map_err(Failure::of)?;
         for request in asked {
             if reply.send(capture.capture(request.request())).is_err() {
                 break;
             }
         }
-        match interpreter.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        thread::join(interpreter)
     })
 }
 
@@ -143,19 +144,18 @@ pub fn evaluate_here(
 
 /// The known causes of failures that the stdlib has. Read when something has failed.
 pub fn known_failures(settings: &Settings) -> HintSet {
-    std::thread::scope(|scope| {
-        thread::start(scope, "hints", || engine::known_failures(settings))
-            .ok()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
-    })
+    thread::run("hints", || engine::known_failures(settings)).unwrap_or_default()
 }
 
 impl Failure {
     pub fn of(report: Report) -> Self {
+        Failure::new(vec![report], SourceMap::default())
+    }
+
+    pub fn new(reports: Vec<Report>, sources: SourceMap) -> Self {
         Failure {
-            reports: vec![report],
-            sources: SourceMap::default(),
+            reports,
+            sources,
             hints: HintSet::default(),
             options: Vec::new(),
         }
@@ -164,10 +164,6 @@ impl Failure {
 
 impl From<Failure> for crate::diagnose::Trouble {
     fn from(failure: Failure) -> Self {
-        crate::diagnose::Trouble {
-            reports: failure.reports,
-            sources: failure.sources,
-            code: 1,
-        }
+        crate::diagnose::Trouble::new(failure.reports, failure.sources)
     }
 }

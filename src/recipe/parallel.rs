@@ -16,7 +16,7 @@ pub fn each<I, O>(
     items: &[I],
     work: impl Fn(&I) -> O + Sync,
     mut tell: impl FnMut(O),
-) -> Result<(), Box<Report>>
+) -> Result<(), Report>
 where
     I: Sync,
     O: Send,
@@ -56,11 +56,7 @@ where
             }
         }
         let none = workers.is_empty() && !items.is_empty();
-        for worker in workers {
-            if let Err(panic) = worker.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
+        workers.into_iter().for_each(thread::join);
         match failed {
             Some(report) if none => Err(report),
             _ => Ok(()),

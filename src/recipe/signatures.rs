@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use rhai::Engine;
 
-use super::builtins;
-use super::session::Kind;
+use super::builtins::{self, Access, Builtin};
+use super::disabled;
+use super::session::ScriptKind;
 use super::type_names::noun;
 
 /// One way in which a function can be called.
@@ -41,27 +42,56 @@ const FOREIGN: &[&str] = &[
 ];
 
 /// The functions of an engine.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Functions {
     /// What people are told of.
-    pub signatures: Arc<BTreeMap<String, Vec<Signature>>>,
+    signatures: Arc<BTreeMap<String, Vec<Signature>>>,
     /// Names and numbers of parameters; built-ins are not among them.
-    pub natives: Arc<BTreeMap<String, BTreeSet<usize>>>,
+    natives: Arc<BTreeMap<String, BTreeSet<usize>>>,
 }
 
 /// The functions of every engine of a kind: asked of the first, since all have the same.
-pub fn of(kind: Kind, engine: &Engine) -> Functions {
+pub fn of(kind: ScriptKind, engine: &Engine) -> Functions {
     static RECIPES: OnceLock<Functions> = OnceLock::new();
     static TESTS: OnceLock<Functions> = OnceLock::new();
     let known = match kind {
-        Kind::Recipe => &RECIPES,
-        Kind::Test => &TESTS,
+        ScriptKind::Recipe => &RECIPES,
+        ScriptKind::Test => &TESTS,
     };
     let functions = known.get_or_init(|| Functions {
         signatures: Arc::new(all(engine)),
         natives: Arc::new(natives(engine)),
     });
     functions.clone()
+}
+
+impl Functions {
+    pub fn signatures(&self, name: &str) -> &[Signature] {
+        self.signatures.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the engine itself has a function of that name with so many parameters;
+    /// built-ins are not among them.
+    pub fn is_native(&self, name: &str, parameters: usize) -> bool {
+        let counts = self.natives.get(name);
+        counts.is_some_and(|counts| counts.contains(&parameters))
+    }
+
+    /// The names that a recipe may call.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let hidden = |name: &str| {
+            let named = |builtin: &&&Builtin| builtin.name == name;
+            let builtin = builtins::all().iter().find(named);
+            builtin.is_some_and(|builtin| builtin.access == Access::Stdlib)
+                || disabled::FUNCTIONS
+                    .iter()
+                    .any(|(refused, _)| *refused == name)
+        };
+        let names = self.signatures.keys().map(String::as_str);
+        names
+            .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+            .filter(move |name| !name.contains('$') && !hidden(name))
+    }
 }
 
 fn natives(engine: &Engine) -> BTreeMap<String, BTreeSet<usize>> {

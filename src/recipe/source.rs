@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rhai::AST;
 
-use super::session::Kind;
+use super::session::ScriptKind;
 use super::spans::{self, Scan};
 use crate::diagnose::{Position, Span};
 
@@ -33,7 +33,7 @@ pub struct Script {
     spans: RefCell<BTreeMap<Position, Span>>,
     /// Where its imports led when nothing was wrong with it nor with them, by the kind of
     /// session. While they lead there, nothing is.
-    sound: RefCell<BTreeMap<Kind, Vec<Import>>>,
+    sound: RefCell<BTreeMap<ScriptKind, Vec<Import>>>,
 }
 
 /// An import, and what it led to.
@@ -91,11 +91,11 @@ impl Script {
     }
 
     /// Where its imports led when it was found to be sound.
-    pub fn imports(&self, kind: Kind) -> Option<Vec<Import>> {
+    pub fn imports(&self, kind: ScriptKind) -> Option<Vec<Import>> {
         self.sound.borrow().get(&kind).cloned()
     }
 
-    pub fn set_sound(&self, kind: Kind, imports: Vec<Import>) {
+    pub fn set_sound(&self, kind: ScriptKind, imports: Vec<Import>) {
         self.sound.borrow_mut().insert(kind, imports);
     }
 }

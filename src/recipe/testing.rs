@@ -17,7 +17,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext
 use super::current::Seat;
 use super::error::Fault;
 use super::session::Session;
-use super::{HostFacts, Settings, engine, error, loader};
+use super::{HostFacts, Settings, engine, loader};
 use crate::diagnose::{Report, SourceMap};
 
 /// How the names of test files end.
@@ -71,9 +71,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
 
 /// The session of the test that calls a function, and the test.
 fn running(seat: &Seat) -> Result<Running, Box<EvalAltResult>> {
-    let session = seat
-        .session()
-        .filter(|session| session.test.get().is_some());
+    let session = seat.session().filter(|session| session.test.is_some());
     session.map(Running).ok_or_else(|| {
         let message = "this function is called outside of a test";
         Fault::raise(Report::new("test::no_test", message))
@@ -89,7 +87,7 @@ impl Running {
     }
 
     fn test(&self) -> Option<&Test> {
-        self.0.test.get()
+        self.0.test.as_ref()
     }
 }
 
@@ -110,19 +108,19 @@ pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
     let name = file.display().to_string();
     let text = match loader::read_script(file, &name) {
         Ok(text) => text,
-        Err(report) => return vec![broken(file, vec![*report], SourceMap::default())],
+        Err(report) => return vec![broken(file, vec![report], SourceMap::default())],
     };
     let session = open(file, &name, &text, settings);
     let compiled = engine::with(&session, |engine| loader::compile(engine, &session, &name));
     let ast = match compiled {
         Ok(ast) => ast,
-        Err(reports) => return vec![broken(file, reports, session.sources())],
+        Err(reports) => return vec![broken(file, reports, session.modules.sources())],
     };
     let tests = tests_of(&ast, &text);
     if tests.is_empty() {
         let report = Report::new("test::no_tests", format!("`{name}` has no tests"))
             .help("a test is a function without parameters whose name starts with `test_`");
-        return vec![broken(file, vec![report], session.sources())];
+        return vec![broken(file, vec![report], session.modules.sources())];
     }
     tests
         .into_iter()
@@ -137,27 +135,22 @@ fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSet
     let result = engine::with(&session, |engine| {
         let ast = loader::compile(engine, &session, name)?;
         let options = CallFnOptions::new().eval_ast(true);
-        session
-            .below(Vec::new(), name, || {
-                engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
-            })
-            .map_err(|error| vec![*error::report(&session, *error, name, Vec::new())])
+        let call =
+            || engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ());
+        let result = session.evaluate(Vec::new(), name, call);
+        result.map_err(|report| vec![report])
     });
     Outcome {
         name: test,
         reports: result.err().unwrap_or_default(),
-        sources: session.sources(),
+        sources: session.modules.sources(),
         duration: start.elapsed(),
-        plans: session.test.get().map_or(0, |test| test.plans.get()),
+        plans: session.test.as_ref().map_or(0, |test| test.plans.get()),
     }
 }
 
 fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Session> {
-    let folder = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let session = Session::new(
+    let mut session = Session::new(
         Settings {
             host: HostFacts {
                 arch: ARCH.to_owned(),
@@ -166,10 +159,10 @@ fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Sess
             ..settings.settings.clone()
         },
         engine::empty_plan(name, text),
-        folder.to_owned(),
+        loader::beside(file),
     );
-    session.add_source(name, text);
-    let _ = session.test.set(Test {
+    session.modules.add_source(name, text);
+    session.test = Some(Test {
         file: file.to_owned(),
         update: settings.update,
         plans: Cell::new(0),

@@ -37,14 +37,8 @@ pub fn markdown(reference: &Reference) -> String {
             names.join(", ")
         );
     }
-    for section in &reference.sections {
-        let _ = writeln!(out, "\n## {}", section.title);
-        if !section.about.is_empty() {
-            let _ = writeln!(out, "\n{}", section.about);
-        }
-        for found in &section.functions {
-            let _ = write!(out, "\n{}", entry(found, 3));
-        }
+    for found in &reference.sections {
+        let _ = write!(out, "\n{}", section(found));
     }
     out
 }

@@ -185,10 +185,6 @@ pub fn json(part: &impl Serialize) -> String {
 }
 
 fn builtin(builtin: &recipe::Builtin) -> Entry {
-    let mut doc = Doc::parse(builtin.doc);
-    if doc.example.is_empty() {
-        builtin.example.clone_into(&mut doc.example);
-    }
     let of_root = builtin.params.first() == Some(&"root");
     Entry {
         name: builtin.name.to_owned(),
@@ -197,7 +193,7 @@ fn builtin(builtin: &recipe::Builtin) -> Entry {
             false => builtin.signature(),
         },
         access: builtin.access,
-        doc,
+        doc: Doc::parse(builtin.doc),
         params: builtin
             .params
             .iter()

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::doc_comment::one_line;
 use super::{Entry, Parameter, Reference, Section, markdown};
 
 /// How texts are drawn.
@@ -38,6 +39,12 @@ impl Look {
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
         textwrap::fill(text, options)
     }
+
+    /// The paragraphs of a Markdown text.
+    fn paragraphs(self, text: &str) -> impl Iterator<Item = String> {
+        let paragraphs = text.split("\n\n").filter(|part| !part.is_empty());
+        paragraphs.map(move |part| self.wrap(&one_line(part), 0, 0))
+    }
 }
 
 /// Every name with its sentence.
@@ -67,12 +74,8 @@ fn names(section: &Section, look: Look) -> String {
 /// A family or a module: what it is, and its names.
 pub fn section(section: &Section, look: Look) -> String {
     let mut out = format!("{}\n\n", look.bold(&section.title));
-    for paragraph in section.about.split("\n\n").filter(|part| !part.is_empty()) {
-        let _ = writeln!(
-            out,
-            "{}\n",
-            look.wrap(&super::doc_comment::one_line(paragraph), 0, 0)
-        );
+    for paragraph in look.paragraphs(&section.about) {
+        let _ = writeln!(out, "{paragraph}\n");
     }
     out.push_str(&names(section, look));
     out
@@ -83,16 +86,8 @@ pub fn entry(entry: &Entry, look: Look) -> String {
     let doc = &entry.doc;
     let mut out = format!("{}\n\n", look.bold(&entry.signature));
     let _ = writeln!(out, "{}", look.wrap(&doc.summary, 0, 0));
-    for paragraph in doc
-        .description
-        .split("\n\n")
-        .filter(|part| !part.is_empty())
-    {
-        let _ = writeln!(
-            out,
-            "\n{}",
-            look.wrap(&super::doc_comment::one_line(paragraph), 0, 0)
-        );
+    for paragraph in look.paragraphs(&doc.description) {
+        let _ = writeln!(out, "\n{paragraph}");
     }
     if !doc.parameters.is_empty() {
         let _ = writeln!(out, "\n{}", look.bold("Parameters"));

@@ -38,10 +38,7 @@ pub enum Error {
         calls: Vec<Frame>,
     },
     #[error("{report}")]
-    Step {
-        report: Box<Report>,
-        calls: Vec<Frame>,
-    },
+    Step { report: Report, calls: Vec<Frame> },
 }
 
 impl From<Error> for Trouble {
@@ -126,7 +123,7 @@ impl Error {
         }
     }
 
-    pub(super) fn in_step(report: Box<Report>, step: &Step, calls: &[Frame]) -> Self {
+    pub(super) fn in_step(report: Report, step: &Step, calls: &[Frame]) -> Self {
         Error::Step {
             report,
             calls: place(step, calls),
@@ -179,7 +176,7 @@ impl Error {
             }
             Error::Command { failure, calls } => command_report(failure, message, hints).trace(calls.clone()),
             Error::Step { report, calls } => {
-                let mut report = *report.clone();
+                let mut report = report.clone();
                 if report.trace.is_empty() {
                     report.trace = calls.clone();
                 }
@@ -328,7 +325,7 @@ mod tests {
             boot: None,
         };
         let report = command_report(&failure, String::new(), &HintSet::default());
-        report.cause.unwrap_or_default()
+        report.cause.clone().unwrap_or_default()
     }
 
     #[test]

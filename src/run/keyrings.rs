@@ -30,19 +30,14 @@ const MOST_OUTPUT: usize = 64 << 20;
 ///
 /// # Errors
 /// A report with the place of the call that asks for it: keys that are found nowhere.
-pub fn ensure(
-    keyring: &Keyring,
-    plan: &Plan,
-    files: &Files,
-    store: &Store,
-) -> Result<(), Box<Report>> {
+pub fn ensure(keyring: &Keyring, plan: &Plan, files: &Files, store: &Store) -> Result<(), Report> {
     let place = PathBuf::from(keyring.path());
     if place.exists() {
         return Ok(());
     }
     let failed = |error: std::io::Error| {
         let message = format!("the keyring of {} cannot be made: {error}", keyring.about);
-        Box::new(Report::new("keyring::io", message).trace(keyring.calls.clone()))
+        Report::new("keyring::io", message).trace(keyring.calls.clone())
     };
     fs::create_dir_all(KEYRINGS).map_err(failed)?;
     let kept = store.root().join("keyrings");
@@ -215,7 +210,7 @@ impl<'a> Making<'a> {
         Ok(output.stdout)
     }
 
-    fn report(&self) -> Box<Report> {
+    fn report(&self) -> Report {
         let keyring = self.keyring;
         let lacks = self.lacks();
         let about = &keyring.about;
@@ -237,7 +232,7 @@ impl<'a> Making<'a> {
         let report = Report::new("keyring::lacks", message)
             .trace(self.keyring.calls.clone())
             .cause(cause.join("\n"));
-        Box::new(match (lacks.is_empty(), keyring.fetch.is_empty()) {
+        match (lacks.is_empty(), keyring.fetch.is_empty()) {
             (true, true) => report.help("name a file of OpenPGP keys: `keyring: \"FILE\"`"),
             // Only the digest tells a fetched file without fingerprints from another.
             (true, false) => report.help(
@@ -246,7 +241,7 @@ impl<'a> Making<'a> {
             (false, _) => report.help(
                 "compare the fingerprints with those that the archive's makers publish; if theirs has changed, name the new one with `keyring: \"FILE\", fingerprints: […]`",
             ),
-        })
+        }
     }
 }
 

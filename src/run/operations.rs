@@ -83,7 +83,7 @@ impl Running<'_> {
                 continue;
             };
             files::download(download, &store.download(sha256))
-                .map_err(|error| Error::in_step(Box::new(error.into()), self.step, &[]))?;
+                .map_err(|error| Error::in_step(error.into(), self.step, &[]))?;
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Running<'_> {
             source: &source,
         };
         files::apply(self.root, op, &context)
-            .map_err(|error| Error::in_step(Box::new(error.into()), self.step, calls))
+            .map_err(|error| Error::in_step(error.into(), self.step, calls))
     }
 
     /// Runs a command. Without `with_errors` its output is standard output alone.
@@ -129,7 +129,7 @@ impl Running<'_> {
         let values = self.values();
         let unresolved = |missing: Unresolved| {
             let report = Report::new("run::unresolved", missing.to_string());
-            Error::in_step(Box::new(report), self.step, calls)
+            Error::in_step(report, self.step, calls)
         };
         let words = run.command.argv();
         let words: Result<Vec<String>, _> =

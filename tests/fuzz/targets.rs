@@ -24,7 +24,7 @@ use rootwright::run::{CommandFailure, Error};
 struct Stand;
 
 impl Capture for Stand {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Report> {
         let text = request.preview.unwrap_or("captured");
         Ok(Captured::Preview(text.to_owned()))
     }

@@ -234,10 +234,11 @@ pub fn missing_of(plan: &Plan, tools: &HostTools) -> Option<Report> {
 /// Which of these programs, with what they are for, this host does not have.
 pub fn missing_programs(programs: &BTreeMap<String, String>, tools: &HostTools) -> Option<Report> {
     let missing = tools.missing_programs(programs);
-    (!missing.is_empty()).then(|| Report {
+    (!missing.is_empty()).then(|| {
+        let mut report = report(&missing, tools);
         // A build's ways to install tools do not know these.
-        help: Vec::new(),
-        ..report(&missing, tools)
+        report.help.clear();
+        report
     })
 }
 

@@ -20,7 +20,7 @@ pub fn check(
         let failed = keyrings::ensure(keyring, plan, &settings.files, store)
             .err()
             .map(|report| {
-                let report = at_field(*report, subject.sources, &FIELDS);
+                let report = at_field(report, subject.sources, &FIELDS);
                 let (report, package) = tools.fixed_by(report, &keyring.packages);
                 findings.packages.extend(package);
                 report

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::Words;
 use crate::build::PreviewCapture;
 use crate::cli::printer::Printer;
-use crate::cli::{Done, Global, command, list, repository};
+use crate::cli::{Done, Global, command, repository};
 use crate::plan::OptionValue;
 use crate::plan::policy::Permissions;
 use crate::project::{self, Project};
@@ -66,7 +66,7 @@ fn in_repository(current: &OsStr) -> Vec<CompletionCandidate> {
     let (Some(current), Some(root)) = (current, project::repository(Path::new("."))) else {
         return Vec::new();
     };
-    let recipes = list::recipes(&root).unwrap_or_default();
+    let recipes = repository::recipes(&root).unwrap_or_default();
     let stems: Vec<&OsStr> = recipes.iter().filter_map(|path| path.file_stem()).collect();
     let here = std::env::current_dir().ok();
     let is_here = |path: &Path| {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::diagnose::Report;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "library::")]
 pub enum Error {
     #[error("`{address}` is no address of a library: it is {why}")]
     Address {
@@ -18,8 +19,10 @@ pub enum Error {
     #[error("`git {what}` failed")]
     Git { what: String, said: Vec<String> },
     #[error("git took longer than {} s", limit.as_secs())]
+    #[strum(serialize = "git_time")]
     TooLong { limit: Duration },
     #[error("git answers in words that rootwright does not know")]
+    #[strum(serialize = "git_answer")]
     Listing,
     #[error("{0}")]
     Files(#[source] std::io::Error),
@@ -28,6 +31,7 @@ pub enum Error {
     #[error("`{}` is a link to `{}`, which is outside of the library or nowhere", link.display(), target.display())]
     Link { link: PathBuf, target: PathBuf },
     #[error("the name `{}` leaves the library's folder", path.display())]
+    #[strum(serialize = "name_inside")]
     Name { path: PathBuf },
     #[error("it has {files} files with {} MiB", bytes >> 20)]
     TooLarge { files: usize, bytes: u64 },
@@ -60,29 +64,11 @@ impl Error {
 
     /// For people, in the name of the library.
     pub fn report(&self, name: &str) -> Report {
-        let code = match self {
-            Error::Address { .. } => "address",
-            Error::NoGit => "no_git",
-            Error::Git { .. } => "git",
-            Error::TooLong { .. } => "git_time",
-            Error::Listing => "git_answer",
-            Error::Files(_) => "files",
-            Error::NoShelf { .. } => "no_shelf",
-            Error::Link { .. } => "link",
-            Error::Name { .. } => "name_inside",
-            Error::TooLarge { .. } => "too_large",
-            Error::NoModule => "no_module",
-            Error::NotPinned => "not_pinned",
-            Error::Unwritable => "unwritable",
-            Error::MovedTag { .. } => "moved_tag",
-            Error::Rewritten { .. } => "rewritten",
-            Error::Digest { .. } => "digest",
-        };
         let message = match self {
             Error::Address { .. } => self.to_string(),
             _ => format!("the library `{name}` cannot be used: {self}"),
         };
-        let report = Report::new(format!("library::{code}"), message);
+        let report = Report::new(<&str>::from(self), message);
         match self {
             Error::Address { help, .. } => report.help(*help),
             Error::NoGit => report.help("install the package `git`; a library that is in `vendor/` or was fetched before needs none"),

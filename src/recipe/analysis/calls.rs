@@ -1,9 +1,11 @@
 //! Calls of functions that are not there, or that take other numbers of arguments.
 
+use crate::recipe::fault;
 use std::collections::BTreeSet;
 
 use super::{Call, Functions, Names};
 use crate::diagnose::Report;
+use crate::recipe::call_stack::is_closure;
 use crate::recipe::session::Session;
 use crate::recipe::type_names::{arguments, or};
 use crate::recipe::{builtins, disabled, nearest, signatures};
@@ -36,7 +38,7 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
         let mut own = own.into_iter().flatten();
         own.any(|signature| signature.parameters == count)
     };
-    let native = session.is_native(&call.name, call.arguments);
+    let native = session.functions().is_native(&call.name, call.arguments);
     // A method call passes the receiver as `this`, which isn't among the parameters.
     let passed = call.arguments - usize::from(call.method);
     if own_with(passed) {
@@ -60,15 +62,15 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
     if let Some(builtin) = builtins::all().iter().find(|b| b.name == call.name) {
         return (!builtin.takes(call.arguments)).then(|| wrong_arity_of_builtin(call, builtin));
     }
-    let found = session.signatures(&call.name);
+    let functions = session.functions();
+    let found = functions.signatures(&call.name);
     if !found.is_empty() {
-        return Some(wrong_arity(call, &call.name, &found));
+        return Some(wrong_arity(call, &call.name, found));
     }
-    let mut known = session.function_names();
-    known.extend(names.own.keys().cloned());
+    let own = names.own.keys().map(String::as_str);
     let report = not_there(&call.name);
     Some(
-        match nearest(&call.name, known.iter().map(String::as_str)) {
+        match nearest(&call.name, functions.names().chain(own)) {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None => match module_with(names, &call.name) {
                 Some(alias) => report.help(format!("write `{alias}::{}(…)`", call.name)),
@@ -82,28 +84,23 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
 
 /// A method call that could mean the script's function or Rhai's.
 fn hides_native(name: &str) -> Report {
-    Report::new(
-        "script::replaces_builtin",
-        format!("`{name}` is both a method of Rhai and a function of this script"),
-    )
+    fault::replaces_builtin(format!(
+        "`{name}` is both a method of Rhai and a function of this script"
+    ))
     .help(format!(
         "rename the function: `value.{name}(…)` calls it, with the value as `this`"
     ))
 }
 
 fn no_method(name: &str, found: &[signatures::Signature], given: usize) -> Report {
-    Report::new(
-        "script::unknown_function",
-        format!("`{name}` is a function of this script, not a method"),
-    )
+    fault::unknown_function(format!(
+        "`{name}` is a function of this script, not a method"
+    ))
     .help(signatures::shown(found, given))
 }
 
 fn not_there(name: &str) -> Report {
-    Report::new(
-        "script::unknown_function",
-        format!("there is no function `{name}`"),
-    )
+    fault::unknown_function(format!("there is no function `{name}`"))
 }
 
 /// The module that has a function which is called without naming it.
@@ -127,7 +124,7 @@ fn of_module(call: &Call, alias: &str, functions: &Functions) -> Option<Report> 
         Some(near) => report.help(format!("did you mean `{alias}::{near}`?")),
         None => {
             let names: Vec<String> = known
-                .filter(|name| !name.starts_with("anon$"))
+                .filter(|name| !is_closure(name))
                 .map(|name| format!("`{name}`"))
                 .collect();
             report.help(format!("the module has {}", names.join(", ")))
@@ -177,8 +174,5 @@ fn report(call: &Call, name: &str, wanted: BTreeSet<usize>) -> Report {
         0 => "none".to_owned(),
         count => count.to_string(),
     };
-    Report::new(
-        "script::wrong_arity",
-        format!("`{name}` takes {}, and got {got}", or(&words)),
-    )
+    fault::wrong_arity(format!("`{name}` takes {}, and got {got}", or(&words)))
 }

@@ -1,5 +1,6 @@
 //! Imports: their paths, their names, circles, and what is wrong in what they bring.
 
+use crate::recipe::fault;
 use std::rc::Rc;
 
 use rhai::Engine;
@@ -23,16 +24,15 @@ pub(super) fn check(
         let found = match one(session, file, &import, names) {
             Ok(found) => found,
             Err(report) => {
-                reports.push(at(session, file, import.position, *report));
+                reports.push(at(session, file, import.position, report));
                 // What is called of it is not reported as well.
                 names.modules.entry(import.alias).or_default();
                 continue;
             }
         };
-        session.add_script(&found);
-        session.loading.borrow_mut().push(file.to_owned());
-        let compiled = loader::compile(engine, session, &found.file);
-        session.loading.borrow_mut().pop();
+        session.modules.add(&found);
+        let compile = || loader::compile(engine, session, &found.file);
+        let compiled = session.calls.within(file, compile);
         let known = match compiled {
             Ok(ast) => functions(&ast),
             Err(inside) => {
@@ -55,36 +55,28 @@ fn one(
     file: &str,
     import: &Import,
     names: &Names,
-) -> Result<Rc<Script>, Box<Report>> {
+) -> Result<Rc<Script>, Report> {
     let Some(path) = &import.path else {
-        return Err(Box::new(
-            Report::new(
-                "script::import_path",
-                "the path of an import is plain text, and is not computed",
-            )
-            .help("import both modules, and choose between their functions"),
-        ));
+        return Err(
+            fault::import_path("the path of an import is plain text, and is not computed")
+                .help("import both modules, and choose between their functions"),
+        );
     };
     if !import.alias.is_empty() && names.modules.contains_key(&import.alias) {
-        return Err(Box::new(
-            Report::new(
-                "script::duplicate",
-                format!("a module is imported as `{}` already", import.alias),
-            )
-            .help(format!(
-                "give this one another name: `import \"{path}\" as other;`"
-            )),
-        ));
+        return Err(fault::duplicate(format!(
+            "a module is imported as `{}` already",
+            import.alias
+        ))
+        .help(format!(
+            "give this one another name: `import \"{path}\" as other;`"
+        )));
     }
     let found = loader::find(session, file, path)?;
-    if session.loading.borrow().contains(&found.file) || found.file == file {
-        return Err(Box::new(
-            Report::new(
-                "script::import_circle",
-                format!("`{path}` imports this module in turn"),
-            )
-            .help("move what both need into a third module"),
-        ));
+    if session.calls.is_within(&found.file) || found.file == file {
+        return Err(
+            fault::import_circle(format!("`{path}` imports this module in turn"))
+                .help("move what both need into a third module"),
+        );
     }
     Ok(found)
 }

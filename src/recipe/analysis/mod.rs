@@ -3,12 +3,14 @@
 mod calls;
 mod imports;
 
+use crate::recipe::fault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
 
 use super::builtins;
+use super::call_stack::is_closure;
 use super::error;
 use super::other_languages::When;
 use super::session::Session;
@@ -83,8 +85,7 @@ pub fn check(
         if reports.len() >= MOST_REPORTS {
             let message = format!("these are the first {MOST_REPORTS} errors of `{file}`");
             reports.push(
-                Report::new("script::many_errors", message)
-                    .help("correct them, and look for the others after"),
+                fault::many_errors(message).help("correct them, and look for the others after"),
             );
             break;
         }
@@ -125,21 +126,18 @@ fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
     for function in ast.iter_functions() {
         let (name, arity) = (function.name, function.params.len());
         let carries_out = implements(file) && DISPATCHED.contains(&name);
-        if name.starts_with("anon$") || carries_out {
+        if is_closure(name) || carries_out {
             continue;
         }
         let what = if builtins::all().iter().any(|builtin| builtin.name == name) {
             format!("`{name}` is a built-in")
-        } else if session.is_native(name, arity) {
+        } else if session.functions().is_native(name, arity) {
             format!("`{name}` with {} is a function of Rhai", arguments(arity))
         } else {
             continue;
         };
-        let report = Report::new(
-            "script::replaces_builtin",
-            format!("{what} and cannot be defined anew"),
-        )
-        .help("give the function another name");
+        let report = fault::replaces_builtin(format!("{what} and cannot be defined anew"))
+            .help("give the function another name");
         let definition = find_definition(session, file, name);
         reports.push(at(session, file, definition, report));
     }
@@ -219,7 +217,7 @@ fn implements(file: &str) -> bool {
 
 /// Where `fn NAME` stands; the engine does not keep it.
 fn find_definition(session: &Session, file: &str, name: &str) -> Position {
-    let text = session.text(file).unwrap_or_default();
+    let text = session.modules.text(file);
     for (number, line) in text.lines().enumerate() {
         let Some((_, rest)) = line.split_once("fn ") else {
             continue;

@@ -5,26 +5,14 @@ use std::collections::BTreeMap;
 use rhai::Dynamic;
 use serde::Deserialize;
 
-use super::run::step;
-use super::{Access, Builtin};
-use crate::plan::{Action, ExpectBoot, Export, Op, RootId, Transport, Via};
-use crate::recipe::args::{Call, Fields, Outcome};
-use crate::recipe::nearest;
+use super::Builtin;
+use crate::plan::{ExpectBoot, Export, Op, RootId, Transport, Via};
+use crate::recipe::args::{Call, Fields, Result};
 use crate::recipe::stdlib::Stdlib;
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "expect_boot",
-    params: &["export", "spec"],
-    optional: 1,
-    access: Access::Everyone,
-    doc: include_str!("doc/expect_boot.md"),
-    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(["linux-image-amd64", "systemd-sysv", "udev", "dbus", "nfs-common", "rpcbind", "network-manager", "procps", "dracut", "dracut-network"]);
-root.dracut(#{ transports: ["nfs"], overlay: true });
-let nodes = root.export(#{ format: "nfs", name: "nodes" });
-nodes.expect_boot(#{ commands: ["systemctl is-active NetworkManager"] });"#,
-    run: expect_boot,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone expect_boot(export, [spec]) => expect_boot,
+];
 
 /// What of the stdlib's `boot/machines.toml` says which programs a boot takes; the rest is
 /// for whoever boots.
@@ -38,7 +26,7 @@ struct Programs {
 
 const WAYS: &[&str] = &["nfs", "http", "pxe"];
 
-fn expect_boot(call: &Call<'_>) -> Outcome<Dynamic> {
+fn expect_boot(call: &Call<'_>) -> Result<Dynamic> {
     let (root, export) = call.export(0)?;
     let fields = call.fields(1)?;
     bootable(call, &export)?;
@@ -57,37 +45,31 @@ fn expect_boot(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     fields.finish()?;
     let label = format!("boot {}", export.name);
-    let action = Action {
-        op: Op::ExpectBoot(expect),
-        about: None,
-        only_if: None,
-        calls: Vec::new(),
-    };
-    step(call, root, "expect_boot", label, action)
+    call.act(root, label, Op::ExpectBoot(expect))
 }
 
 /// Refuses what is no root for a node, or has nothing that gets a node to it.
-fn bootable(call: &Call<'_>, export: &Export) -> Outcome<()> {
+fn bootable(call: &Call<'_>, export: &Export) -> Result<()> {
     let (name, format) = (&export.name, export.format.name());
     if !export.format.boots() {
         let message = format!("the export `{name}` has the format `{format}`, and boots no node");
         let report = call.refuse(0, "boots_nothing", message);
-        return Err(Box::new(report.help(
+        return Err(report.help(
             "`nfs` and `dir` are served over NFS, `squashfs` and `erofs` over HTTP; `cpio` is a root in memory",
-        )));
+        ));
     }
     if export.cmdline.is_none() && export.cmdline_command.is_none() {
         let message = format!("the export `{name}` has no initramfs that gets at it");
         let transport = export.format.transport().map_or("nfs", Transport::name);
         let report = call.refuse(0, "boots_nothing", message);
-        return Err(Box::new(report.help(format!(
+        return Err(report.help(format!(
             "before the export: `root.dracut(#{{ transports: [\"{transport}\"], overlay: true }})`"
-        ))));
+        )));
     }
     Ok(())
 }
 
-fn via(fields: &Fields<'_>, export: &Export) -> Outcome<Via> {
+fn via(fields: &Fields<'_>, export: &Export) -> Result<Via> {
     let Some(given) = fields.text("via")? else {
         return Ok(Via::Direct);
     };
@@ -101,9 +83,7 @@ fn via(fields: &Fields<'_>, export: &Export) -> Outcome<Via> {
                 export.format.name()
             );
             let report = refuse(message);
-            Err(Box::new(report.help(
-                "the formats `nfs`, `squashfs`, `erofs` and `cpio` have one",
-            )))
+            Err(report.help("the formats `nfs`, `squashfs`, `erofs` and `cpio` have one"))
         }
         way if Some(way) == own => Ok(Via::Direct),
         way if WAYS.contains(&way) => {
@@ -112,17 +92,18 @@ fn via(fields: &Fields<'_>, export: &Export) -> Outcome<Via> {
                 export.format.name()
             );
             let report = refuse(message);
-            Err(Box::new(match own {
+            Err(match own {
                 Some(own) => report.help(format!("leave `via` out, or say `{own}` or `pxe`")),
                 None => report.help("leave `via` out, or say `pxe`"),
-            }))
+            })
         }
         other => {
             let report = refuse(format!("there is no way `{other}` to boot a node"));
-            Err(Box::new(match nearest(other, WAYS.iter().copied()) {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None => report.help("`nfs`, `http`, or `pxe` for a boot from the firmware on"),
-            }))
+            Err(report.help_near(
+                other,
+                WAYS,
+                "`nfs`, `http`, or `pxe` for a boot from the firmware on",
+            ))
         }
     }
 }
@@ -133,7 +114,7 @@ fn programs(call: &Call<'_>, root: RootId, export: &Export) -> Vec<String> {
     let table: Programs = table
         .and_then(|text| toml::from_str(&text).ok())
         .unwrap_or_default();
-    let plan = call.session.plan.borrow();
+    let plan = call.plan();
     let machine = plan.root(root).and_then(|root| root.machine.as_ref());
     let machine = machine.and_then(|name| table.machines.get(name)?.get("program")?.as_str());
     let server = export.format.transport().map(Transport::name);

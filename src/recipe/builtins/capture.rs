@@ -1,39 +1,23 @@
 //! `capture` and `secret`: values that the plan does not hold.
 
+use crate::recipe::fault;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin, Typed, run};
-use crate::diagnose::{Frame, Report, SourceMap};
+use super::{Builtin, Typed, run};
+use crate::diagnose::{Frame, SourceMap};
 use crate::plan::{
     self, Capture, CaptureRequest, Captured, CapturedOutput, Part, Plan, RootId, Run, RunPlace,
     policy, secret_variable,
 };
-use crate::recipe::args::{Call, Outcome};
+use crate::recipe::args::{Call, Result};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "capture",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/capture.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let version = root.capture(["cat", "/etc/hostname"], #{ preview: "node" });"#,
-        run: capture,
-    },
-    Builtin {
-        name: "secret",
-        params: &["name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/secret.md"),
-        example: r#"let line = "password=" + secret("database") + "\n";"#,
-        run: secret,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone capture(root, command, [opts]) => capture,
+    Everyone secret(name) => secret,
 ];
 
 /// A question of the script, on its way to the thread that can answer it.
@@ -66,23 +50,18 @@ pub enum CaptureSlot {
     Nobody,
     /// The caller of the evaluation, on its own thread: the interpreter's ends of the two
     /// channels.
-    Caller(Rc<(Sender<CaptureCall>, Receiver<Outcome<Captured>>)>),
+    Caller(Rc<(Sender<CaptureCall>, Receiver<Result<Captured>>)>),
     /// This thread.
     Here(Rc<RefCell<dyn Capture>>),
 }
 
 impl CaptureSlot {
-    pub fn new(ask: Sender<CaptureCall>, answer: Receiver<Outcome<Captured>>) -> Self {
+    pub fn new(ask: Sender<CaptureCall>, answer: Receiver<Result<Captured>>) -> Self {
         CaptureSlot::Caller(Rc::new((ask, answer)))
     }
 
-    fn ask(&self, asked: CaptureCall) -> Outcome<Captured> {
-        let gone = || {
-            Box::new(Report::new(
-                "script::capture",
-                "nothing is there to run the command of `capture`",
-            ))
-        };
+    fn ask(&self, asked: CaptureCall) -> Result<Captured> {
+        let gone = || fault::capture("nothing is there to run the command of `capture`");
         match self {
             CaptureSlot::Nobody => Err(gone()),
             CaptureSlot::Caller(ends) => {
@@ -94,18 +73,18 @@ impl CaptureSlot {
     }
 }
 
-fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
+fn capture(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let (run, fields) = run::in_root(call, root, RunPlace::Root)?;
     let preview = fields.text("preview")?;
     fields.finish()?;
     // Its steps run before the whole plan is known: nothing runs that policy refuses.
     let permissions = call.session.settings.permissions;
-    let refused = policy::refusals(&call.session.plan.borrow(), permissions);
+    let refused = policy::refusals(&call.plan(), permissions);
     if let Some(report) = refused.into_iter().next() {
-        return Err(Box::new(report));
+        return Err(report);
     }
-    if call.session.step_is_open() {
+    if call.session.plan.step_is_open() {
         return Err(call.report(
             "capture_in_step",
             "`capture` cannot run inside of another built-in",
@@ -113,12 +92,12 @@ fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
     }
     let command = run.command.clone();
     let asked = CaptureCall {
-        plan: call.session.plan.borrow().clone(),
+        plan: call.plan().clone(),
         root,
         run,
         preview,
         calls: call.chain(),
-        sources: call.session.sources(),
+        sources: call.session.modules.sources(),
     };
     let captured = call
         .session
@@ -134,12 +113,12 @@ fn capture(call: &Call<'_>) -> Outcome<Dynamic> {
         Captured::Preview(text) => Captured::Preview(without_break(text)),
     };
     let output = captured.output().to_owned();
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     plan.captures.push(CapturedOutput { command, captured });
     Ok(output.into())
 }
 
-fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
+fn secret(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || !name.chars().all(word) {
@@ -148,25 +127,21 @@ fn secret(call: &Call<'_>) -> Outcome<Dynamic> {
             "secret_name",
             format!("`{name}` is no name for a secret"),
         );
-        return Err(Box::new(
-            report.help("a name has letters, digits, `_` and `-`"),
-        ));
+        return Err(report.help("a name has letters, digits, `_` and `-`"));
     }
     call.requires(None, plan::Access::Secret { name: name.clone() });
     let variable = secret_variable(&name);
-    let mut secrets = call.session.secrets.borrow_mut();
+    let mut secrets = call.session.plan.secrets.borrow_mut();
     let known = secrets.entry(variable).or_insert_with(|| name.clone());
     if *known != name {
         let message = format!("the secrets `{known}` and `{name}` have the same variable");
         let report = call.refuse(0, "secret_variable", message);
-        return Err(Box::new(
-            report
-                .cause(format!(
-                    "`{}` would be the value of both",
-                    secret_variable(&name)
-                ))
-                .help("use names that differ in more than case, `-`, and `_`"),
-        ));
+        return Err(report
+            .cause(format!(
+                "`{}` would be the value of both",
+                secret_variable(&name)
+            ))
+            .help("use names that differ in more than case, `-`, and `_`"));
     }
     Ok(Dynamic::from(Typed::of(Part::Secret(name))))
 }

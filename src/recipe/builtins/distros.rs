@@ -3,88 +3,27 @@
 
 use rhai::{Array, Dynamic, Map};
 
+use super::Builtin;
 use super::packages::call_distro;
-use super::{Access, Builtin};
-use crate::plan::RootId;
-use crate::recipe::args::{Call, Outcome, as_strings};
+
+use crate::recipe::args::{Call, Result, as_strings};
 use crate::recipe::nearest;
 use crate::recipe::type_names::type_words;
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "role",
-        params: &["root", "name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/role.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(root.role("kernel") + root.role("ssh-server"));"#,
-        run: role,
-    },
-    Builtin {
-        name: "kernels",
-        params: &["root"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/kernels.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-for kernel in root.kernels() { log(`${kernel.package}: ${kernel.about}`); }"#,
-        run: |call| ask(call, "kernels"),
-    },
-    Builtin {
-        name: "repositories",
-        params: &["root"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/repositories.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-for repository in root.repositories() { log(repository.uri); }"#,
-        run: |call| ask(call, "repositories"),
-    },
-    Builtin {
-        name: "add_repository",
-        params: &["root", "spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/add_repository.md"),
-        example: "",
-        run: add_repository,
-    },
-    Builtin {
-        name: "clean",
-        params: &["root"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/clean.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.clean();"#,
-        run: clean,
-    },
-    Builtin {
-        name: "distro_call",
-        params: &["root", "function", "arguments"],
-        optional: 1,
-        access: Access::Modules,
-        doc: include_str!("doc/distro_call.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let facts = root.distro_call("boot_files");"#,
-        run: distro_call,
-    },
-    Builtin {
-        name: "describe_root",
-        params: &["root", "facts"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/describe_root.md"),
-        example: "",
-        run: describe_root,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone role(root, name) => role,
+    Everyone kernels(root) => ask,
+    Everyone repositories(root) => ask,
+    Everyone add_repository(root, spec) => add_repository,
+    Everyone clean(root) => clean,
+    Modules distro_call(root, function, [arguments]) => distro_call,
+    Modules describe_root(root, facts) => describe_root,
 ];
 
-fn role(call: &Call<'_>) -> Outcome<Dynamic> {
+fn role(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let name = call.text(1)?;
-    let distro = distro(call, root);
+    let distro = call.distro(root);
     let answer = call_distro(call, root, "roles", Vec::new())?;
     let given = type_words(answer.type_name());
     let Some(roles) = answer.try_cast::<Map>() else {
@@ -97,10 +36,10 @@ fn role(call: &Call<'_>) -> Outcome<Dynamic> {
         let report = call.refuse(1, "unknown_role", message);
         let names: Vec<&str> = roles.keys().map(|key| key.as_str()).collect();
         let all = format!("it has {}", names.join(", "));
-        return Err(Box::new(match nearest(&name, names.iter().copied()) {
+        return Err(match nearest(&name, names.iter().copied()) {
             Some(near) => report.help(format!("did you mean `{near}`?")).help(all),
             None => report.help(all),
-        }));
+        });
     };
     let Some(packages) = as_strings(packages) else {
         let given = type_words(packages.type_name());
@@ -113,18 +52,11 @@ fn role(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(packages.into())
 }
 
-fn distro(call: &Call<'_>, root: RootId) -> String {
-    let plan = call.session.plan.borrow();
-    plan.root(root)
-        .map(|root| root.distro.clone())
-        .unwrap_or_default()
+fn ask(call: &Call<'_>) -> Result<Dynamic> {
+    call_distro(call, call.root(0)?, call.builtin.name, Vec::new())
 }
 
-fn ask(call: &Call<'_>, function: &str) -> Outcome<Dynamic> {
-    call_distro(call, call.root(0)?, function, Vec::new())
-}
-
-fn add_repository(call: &Call<'_>) -> Outcome<Dynamic> {
+fn add_repository(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let spec = call.map(1)?;
     let name = call.fields(1)?.required_text("name")?;
@@ -132,45 +64,37 @@ fn add_repository(call: &Call<'_>) -> Outcome<Dynamic> {
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
         let message = format!("`{}` is no name for a repository", name.escape_debug());
         let report = call.fields(1)?.refuse("name", "repository_name", message);
-        return Err(Box::new(report.help(
-            "it becomes the name of a file: letters, digits, `.`, `_` and `-`",
-        )));
+        return Err(report.help("it becomes the name of a file: letters, digits, `.`, `_` and `-`"));
     }
-    let label = || format!("add the repository {name}");
-    call.session
-        .step(Some(root), "add_repository", label, &call.chain(), || {
-            call_distro(call, root, "add_repository", vec![spec.into()])
-        })
+    call.step(root, format!("add the repository {name}"), || {
+        call_distro(call, root, "add_repository", vec![spec.into()])
+    })
 }
 
-fn clean(call: &Call<'_>) -> Outcome<Dynamic> {
+fn clean(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
-    let label = || "remove what the package manager keeps".to_owned();
-    call.session
-        .step(Some(root), "clean", label, &call.chain(), || {
-            call_distro(call, root, "clean", Vec::new())
-        })
+    let label = "remove what the package manager keeps".to_owned();
+    call.step(root, label, || call_distro(call, root, "clean", Vec::new()))
 }
 
-fn distro_call(call: &Call<'_>) -> Outcome<Dynamic> {
+fn distro_call(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let function = call.text(1)?;
-    let arguments = if call.has(2) {
-        call.array(2)?
-    } else {
-        Vec::new()
+    let arguments = match call.has(2) {
+        true => call.array(2)?,
+        false => Vec::new(),
     };
     call_distro(call, root, &function, arguments)
 }
 
-fn describe_root(call: &Call<'_>) -> Outcome<Dynamic> {
+fn describe_root(call: &Call<'_>) -> Result<Dynamic> {
     let id = call.root(0)?;
     let fields = call.fields(1)?;
     let release = fields.text("release")?;
     let arch = fields.text("arch")?;
     let machine = fields.text("machine")?;
     fields.finish()?;
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if let Some(root) = plan.roots.get_mut(id) {
         root.release = release.unwrap_or_default();
         root.arch = arch.unwrap_or_else(|| root.arch.clone());

@@ -3,27 +3,17 @@
 use rhai::{Dynamic, Map};
 
 use super::packages::{call_distro, call_stdlib};
-use super::run::step;
-use super::{Access, Builtin, ExportRef};
+use super::{Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
-    Action, Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText,
-    Share, Times, Transport,
+    Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText, Share,
+    Times, Transport,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_command, as_strings};
-use crate::recipe::nearest;
+use crate::recipe::args::{Call, Fields, Result, as_command, as_strings};
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "export",
-    params: &["root", "spec"],
-    optional: 0,
-    access: Access::Everyone,
-    doc: include_str!("doc/export.md"),
-    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.export(#{ format: "tar", name: "base", compress: "zstd" });
-root.export(#{ format: "nfs", name: "nodes", keep: 3, server: "192.0.2.1" });"#,
-    run: export,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone export(root, spec) => export,
+];
 
 const FORMATS: &[&str] = &[
     "dir", "nfs", "tar", "squashfs", "erofs", "cpio", "ext4", "oci",
@@ -33,7 +23,7 @@ const FORMATS: &[&str] = &[
 /// 1 January 1980, the first that every file format can hold.
 const EARLIEST: u64 = 315_532_800;
 
-fn export(call: &Call<'_>) -> Outcome<Dynamic> {
+fn export(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(1)?;
     let kind = fields.required_text("format")?;
@@ -72,24 +62,18 @@ fn export(call: &Call<'_>) -> Outcome<Dynamic> {
         texts: texts(&boot),
     };
     let label = format!("export {name} ({kind})");
-    let action = Action {
-        op: Op::Export(export),
-        about: None,
-        only_if: None,
-        calls: Vec::new(),
-    };
-    drop(step(call, root, "export", label, action)?);
+    drop(call.act(root, label, Op::Export(export))?);
     Ok(Dynamic::from(ExportRef { name }))
 }
 
-fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outcome<Format> {
+fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Result<Format> {
     use Compression::{Gzip, Lz4, Lz4hc, None as Plain, Xz, Zstd};
     Ok(match kind {
         "dir" => {
             if fields.get("compress").is_some() {
                 let message = "a `dir` export is not compressed";
                 let report = fields.refuse("compress", "export_format", message);
-                return Err(Box::new(report.help("leave `compress` out")));
+                return Err(report.help("leave `compress` out"));
             }
             Format::Dir
         }
@@ -110,11 +94,9 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
                     Some("blocks") => Share::Blocks,
                     Some(other) => {
                         let message = format!("`{other}` is no way to share files");
-                        return Err(Box::new(
-                            fields
-                                .refuse("share", "export_format", message)
-                                .help("`links` or `blocks`"),
-                        ));
+                        return Err(fields
+                            .refuse("share", "export_format", message)
+                            .help("`links` or `blocks`"));
                     }
                 },
             }
@@ -142,11 +124,9 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
                 Some("steps") => OciLayers::Steps,
                 Some(other) => {
                     let message = format!("`{other}` is no way to make layers");
-                    return Err(Box::new(
-                        fields
-                            .refuse("layers", "export_format", message)
-                            .help("`one`, or `steps`: one for every step that changes the root"),
-                    ));
+                    return Err(fields
+                        .refuse("layers", "export_format", message)
+                        .help("`one`, or `steps`: one for every step that changes the root"));
                 }
             },
             compression: compression(fields, kind, &[Gzip, Zstd, Plain])?,
@@ -160,16 +140,17 @@ fn format(call: &Call<'_>, fields: &Fields<'_>, kind: &str, facts: &Map) -> Outc
         other => {
             let message = format!("there is no export format `{other}`");
             let report = fields.refuse("format", "export_format", message);
-            return Err(Box::new(match nearest(other, FORMATS.iter().copied()) {
-                Some(near) => report.help(format!("did you mean `{near}`?")),
-                None => report.help(format!("the formats are {}", quoted(FORMATS))),
-            }));
+            return Err(report.help_near(
+                other,
+                FORMATS,
+                format!("the formats are {}", quoted(FORMATS)),
+            ));
         }
     })
 }
 
 /// The first of `allowed` where the recipe says nothing.
-fn compression(fields: &Fields<'_>, kind: &str, allowed: &[Compression]) -> Outcome<Compression> {
+fn compression(fields: &Fields<'_>, kind: &str, allowed: &[Compression]) -> Result<Compression> {
     let Some(given) = fields.text("compress")? else {
         return Ok(allowed.first().copied().unwrap_or(Compression::None));
     };
@@ -177,11 +158,9 @@ fn compression(fields: &Fields<'_>, kind: &str, allowed: &[Compression]) -> Outc
     found.copied().ok_or_else(|| {
         let names: Vec<&str> = allowed.iter().map(|known| known.name()).collect();
         let message = format!("`{given}` is no compression of `{kind}`");
-        Box::new(
-            fields
-                .refuse("compress", "export_format", message)
-                .help(format!("it takes {}", quoted(&names))),
-        )
+        fields
+            .refuse("compress", "export_format", message)
+            .help(format!("it takes {}", quoted(&names)))
     })
 }
 
@@ -194,7 +173,7 @@ fn quoted(names: &[&str]) -> String {
 }
 
 /// The recipe's, else `SOURCE_DATE_EPOCH`, else what the distro's module asks the root.
-fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Outcome<Times> {
+fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Result<Times> {
     if let Some(seconds) = fields.number("time", 0)? {
         return Ok(Times::Until { seconds });
     }
@@ -208,7 +187,7 @@ fn times(call: &Call<'_>, fields: &Fields<'_>, command: Option<Command>) -> Outc
 }
 
 /// What is said of the server, where the format is one that nodes boot.
-fn served(fields: &Fields<'_>, format: &Format) -> Outcome<Served> {
+fn served(fields: &Fields<'_>, format: &Format) -> Result<Served> {
     if matches!(
         format,
         Format::Tar { .. } | Format::Ext4 { .. } | Format::Oci { .. }
@@ -241,7 +220,7 @@ fn served(fields: &Fields<'_>, format: &Format) -> Outcome<Served> {
 }
 
 /// What the stdlib knows of booting it.
-fn boot(call: &Call<'_>, root: RootId, fields: &Fields<'_>, format: &Format) -> Outcome<Map> {
+fn boot(call: &Call<'_>, root: RootId, fields: &Fields<'_>, format: &Format) -> Result<Map> {
     let clients = match format {
         Format::Nfs { .. } => fields.text("clients")?.unwrap_or_else(|| "*".to_owned()),
         _ => String::new(),
@@ -283,7 +262,7 @@ fn texts(boot: &Map) -> Vec<ServerText> {
 /// As OCI names it.
 fn host_architecture(call: &Call<'_>) -> String {
     let host = std::env::consts::ARCH;
-    call.session.input(Input::HostArchitecture {
+    call.session.plan.input(Input::HostArchitecture {
         name: host.to_owned(),
     });
     match host {
@@ -295,15 +274,15 @@ fn host_architecture(call: &Call<'_>) -> String {
     .to_owned()
 }
 
-fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Box<Report> {
+fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Report {
     let message = format!("`{name}` is no name for {what}");
     let report = fields.refuse(field, "export_name", message);
-    Box::new(match name.contains("${") {
+    match name.contains("${") {
         true => report.help("only backticks put values into text: `` `node-${release}` ``"),
         false => {
             report.help("letters, digits, `.`, `_`, `+` and `-`, not starting with `.` or `-`")
         }
-    })
+    }
 }
 
 fn is_plain_name(name: &str) -> bool {

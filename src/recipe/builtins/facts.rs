@@ -5,103 +5,32 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::diagnose::Origin;
 use crate::plan::{Assumption, Input, Need, NeedKind};
-use crate::recipe::args::{Call, Outcome};
+use crate::recipe::args::{Call, Result};
 
-const fn stdlib(
-    name: &'static str,
-    params: &'static [&'static str],
-    run: fn(&Call<'_>) -> Outcome<Dynamic>,
-    doc: &'static str,
-) -> Builtin {
-    Builtin {
-        name,
-        params,
-        optional: 0,
-        access: Access::Stdlib,
-        doc,
-        example: "",
-        run,
-    }
-}
-
-const fn module(
-    name: &'static str,
-    params: &'static [&'static str],
-    run: fn(&Call<'_>) -> Outcome<Dynamic>,
-    doc: &'static str,
-) -> Builtin {
-    Builtin {
-        access: Access::Modules,
-        ..stdlib(name, params, run, doc)
-    }
-}
-
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "host_arch",
-        params: &[],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/host_arch.md"),
-        example: "log(host_arch());",
-        run: host_arch,
-    },
-    stdlib(
-        "host_read",
-        &["path"],
-        host_read,
-        include_str!("doc/host_read.md"),
-    ),
-    stdlib(
-        "host_list",
-        &["path"],
-        host_list,
-        include_str!("doc/host_list.md"),
-    ),
-    module(
-        "stdlib_text",
-        &["path"],
-        stdlib_text,
-        include_str!("doc/stdlib_text.md"),
-    ),
-    module(
-        "setting",
-        &["distro", "key"],
-        setting,
-        include_str!("doc/setting.md"),
-    ),
-    module(
-        "assume",
-        &["what", "value", "from"],
-        assume,
-        include_str!("doc/assume.md"),
-    ),
-    module(
-        "need_file",
-        &["path", "why", "packages"],
-        need_file,
-        include_str!("doc/need_file.md"),
-    ),
-    module(
-        "set_fact",
-        &["root", "name", "value"],
-        set_fact,
-        include_str!("doc/set_fact.md"),
-    ),
-    module("fact", &["root", "name"], fact, include_str!("doc/fact.md")),
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone host_arch() => host_arch,
+    Stdlib host_read(path) => host_read,
+    Stdlib host_list(path) => host_list,
+    Modules stdlib_text(path) => stdlib_text,
+    Modules setting(distro, key) => setting,
+    Modules assume(what, value, from) => assume,
+    Modules need_file(path, why, packages) => need_file,
+    Modules set_fact(root, name, value) => set_fact,
+    Modules fact(root, name) => fact,
 ];
 
-fn host_arch(call: &Call<'_>) -> Outcome<Dynamic> {
+fn host_arch(call: &Call<'_>) -> Result<Dynamic> {
     let arch = call.session.settings.host.arch.clone();
     call.session
+        .plan
         .input(Input::HostArchitecture { name: arch.clone() });
     Ok(arch.into())
 }
 
-fn host_path(call: &Call<'_>) -> Outcome<PathBuf> {
+fn host_path(call: &Call<'_>) -> Result<PathBuf> {
     let path = call.path(0)?;
     let relative: PathBuf = Path::new(&path)
         .components()
@@ -113,7 +42,7 @@ fn host_path(call: &Call<'_>) -> Outcome<PathBuf> {
 /// Bytes of a host file that a module may read.
 const HOST_FILE_BYTES: u64 = 1 << 20;
 
-fn host_read(call: &Call<'_>) -> Outcome<Dynamic> {
+fn host_read(call: &Call<'_>) -> Result<Dynamic> {
     let path = host_path(call)?;
     let small = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= HOST_FILE_BYTES);
     let text = if small {
@@ -124,14 +53,14 @@ fn host_read(call: &Call<'_>) -> Outcome<Dynamic> {
     let digest = text
         .as_ref()
         .map(|text| blake3::hash(text.as_bytes()).to_hex().to_string());
-    call.session.input(Input::HostFile {
+    call.session.plan.input(Input::HostFile {
         path: call.text(0)?,
         digest,
     });
     Ok(text.map_or(Dynamic::UNIT, Dynamic::from))
 }
 
-fn host_list(call: &Call<'_>) -> Outcome<Dynamic> {
+fn host_list(call: &Call<'_>) -> Result<Dynamic> {
     let path = host_path(call)?;
     let mut names: Vec<String> = std::fs::read_dir(&path)
         .map(|entries| {
@@ -146,7 +75,7 @@ fn host_list(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(names.into())
 }
 
-fn stdlib_text(call: &Call<'_>) -> Outcome<Dynamic> {
+fn stdlib_text(call: &Call<'_>) -> Result<Dynamic> {
     let path = call.text(0)?;
     let stdlib = crate::recipe::stdlib::Stdlib::new(call.session.settings.stdlib.clone());
     stdlib
@@ -155,7 +84,7 @@ fn stdlib_text(call: &Call<'_>) -> Outcome<Dynamic> {
         .ok_or_else(|| call.report("stdlib_file", format!("the stdlib has no file `{path}`")))
 }
 
-fn setting(call: &Call<'_>) -> Outcome<Dynamic> {
+fn setting(call: &Call<'_>) -> Result<Dynamic> {
     let (distro, key) = (call.text(0)?, call.text(1)?);
     let value = call
         .session
@@ -164,7 +93,7 @@ fn setting(call: &Call<'_>) -> Outcome<Dynamic> {
         .distro(&distro, &key)
         .map(str::to_owned);
     if let Some(value) = &value {
-        call.session.input(Input::Setting {
+        call.session.plan.input(Input::Setting {
             distro,
             key,
             value: value.clone(),
@@ -173,20 +102,20 @@ fn setting(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(value.map_or(Dynamic::UNIT, Dynamic::from))
 }
 
-fn assume(call: &Call<'_>) -> Outcome<Dynamic> {
+fn assume(call: &Call<'_>) -> Result<Dynamic> {
     let assumption = Assumption {
         what: call.text(0)?,
         value: call.text(1)?,
         from: call.text(2)?,
     };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if !plan.assumptions.contains(&assumption) {
         plan.assumptions.push(assumption);
     }
     Ok(Dynamic::UNIT)
 }
 
-fn need_file(call: &Call<'_>) -> Outcome<Dynamic> {
+fn need_file(call: &Call<'_>) -> Result<Dynamic> {
     let need = Need {
         kind: NeedKind::File,
         name: call.path(0)?,
@@ -198,7 +127,7 @@ fn need_file(call: &Call<'_>) -> Outcome<Dynamic> {
             .collect(),
         calls: call.chain(),
     };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if !plan
         .needs
         .iter()
@@ -218,14 +147,18 @@ fn owner(call: &Call<'_>) -> String {
     }
 }
 
-fn set_fact(call: &Call<'_>) -> Outcome<Dynamic> {
+fn set_fact(call: &Call<'_>) -> Result<Dynamic> {
     let key = (call.root(0)?, owner(call), call.text(1)?);
-    call.session.facts.borrow_mut().insert(key, call.dynamic(2));
+    call.session
+        .plan
+        .facts
+        .borrow_mut()
+        .insert(key, call.dynamic(2));
     Ok(Dynamic::UNIT)
 }
 
-fn fact(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fact(call: &Call<'_>) -> Result<Dynamic> {
     let key = (call.root(0)?, owner(call), call.text(1)?);
-    let facts = call.session.facts.borrow();
+    let facts = call.session.plan.facts.borrow();
     Ok(facts.get(&key).cloned().unwrap_or(Dynamic::UNIT))
 }

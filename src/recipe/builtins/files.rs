@@ -4,160 +4,49 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::run::step;
-use super::{Access, Builtin, Fetched, Typed};
+use super::{Builtin, Fetched, Typed};
 use crate::diagnose::Report;
 use crate::plan::{
-    self, Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile,
-    MakeDir, MovePath, Op, Part, PathPurpose, RemovePath, SetMode, SetOwner, Source, Symlink, Text,
+    Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile, MakeDir,
+    MovePath, Op, Part, PathPurpose, RemovePath, SetMode, SetOwner, Source, Symlink, Text,
     WriteFile, digest,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_typed};
+use crate::recipe::args::{Call, Fields, Result, as_typed};
 use crate::recipe::library_modules;
 
-macro_rules! builtin {
-    ($name:literal, $params:expr, $optional:expr, $run:expr, $example:literal) => {
-        Builtin {
-            name: $name,
-            params: $params,
-            optional: $optional,
-            access: Access::Everyone,
-            doc: include_str!(concat!("doc/", $name, ".md")),
-            example: concat!(
-                "let root = bootstrap(#{ distro: \"debian\", release: \"bookworm\" });\n",
-                $example
-            ),
-            run: $run,
-        }
-    };
-}
-
-pub static BUILTINS: &[Builtin] = &[
-    builtin!(
-        "write_file",
-        &["root", "path", "content", "opts"],
-        1,
-        write_file,
-        r#"root.write_file("/etc/motd", "This machine has no disk.\n");"#
-    ),
-    builtin!(
-        "append_file",
-        &["root", "path", "content", "opts"],
-        1,
-        append_file,
-        r#"root.append_file("/etc/hosts", "192.0.2.1 head\n");"#
-    ),
-    builtin!(
-        "edit_file",
-        &["root", "path", "edits", "opts"],
-        1,
-        edit_file,
-        r##"root.edit_file("/etc/ssh/sshd_config", #{ pattern: "^#?PermitRootLogin .*", replacement: "PermitRootLogin no" });"##
-    ),
-    builtin!(
-        "copy_in",
-        &["root", "source", "path", "opts"],
-        1,
-        copy_in,
-        r#"root.copy_in(fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }), "/usr/local/bin/tool", #{ mode: 0o755 });"#
-    ),
-    builtin!(
-        "make_dir",
-        &["root", "path", "opts"],
-        1,
-        make_dir,
-        r#"root.make_dir("/srv/data", #{ mode: 0o750 });"#
-    ),
-    builtin!(
-        "symlink",
-        &["root", "path", "target"],
-        0,
-        symlink,
-        r#"root.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC");"#
-    ),
-    builtin!(
-        "remove_path",
-        &["root", "path", "opts"],
-        1,
-        remove_path,
-        r#"root.remove_path("/etc/motd", #{ missing_ok: true });"#
-    ),
-    builtin!(
-        "move_path",
-        &["root", "from", "to"],
-        0,
-        move_path,
-        r#"root.move_path("/etc/motd", "/etc/motd.old");"#
-    ),
-    builtin!(
-        "set_mode",
-        &["root", "path", "mode", "opts"],
-        1,
-        set_mode,
-        r#"root.set_mode("/etc/motd", 0o640);"#
-    ),
-    builtin!(
-        "set_owner",
-        &["root", "path", "owner", "opts"],
-        1,
-        set_owner,
-        r#"root.set_owner("/srv", "root", #{ group: "root" });"#
-    ),
-    Builtin {
-        name: "file_text",
-        params: &["source"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/file_text.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.write_file("/etc/motd", file_text("motd"));"#,
-        run: file_text,
-    },
-    Builtin {
-        name: "file_path",
-        params: &["source"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/file_path.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-// With `--allow-host-run`.
-root.host_run(["tar", "--extract", "--directory", root.path, "--file", file_path("site.tar")]);"#,
-        run: file_path,
-    },
-    Builtin {
-        name: "fetch",
-        params: &["url", "spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/fetch.md"),
-        example: r#"let tool = fetch("https://mirror.example.org/tool", #{ sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" });"#,
-        run: fetch,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone write_file(root, path, content, [opts]) => write_file,
+    Everyone append_file(root, path, content, [opts]) => append_file,
+    Everyone edit_file(root, path, edits, [opts]) => edit_file,
+    Everyone copy_in(root, source, path, [opts]) => copy_in,
+    Everyone make_dir(root, path, [opts]) => make_dir,
+    Everyone symlink(root, path, target) => symlink,
+    Everyone remove_path(root, path, [opts]) => remove_path,
+    Everyone move_path(root, from, to) => move_path,
+    Everyone set_mode(root, path, mode, [opts]) => set_mode,
+    Everyone set_owner(root, path, owner, [opts]) => set_owner,
+    Everyone file_text(source) => file_text,
+    Everyone file_path(source) => file_path,
+    Everyone fetch(url, spec) => fetch,
 ];
 
-fn act(
+pub fn act(
     call: &Call<'_>,
     root: usize,
     label: String,
     op: Op,
-    opts: Option<Fields<'_>>,
-) -> Outcome<Dynamic> {
-    let (mut only_if, mut about) = (None, None);
-    if let Some(fields) = opts {
-        only_if = fields.command("only_if")?;
-        about = fields.text("about")?;
-        fields.finish()?;
-    }
+    fields: Fields<'_>,
+) -> Result<Dynamic> {
     let action = Action {
-        op,
-        about,
-        only_if,
-        calls: Vec::new(),
+        only_if: fields.command("only_if")?,
+        about: fields.text("about")?,
+        ..op.into()
     };
-    step(call, root, call.builtin.name, label, action)
+    fields.finish()?;
+    call.act(root, label, action)
 }
 
-fn attributes(fields: &Fields<'_>) -> Outcome<Attributes> {
+fn attributes(fields: &Fields<'_>) -> Result<Attributes> {
     Ok(Attributes {
         mode: fields.mode("mode")?,
         owner: owner(fields, "owner")?,
@@ -166,7 +55,7 @@ fn attributes(fields: &Fields<'_>) -> Outcome<Attributes> {
 }
 
 /// A name or a number.
-fn owner(fields: &Fields<'_>, name: &str) -> Outcome<Option<String>> {
+fn owner(fields: &Fields<'_>, name: &str) -> Result<Option<String>> {
     let Some(value) = fields.get(name) else {
         return Ok(None);
     };
@@ -177,7 +66,7 @@ fn owner(fields: &Fields<'_>, name: &str) -> Outcome<Option<String>> {
     }
 }
 
-fn write_file(call: &Call<'_>) -> Outcome<Dynamic> {
+fn write_file(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let op = WriteFile {
@@ -186,24 +75,22 @@ fn write_file(call: &Call<'_>) -> Outcome<Dynamic> {
         attributes: attributes(&fields)?,
     };
     let label = format!("write {}", op.path);
-    act(call, root, label, Op::WriteFile(op), Some(fields))
+    act(call, root, label, Op::WriteFile(op), fields)
 }
 
 /// What goes into a file: where a root or a file is while it is built says nothing later.
-fn content(call: &Call<'_>) -> Outcome<Text> {
+fn content(call: &Call<'_>) -> Result<Text> {
     let text = call.secret_text(2)?;
     let passing = |part: &Part| matches!(part, Part::Root | Part::File(_) | Part::Download(_));
     if text.parts().iter().any(passing) {
         let message = "a path that is there for one build stands in the content of a file";
         let report = call.refuse(2, "path_place", message);
-        return Err(Box::new(
-            report.help("write the path that holds inside the root"),
-        ));
+        return Err(report.help("write the path that holds inside the root"));
     }
     Ok(text)
 }
 
-fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
+fn append_file(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let op = AppendFile {
@@ -211,10 +98,10 @@ fn append_file(call: &Call<'_>) -> Outcome<Dynamic> {
         content: content(call)?,
     };
     let label = format!("append to {}", op.path);
-    act(call, root, label, Op::AppendFile(op), Some(fields))
+    act(call, root, label, Op::AppendFile(op), fields)
 }
 
-fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
+fn edit_file(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(1)?;
     let mut edits = Vec::new();
@@ -229,16 +116,11 @@ fn edit_file(call: &Call<'_>) -> Outcome<Dynamic> {
         });
     }
     let label = format!("edit {path}");
-    act(
-        call,
-        root,
-        label,
-        Op::EditFile(EditFile { path, edits }),
-        Some(call.fields(3)?),
-    )
+    let op = Op::EditFile(EditFile { path, edits });
+    act(call, root, label, op, call.fields(3)?)
 }
 
-fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
+fn copy_in(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(2)?;
     let fields = call.fields(3)?;
@@ -272,11 +154,11 @@ fn copy_in(call: &Call<'_>) -> Outcome<Dynamic> {
         path,
         attributes,
     };
-    act(call, root, label, Op::CopyIn(op), Some(fields))
+    act(call, root, label, Op::CopyIn(op), fields)
 }
 
 /// Notes a file or a tree that the plan reads when it runs, and returns its digest.
-pub fn input_file(call: &Call<'_>, index: usize, source: &Path) -> Outcome<String> {
+pub fn input_file(call: &Call<'_>, index: usize, source: &Path) -> Result<String> {
     let digest =
         digest::digest_tree(source).map_err(|error| unreadable(call, index, source, &error))?;
     note_file(call, source, &digest);
@@ -286,7 +168,7 @@ pub fn input_file(call: &Call<'_>, index: usize, source: &Path) -> Outcome<Strin
 /// The same for a file whose digest is known.
 pub fn note_file(call: &Call<'_>, source: &Path, digest: &str) {
     let name = noted(call, source);
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if plan.file(digest).is_none() {
         plan.files.push(InputFile {
             digest: digest.to_owned(),
@@ -297,26 +179,26 @@ pub fn note_file(call: &Call<'_>, source: &Path, digest: &str) {
 }
 
 /// The path of a file of the repository, for commands of the host.
-fn file_path(call: &Call<'_>) -> Outcome<Dynamic> {
+fn file_path(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let source = resolve_source(call, 0, &name)?;
     let digest = input_file(call, 0, &source)?;
     Ok(Dynamic::from(Typed::of(Part::File(digest))))
 }
 
-fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Box<Report> {
+fn unreadable(call: &Call<'_>, index: usize, source: &Path, error: &std::io::Error) -> Report {
     let message = match error.kind() {
         std::io::ErrorKind::NotFound => format!("there is no file `{}`", plain(source)),
         _ => format!("cannot read `{}`: {error}", plain(source)),
     };
     let report = call.refuse(index, "copy_source", message);
-    Box::new(report.help("the path is taken from the folder of the script that names it"))
+    report.help("the path is taken from the folder of the script that names it")
 }
 
 /// Bytes of a text that a recipe may take in: as many as a string of a script may have.
 const TEXT_BYTES: u64 = 1 << 20;
 
-fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
+fn file_text(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let source = resolve_source(call, 0, &name)?;
     let unreadable = |error: std::io::Error| unreadable(call, 0, &source, &error);
@@ -324,13 +206,11 @@ fn file_text(call: &Call<'_>) -> Outcome<Dynamic> {
     if !metadata.is_file() || metadata.len() > TEXT_BYTES {
         let message = format!("`{name}` is no file of at most 1 MiB");
         let report = call.refuse(0, "copy_source", message);
-        return Err(Box::new(
-            report.help("`copy_in` brings larger files, and folders, into a root"),
-        ));
+        return Err(report.help("`copy_in` brings larger files, and folders, into a root"));
     }
     let text = std::fs::read_to_string(&source).map_err(unreadable)?;
     let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
-    call.session.input(Input::File {
+    call.session.plan.input(Input::File {
         path: noted(call, &source),
         digest,
     });
@@ -357,17 +237,17 @@ fn noted(call: &Call<'_>, path: &Path) -> String {
 }
 
 /// The path of a file of the recipe's repository; links may not lead out of it.
-fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf> {
+fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Result<PathBuf> {
     let author = call.author_file();
     let outside = || {
         if let Some(library) = library_modules::library_of(&author) {
             let message = format!("`{name}` is outside of the library `{library}`");
             let report = call.refuse(index, "copy_source", message);
-            return Box::new(report.help("files that a library copies stand in it"));
+            return report.help("files that a library copies stand in it");
         }
-        Box::new(call
+        call
             .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
-            .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe"))
+            .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe")
     };
     let relative = Path::new(name);
     if relative
@@ -386,7 +266,7 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Outcome<PathBuf>
     Ok(source)
 }
 
-fn make_dir(call: &Call<'_>) -> Outcome<Dynamic> {
+fn make_dir(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
     let op = MakeDir {
@@ -394,10 +274,10 @@ fn make_dir(call: &Call<'_>) -> Outcome<Dynamic> {
         attributes: attributes(&fields)?,
     };
     let label = format!("make directory {}", op.path);
-    act(call, root, label, Op::MakeDir(op), Some(fields))
+    act(call, root, label, Op::MakeDir(op), fields)
 }
 
-fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
+fn symlink(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let op = Symlink {
         path: call.path(1)?,
@@ -405,15 +285,13 @@ fn symlink(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     if op.target.is_empty() || op.target.contains('\0') {
         let report = call.refuse(2, "link_target", "a link needs a target");
-        return Err(Box::new(
-            report.help("`root.symlink(path, target)`: the link stands at `path`"),
-        ));
+        return Err(report.help("`root.symlink(path, target)`: the link stands at `path`"));
     }
     let label = format!("link {} to {}", op.path, op.target);
-    act(call, root, label, Op::Symlink(op), None)
+    call.act(root, label, Op::Symlink(op))
 }
 
-fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
+fn remove_path(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(2)?;
     let op = RemovePath {
@@ -424,26 +302,25 @@ fn remove_path(call: &Call<'_>) -> Outcome<Dynamic> {
         .components()
         .all(|part| !matches!(part, Component::Normal(_)));
     if names_nothing {
-        return Err(Box::new(
-            call.refuse(1, "remove_root", "the root itself cannot be removed")
-                .help("name what is in it: `/srv/*`"),
-        ));
+        return Err(call
+            .refuse(1, "remove_root", "the root itself cannot be removed")
+            .help("name what is in it: `/srv/*`"));
     }
     let label = format!("remove {}", op.path);
-    act(call, root, label, Op::RemovePath(op), Some(fields))
+    act(call, root, label, Op::RemovePath(op), fields)
 }
 
-fn move_path(call: &Call<'_>) -> Outcome<Dynamic> {
+fn move_path(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let op = MovePath {
         from: call.path(1)?,
         to: call.path(2)?,
     };
     let label = format!("move {} to {}", op.from, op.to);
-    act(call, root, label, Op::MovePath(op), None)
+    call.act(root, label, Op::MovePath(op))
 }
 
-fn set_mode(call: &Call<'_>) -> Outcome<Dynamic> {
+fn set_mode(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let mode = call.mode(2)?;
@@ -453,10 +330,10 @@ fn set_mode(call: &Call<'_>) -> Outcome<Dynamic> {
         recursive: fields.bool("recursive")?.unwrap_or(false),
     };
     let label = format!("set mode {:04o} on {}", op.mode, op.path);
-    act(call, root, label, Op::SetMode(op), Some(fields))
+    act(call, root, label, Op::SetMode(op), fields)
 }
 
-fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
+fn set_owner(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
     let value = call.dynamic(2);
@@ -466,9 +343,7 @@ fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     if let Some((owner, group)) = name.split_once(':') {
         let report = call.refuse(2, "owner_name", format!("`{name}` is no owner's name"));
-        return Err(Box::new(
-            report.help(format!("write `\"{owner}\", #{{ group: \"{group}\" }}`")),
-        ));
+        return Err(report.help(format!("write `\"{owner}\", #{{ group: \"{group}\" }}`")));
     }
     let op = SetOwner {
         path: call.path(1)?,
@@ -477,10 +352,10 @@ fn set_owner(call: &Call<'_>) -> Outcome<Dynamic> {
         recursive: fields.bool("recursive")?.unwrap_or(false),
     };
     let label = format!("set owner {} on {}", op.owner, op.path);
-    act(call, root, label, Op::SetOwner(op), Some(fields))
+    act(call, root, label, Op::SetOwner(op), fields)
 }
 
-fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fetch(call: &Call<'_>) -> Result<Dynamic> {
     let url = call.text(0)?;
     let fields = call.fields(1)?;
     let sha256 = fields.required_text("sha256")?.to_lowercase();
@@ -488,32 +363,25 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
         .iter()
         .any(|scheme| url.starts_with(scheme));
     if !known || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(Box::new(
-            call.refuse(
+        return Err(call
+            .refuse(
                 0,
                 "fetch_url",
                 format!("`{url}` is no address to fetch from"),
             )
-            .help("it starts with `https://`, `http://` or `file:///`"),
-        ));
+            .help("it starts with `https://`, `http://` or `file:///`"));
     }
     if let Some(path) = url.strip_prefix("file://") {
-        let access = plan::Access::HostPath {
-            path: path.to_owned(),
-            purpose: PathPurpose::Read,
-        };
-        call.requires(None, access);
+        call.requires_path(None, path, PathPurpose::Read);
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Err(Box::new(
-            fields
-                .refuse(
-                    "sha256",
-                    "fetch_digest",
-                    "a sha256 digest has 64 hexadecimal digits",
-                )
-                .help("`sha256sum FILE` prints it"),
-        ));
+        return Err(fields
+            .refuse(
+                "sha256",
+                "fetch_digest",
+                "a sha256 digest has 64 hexadecimal digits",
+            )
+            .help("`sha256sum FILE` prints it"));
     }
     fields.finish()?;
     let download = Download {
@@ -521,7 +389,7 @@ fn fetch(call: &Call<'_>) -> Outcome<Dynamic> {
         url: url.clone(),
         calls: call.chain(),
     };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if plan.download(&sha256).is_none() {
         plan.downloads.push(download);
     }

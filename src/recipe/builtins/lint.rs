@@ -2,24 +2,16 @@
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::plan::Allowed;
-use crate::recipe::args::{Call, Outcome};
-use crate::recipe::nearest;
+use crate::recipe::args::{Call, Result};
 use crate::recipe::stdlib::Stdlib;
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "allow_lint",
-    params: &["root", "lint", "reason", "opts"],
-    optional: 1,
-    access: Access::Everyone,
-    doc: include_str!("doc/allow_lint.md"),
-    example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.allow_lint("resolv-conf", "the site has one name server, at 192.0.2.1");"#,
-    run: allow,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone allow_lint(root, lint, reason, [opts]) => allow,
+];
 
-fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
+fn allow(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let (lint, reason) = (call.text(1)?, call.text(2)?);
     let opts = call.fields(3)?;
@@ -28,21 +20,15 @@ fn allow(call: &Call<'_>) -> Outcome<Dynamic> {
     let known = names(&Stdlib::new(call.session.settings.stdlib.clone()));
     if !known.contains(&lint) {
         let report = call.report("no_lint", format!("there is no lint `{lint}`"));
-        let near = nearest(&lint, known.iter().map(String::as_str));
-        return Err(Box::new(match near {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None => report.help("`rootwright lint --list` has them all"),
-        }));
+        return Err(report.help_near(&lint, known, "`rootwright lint --list` has them all"));
     }
     if reason.trim().is_empty() {
         let message = format!("`{lint}` is allowed without a reason");
         let report = call.report("no_reason", message);
-        return Err(Box::new(report.help(
-            "say why it does no harm here; whoever looks at the root reads it",
-        )));
+        return Err(report.help("say why it does no harm here; whoever looks at the root reads it"));
     }
     let calls = call.chain();
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if let Some(root) = plan.roots.iter_mut().find(|known| known.id == root) {
         root.allowed.push(Allowed {
             lint,

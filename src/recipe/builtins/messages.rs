@@ -2,72 +2,31 @@
 
 use rhai::{Dynamic, Map};
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
-use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::args::{Call, Fields, Result};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "log",
-        params: &["message"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/log.md"),
-        example: r#"log("two roots follow");"#,
-        run: |call| message(call, MessageLevel::Log),
-    },
-    Builtin {
-        name: "warn",
-        params: &["message"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/warn.md"),
-        example: r#"warn("this release gets no updates any more");"#,
-        run: |call| message(call, MessageLevel::Warn),
-    },
-    Builtin {
-        name: "fail",
-        params: &["message", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/fail.md"),
-        example: r#"if false { fail("no such node", #{ help: "nodes are n1 to n9" }); }"#,
-        run: fail,
-    },
-    Builtin {
-        name: "hint",
-        params: &["spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/hint.md"),
-        example: r#"hint(#{ tool: "frobnicate", pattern: "cannot open (?<file>\\S+)", cause: "`{file}` is not there", help: "make it" });"#,
-        run: hint,
-    },
-    Builtin {
-        name: "fields",
-        params: &["of", "given", "spec"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/fields.md"),
-        example: r#"fn greet(opts) { let o = fields("greet", opts, #{ name: "string", loud: "bool?" }); o.name }
-greet(#{ name: "you" });"#,
-        run: fields,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone log(message) => |call| message(call, MessageLevel::Log),
+    Everyone warn(message) => |call| message(call, MessageLevel::Warn),
+    Everyone fail(message, [opts]) => fail,
+    Everyone hint(spec) => hint,
+    Everyone fields(of, given, spec) => fields,
 ];
 
-fn message(call: &Call<'_>, level: MessageLevel) -> Outcome<Dynamic> {
+fn message(call: &Call<'_>, level: MessageLevel) -> Result<Dynamic> {
     let text = call.text(0)?;
     let calls = call.chain();
     let message = Message { level, text, calls };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if !plan.messages.contains(&message) {
         plan.messages.push(message);
     }
     Ok(Dynamic::UNIT)
 }
 
-fn fail(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fail(call: &Call<'_>) -> Result<Dynamic> {
     let message = call.text(0)?;
     let opts = call.fields(1)?;
     let cause = opts.text("cause")?;
@@ -75,15 +34,15 @@ fn fail(call: &Call<'_>) -> Outcome<Dynamic> {
     let field = opts.text("field")?;
     opts.finish()?;
     let mut report = match field {
-        Some(field) => *Fields::of(call, "fail", Map::new()).refuse(&field, "fail", message),
-        None => *call.report("fail", message),
+        Some(field) => Fields::of(call, "fail", Map::new()).refuse(&field, "fail", message),
+        None => call.report("fail", message),
     };
     report.cause = cause;
     report.help = help;
-    Err(Box::new(report))
+    Err(report)
 }
 
-fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
+fn hint(call: &Call<'_>) -> Result<Dynamic> {
     let fields = call.fields(0)?;
     let mut tools = fields.strings("tools")?.unwrap_or_default();
     tools.extend(fields.text("tool")?);
@@ -109,9 +68,9 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
         origin,
     })
     .map_err(|error| {
-        let report = *fields.refuse(error.field(), error.code(), error.to_string());
-        let help = Report::from(error).help;
-        Box::new(Report { help, ..report })
+        let mut report = fields.refuse(error.field(), error.code(), error.to_string());
+        report.help.clone_from(&Report::from(error).help);
+        report
     })?;
     fields.finish()?;
     let mut hints = call.session.hints.borrow_mut();
@@ -122,7 +81,7 @@ fn hint(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn fields(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fields(call: &Call<'_>) -> Result<Dynamic> {
     let of = call.text(0)?;
     let value = call.dynamic(1);
     if !value.is_map() && !value.is_unit() {

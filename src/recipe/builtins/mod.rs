@@ -1,6 +1,21 @@
 //! The built-ins: one registry, from which calls, checks before evaluation, "did you
 //! mean" and the reference all come.
 
+/// The rows of a family: who may call it, its name and its parameters, those in brackets
+/// optional, and what runs. `doc/NAME.md` documents it.
+macro_rules! builtins {
+    ($($access:ident $name:ident($($param:ident),* $(, [$optional:ident])*) => $run:expr,)*) => {
+        &[$(Builtin {
+            name: stringify!($name),
+            params: &[$(stringify!($param),)* $(stringify!($optional)),*],
+            optional: <[&str]>::len(&[$(stringify!($optional)),*]),
+            access: super::Access::$access,
+            doc: include_str!(concat!("doc/", stringify!($name), ".md")),
+            run: $run,
+        }),*]
+    };
+}
+
 mod boot;
 mod capture;
 mod distros;
@@ -17,12 +32,13 @@ mod run;
 mod signing;
 mod values;
 
+use crate::recipe::fault;
 use std::any::TypeId;
 
 use rhai::{Dynamic, Engine};
 use serde::Serialize;
 
-use super::args::{Call, Outcome};
+use super::args::{Call, Result};
 use super::current::Seat;
 use super::error::Fault;
 use crate::diagnose::Report;
@@ -52,12 +68,9 @@ pub struct Builtin {
     /// How many of the last parameters may be left out.
     pub optional: usize,
     pub access: Access,
-    /// `doc/NAME.md`, in the form that the reference takes apart: src/reference/form.rs.
+    /// `doc/NAME.md`, in the form that src/reference/doc_comment.rs reads.
     pub doc: &'static str,
-    /// A script that runs as it is, or a module, where only those may call it; empty where
-    /// `doc` has one.
-    pub example: &'static str,
-    run: fn(&Call<'_>) -> Outcome<Dynamic>,
+    run: fn(&Call<'_>) -> Result<Dynamic>,
 }
 
 impl Builtin {
@@ -149,30 +162,28 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
                 let args = args.iter().map(|arg| arg.flatten_clone()).collect();
                 let Some(session) = seat.session() else {
                     let message = format!("`{}` is called outside of a recipe", builtin.name);
-                    return Err(Fault::raise(Report::new("script::no_session", message)));
+                    return Err(Fault::raise(fault::no_session(message)));
                 };
                 let call = Call::new(&session, &context, builtin, args);
                 let outcome = match refused(&call) {
                     Some(report) => Err(report),
                     None => (builtin.run)(&call),
                 };
-                outcome.map_err(|report| Fault::raise(*report))
+                outcome.map_err(Fault::raise)
             });
         }
     }
 }
 
 /// Why the built-in is not for whoever calls it.
-fn refused(call: &Call<'_>) -> Option<Box<Report>> {
+fn refused(call: &Call<'_>) -> Option<Report> {
     let name = call.builtin.name;
-    let recipe = || call.session.plan.borrow().recipe.path == call.file();
+    let recipe = || call.plan().recipe.path == call.file();
     let (code, whose) = match call.builtin.access {
         Access::Stdlib if !call.is_from_stdlib() => ("stdlib_only", "modules of the stdlib"),
         Access::Modules if recipe() => ("modules_only", "modules, such as a distro's"),
         _ => return None,
     };
-    let report = *call.report(code, format!("`{name}` is for {whose}"));
-    Some(Box::new(report.help(
-        "what a recipe needs of the host is an option of the recipe",
-    )))
+    let report = call.report(code, format!("`{name}` is for {whose}"));
+    Some(report.help("what a recipe needs of the host is an option of the recipe"))
 }

@@ -1,25 +1,20 @@
 //! `option`: the inputs of a recipe.
 
+use crate::recipe::fault;
 use rhai::Dynamic;
 use serde_json::Value;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::diagnose::Report;
 use crate::plan::OptionValue;
 use crate::project;
-use crate::recipe::args::{Call, Fields, Outcome};
+use crate::recipe::args::{Call, Fields, Result};
 use crate::recipe::session::Session;
 use crate::recipe::{nearest, patterns};
 
-pub static BUILTINS: &[Builtin] = &[Builtin {
-    name: "option",
-    params: &["name", "spec"],
-    optional: 1,
-    access: Access::Everyone,
-    doc: include_str!("doc/option.md"),
-    example: r#"let release = option("release", #{ default: "a", choices: ["a", "b"], help: "the release" });"#,
-    run: option,
-}];
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone option(name, [spec]) => option,
+];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -80,7 +75,7 @@ struct ValuePattern {
     whole: regex::Regex,
 }
 
-fn option(call: &Call<'_>) -> Outcome<Dynamic> {
+fn option(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let fields = call.fields(1)?;
     let default = fields.get("default");
@@ -89,7 +84,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     let pattern = fields.text("pattern")?;
     let kind = kind(&fields, default.as_ref(), &choices)?;
     let pattern = pattern
-        .map(|pattern| -> Outcome<ValuePattern> {
+        .map(|pattern| -> Result<ValuePattern> {
             fields.pattern("pattern", &pattern)?;
             let whole = patterns::compiled(&format!("^(?:{pattern})$"))
                 .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))?;
@@ -120,9 +115,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             "duplicate",
             format!("the option `{name}` is declared twice"),
         );
-        return Err(Box::new(
-            report.help("declare it once, and keep its value in a variable"),
-        ));
+        return Err(report.help("declare it once, and keep its value in a variable"));
     }
     let default = default.as_ref().and_then(to_json);
     // Of a list, every item is one of the choices.
@@ -140,15 +133,13 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             "bad_option",
             format!("the default of `{name}` is not one of its choices"),
         );
-        return Err(Box::new(
-            report.help(format!("the choices are {}", words.join(", "))),
-        ));
+        return Err(report.help(format!("the choices are {}", words.join(", "))));
     }
     fields.finish()?;
 
     // It is declared whatever is wrong with its value.
-    let place = call.session.plan.borrow().options.len();
-    call.session.plan.borrow_mut().options.push(OptionValue {
+    let place = call.plan().options.len();
+    call.plan_mut().options.push(OptionValue {
         name: name.clone(),
         value: default.clone().unwrap_or_default(),
         given: false,
@@ -157,8 +148,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
         choices: choices.clone(),
     });
     let given = given(call.session, &name);
-    call.session.taken.borrow_mut().insert(name.clone());
-    let recipe = call.session.plan.borrow().recipe.path.clone();
+    let recipe = call.plan().recipe.path.clone();
     let policy = &call.session.settings.project;
     let of_site = match given {
         Some(_) => None,
@@ -174,9 +164,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
                     Ok(value)
                 });
             checked.map_err(|report| match of_site {
-                Some(_) => {
-                    Box::new(report.help("the value stands in `[options]` of rootwright.toml"))
-                }
+                Some(_) => report.help("the value stands in `[options]` of rootwright.toml"),
                 None => report,
             })?
         }
@@ -191,11 +179,11 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
             } else {
                 help.as_str()
             };
-            return Err(Box::new(report.help(format!("say `-o {name}=…`: {words}"))));
+            return Err(report.help(format!("say `-o {name}=…`: {words}")));
         }
     };
     let dynamic = rhai::serde::to_dynamic(&value).unwrap_or(Dynamic::UNIT);
-    if let Some(option) = call.session.plan.borrow_mut().options.get_mut(place) {
+    if let Some(option) = call.plan_mut().options.get_mut(place) {
         option.value = value;
         option.given = given.is_some();
         option.from = of_site.map(|_| project::FILE.to_owned());
@@ -203,7 +191,7 @@ fn option(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(dynamic)
 }
 
-fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Outcome<Kind> {
+fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Result<Kind> {
     let named = fields.text("type")?;
     let found = match (named.as_deref(), default.or(choices.first())) {
         (Some("string"), _) => Some(Kind::Text),
@@ -213,9 +201,7 @@ fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> 
         (Some(other), _) => {
             let message = format!("`{other}` is no type of an option");
             let report = fields.refuse("type", "bad_option", message);
-            return Err(Box::new(
-                report.help("the types are `string`, `number`, `boolean` and `list`"),
-            ));
+            return Err(report.help("the types are `string`, `number`, `boolean` and `list`"));
         }
         (None, Some(value)) => Kind::of(value),
         (None, None) => Some(Kind::Text),
@@ -223,8 +209,8 @@ fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> 
     found.ok_or_else(|| {
         let given = default.cloned().unwrap_or_default();
         let wanted = "a string, a number, a boolean or a list";
-        let report = *fields.wrong("default", wanted, &given);
-        Box::new(report.help("what belongs together is an option for each value"))
+        let report = fields.wrong("default", wanted, &given);
+        report.help("what belongs together is an option for each value")
     })
 }
 
@@ -235,14 +221,14 @@ fn check_value(
     value: &Value,
     choices: &[Value],
     pattern: Option<&ValuePattern>,
-) -> Outcome<()> {
+) -> Result<()> {
     let items: Vec<&Value> = match value {
         Value::Array(items) => items.iter().collect(),
         value => vec![value],
     };
     if !choices.is_empty() && !items.iter().all(|item| choices.contains(item)) {
         let words: Vec<String> = choices.iter().map(plain).collect();
-        let mut report = *bad_value(
+        let mut report = bad_value(
             call,
             name,
             text,
@@ -251,7 +237,7 @@ fn check_value(
         if let Some(near) = nearest(text, words.iter().map(String::as_str)) {
             report = report.help(format!("did you mean `-o {name}={near}`?"));
         }
-        return Err(Box::new(report));
+        return Err(report);
     }
     if let Some(pattern) = pattern
         && !items
@@ -269,14 +255,12 @@ fn check_value(
     Ok(())
 }
 
-fn bad_value(call: &Call<'_>, name: &str, text: &str, why: String) -> Box<Report> {
-    Box::new(
-        call.report(
-            "bad_option_value",
-            format!("`{text}` is no value of the option `{name}`"),
-        )
-        .help(why),
+fn bad_value(call: &Call<'_>, name: &str, text: &str, why: String) -> Report {
+    call.report(
+        "bad_option_value",
+        format!("`{text}` is no value of the option `{name}`"),
     )
+    .help(why)
 }
 
 fn given(session: &Session, name: &str) -> Option<String> {
@@ -297,30 +281,21 @@ fn plain(value: &Value) -> String {
 }
 
 /// Refuses options that were given and that the recipe never declared.
-pub fn check_given(session: &Session) -> Outcome<()> {
+pub fn check_given(session: &Session) -> Result<()> {
     if session.settings.shared_options {
         return Ok(());
     }
-    let taken = session.taken.borrow();
-    let Some((unknown, _)) = session
-        .settings
-        .options
-        .iter()
-        .find(|(name, _)| !taken.contains(name))
-    else {
+    let plan = session.plan.borrow();
+    let mut taken: Vec<&str> = plan.options.iter().map(|o| o.name.as_str()).collect();
+    taken.sort_unstable();
+    let mut given = session.settings.options.iter();
+    let Some((unknown, _)) = given.find(|(name, _)| !taken.contains(&name.as_str())) else {
         return Ok(());
     };
-    let report = Report::new(
-        "script::unknown_option",
-        format!("the recipe has no option `{unknown}`"),
-    );
-    let report = match nearest(unknown, taken.iter().map(String::as_str)) {
-        Some(near) => report.help(format!("did you mean `{near}`?")),
-        None if taken.is_empty() => report.help("it declares no options"),
-        None => {
-            let names: Vec<&str> = taken.iter().map(String::as_str).collect();
-            report.help(format!("it has {}", names.join(", ")))
-        }
+    let report = fault::unknown_option(format!("the recipe has no option `{unknown}`"));
+    let has = match taken.is_empty() {
+        true => "it declares no options".to_owned(),
+        false => format!("it has {}", taken.join(", ")),
     };
-    Err(Box::new(report))
+    Err(report.help_near(unknown, taken, has))
 }

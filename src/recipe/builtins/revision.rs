@@ -5,41 +5,17 @@ use std::path::{Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use crate::plan::{Input, Key, tool};
-use crate::recipe::args::{Call, Outcome};
+use crate::recipe::args::{Call, Result};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "git_revision",
-        params: &[],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/git_revision.md"),
-        example: r#"log(`from ${git_revision() ?? "no repository"}`);"#,
-        run: git_revision,
-    },
-    Builtin {
-        name: "source_date",
-        params: &["format"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/source_date.md"),
-        example: r#"let version = source_date("%Y%m%d") ?? "undated";"#,
-        run: source_date,
-    },
-    Builtin {
-        name: "stable_uuid",
-        params: &["name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/stable_uuid.md"),
-        example: r#"let id = stable_uuid("example.org/node-root");"#,
-        run: stable_uuid,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone git_revision() => git_revision,
+    Everyone source_date(format) => source_date,
+    Everyone stable_uuid(name) => stable_uuid,
 ];
 
-fn git_revision(call: &Call<'_>) -> Outcome<Dynamic> {
+fn git_revision(call: &Call<'_>) -> Result<Dynamic> {
     let settings = &call.session.settings;
     // Tests evaluate for a host that has no files.
     if settings.host.root != Path::new("/") {
@@ -48,7 +24,7 @@ fn git_revision(call: &Call<'_>) -> Outcome<Dynamic> {
     let folder = &call.session.recipe_dir;
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let found = folder.ancestors().find_map(revision);
-    call.session.input(Input::GitCommit {
+    call.session.plan.input(Input::GitCommit {
         commit: found.clone(),
     });
     Ok(found.map_or(Dynamic::UNIT, Dynamic::from))
@@ -98,22 +74,22 @@ fn small_text(path: &PathBuf) -> Option<String> {
 }
 
 /// The environment's `SOURCE_DATE_EPOCH`, seconds since 1970, as an input of the plan.
-pub fn source_date_epoch(call: &Call<'_>) -> Outcome<Option<u64>> {
+pub fn source_date_epoch(call: &Call<'_>) -> Result<Option<u64>> {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok();
     let Some(given) = given.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    call.session.input(Input::SourceDate {
+    call.session.plan.input(Input::SourceDate {
         seconds: given.clone(),
     });
     given.parse().map(Some).map_err(|_| {
         let message = format!("the environment's SOURCE_DATE_EPOCH is no number: `{given}`");
         let report = call.report("source_date_epoch", message);
-        Box::new(report.help("it holds seconds since 1970"))
+        report.help("it holds seconds since 1970")
     })
 }
 
-fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
+fn source_date(call: &Call<'_>) -> Result<Dynamic> {
     let format = call.text(0)?;
     let epoch = source_date_epoch(call)?;
     // A format that is wrong is so whether there is a date or not.
@@ -121,17 +97,17 @@ fn source_date(call: &Call<'_>) -> Outcome<Dynamic> {
     let date = jiff::Timestamp::from_second(seconds).map_err(|_| {
         let message = format!("the environment's SOURCE_DATE_EPOCH is no date: `{seconds}`");
         let report = call.report("source_date_epoch", message);
-        Box::new(report.help("it holds seconds since 1970"))
+        report.help("it holds seconds since 1970")
     })?;
     let text = jiff::fmt::strtime::format(&format, date).map_err(|error| {
         let message = format!("`{format}` is no format of a date: {error}");
         let report = call.refuse(0, "date_format", message);
-        Box::new(report.help("as of strftime(3): `%Y-%m-%d`"))
+        report.help("as of strftime(3): `%Y-%m-%d`")
     })?;
     Ok(epoch.map_or(Dynamic::UNIT, |_| text.into()))
 }
 
-fn stable_uuid(call: &Call<'_>) -> Outcome<Dynamic> {
+fn stable_uuid(call: &Call<'_>) -> Result<Dynamic> {
     let key = Key::of(&[b"stable uuid", call.text(0)?.as_bytes()]);
     Ok(tool::uuid_of(&key).into())
 }

@@ -5,106 +5,40 @@ use std::path::Path;
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin, RootRef};
+use super::{Builtin, RootRef};
 use crate::diagnose::{Frame, Origin, Span};
-use crate::plan::{
-    self, Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want,
-};
-use crate::recipe::args::{Call, Outcome};
+use crate::plan::{Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want};
+use crate::recipe::args::{Call, Result};
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "fork",
-        params: &["root", "name"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/fork.md"),
-        example: r#"let base = bootstrap(#{ distro: "debian", release: "bookworm" });
-for role in ["web", "db"] {
-    let node = base.fork(role);
-    node.write_file("/etc/role", role + "\n");
-}"#,
-        run: fork,
-    },
-    Builtin {
-        name: "archive",
-        params: &["root", "archive"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/archive.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.archive(#{
-    name: "tools",
-    url: "http://mirror.example.org/tools/InRelease",
-    state: "^ [0-9a-f]{64} +[0-9]+ main/binary-amd64/Packages$",
-    date: "(?m)^Date: (.+)$",
-});"#,
-        run: archive,
-    },
-    Builtin {
-        name: "uses_archives",
-        params: &["root"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/uses_archives.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.uses_archives();"#,
-        run: uses_archives,
-    },
-    Builtin {
-        name: "package_source",
-        params: &["root", "path"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/package_source.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.package_source("/srv/mirror");"#,
-        run: package_source,
-    },
-    Builtin {
-        name: "check_before",
-        params: &["root", "check"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/check_before.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.check_before(#{ about: "the licence server", command: ["ping", "-c", "1", "192.0.2.1"] });"#,
-        run: check_before,
-    },
-    Builtin {
-        name: "wanted",
-        params: &["root", "names"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/wanted.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.wanted(["openssh-server"]);"#,
-        run: wanted,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone fork(root, name) => fork,
+    Modules archive(root, archive) => archive,
+    Modules uses_archives(root) => uses_archives,
+    Modules package_source(root, path) => package_source,
+    Modules check_before(root, check) => check_before,
+    Modules wanted(root, names) => wanted,
 ];
 
-fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
+fn fork(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let name = call.text(1)?;
-    if call.session.step_is_open() {
+    if call.session.plan.step_is_open() {
         return Err(call.report(
             "fork_in_step",
             "`fork` cannot be called inside of another built-in",
         ));
     }
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     let id = plan.roots.len();
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
         let report = call.refuse(1, "root_name", format!("`{name}` is no name for a root"));
-        return Err(Box::new(
-            report.help("a name has letters, digits, `.`, `_` and `-`"),
-        ));
+        return Err(report.help("a name has letters, digits, `.`, `_` and `-`"));
     }
     if plan.roots.iter().any(|root| root.name == name) {
         let message = format!("there is a root of the name `{name}` already");
         let report = call.refuse(1, "root_name", message);
-        return Err(Box::new(report.help("give the branch a name of its own")));
+        return Err(report.help("give the branch a name of its own"));
     }
     let Some(base) = plan.root(root).cloned() else {
         return Err(call.report("root_name", "the root of this branch is gone"));
@@ -127,7 +61,7 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
         })
         .collect();
     plan.repositories.extend(archives);
-    let mut facts = call.session.facts.borrow_mut();
+    let mut facts = call.session.plan.facts.borrow_mut();
     let inherited: Vec<_> = facts
         .iter()
         .filter(|((of, ..), _)| *of == root)
@@ -137,7 +71,7 @@ fn fork(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::from(RootRef { id }))
 }
 
-fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
+fn archive(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(1)?;
     let archive = Repository {
@@ -149,7 +83,7 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
         proxy: fields.text("proxy")?,
     };
     fields.finish()?;
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     if !plan.repositories.contains(&archive) {
         plan.repositories.push(archive);
     }
@@ -157,19 +91,15 @@ fn archive(call: &Call<'_>) -> Outcome<Dynamic> {
 }
 
 /// A folder of the host that packages are installed from: a path, or an address `file:///…`.
-fn package_source(call: &Call<'_>) -> Outcome<Dynamic> {
+fn package_source(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let path = call.path(1)?;
     let path = match path.trim_end_matches('/') {
         "" => "/".to_owned(),
         path => path.to_owned(),
     };
-    let access = plan::Access::HostPath {
-        path: path.clone(),
-        purpose: PathPurpose::PackageSource,
-    };
-    call.requires(Some(root), access);
-    let mut plan = call.session.plan.borrow_mut();
+    call.requires_path(Some(root), &path, PathPurpose::PackageSource);
+    let mut plan = call.plan_mut();
     if let Some(root) = plan.roots.get_mut(root)
         && !root.package_sources.contains(&path)
     {
@@ -178,7 +108,7 @@ fn package_source(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
+fn check_before(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     call.of_root(1, root)?;
     let fields = call.fields(1)?;
@@ -186,7 +116,7 @@ fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
     for (name, value) in fields.texts("env")? {
         let Some(value) = Argument::new(value) else {
             let report = fields.refuse("env", "secret_place", "a check gets no secrets");
-            return Err(Box::new(report.help("leave the secret out")));
+            return Err(report.help("leave the secret out"));
         };
         env.insert(name, value);
     }
@@ -203,11 +133,11 @@ fn check_before(call: &Call<'_>) -> Outcome<Dynamic> {
         calls: call.chain(),
     };
     fields.finish()?;
-    call.session.plan.borrow_mut().checks.push(check);
+    call.plan_mut().checks.push(check);
     Ok(Dynamic::UNIT)
 }
 
-fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
+fn wanted(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let names = call.strings(1)?;
     // What modules of the stdlib call on the way is of no interest to who made a mistake.
@@ -216,7 +146,7 @@ fn wanted(call: &Call<'_>) -> Outcome<Dynamic> {
         .into_iter()
         .take_while(|frame| frame.origin() != Origin::Stdlib)
         .collect();
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     // A branch's packages come from where its base's do.
     let mut lineage = vec![root];
     while let Some(base) = lineage
@@ -299,15 +229,15 @@ fn may_add_sources(step: &Step, sources: &[String]) -> bool {
 
 /// Where `name` stands as a string, in the call at `span` or after it.
 fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
-    let scan = call.session.scan(&span.file)?;
+    let scan = call.session.modules.scan(&span.file)?;
     let start = scan.byte_at(span.start)?;
     let at = start + scan.text.get(start..)?.find(&format!("\"{name}\""))?;
     Some(scan.span(&span.file, &(at..at + name.len() + 2)))
 }
 
-fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {
+fn uses_archives(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     let places: Vec<usize> = plan
         .repositories
         .iter()
@@ -315,7 +245,7 @@ fn uses_archives(call: &Call<'_>) -> Outcome<Dynamic> {
         .filter(|(_, archive)| archive.root == root)
         .map(|(place, _)| place)
         .collect();
-    if call.session.step_is_open()
+    if call.session.plan.step_is_open()
         && let Some(step) = plan.steps.last_mut()
     {
         step.repositories.extend(places);

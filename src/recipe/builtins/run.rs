@@ -2,89 +2,26 @@
 
 use rhai::Dynamic;
 
-use super::{Access, Builtin};
+use super::Builtin;
 use super::{CommandValue, unmark};
 use crate::plan::{
-    self, Action, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath,
-    RootId, Run, RunPlace, Script, Text, Verdict, command,
+    self, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath, RootId, Run,
+    RunPlace, Script, Text, Verdict, command,
 };
-use crate::recipe::args::{Call, Fields, Outcome, as_argument, as_strings, as_typed, root_in};
+use crate::recipe::args::{Call, Fields, Result, as_argument, as_strings, as_typed, root_in};
 use crate::recipe::spans::Step;
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "nspawn_run",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/nspawn_run.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.nspawn_run(["useradd", "--create-home", "admin"]);"#,
-        run: nspawn_run,
-    },
-    Builtin {
-        name: "nspawn_boot",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/nspawn_boot.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.install(["systemd-sysv", "dbus"]);
-root.nspawn_boot("hostnamectl set-hostname head", #{ timeout: 60 });"#,
-        run: nspawn_boot,
-    },
-    Builtin {
-        name: "host_run",
-        params: &["root", "command", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/host_run.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-// With `--allow-host-run`.
-root.host_run(["du", "-sh", root.path], #{ about: "how large it is" });"#,
-        run: host_run,
-    },
-    Builtin {
-        name: "script",
-        params: &["text", "opts"],
-        optional: 1,
-        access: Access::Everyone,
-        doc: include_str!("doc/script.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.nspawn_run(script("print(1 + 1)", #{ interpreter: ["/usr/bin/python3", "-c"] }));"#,
-        run: script,
-    },
-    Builtin {
-        name: "require_paths",
-        params: &["root", "purpose", "paths"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/require_paths.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.require_paths("remote logins", [#{ path: "/usr/sbin/sshd", package: "openssh-server", why: "the server" }]);"#,
-        run: require_paths,
-    },
-    Builtin {
-        name: "quote",
-        params: &["words"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/quote.md"),
-        example: r#"let line = "echo " + quote("it's");"#,
-        run: quote,
-    },
-    Builtin {
-        name: "join",
-        params: &["array", "separator"],
-        optional: 0,
-        access: Access::Everyone,
-        doc: include_str!("doc/join.md"),
-        example: r#"let line = ["a", "b"].join(", ");"#,
-        run: join,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Everyone nspawn_run(root, command, [opts]) => nspawn_run,
+    Everyone nspawn_boot(root, command, [opts]) => nspawn_boot,
+    Everyone host_run(root, command, [opts]) => host_run,
+    Everyone script(text, [opts]) => script,
+    Everyone require_paths(root, purpose, paths) => require_paths,
+    Everyone quote(words) => quote,
+    Everyone join(array, separator) => join,
 ];
 
-fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
+fn nspawn_run(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let (run, fields) = in_root(call, root, RunPlace::Root)?;
     add(call, root, "run", run, fields)
@@ -93,11 +30,11 @@ fn nspawn_run(call: &Call<'_>) -> Outcome<Dynamic> {
 /// Seconds that a root has to boot, run its script and shut down, where nothing is said.
 const BOOT_SECONDS: u64 = 300;
 
-fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
+fn nspawn_boot(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let timeout = call.fields(2)?.number("timeout", 1).map_err(|report| {
         let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
-        Box::new(report.help(help))
+        report.help(help)
     })?;
     let timeout = timeout.unwrap_or(BOOT_SECONDS);
     let (run, fields) = in_root(call, root, RunPlace::BootedRoot { timeout })?;
@@ -107,18 +44,14 @@ fn nspawn_boot(call: &Call<'_>) -> Outcome<Dynamic> {
         if value.as_ref().is_some_and(|text| text.contains('\n')) {
             let message = format!("`{name}` has a line break in it");
             let report = fields.refuse(name, "line_break", message);
-            return Err(Box::new(report.help("write one name or path")));
+            return Err(report.help("write one name or path"));
         }
     }
     add(call, root, "boot and run", run, fields)
 }
 
 /// The command of argument 1, and the fields of argument 2 that are left.
-pub fn in_root<'a>(
-    call: &'a Call<'a>,
-    root: RootId,
-    place: RunPlace,
-) -> Outcome<(Run, Fields<'a>)> {
+pub fn in_root<'a>(call: &'a Call<'a>, root: RootId, place: RunPlace) -> Result<(Run, Fields<'a>)> {
     let fields = call.fields(2)?;
     let mut run = Run::new(place, call.command(1)?);
     run.user = fields.text("user")?;
@@ -134,14 +67,14 @@ pub fn in_root<'a>(
     if run.texts().any(stands_outside) {
         let message = "a path of the host stands in a command of the root";
         let report = call.refuse(1, "path_place", message);
-        return Err(Box::new(report.help(
+        return Err(report.help(
             "inside the root, paths start at `/`: write `\"/etc\"`, not `root.path + \"/etc\"`",
-        )));
+        ));
     }
     Ok((run, fields))
 }
 
-fn host_run(call: &Call<'_>) -> Outcome<Dynamic> {
+fn host_run(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     for index in [1, 2] {
         call.of_root(index, root)?;
@@ -174,7 +107,7 @@ fn add(
     verb: &str,
     mut run: Run,
     fields: Fields<'_>,
-) -> Outcome<Dynamic> {
+) -> Result<Dynamic> {
     run.downloads = downloads(&fields)?;
     run.verdict = Verdict {
         fail_on: fields.strings("fail_on")?.unwrap_or_default(),
@@ -189,21 +122,11 @@ fn add(
             fields.pattern(field, pattern)?;
         }
     }
-    let only_if = fields.command("only_if")?;
-    let about = fields.text("about")?;
-    fields.finish()?;
     let label = format!("{verb} {}", first_line(&run.command));
-    let action = Action {
-        about,
-        only_if,
-        calls: Vec::new(),
-        op: Op::Run(run),
-    };
-    let name = call.builtin.name;
-    step(call, root, name, label, action)
+    super::files::act(call, root, label, Op::Run(run), fields)
 }
 
-fn env(fields: &Fields<'_>) -> Outcome<std::collections::BTreeMap<String, Text>> {
+fn env(fields: &Fields<'_>) -> Result<std::collections::BTreeMap<String, Text>> {
     let env = fields.texts("env")?;
     let bad = |name: &&String| {
         name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -211,13 +134,13 @@ fn env(fields: &Fields<'_>) -> Outcome<std::collections::BTreeMap<String, Text>>
     if let Some(name) = env.keys().find(bad) {
         let message = format!("invalid name `{name}` for a variable");
         let report = fields.refuse("env", "env_name", message);
-        return Err(Box::new(report.help("letters, digits and `_`")));
+        return Err(report.help("letters, digits and `_`"));
     }
     Ok(env)
 }
 
 /// Folders that a package manager downloads to, kept between builds.
-fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
+fn downloads(fields: &Fields<'_>) -> Result<Vec<Downloads>> {
     let mut downloads = Vec::new();
     for folder in fields.maps("downloads", "#{ pool, path, suffix }")? {
         let pool = folder.required_text("pool")?;
@@ -225,7 +148,7 @@ fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
         if pool.is_empty() || !pool.chars().all(plain) {
             let message = format!("invalid name `{pool}` for a pool of downloads");
             let report = folder.refuse("pool", "pool_name", message);
-            return Err(Box::new(report.help("letters, digits, `-` and `_`")));
+            return Err(report.help("letters, digits, `-` and `_`"));
         }
         let path = folder.path("path")?.ok_or_else(|| folder.missing("path"))?;
         let suffix = folder.required_text("suffix")?;
@@ -237,16 +160,14 @@ fn downloads(fields: &Fields<'_>) -> Outcome<Vec<Downloads>> {
 
 /// The paths of the host that a command sees: those that it names, and with `package_sources`
 /// those that packages of its root are installed from.
-fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind>> {
+fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Bind>> {
     let mut binds = Vec::new();
     for bind in fields.maps("binds", "#{ host: \"/path\", path: \"/path\" }")? {
         let host = bind.required_text("host")?;
         if !host.starts_with('/') {
             let message = format!("`{host}` does not start with `/`");
             let report = bind.refuse("host", "relative_path", message);
-            return Err(Box::new(
-                report.help("write the whole path of the host's file or folder"),
-            ));
+            return Err(report.help("write the whole path of the host's file or folder"));
         }
         let path = bind.path("path")?.unwrap_or_else(|| host.clone());
         let read_only = bind.bool("read_only")?.unwrap_or(false);
@@ -255,11 +176,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind
             true => PathPurpose::Bind,
             false => PathPurpose::BindWritable,
         };
-        let access = plan::Access::HostPath {
-            path: host.clone(),
-            purpose,
-        };
-        call.requires(Some(root), access);
+        call.requires_path(Some(root), &host, purpose);
         binds.push(Bind {
             host,
             path,
@@ -267,7 +184,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind
         });
     }
     if fields.bool("package_sources")?.unwrap_or(false) {
-        let plan = call.session.plan.borrow();
+        let plan = call.plan();
         let sources = plan.root(root).map(|root| root.package_sources.clone());
         binds.extend(sources.into_iter().flatten().map(|path| Bind {
             host: path.clone(),
@@ -278,7 +195,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Bind
     Ok(binds)
 }
 
-fn script(call: &Call<'_>) -> Outcome<Dynamic> {
+fn script(call: &Call<'_>) -> Result<Dynamic> {
     let text = call.dynamic(0);
     let text = as_argument(&text).ok_or_else(|| call.wrong(0, "a string", &text))?;
     let fields = call.fields(1)?;
@@ -314,7 +231,7 @@ fn script(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(Dynamic::from(CommandValue { command, root }))
 }
 
-fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
+fn require_paths(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let purpose = call.text(1)?;
     let mut paths = Vec::new();
@@ -336,33 +253,10 @@ fn require_paths(call: &Call<'_>) -> Outcome<Dynamic> {
         });
     }
     let label = format!("check for {purpose}");
-    let action = Action {
-        op: Op::RequirePaths(RequirePaths { purpose, paths }),
-        about: None,
-        only_if: None,
-        calls: Vec::new(),
-    };
-    step(call, root, "require_paths", label, action)
-}
-
-/// One operation as a step, or as a part of the open one.
-pub fn step(
-    call: &Call<'_>,
-    root: usize,
-    name: &str,
-    label: String,
-    action: Action,
-) -> Outcome<Dynamic> {
-    let chain = call.chain();
-    call.session.step(
-        Some(root),
-        name,
-        || label,
-        &chain,
-        || {
-            call.session.act(action, &chain);
-            Ok(Dynamic::UNIT)
-        },
+    call.act(
+        root,
+        label,
+        Op::RequirePaths(RequirePaths { purpose, paths }),
     )
 }
 
@@ -377,7 +271,7 @@ fn first_line(command: &Command) -> String {
     first.unwrap_or_default().to_owned()
 }
 
-fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
+fn quote(call: &Call<'_>) -> Result<Dynamic> {
     let words = call.strings(0)?;
     if words.iter().any(|word| word.contains('\0')) {
         return Err(call.report("nul", "a shell's word cannot hold a NUL character"));
@@ -385,7 +279,7 @@ fn quote(call: &Call<'_>) -> Outcome<Dynamic> {
     Ok(command::quote_all(&words).into())
 }
 
-fn join(call: &Call<'_>) -> Outcome<Dynamic> {
+fn join(call: &Call<'_>) -> Result<Dynamic> {
     let mut joined: Option<Dynamic> = None;
     let items = call.array(0)?;
     let separator = call.text(1)?;

@@ -5,52 +5,22 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::{Dynamic, Map};
 
-use super::{Access, Builtin, Typed};
+use super::{Builtin, Typed};
 use crate::plan::digest::digest_tree;
 use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
-use crate::recipe::args::{Call, Fields, Outcome, as_command};
+use crate::recipe::args::{Call, Fields, Result, as_command};
 use crate::recipe::library_modules;
 
-pub static BUILTINS: &[Builtin] = &[
-    Builtin {
-        name: "keyring",
-        params: &["root", "spec"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/keyring.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-let path = root.keyring(#{
-    name: "tools", about: "the packages of packages.example.org",
-    fingerprints: ["0123456789ABCDEF0123456789ABCDEF01234567"], files: ["/usr/share/keyrings/tools.gpg"],
-});"#,
-        run: keyring,
-    },
-    Builtin {
-        name: "trust_key",
-        params: &["root", "source"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/trust_key.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.trust_key("keys/tools.rsa.pub");"#,
-        run: trust_key,
-    },
-    Builtin {
-        name: "unsigned",
-        params: &["root", "what", "why"],
-        optional: 0,
-        access: Access::Modules,
-        doc: include_str!("doc/unsigned.md"),
-        example: r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
-root.unsigned("the repository tools", "it is built on this machine");"#,
-        run: unsigned,
-    },
+pub static BUILTINS: &[Builtin] = builtins![
+    Modules keyring(root, spec) => keyring,
+    Modules trust_key(root, source) => trust_key,
+    Modules unsigned(root, what, why) => unsigned,
 ];
 
 /// Digits of a digest in a keyring's name: enough to tell sets of keys apart.
 const NAME_DIGITS: usize = 12;
 
-fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
+fn keyring(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(1)?;
     let name = fields.required_text("name")?;
@@ -91,7 +61,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
     };
     if decides.is_empty() {
         let report = call.report("keyring", format!("the keyring `{name}` has no keys"));
-        return Err(Box::new(report.help("give `fingerprints`, or `files`")));
+        return Err(report.help("give `fingerprints`, or `files`"));
     }
     let digest = blake3::hash(format!("{decides:?} {armor}").as_bytes()).to_hex();
     let digest = digest.get(..NAME_DIGITS).unwrap_or_default();
@@ -108,7 +78,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
         packages,
         calls: call.chain(),
     };
-    let mut plan = call.session.plan.borrow_mut();
+    let mut plan = call.plan_mut();
     match plan.keyrings.iter_mut().find(|known| known.name == name) {
         // The same keys, sought in other places as well.
         Some(known) => {
@@ -129,7 +99,7 @@ fn keyring(call: &Call<'_>) -> Outcome<Dynamic> {
 }
 
 /// The digits of a whole fingerprint.
-fn fingerprint(call: &Call<'_>, given: &str) -> Outcome<String> {
+fn fingerprint(call: &Call<'_>, given: &str) -> Result<String> {
     let digits: String = given
         .chars()
         .filter(|c| !c.is_whitespace())
@@ -142,9 +112,9 @@ fn fingerprint(call: &Call<'_>, given: &str) -> Outcome<String> {
     }
     let message = format!("`{}` is no fingerprint of a key", given.escape_debug());
     let report = asked(call).refuse("fingerprints", "fingerprint", message);
-    Err(Box::new(report.help(
+    Err(report.help(
         "a fingerprint has 40 hexadecimal digits, as `gpg --show-keys FILE` prints them; a shorter number can be forged",
-    )))
+    ))
 }
 
 /// The fields of whoever asks, for the place of an error: the recipe's own call.
@@ -153,7 +123,7 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 }
 
 /// A file that may hold keys, and its digest.
-fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Outcome<(KeyFile, String)> {
+fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Result<(KeyFile, String)> {
     if Path::new(name).is_absolute() {
         let access = plan::Access::HostPath {
             path: name.to_owned(),
@@ -180,16 +150,16 @@ fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Outcome<(K
         };
         let message = format!("the keyring `{name}` cannot be read: {why}");
         let report = asked(call).refuse("keyring", "keyring_file", message);
-        Box::new(report.help(
+        report.help(
             "the path is taken from the recipe's folder; one that starts with `/` is the host's",
-        ))
+        )
     })?;
     let whole = std::path::absolute(&place).unwrap_or(place);
     super::files::note_file(call, &whole, &digest);
     Ok((KeyFile::File(digest.clone()), digest))
 }
 
-fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
+fn in_repository(call: &Call<'_>, name: &str) -> Result<PathBuf> {
     let parts = Path::new(name).components();
     let mut parts = parts.filter(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
     if parts.next().is_some() {
@@ -205,7 +175,7 @@ fn in_repository(call: &Call<'_>, name: &str) -> Outcome<PathBuf> {
     }
 }
 
-fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<Command>> {
+fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Command>> {
     let mut commands = Vec::new();
     for item in fields.array("fetch")?.unwrap_or_default() {
         let command = as_command(&item).filter(|command| !command.program().is_empty());
@@ -219,38 +189,34 @@ fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Outcome<Vec<C
 }
 
 /// A map of strings that holds no secrets.
-pub fn texts(fields: &Fields<'_>, name: &str) -> Outcome<BTreeMap<String, String>> {
+pub fn texts(fields: &Fields<'_>, name: &str) -> Result<BTreeMap<String, String>> {
     let texts = fields.texts(name)?;
     let plain = |(key, text): (String, crate::plan::Text)| Some((key, text.plain()?.into_owned()));
     Ok(texts.into_iter().filter_map(plain).collect())
 }
 
 /// Notes that a key is trusted, for package managers whose keys are no OpenPGP keys.
-fn trust_key(call: &Call<'_>) -> Outcome<Dynamic> {
+fn trust_key(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let source = call.text(1)?;
     let mut allowed = true;
     if source.starts_with('/') {
-        let access = plan::Access::HostPath {
-            path: source.clone(),
-            purpose: PathPurpose::Read,
-        };
-        allowed = call.requires(Some(root), access);
+        allowed = call.requires_path(Some(root), &source, PathPurpose::Read);
     }
     let trusted = call.requires(Some(root), plan::Access::Keys { source });
     Ok((allowed && trusted).into())
 }
 
-fn unsigned(call: &Call<'_>) -> Outcome<Dynamic> {
+fn unsigned(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let what = call.text(1)?;
     let why = call.text(2)?;
     if why.trim().is_empty() {
         let message = "`allow_unsigned` does not say why";
         let report = asked(call).refuse("allow_unsigned", "unsigned", message);
-        return Err(Box::new(report.help(
+        return Err(report.help(
             "say why this may be installed unchecked: `allow_unsigned: \"built on this machine\"`; the plan shows it",
-        )));
+        ));
     }
     call.requires(Some(root), plan::Access::Unsigned { what, why });
     Ok(Dynamic::UNIT)

@@ -3,6 +3,8 @@
 use crate::diagnose::Report;
 use crate::recipe::boundary::CLOSURE;
 use crate::recipe::builtins::ROOT_PROPERTIES;
+use crate::recipe::call_stack::is_closure;
+use crate::recipe::fault;
 use crate::recipe::nearest;
 use crate::recipe::session::Session;
 use crate::recipe::signatures;
@@ -12,36 +14,30 @@ use crate::recipe::type_names::{noun, type_words};
 pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Report {
     let (name, given) = split(signature);
     let words: Vec<String> = given.iter().map(|kind| type_words(kind)).collect();
-    if name.starts_with("anon$") && !session.defines(file, name) {
-        return Report::new(
-            "script::closure_outside",
+    if is_closure(name) && !session.modules.defines(file, name) {
+        return fault::closure_outside(
             "a closure that a module makes cannot be called outside of the module",
         )
         .help("give the module a closure to call, or let it do all of the work");
     }
-    if name.starts_with("anon$") || name == CLOSURE {
+    if is_closure(name) || name == CLOSURE {
         let message = match words.len() {
             0 => "the closure is called with nothing, and has parameters".to_owned(),
             _ => format!("the closure does not take {}", words.join(" and ")),
         };
-        return Report::new("script::wrong_arity", message).help(
+        return fault::wrong_arity(message).help(
             "`map`, `filter` and `some` give a closure the item, or the item and its index; `reduce` gives the result so far and the item",
         );
     }
     if let Some(property) = name.strip_prefix("get$") {
-        return Report::new(
-            "script::unknown_property",
-            format!("there is no property `{property}` here"),
-        );
+        return fault::unknown_property(format!("there is no property `{property}` here"));
     }
-    let signatures = session.signatures(name);
+    let functions = session.functions();
+    let signatures = functions.signatures(name);
     let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
     if signatures.is_empty() && !operator {
-        let report = Report::new(
-            "script::unknown_function",
-            format!("there is no function `{name}`"),
-        );
-        return match nearest(name, session.function_names().iter().map(String::as_str)) {
+        let report = fault::unknown_function(format!("there is no function `{name}`"));
+        return match nearest(name, functions.names()) {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None => report,
         };
@@ -52,7 +48,7 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
         let nouns: Vec<String> = given.iter().map(|kind| noun(kind)).collect();
         format!("`{name}` does not take ({})", nouns.join(", "))
     };
-    let mut report = Report::new("script::wrong_type", message);
+    let mut report = fault::wrong_type(message);
     if !operator {
         report = report.help(signatures::shown(&signatures, given.len()));
     }
@@ -98,23 +94,14 @@ fn cure(name: &str, given: &[&str]) -> Option<String> {
 pub(super) fn no_property(session: &Session, what: &str) -> Report {
     let mut quoted = what.split('\'').skip(1).step_by(2);
     let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else {
-        return Report::new(
-            "script::unknown_property",
-            crate::recipe::type_names::lower_first(what),
-        );
+        return fault::unknown_property(crate::recipe::type_names::lower_first(what));
     };
-    let report = Report::new(
-        "script::unknown_property",
-        format!("{} has no property `{name}`", type_words(kind)),
-    );
-    let properties = ROOT_PROPERTIES;
+    let report = fault::unknown_property(format!("{} has no property `{name}`", type_words(kind)));
     if noun(kind) == "root" {
-        return report.help(match nearest(name, properties.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has `{}`", properties.join("`, `")),
-        });
+        let has = format!("it has `{}`", ROOT_PROPERTIES.join("`, `"));
+        return report.help_near(name, ROOT_PROPERTIES, has);
     }
-    if !session.signatures(name).is_empty() {
+    if !session.functions().signatures(name).is_empty() {
         return report.help(format!("a function is called with brackets: `{name}()`"));
     }
     report
@@ -122,15 +109,9 @@ pub(super) fn no_property(session: &Session, what: &str) -> Report {
 
 /// A map without the field that was asked for.
 pub(super) fn no_field(session: &Session, file: &str, name: &str) -> Report {
-    let report = Report::new(
-        "script::unknown_property",
-        format!("the map has no field `{name}`"),
-    );
-    let fields = session.field_names(file);
-    match nearest(name, fields.iter().map(String::as_str)) {
-        Some(near) => report.help(format!("did you mean `{near}`?")),
-        None => report.help(format!(
+    let report = fault::unknown_property(format!("the map has no field `{name}`"));
+    let fields = session.modules.field_names(file);
+    report.help_near(name, &fields, format!(
             "a field that may be absent is read with `map.get(\"{name}\") ?? other`, or asked for with `\"{name}\" in map`"
-        )),
-    }
+        ))
 }

@@ -1,5 +1,6 @@
 //! What goes wrong while a script is evaluated.
 
+use crate::recipe::fault;
 use rhai::EvalAltResult;
 
 use super::{at, calls, explain, parse};
@@ -19,7 +20,6 @@ pub(super) fn describe(
 ) -> Report {
     use EvalAltResult as E;
     trace.extend(at(session, file, error.position(), "here"));
-    let new = |code: &str, message: String| Report::new(format!("script::{code}"), message);
     let report = match error {
         E::ErrorFunctionNotFound(signature, position) => {
             let report = calls::not_found(session, signature, file).trace(trace);
@@ -30,7 +30,7 @@ pub(super) fn describe(
             return explain(session, report, file, *position, When::Call);
         }
         E::ErrorVariableNotFound(name, _) => {
-            new("unknown_variable", format!("there is no variable `{name}`"))
+            fault::unknown_variable(format!("there is no variable `{name}`"))
         }
         E::ErrorPropertyNotFound(name, position) => {
             let name = name.split(['\'', '"']).nth(1).unwrap_or(name);
@@ -38,53 +38,50 @@ pub(super) fn describe(
             return explain(session, report, file, *position, When::Call);
         }
         E::ErrorModuleNotFound(name, _) => {
-            new("unknown_module", format!("there is no module `{name}`"))
+            fault::unknown_module(format!("there is no module `{name}`"))
         }
         E::ErrorMismatchDataType(wanted, given, _)
         | E::ErrorMismatchOutputType(wanted, given, _) => mismatch(wanted, given),
         E::ErrorIndexingType(what, _) => {
             let what = what.split(" [").next().unwrap_or(what);
-            new("wrong_type", format!("{} has no items", type_words(what)))
+            fault::wrong_type(format!("{} has no items", type_words(what)))
                 .help("an array is indexed by a number, a map by a string")
         }
-        E::ErrorArrayBounds(length, index, _) => new(
-            "out_of_bounds",
-            format!("there is no item {index} in an array of {length}"),
-        )
-        .help("the first item is 0, the last -1"),
-        E::ErrorStringBounds(length, index, _) => new(
-            "out_of_bounds",
-            format!("there is no character {index} in a string of {length}"),
-        )
+        E::ErrorArrayBounds(length, index, _) => {
+            fault::out_of_bounds(format!("there is no item {index} in an array of {length}"))
+                .help("the first item is 0, the last -1")
+        }
+        E::ErrorStringBounds(length, index, _) => fault::out_of_bounds(format!(
+            "there is no character {index} in a string of {length}"
+        ))
         .help("the first character is 0, the last -1"),
         E::ErrorIndexNotFound(index, _) => {
-            new("out_of_bounds", format!("there is no index {index}"))
+            fault::out_of_bounds(format!("there is no index {index}"))
         }
-        E::ErrorFor(_) => new("wrong_type", "`for` does not go over this".to_owned()).help(
+        E::ErrorFor(_) => fault::wrong_type("`for` does not go over this").help(
             "it goes over an array, a string or a range; over a map by `for key in map.keys()`",
         ),
-        E::ErrorArithmetic(what, _) => new("arithmetic", lower_first(what)),
-        E::ErrorAssignmentToConstant(name, _) => new(
-            "constant",
-            format!("`{name}` is a constant and cannot be changed"),
-        )
-        .help("make it with `let`"),
+        E::ErrorArithmetic(what, _) => fault::arithmetic(lower_first(what)),
+        E::ErrorAssignmentToConstant(name, _) => {
+            fault::constant(format!("`{name}` is a constant and cannot be changed"))
+                .help("make it with `let`")
+        }
         E::ErrorNonPureMethodCallOnConstant(name, _) => {
-            new("constant", format!("`{name}` would change a constant"))
+            fault::constant(format!("`{name}` would change a constant"))
                 .help("make it with `let`, or change a copy")
         }
-        E::ErrorTooManyOperations(_) => new("limit", Exceeded::Operations.message()).help(LOOP),
-        E::ErrorTooManyVariables(_) => new("limit", "the script has too many variables".to_owned())
+        E::ErrorTooManyOperations(_) => fault::limit(Exceeded::Operations.message()).help(LOOP),
+        E::ErrorTooManyVariables(_) => fault::limit("the script has too many variables")
             .help("keep what belongs together in a map or an array"),
-        E::ErrorTooManyModules(_) => new("limit", "the script imports too many modules".to_owned()),
-        E::ErrorStackOverflow(_) => new("limit", "the calls are nested too deep".to_owned())
+        E::ErrorTooManyModules(_) => fault::limit("the script imports too many modules"),
+        E::ErrorStackOverflow(_) => fault::limit("the calls are nested too deep")
             .help("a function that calls itself without an end?"),
         E::ErrorDataTooLarge(what, _) => too_large(what),
         E::ErrorTerminated(token, _) => {
             let message = token
                 .read_lock::<Exceeded>()
                 .map_or_else(|| "the script was stopped".to_owned(), |e| e.message());
-            new("limit", message).help(LOOP)
+            fault::limit(message).help(LOOP)
         }
         E::ErrorParsing(kind, position) => {
             let mut parse = parse::parse_kind(session, kind, file, *position);
@@ -93,7 +90,7 @@ pub(super) fn describe(
             trace.extend(place);
             parse
         }
-        other => new("failed", lower_first(&strip_position(&other.to_string()))),
+        other => fault::failed(lower_first(&strip_position(&other.to_string()))),
     };
     report.trace(trace)
 }
@@ -102,14 +99,11 @@ fn mismatch(wanted: &str, given: &str) -> Report {
     if wanted.contains("iterable") {
         return not_iterable(given);
     }
-    let report = Report::new(
-        "script::wrong_type",
-        format!(
-            "this has to be {}, and is {}",
-            type_words(wanted),
-            type_words(given)
-        ),
-    );
+    let report = fault::wrong_type(format!(
+        "this has to be {}, and is {}",
+        type_words(wanted),
+        type_words(given)
+    ));
     if wanted == "bool" {
         return report
             .help("a condition is `true` or `false`: compare, `x != ()`, `x != \"\"`, `x > 0`");
@@ -118,11 +112,8 @@ fn mismatch(wanted: &str, given: &str) -> Report {
 }
 
 pub(super) fn not_iterable(given: &str) -> Report {
-    Report::new(
-        "script::wrong_type",
-        format!("`for` does not go over {}", type_words(given)),
-    )
-    .help("it goes over an array, a string or a range: `for i in 0..3 { … }`")
+    fault::wrong_type(format!("`for` does not go over {}", type_words(given)))
+        .help("it goes over an array, a string or a range: `for i in 0..3 { … }`")
 }
 
 fn too_large(what: &str) -> Report {
@@ -132,7 +123,7 @@ fn too_large(what: &str) -> Report {
         what if what.contains("map") => "the map",
         _ => "the value",
     };
-    let report = Report::new("script::limit", format!("{what} is too large"));
+    let report = fault::limit(format!("{what} is too large"));
     report.help("a recipe describes steps; large files are brought in with `copy_in`")
 }
 

@@ -4,8 +4,10 @@ mod calls;
 mod evaluation;
 mod parse;
 
+use super::fault;
 use rhai::{Dynamic, EvalAltResult};
 
+use super::call_stack::function_name;
 use super::other_languages::{self, When};
 use super::session::Session;
 use crate::diagnose::{Frame, Position, Report, Span};
@@ -14,37 +16,28 @@ pub use parse::{open_comment, parse};
 
 /// A report on its way through the engine.
 #[derive(Clone, Debug)]
-pub struct Fault(pub Box<Report>);
+pub struct Fault(pub Report);
 
 impl Fault {
     /// As an error of the engine, which leaves it alone.
     pub fn raise(report: Report) -> Box<EvalAltResult> {
         Box::new(EvalAltResult::ErrorRuntime(
-            Dynamic::from(Fault(Box::new(report))),
+            Dynamic::from(Fault(report)),
             rhai::Position::NONE,
         ))
     }
 }
 
 /// A report of what went wrong while `file` was evaluated, below the calls of `prefix`.
-pub fn report(
-    session: &Session,
-    error: EvalAltResult,
-    file: &str,
-    prefix: Vec<Frame>,
-) -> Box<Report> {
+pub fn report(session: &Session, error: EvalAltResult, file: &str, prefix: Vec<Frame>) -> Report {
     let mut trace = prefix;
     let mut file = file.to_owned();
     let mut error = error;
     loop {
         match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
-                if let Some(span) = session.span_at(&file, position) {
-                    let function = if name.starts_with("anon$") {
-                        "a closure".to_owned()
-                    } else {
-                        name
-                    };
+                if let Some(span) = session.modules.span_at(&file, position) {
+                    let function = function_name(&name).to_owned();
                     trace.push(Frame { function, span });
                 }
                 if !source.is_empty() {
@@ -53,7 +46,7 @@ pub fn report(
                 error = *inner;
             }
             EvalAltResult::ErrorInModule(name, inner, position) => {
-                if let Some(span) = session.span_at(&file, position) {
+                if let Some(span) = session.modules.span_at(&file, position) {
                     let function = "import".to_owned();
                     trace.push(Frame { function, span });
                 }
@@ -71,9 +64,9 @@ pub fn report(
                     }
                     return report;
                 }
-                return Box::new(thrown(session, value, position, &file, trace));
+                return thrown(session, value, position, &file, trace);
             }
-            other => return Box::new(evaluation::describe(session, &other, &file, trace)),
+            other => return evaluation::describe(session, &other, &file, trace),
         }
     }
 }
@@ -96,19 +89,17 @@ fn thrown(
         None if value.is_string() => value.to_string(),
         None => format!("the script threw {value}"),
     };
-    Report::new("script::thrown", message).trace(trace)
+    fault::thrown(message).trace(trace)
 }
 
 /// A frame for the call or the word at a position.
 pub fn at(session: &Session, file: &str, position: rhai::Position, what: &str) -> Vec<Frame> {
-    session
-        .span_at(file, position)
-        .map(|span| Frame {
-            function: what.to_owned(),
-            span,
-        })
-        .into_iter()
-        .collect()
+    let span = session.modules.span_at(file, position);
+    let frame = span.map(|span| Frame {
+        function: what.to_owned(),
+        span,
+    });
+    frame.into_iter().collect()
 }
 
 /// Whether a word of another language explains the error at `position` of `file`.
@@ -120,7 +111,7 @@ pub fn explains(session: &Session, file: &str, position: rhai::Position, when: W
 /// `position` of `file`.
 pub fn explain(
     session: &Session,
-    report: Report,
+    mut report: Report,
     file: &str,
     position: rhai::Position,
     when: When,
@@ -128,13 +119,9 @@ pub fn explain(
     let Some((found, span)) = explanation(session, file, position, when) else {
         return report;
     };
-    let report = Report {
-        message: found.message,
-        help: vec![found.help],
-        label: None,
-        focus: None,
-        ..report
-    };
+    report.message = found.message;
+    report.help = vec![found.help];
+    (report.label, report.focus) = (None, None);
     moved(report, span)
 }
 
@@ -143,21 +130,19 @@ fn explanation(
     file: &str,
     position: rhai::Position,
     when: When,
-) -> Option<(other_languages::Found, Span)> {
+) -> Option<(other_languages::Explanation, Span)> {
     let (line, column) = (position.line()?, position.position()?);
     let number = u32::try_from(line).ok()?;
-    let text = session.line(file, number)?;
+    let text = session.modules.text(file);
+    let text = text.lines().nth(line - 1)?;
     let byte = text
         .char_indices()
         .nth(column.saturating_sub(1))
         .map_or(text.len(), |(byte, _)| byte);
-    let found = other_languages::find(&text, byte, when)?;
-    let place = |byte: usize| {
-        let before = text.get(..byte).unwrap_or(&text).chars().count();
-        Position {
-            line: number,
-            column: u32::try_from(before + 1).unwrap_or(u32::MAX),
-        }
+    let found = other_languages::find(text, byte, when)?;
+    let place = |byte: usize| Position {
+        line: number,
+        column: crate::diagnose::position(text, byte).column,
     };
     let span = Span {
         file: file.to_owned(),
@@ -170,7 +155,7 @@ fn explanation(
 /// Moves the place of the error itself, which the last frame is, to `span`.
 fn moved(mut report: Report, span: Span) -> Report {
     if let Some(last) = report.trace.last_mut()
-        && last.function == "here"
+        && last.is_here()
     {
         last.span = span;
     }
@@ -183,16 +168,9 @@ fn at_or_end(session: &Session, file: &str, position: rhai::Position) -> Vec<Fra
     if !found.is_empty() {
         return found;
     }
-    let Some(scan) = session.scan(file) else {
+    let Some(scan) = session.modules.scan(file) else {
         return Vec::new();
     };
-    let end = scan.position(scan.text.trim_end().len());
-    vec![Frame {
-        function: "here".to_owned(),
-        span: Span {
-            file: file.to_owned(),
-            start: end,
-            end,
-        },
-    }]
+    let end = scan.text.trim_end().len();
+    vec![Frame::here(scan.span(file, &(end..end)))]
 }

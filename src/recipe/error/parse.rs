@@ -1,5 +1,6 @@
 //! Scripts that do not parse.
 
+use crate::recipe::fault;
 use std::rc::Rc;
 
 use rhai::{LexError, ParseError, ParseErrorType, Position};
@@ -7,7 +8,6 @@ use rhai::{LexError, ParseError, ParseErrorType, Position};
 use super::{at_or_end, explain, explains, moved};
 use crate::diagnose::{Frame, Report, Span};
 use crate::recipe::builtins;
-use crate::recipe::nearest;
 use crate::recipe::other_languages::When;
 use crate::recipe::session::Session;
 use crate::recipe::spans::{self, Scan};
@@ -26,10 +26,10 @@ pub fn parse(session: &Session, error: &ParseError, file: &str) -> Unparsed {
     let report = parse_kind(session, &error.0, file, error.1);
     let undeclared = match error.0.as_ref() {
         ParseErrorType::VariableUndefined(name) => Some(name.clone()).filter(|name| {
-            let text = session.text(file).unwrap_or_default();
+            let text = session.modules.text(file);
             // A word of another language is explained as such, and so is what follows it.
             !is_module(&text, name)
-                && !session.variable_names(file).contains_key(name)
+                && !session.modules.variable_names(file).contains_key(name)
                 && !explains(session, file, error.1, When::Name)
         }),
         _ => None,
@@ -51,11 +51,14 @@ pub(super) fn parse_kind(
     use ParseErrorType as P;
     let trace = at_or_end(session, file, position);
     let span = trace.first().map(|frame| frame.span.clone());
+    let scan = session
+        .modules
+        .scan(file)
+        .unwrap_or_else(|| Rc::new(Scan::new("")));
     let word = span
         .as_ref()
-        .and_then(|span| session.text_of(span))
-        .unwrap_or_default();
-    let scan = session.scan(file).unwrap_or_else(|| Rc::new(Scan::new("")));
+        .and_then(|span| Some(scan.byte_at(span.start)?..scan.byte_at(span.end)?))
+        .map_or("", |range| scan.text(&range));
     let byte = span
         .as_ref()
         .and_then(|span| scan.byte_at(span.start))
@@ -64,17 +67,14 @@ pub(super) fn parse_kind(
         file,
         scan: &scan,
         byte,
-        word: &word,
+        word,
     };
     let (when, report) = match kind {
         P::VariableUndefined(name) => (When::Name, unknown_variable(session, &place, name)),
         P::Reserved(name) if name.starts_with(|c: char| c.is_alphabetic()) => (
             When::Name,
-            Report::new(
-                "script::parse",
-                format!("`{name}` is a reserved word of Rhai"),
-            )
-            .help("as a name, write another word"),
+            fault::parse(format!("`{name}` is a reserved word of Rhai"))
+                .help("as a name, write another word"),
         ),
         P::ModuleUndefined(name) => (When::Name, unknown_module(&place, name)),
         other => (When::Syntax, syntax(other, &place)),
@@ -91,12 +91,9 @@ pub fn open_comment(file: &str, text: &str) -> Option<Report> {
     let scan = Scan::new(text);
     let start = scan.open_comment?;
     let span = scan.span(file, &(start..start + "/*".len()));
-    let frame = Frame {
-        function: "here".to_owned(),
-        span,
-    };
+    let frame = Frame::here(span);
     Some(
-        Report::new("script::parse", "the comment is never closed")
+        fault::parse("the comment is never closed")
             .help("write `*/` at its end")
             .trace(vec![frame]),
     )
@@ -118,8 +115,8 @@ impl Place<'_> {
 
 fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
     use ParseErrorType as P;
-    let parse = |message: String| Report::new("script::parse", message);
-    let limit = |message: &str| Report::new("script::limit", message);
+    let parse = |message: String| fault::parse(message);
+    let limit = |message: &str| fault::limit(message);
     match kind {
         P::UnexpectedEOF => incomplete(place),
         P::MissingToken(token, why) => missing_token(token, why, place),
@@ -135,25 +132,13 @@ fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
             limit(&format!("{} is larger than {most}", lower_first(what)))
                 .help("large files are brought in with `copy_in`")
         }
-        P::FnDuplicatedDefinition(name, _) => Report::new(
-            "script::duplicate",
-            format!("the function `{name}` is defined twice"),
-        )
+        P::FnDuplicatedDefinition(name, _) => fault::duplicate(format!("the function `{name}` is defined twice"))
         .help("functions of one name have different numbers of parameters"),
-        P::FnDuplicatedParam(name, parameter) => Report::new(
-            "script::duplicate",
-            format!("`{name}` has two parameters `{parameter}`"),
-        )
+        P::FnDuplicatedParam(name, parameter) => fault::duplicate(format!("`{name}` has two parameters `{parameter}`"))
         .help("give one of them another name"),
-        P::DuplicatedProperty(name) => Report::new(
-            "script::duplicate",
-            format!("the field `{name}` stands twice in the map"),
-        )
+        P::DuplicatedProperty(name) => fault::duplicate(format!("the field `{name}` stands twice in the map"))
         .help("leave one of them out"),
-        P::AssignmentToConstant(name) => Report::new(
-            "script::constant",
-            format!("`{name}` is a constant and cannot be changed"),
-        )
+        P::AssignmentToConstant(name) => fault::constant(format!("`{name}` is a constant and cannot be changed"))
         .help("make it with `let`"),
         P::AssignmentToInvalidLHS(_) => parse("this cannot be given a value".to_owned())
             .help("a value goes to a variable, a field or an item: `x = …`, `map.field = …`, `list[0] = …`"),
@@ -202,10 +187,7 @@ fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
 }
 
 fn incomplete(place: &Place<'_>) -> Report {
-    let report = Report::new(
-        "script::parse",
-        "the script ends in the middle of something",
-    );
+    let report = fault::parse("the script ends in the middle of something");
     match spans::open_bracket(place.scan, place.scan.text.len()) {
         Some((range, bracket)) => not_closed(place, &range, bracket),
         None => report.help("is something missing after its last line?"),
@@ -214,7 +196,7 @@ fn incomplete(place: &Place<'_>) -> Report {
 
 fn not_closed(place: &Place<'_>, range: &std::ops::Range<usize>, bracket: char) -> Report {
     let close = closing(bracket);
-    Report::new("script::parse", format!("the `{bracket}` is never closed"))
+    fault::parse(format!("the `{bracket}` is never closed"))
         .focus(Some(place.span(range)))
         .help(format!("a `{close}` is missing"))
 }
@@ -239,35 +221,26 @@ fn missing_token(token: &str, why: &str, place: &Place<'_>) -> Report {
         && closed != closing(*bracket)
     {
         let line = place.span(range).start.line;
-        return Report::new(
-            "script::parse",
-            format!("`{closed}` stands where the `{bracket}` of line {line} is still open"),
-        )
+        return fault::parse(format!(
+            "`{closed}` stands where the `{bracket}` of line {line} is still open"
+        ))
         .help(format!("write `{}` before it", closing(*bracket)));
     }
     let report = match token {
-        ";" => {
-            Report::new("script::parse", "a `;` is missing").help("every statement ends with `;`")
-        }
-        "," => Report::new("script::parse", "a `,` is missing").help(match why {
+        ";" => fault::parse("a `;` is missing").help("every statement ends with `;`"),
+        "," => fault::parse("a `,` is missing").help(match why {
             why if why.contains("map") => "the fields of a map are separated by `,`",
             why if why.contains("parameters") => "parameters are separated by `,`",
             why if why.contains("arguments") => "arguments are separated by `,`",
             _ => "the items of an array are separated by `,`",
         }),
-        "{" => Report::new(
-            "script::parse",
-            format!("a `{{` is missing before `{}`", place.word),
-        )
-        .help("a block stands in braces: `{ … }`"),
-        ":" => Report::new("script::parse", "a `:` is missing after the field's name")
-            .help("`#{ name: value }`"),
-        "in" => Report::new("script::parse", "an `in` is missing").help("`for item in list { … }`"),
-        "=>" => Report::new("script::parse", "a `=>` is missing")
-            .help("`switch value { \"a\" => …, _ => … }`"),
-        "catch" => Report::new("script::parse", "`try` has no `catch`")
-            .help("`try { … } catch (error) { … }`"),
-        token => Report::new("script::parse", format!("a `{token}` is missing")),
+        "{" => fault::parse(format!("a `{{` is missing before `{}`", place.word))
+            .help("a block stands in braces: `{ … }`"),
+        ":" => fault::parse("a `:` is missing after the field's name").help("`#{ name: value }`"),
+        "in" => fault::parse("an `in` is missing").help("`for item in list { … }`"),
+        "=>" => fault::parse("a `=>` is missing").help("`switch value { \"a\" => …, _ => … }`"),
+        "catch" => fault::parse("`try` has no `catch`").help("`try { … } catch (error) { … }`"),
+        token => fault::parse(format!("a `{token}` is missing")),
     };
     // What is missing at the end of a line is missing there, not at the next word.
     match before {
@@ -284,7 +257,7 @@ fn missing_token(token: &str, why: &str, place: &Place<'_>) -> Report {
 }
 
 fn bad_input(error: &LexError, place: &Place<'_>) -> Report {
-    let parse = |message: String| Report::new("script::parse", message);
+    let parse = |message: String| fault::parse(message);
     match error {
         LexError::UnterminatedString => {
             let rest = place.scan.text(&(place.byte..place.scan.text.len()));
@@ -318,11 +291,10 @@ fn bad_input(error: &LexError, place: &Place<'_>) -> Report {
         }
         LexError::MalformedIdentifier(name) => parse(format!("`{name}` is no name"))
             .help("a name has letters, digits and `_`, and starts with a letter"),
-        LexError::StringTooLong(most) => Report::new(
-            "script::limit",
-            format!("the text is longer than {most} characters"),
-        )
-        .help("large files are brought in with `copy_in`"),
+        LexError::StringTooLong(most) => {
+            fault::limit(format!("the text is longer than {most} characters"))
+                .help("large files are brought in with `copy_in`")
+        }
         LexError::UnexpectedInput(input) if place.word.starts_with(['}', ')', ']']) => {
             parse(format!("there is a `{input}` too many"))
                 .help("it closes a bracket that is not open")
@@ -338,7 +310,7 @@ fn bad_input(error: &LexError, place: &Place<'_>) -> Report {
 
 /// A symbol that cannot stand where it does, and what would.
 fn nothing_here(symbol: &str, place: &Place<'_>) -> Report {
-    let parse = |message: String| Report::new("script::parse", message);
+    let parse = |message: String| fault::parse(message);
     let before = place.scan.text.get(..place.byte).unwrap_or_default();
     let operator = before.trim_end().chars().last();
     let ends = [";", ",", ")", "]", "}"].contains(&symbol);
@@ -358,18 +330,12 @@ fn nothing_here(symbol: &str, place: &Place<'_>) -> Report {
 }
 
 fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report {
-    let report = Report::new(
-        "script::unknown_variable",
-        format!("there is no variable `{name}`"),
-    );
+    let report = fault::unknown_variable(format!("there is no variable `{name}`"));
     if is_module(&place.scan.text, name) {
-        return Report::new(
-            "script::unknown_variable",
-            format!("`{name}` is a module, and no variable"),
-        )
-        .help(format!("write `{name}::function(…)`"));
+        return fault::unknown_variable(format!("`{name}` is a module, and no variable"))
+            .help(format!("write `{name}::function(…)`"));
     }
-    let names = session.variable_names(place.file);
+    let names = session.modules.variable_names(place.file);
     if let Some(kind) = names.get(name) {
         return out_of_reach(place, name, kind);
     }
@@ -378,17 +344,16 @@ fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report 
         return report.help(format!("it is a function, and is called: `{call}`"));
     }
     let names = names.keys().map(String::as_str);
-    match nearest(name, names) {
-        Some(near) => report.help(format!("did you mean `{near}`?")),
-        None => report.help(format!(
-            "`let {name} = …;` makes one; a function sees its parameters only"
-        )),
-    }
+    report.help_near(
+        name,
+        names,
+        format!("`let {name} = …;` makes one; a function sees its parameters only"),
+    )
 }
 
 /// A variable that the script has, and that is not seen from here.
 fn out_of_reach(place: &Place<'_>, name: &str, kind: &str) -> Report {
-    let new = |message: String| Report::new("script::unknown_variable", message);
+    let new = |message: String| fault::unknown_variable(message);
     match spans::enclosing_function(place.scan, place.byte) {
         Some(function) if kind == "const" => new(format!(
             "`{function}` sees the constant `{name}` by its full name only"
@@ -404,10 +369,7 @@ fn out_of_reach(place: &Place<'_>, name: &str, kind: &str) -> Report {
 }
 
 fn unknown_module(place: &Place<'_>, name: &str) -> Report {
-    let report = Report::new(
-        "script::unknown_module",
-        format!("no module is imported as `{name}`"),
-    );
+    let report = fault::unknown_module(format!("no module is imported as `{name}`"));
     // An import whose `as` was forgotten.
     let path = place
         .scan

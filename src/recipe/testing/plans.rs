@@ -24,17 +24,14 @@ pub struct TestPlan(pub Rc<Plan>);
 struct StandIn;
 
 impl Capture for StandIn {
-    fn capture(
-        &mut self,
-        request: CaptureRequest<'_>,
-    ) -> std::result::Result<Captured, Box<Report>> {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> std::result::Result<Captured, Report> {
         match request.preview {
             Some(preview) => Ok(Captured::Preview(preview.to_owned())),
-            None => Err(Box::new(
+            None => Err(
                 Report::new("test::no_preview", "`capture` has no stand-in for a test")
                     .trace(request.calls.to_vec())
                     .help("give it one: #{ preview: \"…\" }"),
-            )),
+            ),
         }
     }
 }
@@ -117,7 +114,7 @@ fn made(
             if !place.is_empty() {
                 report = report.cause(format!("{place}: {}", first.message));
             }
-            report.help = first.help;
+            report.help.clone_from(&first.help);
             Err(running.at(context, report))
         }
     }
@@ -137,8 +134,8 @@ fn refused(
     let first = failure.reports.into_iter().next().unwrap_or_default();
     let line = first.place().map_or(0, |span| i64::from(span.start.line));
     Ok(Map::from([
-        ("code".into(), first.code.into()),
-        ("message".into(), first.message.into()),
+        ("code".into(), first.code.clone().into()),
+        ("message".into(), first.message.clone().into()),
         ("help".into(), first.help.join("\n").into()),
         ("line".into(), line.into()),
     ]))

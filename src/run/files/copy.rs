@@ -10,13 +10,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::fs;
 
 use super::FileContext;
 use super::draft::{self, Draft, Numbers};
 use super::error::Error;
-use super::tree::{Place, Tree, describe, failed_to, kind_of, names, open_dir_at, stat_at};
+use super::tree::{Place, Tree, failed_to, kind_of, names, open_dir_at, stat_at};
 use crate::plan::digest::digest_tree;
 use crate::plan::{CopyIn, Source};
 
@@ -38,10 +38,9 @@ pub fn copy_in(tree: &Tree, op: &CopyIn, context: &FileContext<'_>) -> Result<()
 fn copy_file(tree: &Tree, op: &CopyIn, source: &Path) -> Result<(), Error> {
     let numbers = Numbers::of(tree, &op.attributes)?.or_default(0o644);
     let place = tree.place(&op.path)?;
-    if super::tree::read_link(&place.dir, &place.name)
-        .map_err(|error| failed_to("write", &place.path, error))?
-        .is_none()
-    {
+    let failed = |error| failed_to("write", &place.path, error);
+    let link = super::tree::read_link(&place.dir, &place.name);
+    if link.map_err(failed)?.is_none() {
         draft::writable("write", &place)?;
     }
     let write = || -> io::Result<()> {
@@ -51,7 +50,7 @@ fn copy_file(tree: &Tree, op: &CopyIn, source: &Path) -> Result<(), Error> {
         numbers.set(&place.dir, &draft.name)?;
         draft.publish()
     };
-    write().map_err(|error| failed_to("write", &place.path, error))
+    write().map_err(failed)
 }
 
 fn copy_tree(tree: &Tree, op: &CopyIn, source: &Path, digest: &str) -> Result<(), Error> {
@@ -120,9 +119,7 @@ impl Staging<'_> {
             let target = fs::read_link(source).map_err(unreadable)?;
             let numbers = self.numbers.or_default(0);
             rustix::fs::symlinkat(&target, dir, name).map_err(|e| failed(e.into()))?;
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            return rustix::fs::chownat(dir, name, numbers.owner, numbers.group, flags)
-                .map_err(|error| failed(error.into()));
+            return numbers.set_owner(dir, name).map_err(failed);
         }
         let numbers = Numbers {
             mode: Some(metadata.mode() & 0o7777),
@@ -175,11 +172,9 @@ fn merge(
             }
             Ok(())
         }
-        Some(kind) if staged_dir || kind == FileType::Directory => Err(Error::Kind {
-            doing: "copy to",
-            path: path.display().to_string(),
-            what: describe(kind),
-        }),
+        Some(kind) if staged_dir || kind == FileType::Directory => {
+            Err(Error::kind("copy to", path, kind))
+        }
         _ => rustix::fs::renameat(staging, name, to.0, to.1).map_err(|e| failed(e.into())),
     }
 }

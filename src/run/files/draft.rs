@@ -45,6 +45,13 @@ impl Numbers {
         })
     }
 
+    pub fn of_mode(mode: Option<u32>) -> Numbers {
+        Numbers {
+            mode,
+            ..Numbers::default()
+        }
+    }
+
     /// What is not given is taken from what is there.
     pub fn or(self, stat: &Stat) -> Numbers {
         Numbers {
@@ -67,14 +74,21 @@ impl Numbers {
     /// of owner takes setuid bits away.
     pub fn set(self, dir: &OwnedFd, name: &OsStr) -> io::Result<()> {
         if self.owner.is_some() || self.group.is_some() {
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            rustix::fs::chownat(dir, name, self.owner, self.group, flags)?;
+            self.set_owner(dir, name)?;
         }
         if let Some(mode) = self.mode {
             let mode = Mode::from_raw_mode(mode & 0o7777);
             rustix::fs::chmodat(dir, name, mode, AtFlags::empty())?;
         }
         Ok(())
+    }
+
+    /// Sets owner and group on `name`, which may be a link.
+    pub fn set_owner(self, dir: &OwnedFd, name: &OsStr) -> io::Result<()> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        Ok(rustix::fs::chownat(
+            dir, name, self.owner, self.group, flags,
+        )?)
     }
 }
 
@@ -137,11 +151,7 @@ pub fn writable(doing: &'static str, place: &Place) -> Result<Option<Stat>, Erro
         stat_at(&place.dir, &place.name).map_err(|error| failed_to(doing, &place.path, error))?;
     match stat.as_ref().map(kind_of) {
         None | Some(FileType::RegularFile) => Ok(stat),
-        Some(kind) => Err(Error::Kind {
-            doing,
-            path: place.path.display().to_string(),
-            what: super::tree::describe(kind),
-        }),
+        Some(kind) => Err(Error::kind(doing, &place.path, kind)),
     }
 }
 
@@ -170,12 +180,7 @@ pub fn replace(
         if let Some(before) = before {
             copy_attributes(&before, &file)?;
             // An access list brings the permission bits along that it was made for.
-            let mode = numbers.mode;
-            Numbers {
-                mode,
-                ..Numbers::default()
-            }
-            .set(&place.dir, &draft.name)?;
+            Numbers::of_mode(numbers.mode).set(&place.dir, &draft.name)?;
         }
         draft.publish()
     };

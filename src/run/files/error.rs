@@ -1,8 +1,9 @@
 //! What can go wrong with files inside of a root.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::diagnose::{CommandReport, Report};
@@ -121,10 +122,8 @@ impl From<Error> for Report {
                     "user" => "owners are looked up in `/etc/passwd` of the root, not of the host",
                     _ => "groups are looked up in `/etc/group` of the root, not of the host",
                 });
-                match nearest {
-                    Some(name) => report.help(format!("did you mean `{name}`?")),
-                    None => report.help("make it in a step before this one, or give its number"),
-                }
+                let other = "make it in a step before this one, or give its number";
+                report.did_you_mean(nearest.as_deref(), other)
             }
             Error::NotText { .. } => report.help("edit it with a command: `root.nspawn_run([\"sed\", …])`"),
             Error::Pattern { error, .. } => report.cause(error.to_string()),
@@ -154,6 +153,28 @@ impl From<Error> for Report {
             Error::NotAFileOperation { .. } | Error::NoSource { .. } => report,
             Error::Unresolved { .. } => report.help("pass its value: `--secret NAME=FILE`"),
         }
+    }
+}
+
+impl Error {
+    pub(super) fn kind(doing: &'static str, path: &Path, kind: FileType) -> Error {
+        Error::Kind {
+            doing,
+            path: path.display().to_string(),
+            what: describe(kind),
+        }
+    }
+}
+
+fn describe(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "a file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        FileType::Unknown => "a file of an unusual kind",
     }
 }
 

@@ -1,11 +1,11 @@
 //! Downloads: from the network into the store once, by digest.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use std::fs;
 
+use super::content::sha256;
 use super::error::Error;
 use crate::diagnose::CommandReport;
 use crate::plan::{Download, command};
@@ -51,24 +51,6 @@ pub fn download(file: &Download, stored: &Path) -> Result<(), Error> {
         .persist(stored)
         .map_err(|error| failed("write")(error.error))?;
     Ok(())
-}
-
-/// The digest of a file, in hexadecimal.
-///
-/// # Errors
-/// Those of reading it.
-pub fn sha256(path: &Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut file = fs::File::open(path)?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            len => hasher.update(buffer.get(..len).unwrap_or_default()),
-        }
-    }
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn get(url: &str, to: &Path) -> Result<(), Error> {

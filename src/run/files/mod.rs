@@ -3,6 +3,7 @@
 //! What is written appears whole or not at all, so a full disk leaves the old content.
 
 mod accounts;
+mod content;
 mod copy;
 mod draft;
 mod error;
@@ -19,8 +20,9 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::{Op, Resolve, Source};
 
+pub use content::{attributes, same_bytes, sha256};
 pub use error::Error;
-pub use fetch::{download, sha256};
+pub use fetch::download;
 pub use kernel::{newest_kernel, version_order};
 pub use tree::Tree;
 

@@ -5,12 +5,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Mode, Stat};
 use rustix::io::Errno;
 
 use super::draft::{self, Draft, Numbers};
 use super::error::Error;
-use super::tree::{Place, Tree, describe, failed_to, kind_of, names, open_dir_at, stat_at};
+use super::tree::{Place, Tree, failed_to, kind_of, names, open_dir_at, stat_at};
 use super::{accounts, glob, tree};
 use crate::plan::{MakeDir, MovePath, RequirePaths, SetMode, SetOwner, Symlink};
 
@@ -30,34 +30,21 @@ pub fn make_dir(tree: &Tree, op: &MakeDir) -> Result<(), Error> {
 pub fn symlink(tree: &Tree, op: &Symlink) -> Result<(), Error> {
     let place = tree.place(&op.path)?;
     let failed = |error| failed_to("link", &place.path, error);
-    refuse_dir(
-        "link",
-        &place,
-        stat_at(&place.dir, &place.name).map_err(failed)?,
-    )?;
+    refuse_dir("link", &place)?;
     let (draft, ()) = Draft::make(&place, |dir, name| {
         rustix::fs::symlinkat(op.target.as_str(), dir, name)
     })
     .map_err(failed)?;
-    let owner = (Some(Uid::ROOT), Some(Gid::ROOT));
-    rustix::fs::chownat(
-        &place.dir,
-        &draft.name,
-        owner.0,
-        owner.1,
-        AtFlags::SYMLINK_NOFOLLOW,
-    )
-    .map_err(|error| failed(error.into()))?;
+    let root = Numbers::default().or_default(0);
+    root.set_owner(&place.dir, &draft.name).map_err(failed)?;
     draft.publish().map_err(failed)
 }
 
-fn refuse_dir(doing: &'static str, place: &Place, stat: Option<Stat>) -> Result<(), Error> {
+fn refuse_dir(doing: &'static str, place: &Place) -> Result<(), Error> {
+    let stat = stat_at(&place.dir, &place.name);
+    let stat = stat.map_err(|error| failed_to(doing, &place.path, error))?;
     match stat.as_ref().map(kind_of) {
-        Some(FileType::Directory) => Err(Error::Kind {
-            doing,
-            path: place.path.display().to_string(),
-            what: describe(FileType::Directory),
-        }),
+        Some(kind @ FileType::Directory) => Err(Error::kind(doing, &place.path, kind)),
         _ => Ok(()),
     }
 }
@@ -67,7 +54,7 @@ pub fn rename(tree: &Tree, op: &MovePath) -> Result<(), Error> {
     let (from, _) = tree.existing("move", &op.from, false)?;
     let to = tree.place(&op.to)?;
     let failed = |error| failed_to("move", &from.path, error);
-    refuse_dir("move to", &to, stat_at(&to.dir, &to.name).map_err(failed)?)?;
+    refuse_dir("move to", &to)?;
     shift(&from.dir, &from.name, &to.dir, &to.name).map_err(failed)
 }
 
@@ -98,10 +85,7 @@ fn shift(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<
 pub fn set_mode(tree: &Tree, op: &SetMode) -> Result<(), Error> {
     let doing = "set the mode of";
     let (place, _) = tree.existing(doing, &op.path, true)?;
-    let numbers = Numbers {
-        mode: Some(op.mode),
-        ..Numbers::default()
-    };
+    let numbers = Numbers::of_mode(Some(op.mode));
     let set = |dir: &OwnedFd, name: &OsStr, stat: &Stat| match kind_of(stat) {
         FileType::Symlink => Ok(()),
         _ => {
@@ -117,16 +101,18 @@ pub fn set_mode(tree: &Tree, op: &SetMode) -> Result<(), Error> {
 /// a group, groups stay.
 pub fn set_owner(tree: &Tree, op: &SetOwner) -> Result<(), Error> {
     let doing = "set the owner of";
-    let owner = Some(accounts::user(tree, &op.owner)?);
-    let group = match &op.group {
-        Some(group) => Some(accounts::group(tree, group)?),
-        None => None,
+    let group = op.group.as_deref();
+    let numbers = Numbers {
+        mode: None,
+        owner: Some(accounts::user(tree, &op.owner)?),
+        group: group
+            .map(|group| accounts::group(tree, group))
+            .transpose()?,
     };
     let (place, _) = tree.existing(doing, &op.path, true)?;
-    let set = |dir: &OwnedFd, name: &OsStr, stat: &Stat| -> io::Result<()> {
+    let set = |dir: &OwnedFd, name: &OsStr, stat: &Stat| {
         draft::part(dir, name, stat)?;
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        Ok(rustix::fs::chownat(dir, name, owner, group, flags)?)
+        numbers.set_owner(dir, name)
     };
     walk(&place.dir, &place.name, op.recursive, &set)
         .map_err(|error| failed_to(doing, Path::new(&op.path), error))

@@ -47,10 +47,8 @@ impl Tree {
         };
         // pathrs wants a path without links; this one is the host's own.
         let host = std::fs::canonicalize(root).map_err(failed)?;
-        match Root::open(host) {
-            Ok(root) => Ok(Tree { root }),
-            Err(error) => Err(failed(io_error(error))),
-        }
+        let root = Root::open(host).map_err(io_error).map_err(failed)?;
+        Ok(Tree { root })
     }
 
     /// A descriptor (`O_PATH`) of what `path` leads to, links followed; `None` where
@@ -59,14 +57,18 @@ impl Tree {
         present(self.root.resolve(path).map(OwnedFd::from))
     }
 
+    fn find_kind(&self, path: &Path, kind: FileType) -> io::Result<Option<OwnedFd>> {
+        Ok(match self.find(path)? {
+            Some(found) if kind_of(&rustix::fs::fstat(&found)?) == kind => Some(found),
+            _ => None,
+        })
+    }
+
     /// Opens what `path` leads to for reading, if it is a regular file.
     pub fn open_file(&self, path: &Path) -> io::Result<Option<File>> {
-        let Some(found) = self.find(path)? else {
+        let Some(found) = self.find_kind(path, FileType::RegularFile)? else {
             return Ok(None);
         };
-        if kind_of(&rustix::fs::fstat(&found)?) != FileType::RegularFile {
-            return Ok(None);
-        }
         let handle = pathrs::Handle::from_fd(found);
         let file = handle.reopen(pathrs::flags::OpenFlags::O_RDONLY);
         Ok(Some(file.map_err(io_error)?))
@@ -86,13 +88,9 @@ impl Tree {
     /// A directory that can be listed, links followed; `None` where `path` leads to
     /// something else or nowhere.
     pub fn open_dir(&self, path: &Path) -> io::Result<Option<OwnedFd>> {
-        let Some(found) = self.find(path)? else {
-            return Ok(None);
-        };
-        if kind_of(&rustix::fs::fstat(&found)?) != FileType::Directory {
-            return Ok(None);
-        }
-        Ok(Some(open_dir_at(&found, OsStr::new("."))?))
+        let found = self.find_kind(path, FileType::Directory)?;
+        let open = |found| open_dir_at(&found, OsStr::new("."));
+        found.map(open).transpose()
     }
 
     /// The directory at `path`, made with its parents where missing (mode 0755, root's);
@@ -106,11 +104,7 @@ impl Tree {
         if let Some(found) = self.find(path).map_err(failed)? {
             let what = kind_of(&rustix::fs::fstat(&found).map_err(|e| failed(e.into()))?);
             if what != FileType::Directory {
-                return Err(Error::Kind {
-                    doing: "make the directory",
-                    path: path.display().to_string(),
-                    what: describe(what),
-                });
+                return Err(Error::kind("make the directory", path, what));
             }
             return Ok(found);
         }
@@ -153,14 +147,8 @@ impl Tree {
     }
 
     fn place_of(&self, path: &Path) -> Result<Place, Error> {
-        let Some((parent, name)) = split(path) else {
-            // `/`, or a path that ends in `..`: a directory by itself.
-            return Ok(Place {
-                dir: self.ensure_dir(path)?,
-                name: ".".into(),
-                path: path.to_owned(),
-            });
-        };
+        // `/`, or a path that ends in `..`: a directory by itself.
+        let (parent, name) = split(path).unwrap_or((path.to_owned(), ".".into()));
         Ok(Place {
             dir: self.ensure_dir(&parent)?,
             name,
@@ -248,18 +236,6 @@ fn present(found: Result<OwnedFd, pathrs::error::Error>) -> io::Result<Option<Ow
 
 pub fn kind_of(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
-}
-
-pub fn describe(kind: FileType) -> &'static str {
-    match kind {
-        FileType::RegularFile => "a file",
-        FileType::Directory => "a directory",
-        FileType::Symlink => "a symbolic link",
-        FileType::Fifo => "a named pipe",
-        FileType::Socket => "a socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        FileType::Unknown => "a file of an unusual kind",
-    }
 }
 
 /// What `name` itself is; `None` where it is free.

@@ -83,7 +83,13 @@ message = "m"
         nothing.message,
         "the lint `x` has a check that makes no sense"
     );
-    assert!(nothing.cause.unwrap().starts_with("it looks at nothing"));
+    assert!(
+        nothing
+            .cause
+            .as_ref()
+            .unwrap()
+            .starts_with("it looks at nothing")
+    );
     let unknown = refused(&text!(
         r#"{lint}[[lint.check]]
 message = "m"
@@ -95,7 +101,13 @@ path = ["/x"]
         unknown.message,
         "the stdlib's `lint/x.toml` is no table of lints"
     );
-    assert!(unknown.cause.unwrap().contains("unknown field `path`"));
+    assert!(
+        unknown
+            .cause
+            .as_ref()
+            .unwrap()
+            .contains("unknown field `path`")
+    );
     let check = r#"[[lint.check]]
 message = "m"
 paths = ["/x"]

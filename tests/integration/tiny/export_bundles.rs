@@ -207,8 +207,8 @@ impl Fixture {
         self.dir.path().join(name)
     }
 
-    fn write_to(&self, export: &Export, out: &Path) -> Result<PathBuf, Box<Report>> {
-        let in_root = |command: &Command| -> Result<String, Box<Report>> {
+    fn write_to(&self, export: &Export, out: &Path) -> Result<PathBuf, Report> {
+        let in_root = |command: &Command| -> Result<String, Report> {
             assert_eq!(command.words(), ["list-packages"]);
             Ok("zlib\t1.2\tamd64\nbash\t5.2-1\tamd64\n".to_owned())
         };
@@ -221,7 +221,7 @@ impl Fixture {
             plan: &self.plan,
             in_root: &in_root,
         };
-        export::write(export, &job).map_err(|error| Box::new(error.into()))
+        export::write(export, &job).map_err(Report::from)
     }
 
     fn write(&self, export: &Export) -> PathBuf {
@@ -496,7 +496,7 @@ fn what_can_be_known_before_is_said_before() {
     let codes = |names: &[&str], out: &Path| -> Vec<String> {
         rootwright::build::preflight::exports(&with_exports(&f.plan, names), out)
             .into_iter()
-            .map(|report| report.code)
+            .map(|report| report.code.clone())
             .collect()
     };
     let new = f.path("not/yet/there");

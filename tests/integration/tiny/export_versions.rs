@@ -45,7 +45,7 @@ impl Site {
         self.dir.path().join("out/nodes")
     }
 
-    fn export_as(&self, format: Format, identity: &str) -> Result<PathBuf, Box<Report>> {
+    fn export_as(&self, format: Format, identity: &str) -> Result<PathBuf, Report> {
         let text = |name: &str, text: &str| ServerText::parse(name.into(), text, &BTreeMap::new());
         let export = Export {
             name: "nodes".into(),
@@ -84,7 +84,7 @@ impl Site {
             identity: &Key::of(&[identity.as_bytes()]),
             layers: &[],
         };
-        export::write(&export, &job).map_err(|error| Box::new(error.into()))
+        export::write(&export, &job).map_err(Report::from)
     }
 
     fn export(&self, keep: Option<u32>, identity: &str) -> PathBuf {
@@ -493,6 +493,7 @@ fn files_that_are_open_by_another_path_count() {
     assert!(
         report
             .cause
+            .clone()
             .unwrap()
             .contains("(sleep) has files of it open")
     );
@@ -686,7 +687,7 @@ fn a_version_that_a_client_reads_stays() {
     client.wait().unwrap();
     let report = Report::from(refused.unwrap_err());
     assert_eq!(report.code, "export::in_use");
-    let cause = report.cause.unwrap();
+    let cause = report.cause.clone().unwrap();
     assert!(cause.contains("ganesha"), "{cause}");
     assert!(first.join("root/etc/large").exists());
     drop(ganesha);

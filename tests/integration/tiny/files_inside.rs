@@ -81,7 +81,7 @@ impl Fixture {
         fs::symlink_metadata(self.at(path)).unwrap().mode() & 0o7777
     }
 
-    fn try_apply(&self, op: Op) -> Result<(), Box<Report>> {
+    fn try_apply(&self, op: Op) -> Result<(), Report> {
         let source = |source: &Source| match source {
             Source::File(digest) => self.sources.borrow().get(digest).cloned(),
             Source::Download(sha256) => Some(self.stored(sha256)),
@@ -91,7 +91,7 @@ impl Fixture {
             values: &OneSecret,
             source: &source,
         };
-        files::apply(&self.root(), &op, &context).map_err(|error| Box::new(error.into()))
+        files::apply(&self.root(), &op, &context).map_err(Report::from)
     }
 
     fn copy(&self, source: &Path, path: &str, attributes: Attributes) -> Op {
@@ -111,7 +111,7 @@ impl Fixture {
 
     fn fails(&self, op: Op) -> Report {
         let before = self.listing();
-        let report = *self.try_apply(op).unwrap_err();
+        let report = self.try_apply(op).unwrap_err();
         assert_eq!(
             self.listing(),
             before,
@@ -434,12 +434,13 @@ fn what_cannot_be_is_said() {
     symlink("loop", f.at("loop")).unwrap();
     let report = f.fails(write("/loop", "x"));
     assert_eq!(
-        report.cause.unwrap(),
+        report.cause.clone().unwrap(),
         "its symbolic links lead in a circle, or too far"
     );
     assert!(
         f.fails(write("/loop/x", "x"))
             .cause
+            .clone()
             .unwrap()
             .contains("circle")
     );
@@ -494,7 +495,7 @@ fn all_that_is_missing_is_named() {
     ]));
     assert_eq!(report.message, "the root lacks 2 files for an NFS root");
     assert_eq!(
-        report.cause.unwrap(),
+        report.cause.clone().unwrap(),
         "`/usr/sbin/dangling`: the one part\n`/a` or `/b*`: the two part"
     );
     assert!(report.help[0].contains(r#"root.install(["one", "two"]);"#));
@@ -511,13 +512,13 @@ fn fetches_are_verified_and_kept() {
         "file://{}",
         source.display().to_string().replace(' ', "%20")
     );
-    let fetch = |sha256: &str, path: &str| -> Result<(), Box<Report>> {
+    let fetch = |sha256: &str, path: &str| -> Result<(), Report> {
         let file = Download {
             sha256: sha256.to_owned(),
             url: url.clone(),
             calls: Vec::new(),
         };
-        files::download(&file, &f.stored(sha256)).map_err(|error| Box::new(error.into()))?;
+        files::download(&file, &f.stored(sha256)).map_err(Report::from)?;
         f.try_apply(Op::CopyIn(CopyIn {
             source: Source::Download(sha256.to_owned()),
             path: path.to_owned(),
@@ -527,7 +528,7 @@ fn fetches_are_verified_and_kept() {
     let wrong = "0".repeat(64);
     let report = fetch(&wrong, "/opt/tool").unwrap_err();
     assert_eq!(report.code, "files::digest");
-    let cause = report.cause.unwrap();
+    let cause = report.cause.clone().unwrap();
     assert!(cause.contains(&wrong) && cause.contains(&sha256), "{cause}");
     fetch(&sha256, "/opt/tool").unwrap();
     assert_eq!(
@@ -543,7 +544,7 @@ fn fetches_are_verified_and_kept() {
     fs::write(kept.join(&sha256), "rotten").unwrap();
     let report = fetch(&sha256, "/opt/third").unwrap_err();
     assert_eq!(report.code, "files::download");
-    assert!(report.command.unwrap().command.starts_with("curl "));
+    assert!(report.command.clone().unwrap().command.starts_with("curl "));
 }
 
 #[test]
@@ -589,14 +590,17 @@ fn a_full_or_read_only_disk_loses_nothing() {
     let big = "x".repeat(200_000);
     for op in [write("/etc/file", &big), append("/etc/file", &big)] {
         let report = f.fails(op);
-        assert_eq!(report.cause.unwrap(), "the disk is full");
+        assert_eq!(report.cause.clone().unwrap(), "the disk is full");
         assert_eq!(f.read("/etc/file"), "old");
     }
     duct::cmd!("mount", "-o", "remount,ro", &mount.0)
         .run()
         .unwrap();
     let report = f.fails(write("/etc/file", "new"));
-    assert_eq!(report.cause.unwrap(), "the file system is read-only");
+    assert_eq!(
+        report.cause.clone().unwrap(),
+        "the file system is read-only"
+    );
 }
 
 /// The root of a build is an overlay, which refuses to rename directories of its lower

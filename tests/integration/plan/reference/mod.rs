@@ -21,7 +21,7 @@ fn reference() -> Reference {
 struct Stand;
 
 impl Capture for Stand {
-    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Box<Report>> {
+    fn capture(&mut self, request: CaptureRequest<'_>) -> Result<Captured, Report> {
         let preview = request.preview.unwrap_or("a stand-in");
         Ok(Captured::Preview(preview.to_owned()))
     }
