@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rootwright::plan::{Op, Plan};
+
 use crate::support::verified::{Level, verified};
 use crate::support::{
     listing, mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout,
