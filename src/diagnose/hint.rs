@@ -55,7 +55,7 @@ pub struct Declaration {
 
 /// What is wrong with a declaration.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
+#[strum(serialize_all = "snake_case", prefix = "hint::")]
 pub enum HintError {
     #[error("the hint names no tool")]
     NoTool,
@@ -79,13 +79,13 @@ impl HintError {
 
     /// The stable name of the failure, without an area.
     pub fn code(&self) -> &'static str {
-        self.into()
+        <&str>::from(self).trim_start_matches("hint::")
     }
 }
 
 impl From<HintError> for Report {
     fn from(error: HintError) -> Report {
-        let report = Report::new(format!("hint::{}", error.code()), error.to_string());
+        let report = Report::new(<&str>::from(&error), error.to_string());
         match error {
             HintError::NoTool => report.help("`tool: \"dracut\"`, or `tool: \"*\"` for any"),
             HintError::BadPattern { .. } => report.help(

@@ -2,6 +2,8 @@
 
 use rhai::Dynamic;
 
+use super::args::is_of_strings;
+
 /// The cure for `given` in `name`, which has to be `wanted`; `whole` unless it is one item
 /// of a list.
 pub fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<String> {
@@ -23,7 +25,7 @@ pub fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<St
         "a map of strings" => "a map is written `#{ NAME: \"value\" }`".to_owned(),
         "a boolean" => "write `true` or `false`, without quotes".to_owned(),
         "permission bits" => "write `0o644`: a number that starts with `0o` is octal".to_owned(),
-        wanted if wanted.starts_with("an array of strings") && number && !whole => {
+        wanted if is_of_strings(wanted) && number && !whole => {
             format!("in quotes it is a string: `\"{given}\"`")
         }
         _ => return None,
