@@ -104,23 +104,16 @@ impl From<HintError> for Report {
 impl Hint {
     /// Checks a declaration and compiles its patterns.
     pub fn new(declaration: Declaration) -> Result<Hint, HintError> {
-        let Declaration {
-            tools,
-            pattern,
-            unless,
-            cause,
-            help,
-            origin,
-        } = declaration;
-        if tools.is_empty() {
+        if declaration.tools.is_empty() {
             return Err(HintError::NoTool);
         }
-        let pattern = compile("pattern", &pattern)?;
+        let pattern = compile("pattern", &declaration.pattern)?;
         if pattern.is_match("") {
             return Err(HintError::MatchesEverything);
         }
-        let unless = unless.map(|text| compile("unless", &text)).transpose()?;
-        for (field, text) in [("cause", &cause), ("help", &help)] {
+        let unless = declaration.unless.map(|text| compile("unless", &text));
+        let unless = unless.transpose()?;
+        for (field, text) in [("cause", &declaration.cause), ("help", &declaration.help)] {
             for (_, group) in placeholders(text) {
                 if !pattern.capture_names().flatten().any(|name| name == group) {
                     return Err(HintError::UnknownGroup {
@@ -131,12 +124,12 @@ impl Hint {
             }
         }
         Ok(Hint {
-            tools,
+            tools: declaration.tools,
             pattern,
             unless,
-            cause,
-            help,
-            origin,
+            cause: declaration.cause,
+            help: declaration.help,
+            origin: declaration.origin,
         })
     }
 

@@ -11,7 +11,7 @@ use super::args::{
 };
 use super::builtins::{Builtin, ExportRef, Fetched, RootRef};
 use super::session::Session;
-use super::spans::{self, Located, Step};
+use super::spans::{self, Located, Scan, Step};
 use super::type_help::cure;
 use super::type_names::type_words;
 use crate::diagnose::{Frame, Origin, Report, Span};
@@ -173,21 +173,18 @@ impl<'a> Call<'a> {
     /// Where `path` leads, and whether all of it is written there; `None` where the report
     /// draws another file than the one that the call stands in.
     fn place(&self, path: &[Step]) -> Option<(Span, bool)> {
-        let (file, located) = self.locate(path)?;
-        let scan = self.session.modules.scan(&file)?;
+        let (scan, file, located) = self.locate(path)?;
         Some((scan.span(&file, &located.range), located.complete))
     }
 
     /// What is written where `path` leads; `None` where it is computed elsewhere.
     pub fn literal(&self, path: &[Step]) -> Option<String> {
-        let (file, located) = self.locate(path)?;
-        let scan = self.session.modules.scan(&file)?;
-        located
-            .complete
-            .then(|| scan.text(&located.value).to_owned())
+        let (scan, _, located) = self.locate(path)?;
+        let complete = located.complete;
+        complete.then(|| scan.text(&located.value).to_owned())
     }
 
-    fn locate(&self, path: &[Step]) -> Option<(String, Located)> {
+    fn locate(&self, path: &[Step]) -> Option<(Rc<Scan>, String, Located)> {
         let chain = self.chain();
         let (first, frame) = (chain.first()?, chain.last()?);
         if frame.span.file != first.span.file {
@@ -196,22 +193,18 @@ impl<'a> Call<'a> {
         let scan = self.session.modules.scan(&frame.span.file)?;
         let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
         let located = spans::locate(&scan, &range, self.args.len(), path)?;
-        Some((frame.span.file.clone(), located))
+        Some((scan, frame.span.file.clone(), located))
     }
 
     /// How the call is written, in the style in which this one is.
     fn signature(&self) -> String {
-        let method = self
-            .locate(&[Step::Argument(0)])
-            .is_some_and(|(file, first)| {
-                let scan = self.session.modules.scan(&file);
-                // In the method style a `.` follows the first argument.
-                scan.is_some_and(|scan| scan.text(&(first.range.end..first.range.end + 1)) == ".")
-            });
-        if method {
-            format!("`{}`", self.builtin.method())
-        } else {
-            format!("`{}`", self.builtin.signature())
+        // In the method style a `.` follows the first argument.
+        let is_method = |(scan, _, first): (Rc<Scan>, String, Located)| {
+            scan.text(&(first.range.end..first.range.end + 1)) == "."
+        };
+        match self.locate(&[Step::Argument(0)]).is_some_and(is_method) {
+            true => format!("`{}`", self.builtin.method()),
+            false => format!("`{}`", self.builtin.signature()),
         }
     }
 

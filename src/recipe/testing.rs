@@ -158,10 +158,10 @@ fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Sess
             },
             ..settings.settings.clone()
         },
-        engine::empty_plan(name, text),
+        name,
+        text,
         loader::beside(file),
     );
-    session.modules.add_source(name, text);
     session.test = Some(Test {
         file: file.to_owned(),
         update: settings.update,

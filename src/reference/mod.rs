@@ -204,16 +204,7 @@ fn builtin(builtin: &recipe::Builtin) -> Entry {
 }
 
 fn of_module(module: &str, function: &recipe::functions::Function) -> Entry {
-    let required = function.params.len() - function.optional;
-    let params: Vec<String> = function
-        .params
-        .iter()
-        .enumerate()
-        .map(|(at, name)| match at < required {
-            true => name.clone(),
-            false => format!("[{name}]"),
-        })
-        .collect();
+    let params = recipe::parameters(&function.params, function.optional);
     let name = format!("{module}::{}", function.name);
     Entry {
         signature: format!("{name}({})", params.join(", ")),
