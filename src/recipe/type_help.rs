@@ -3,11 +3,11 @@
 use rhai::Dynamic;
 
 use super::args::is_of_strings;
+use super::builtins::Fetched;
 
 /// The cure for `given` in `name`, which has to be `wanted`; `whole` unless it is one item
 /// of a list.
 pub fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<String> {
-    let kind = given.type_name();
     let number = given.is_int() || given.is_float();
     Some(match wanted {
         "a string" if number || given.is_bool() => {
@@ -16,7 +16,7 @@ pub fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<St
         "a string" if given.is_array() && matches!(name, "content" | "message") => {
             "`join(list, \"\\n\")` makes one string of a list".to_owned()
         }
-        "a string" if kind.ends_with("Fetched") => {
+        "a string" if given.is::<Fetched>() => {
             "`root.copy_in(file, \"/path\")` puts a fetched file into a root".to_owned()
         }
         "a root" => "`let root = bootstrap(#{ … });` makes a root".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scan::{Kind, Scan, is_word};
+use super::scan::{CharKind, Scan, is_word};
 
 /// A step on the way from a call to what is wrong in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,12 +178,15 @@ pub fn field(scan: &Scan, range: &Range<usize>, path: &[&str]) -> Option<Range<u
 /// A key with its colon at `index`, and the index after it; else the next index to try.
 fn key_at(scan: &Scan, index: usize) -> Option<(Option<&str>, usize)> {
     let (_, c, kind) = *scan.chars.get(index)?;
-    let (word, end) = if kind == Kind::Code && is_word(c) {
+    let (word, end) = if kind == CharKind::Code && is_word(c) {
         let end = scan.word_end(index);
         (scan.text(&(scan.byte(index)..scan.byte(end))), end)
-    } else if kind == Kind::Text && c == '"' {
+    } else if kind == CharKind::Text && c == '"' {
         let rest = scan.chars.iter().skip(index);
-        let end = index + rest.take_while(|(_, _, kind)| *kind == Kind::Text).count();
+        let end = index
+            + rest
+                .take_while(|(_, _, kind)| *kind == CharKind::Text)
+                .count();
         let quoted = scan.text(&(scan.byte(index)..scan.byte(end)));
         (quoted.trim_matches('"'), end)
     } else {

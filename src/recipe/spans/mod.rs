@@ -7,7 +7,7 @@ mod scan;
 use std::ops::Range;
 
 pub use inside::{Located, Step, field, locate};
-use scan::Kind;
+use scan::CharKind;
 pub use scan::Scan;
 
 /// The bytes of a call whose name starts at byte `name`: from its receiver to its closing
@@ -34,9 +34,9 @@ fn token_end(scan: &Scan, start: usize) -> usize {
     const OPERATORS: &str = "=!<>+-*/%&|^.:?~";
     let operator = |index: usize| scan.code_at(index).is_some_and(|c| OPERATORS.contains(c));
     let same = |index: &usize| match scan.kind(start) {
-        Some(Kind::Text) => {
+        Some(CharKind::Text) => {
             let line = matches!(scan.chars.get(*index), Some((_, '\n', _)));
-            scan.kind(*index) == Some(Kind::Text) && !line
+            scan.kind(*index) == Some(CharKind::Text) && !line
         }
         _ => operator(start) && operator(*index),
     };
@@ -75,9 +75,9 @@ pub fn code_end_before(scan: &Scan, at: usize) -> Option<Range<usize>> {
         .take(scan.index_at(at))
         .rev()
         .find(|(_, (_, c, kind))| match kind {
-            Kind::Code => !c.is_whitespace(),
-            Kind::Text => true,
-            Kind::Comment => false,
+            CharKind::Code => !c.is_whitespace(),
+            CharKind::Text => true,
+            CharKind::Comment => false,
         })?;
     Some(scan.byte(index)..scan.byte(index + 1))
 }

@@ -7,7 +7,7 @@ use crate::diagnose::{Position, Span};
 
 /// What a character is part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum CharKind {
     Code,
     Text,
     Comment,
@@ -17,7 +17,7 @@ pub enum Kind {
 /// a script may be as large as the limits allow, and every call in it is looked up.
 pub struct Scan {
     pub text: Arc<str>,
-    pub chars: Vec<(usize, char, Kind)>,
+    pub chars: Vec<(usize, char, CharKind)>,
     /// Indices of the characters that lines start with.
     lines: Vec<usize>,
     /// The byte where a block comment starts that is never closed.
@@ -27,9 +27,9 @@ pub struct Scan {
 impl Scan {
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
-        let mut chars: Vec<(usize, char, Kind)> = text
+        let mut chars: Vec<(usize, char, CharKind)> = text
             .char_indices()
-            .map(|(offset, c)| (offset, c, Kind::Code))
+            .map(|(offset, c)| (offset, c, CharKind::Code))
             .collect();
         let breaks = chars.iter().enumerate().filter(|(_, (_, c, _))| *c == '\n');
         let lines = std::iter::once(0)
@@ -90,12 +90,12 @@ impl Scan {
     /// The character of code at an index.
     pub fn code_at(&self, index: usize) -> Option<char> {
         match self.chars.get(index) {
-            Some((_, c, Kind::Code)) => Some(*c),
+            Some((_, c, CharKind::Code)) => Some(*c),
             _ => None,
         }
     }
 
-    pub fn kind(&self, index: usize) -> Option<Kind> {
+    pub fn kind(&self, index: usize) -> Option<CharKind> {
         self.chars.get(index).map(|(_, _, kind)| *kind)
     }
 
@@ -106,36 +106,21 @@ impl Scan {
     pub fn skip_blank(&self, index: usize) -> usize {
         let rest = self.chars.iter().skip(index);
         let blank = rest.take_while(|(_, c, kind)| match kind {
-            Kind::Code => c.is_whitespace(),
-            Kind::Comment => true,
-            Kind::Text => false,
+            CharKind::Code => c.is_whitespace(),
+            CharKind::Comment => true,
+            CharKind::Text => false,
         });
         index + blank.count()
     }
 
     /// The index after the bracket that closes the one at `open`.
     pub fn closing(&self, open: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for (index, (_, c, code)) in self.chars.iter().enumerate().skip(open) {
-            if *code != Kind::Code {
-                continue;
-            }
-            match c {
-                '(' | '[' | '{' => depth += 1,
-                ')' | ']' | '}' => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(index + 1);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+        let code = self.code_between(open, self.chars.len());
+        partner(code, "([{").map(|index| index + 1)
     }
 
     pub fn word_end(&self, mut index: usize) -> usize {
-        while matches!(self.chars.get(index), Some((_, c, Kind::Code)) if is_word(*c)) {
+        while matches!(self.chars.get(index), Some((_, c, CharKind::Code)) if is_word(*c)) {
             index += 1;
         }
         index
@@ -172,7 +157,7 @@ impl Scan {
         if start == end {
             let text = |index: usize| {
                 let before = index.checked_sub(1).and_then(|i| self.chars.get(i));
-                matches!(before, Some((_, _, Kind::Text)))
+                matches!(before, Some((_, _, CharKind::Text)))
             };
             while text(start) {
                 start -= 1;
@@ -186,38 +171,43 @@ impl Scan {
 
     /// The index of the bracket that is closed by the one before index `end`.
     fn opening(&self, end: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for (index, (_, c, kind)) in self.chars.iter().enumerate().take(end).rev() {
-            if *kind != Kind::Code {
-                continue;
-            }
-            match c {
-                ')' | ']' | '}' => depth += 1,
-                '(' | '[' | '{' => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(index);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+        partner(self.code_between(0, end).rev(), ")]}")
     }
 
     /// The characters of code from one index up to another, with their indices.
-    pub fn code_between(&self, start: usize, end: usize) -> impl Iterator<Item = (usize, char)> {
+    pub fn code_between(
+        &self,
+        start: usize,
+        end: usize,
+    ) -> impl DoubleEndedIterator<Item = (usize, char)> {
         let all = self.chars.iter().enumerate().take(end).skip(start);
-        all.filter(|(_, (_, _, kind))| *kind == Kind::Code)
+        all.filter(|(_, (_, _, kind))| *kind == CharKind::Code)
             .map(|(index, (_, c, _))| (index, *c))
     }
 
     fn code(&self, index: usize, before: usize) -> Option<char> {
         match self.chars.get(index.checked_sub(before)?) {
-            Some((_, c, Kind::Code)) => Some(*c),
+            Some((_, c, CharKind::Code)) => Some(*c),
             _ => None,
         }
     }
+}
+
+/// The index of the bracket that ends what the first one of `code` begins; `first` are the
+/// brackets that go deeper.
+fn partner(code: impl Iterator<Item = (usize, char)>, first: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (index, c) in code {
+        if first.contains(c) {
+            depth += 1;
+        } else if "()[]{}".contains(c) {
+            depth = depth.checked_sub(1)?;
+            if depth == 0 {
+                return Some(index);
+            }
+        }
+    }
+    None
 }
 
 pub fn is_word(c: char) -> bool {
@@ -226,8 +216,8 @@ pub fn is_word(c: char) -> bool {
 
 /// Finds the strings and the comments; gives the byte of a block comment that is never
 /// closed.
-fn mark(chars: &mut [(usize, char, Kind)]) -> Option<usize> {
-    let code = |c: &(usize, char, Kind)| c.1;
+fn mark(chars: &mut [(usize, char, CharKind)]) -> Option<usize> {
+    let code = |c: &(usize, char, CharKind)| c.1;
     // The brace depth at which each `${` of a backtick string ends.
     let mut templates: Vec<usize> = Vec::new();
     let mut depth = 0usize;
@@ -235,31 +225,37 @@ fn mark(chars: &mut [(usize, char, Kind)]) -> Option<usize> {
     let mut at = 0;
     while let Some(c) = chars.get(at).map(code) {
         let (end, kind) = match (c, chars.get(at + 1).map(code)) {
-            ('/', Some('/')) => (line_end(chars, at), Kind::Comment),
+            ('/', Some('/')) => (line_end(chars, at), CharKind::Comment),
             ('/', Some('*')) => {
                 let end = block_comment_end(chars, at);
                 if end.is_none() {
                     open_comment = chars.get(at).map(|(offset, _, _)| *offset);
                 }
-                (end.unwrap_or(chars.len()), Kind::Comment)
+                (end.unwrap_or(chars.len()), CharKind::Comment)
             }
-            ('#', Some('"' | '#')) => (raw_end(chars, at), Kind::Text),
-            ('"' | '\'', _) => (quoted_end(chars, at, c), Kind::Text),
-            ('`', _) => (template_end(chars, at, &mut templates, depth), Kind::Text),
+            ('#', Some('"' | '#')) => (raw_end(chars, at), CharKind::Text),
+            ('"' | '\'', _) => (quoted_end(chars, at, c), CharKind::Text),
+            ('`', _) => (
+                template_end(chars, at, &mut templates, depth),
+                CharKind::Text,
+            ),
             ('{', _) => {
                 depth += 1;
-                (at, Kind::Code)
+                (at, CharKind::Code)
             }
             ('}', _) => {
                 depth = depth.saturating_sub(1);
                 if templates.last() == Some(&depth) {
                     templates.pop();
-                    (template_end(chars, at, &mut templates, depth), Kind::Text)
+                    (
+                        template_end(chars, at, &mut templates, depth),
+                        CharKind::Text,
+                    )
                 } else {
-                    (at, Kind::Code)
+                    (at, CharKind::Code)
                 }
             }
-            _ => (at, Kind::Code),
+            _ => (at, CharKind::Code),
         };
         if end == at {
             at += 1;
@@ -280,7 +276,7 @@ fn mark(chars: &mut [(usize, char, Kind)]) -> Option<usize> {
 }
 
 /// The end of a raw string, `#"…"#` with any number of `#`; `at` where none starts there.
-fn raw_end(chars: &[(usize, char, Kind)], at: usize) -> usize {
+fn raw_end(chars: &[(usize, char, CharKind)], at: usize) -> usize {
     let hashes = |from: usize| {
         let rest = chars.iter().skip(from);
         rest.take_while(|(_, c, _)| *c == '#').count()
@@ -302,7 +298,7 @@ fn raw_end(chars: &[(usize, char, Kind)], at: usize) -> usize {
 /// The end of a stretch of backtick text that starts at `at` (a backtick, or the `}`
 /// that ends an interpolation): after the closing backtick, or after a `${`.
 fn template_end(
-    chars: &[(usize, char, Kind)],
+    chars: &[(usize, char, CharKind)],
     at: usize,
     templates: &mut Vec<usize>,
     depth: usize,
@@ -322,12 +318,12 @@ fn template_end(
     chars.len()
 }
 
-fn line_end(chars: &[(usize, char, Kind)], at: usize) -> usize {
+fn line_end(chars: &[(usize, char, CharKind)], at: usize) -> usize {
     let rest = chars.iter().skip(at);
     at + rest.take_while(|(_, c, _)| *c != '\n').count()
 }
 
-fn quoted_end(chars: &[(usize, char, Kind)], at: usize, quote: char) -> usize {
+fn quoted_end(chars: &[(usize, char, CharKind)], at: usize, quote: char) -> usize {
     let mut i = at + 1;
     while let Some((_, c, _)) = chars.get(i) {
         match c {
@@ -339,7 +335,7 @@ fn quoted_end(chars: &[(usize, char, Kind)], at: usize, quote: char) -> usize {
     chars.len()
 }
 
-fn block_comment_end(chars: &[(usize, char, Kind)], at: usize) -> Option<usize> {
+fn block_comment_end(chars: &[(usize, char, CharKind)], at: usize) -> Option<usize> {
     let mut depth = 0usize;
     let mut i = at;
     while let Some((_, c, _)) = chars.get(i) {
