@@ -4,7 +4,7 @@
 # A script gets the functions that it uses. A line `#: NAMES` begins a block of functions;
 # `#: NAMES | PROGRAM: WHY` names a program that they need. Nothing runs before a call.
 # Quoted text means itself, functions have optional arguments, and the script sets variables:
-# shellcheck disable=SC2016,SC2034,SC2119,SC2120,SC2153,SC2154
+# shellcheck disable=SC1003,SC1111,SC1112,SC2016,SC2034,SC2119,SC2120,SC2153,SC2154
 
 #: begin need need_secret enter
 # Checks the arguments, and prepares what `need` fills.

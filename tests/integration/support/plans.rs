@@ -204,6 +204,15 @@ pub fn inside_script(text: &str) -> Run {
     Run::new(RunPlace::Root, Command::Script(Script::shell(text)))
 }
 
+/// Copies what [`Builder::file`] adds.
+pub fn copy(from: &Path, to: &str) -> Op {
+    Op::CopyIn(CopyIn {
+        source: Source::File(digest(from)),
+        path: to.to_owned(),
+        attributes: Attributes::default(),
+    })
+}
+
 pub fn write(path: &str, content: &str) -> Op {
     write_as(path, Text::from(content), None)
 }
@@ -554,8 +563,8 @@ pub fn nasty() -> Plan {
                         env: env.clone(),
                         stdin: Some(Text::from(*text)),
                         verdict: Verdict {
-                            fail_on: vec![word.clone()],
-                            ignore: vec![word.clone()],
+                            fail_on: vec![regex::escape(&word)],
+                            ignore: vec![regex::escape(&word)],
                             allow_failure: Some(text.to_string()),
                         },
                         ..Run::new(RunPlace::Host, echo)
@@ -578,7 +587,7 @@ pub fn nasty() -> Plan {
                     },
                     ..inside(&[&word, &format!("{word}\n'{word}'"), &word])
                 })),
-                action(edit(&path, &word, &word)),
+                action(edit(&path, &regex::escape(&word), &word)),
                 action(Op::CopyIn(CopyIn {
                     source: Source::File(digest.clone()),
                     path: path.clone(),

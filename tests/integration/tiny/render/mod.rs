@@ -1,5 +1,6 @@
 //! Shell scripts of plans, run for real: they make what the runner makes.
 
+mod drift;
 mod exports;
 mod real;
 mod same;

@@ -11,21 +11,21 @@ use super::real::{Bench, tree};
 use crate::support::plans::{self, dir, host, link, plan, remove};
 
 /// A fixed sequence that looks random (xorshift), so that a failure comes again.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % end as u64).unwrap()
     }
 
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[self.below(list.len())]
     }
 
-    fn flip(&mut self) -> bool {
+    pub fn flip(&mut self) -> bool {
         self.below(2) == 0
     }
 
@@ -72,6 +72,10 @@ const PATHS: &[&str] = &[
     "/dir/..",
     "/b[r]ack",
     "/self/self/file",
+    "/linked",
+    "/dir/linked",
+    "/fifo",
+    "/fifo/below",
 ];
 
 const PATTERNS: &[&str] = &[
@@ -107,16 +111,15 @@ const EDITS: &[(&str, &str)] = &[
     (".", "$9"),
     ("@|\\$|/", "\\"),
     ("(a)|(b)", "[$1|$2]"),
+    ("^", "> "),
+    ("$", ";"),
+    ("x*", "-"),
+    (r"\d+\b", "${0}0"),
+    (r"(?i)\bone\z", ""),
+    ("[[:alpha:]&&[^o]]{2,}", "$$0"),
+    (r"\w\s*", "$0$0"),
+    ("", "+"),
 ];
-
-/// No text of these operations stands for anything.
-struct NoValues;
-
-impl Resolve for NoValues {
-    fn resolve(&self, part: &Part) -> Result<String, Unresolved> {
-        Err(Unresolved(part.clone()))
-    }
-}
 
 fn start(to: &Path) {
     for name in ["dir/sub", "etc", "var"] {
@@ -135,6 +138,12 @@ fn start(to: &Path) {
     ] {
         fs::write(to.join(name), content).unwrap();
     }
+    fs::hard_link(to.join("dir/sub/file"), to.join("linked")).unwrap();
+    fs::hard_link(to.join("dir/sub/file"), to.join("dir/linked")).unwrap();
+    let fifo = std::process::Command::new("mkfifo")
+        .arg(to.join("fifo"))
+        .status();
+    assert!(fifo.unwrap().success());
     for (name, target) in [
         ("relative", "dir"),
         ("absolute", "/dir"),
@@ -155,6 +164,19 @@ fn source(to: &Path) {
     fs::write(to.join("file"), "copied\n").unwrap();
     fs::write(to.join("sub/deep/file"), "copied\n").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", to.join("sub/link")).unwrap();
+}
+
+fn sources(source: &Path) -> Vec<PathBuf> {
+    vec![source.join("file"), source.join("sub"), source.to_owned()]
+}
+
+/// No text of these plans stands for something else.
+struct Nothing;
+
+impl Resolve for Nothing {
+    fn resolve(&self, part: &Part) -> Result<String, Unresolved> {
+        Err(Unresolved(part.clone()))
+    }
 }
 
 fn op(dice: &mut Dice, source: &Path) -> Op {
@@ -178,11 +200,7 @@ fn op(dice: &mut Dice, source: &Path) -> Op {
             )
         }
         4 => {
-            let from = match dice.below(3) {
-                0 => source.join("file"),
-                1 => source.join("sub"),
-                _ => source.to_owned(),
-            };
+            let from = sources(source).swap_remove(dice.below(3));
             Op::CopyIn(CopyIn {
                 source: Source::File(plans::digest(&from)),
                 path,
@@ -227,21 +245,17 @@ fn script_and_runner_do_the_same_to_files() {
     start(&from);
     let copied = bench.path("source");
     source(&copied);
-    let sources = [copied.join("file"), copied.join("sub"), copied.clone()];
-    let found: Vec<(String, PathBuf)> = sources
-        .iter()
-        .map(|path| (plans::digest(path), path.clone()))
-        .collect();
     let context = FileContext {
-        values: &NoValues,
+        values: &Nothing,
         source: &|source| {
             let Source::File(digest) = source else {
                 return None;
             };
-            let mut found = found.iter();
+            let found = sources(&copied).into_iter();
             found
-                .find(|(other, _)| other == digest)
-                .map(|(_, path)| path.clone())
+                .map(|path| (plans::digest(&path), path))
+                .find(|(of, _)| of == digest)
+                .map(|(_, path)| path)
         },
     };
     let cases = std::env::var("CASES").map_or(40, |cases| cases.parse().unwrap());
@@ -271,13 +285,13 @@ fn script_and_runner_do_the_same_to_files() {
                 "start",
                 vec![host(&["cp", "-aT", &start, "$ROOT"])],
             );
+        for path in sources(&copied) {
+            builder = builder.file(&path);
+        }
         for op in &ops {
             builder = builder.step(0, "op", "op", vec![op.clone()]);
         }
-        let plan = sources
-            .iter()
-            .fold(builder, |builder, path| builder.file(path))
-            .done();
+        let plan = builder.done();
         let output = bench.run(&plan, &[]);
         let said = super::real::said(&output);
         match &failure {

@@ -3,14 +3,9 @@
 use std::io::Write;
 use std::process::Command;
 
-use rootwright::plan::Plan;
 use rootwright::preview::sh;
 
 use crate::support::plans::{self, plan};
-
-fn script(plan: &Plan) -> String {
-    sh(plan).unwrap()
-}
 
 /// Neither bash nor shellcheck has anything to say.
 fn sound(script: &str) {
@@ -34,13 +29,19 @@ fn sound(script: &str) {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_diskless_debian() {
-    sound(&script(&plans::debian_nfs()));
+    sound(&sh(&plans::debian_nfs()).unwrap());
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn scripts_are_sound_whatever_is_in_them() {
-    sound(&script(&plans::nasty()));
+    sound(&sh(&plans::nasty()).unwrap());
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn the_runtime_is_sound() {
+    sound(rootwright::plan::command::SHELL_RUNTIME);
 }
 
 /// One by one, so that each is seen without what the others define.
@@ -57,18 +58,18 @@ fn every_operation_alone_brings_what_it_needs() {
             actions: vec![action.clone()],
             ..step.clone()
         }];
-        sound(&script(&one));
+        sound(&sh(&one).unwrap());
     }
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn an_empty_plan_is_a_script_too() {
-    sound(&script(&plan("a.rhai", "").done()));
+    sound(&sh(&plan("a.rhai", "").done()).unwrap());
 }
 
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn roots_of_one_name() {
-    sound(&script(&plans::two_roots_of_one_name()));
+    sound(&sh(&plans::two_roots_of_one_name()).unwrap());
 }
