@@ -9,7 +9,7 @@ use super::printer::Printer;
 use super::{Done, Global};
 use crate::diagnose::Report;
 use crate::recipe;
-use crate::reference::{self, Found, Reference};
+use crate::reference::{self, Reference, Topic};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -57,18 +57,18 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     printer.out(&match (args.format, found) {
         (Format::Text, None) => reference::text_list(&whole, look),
-        (Format::Text, Some(Found::Entry(entry))) => reference::text_entry(entry, look),
-        (Format::Text, Some(Found::Section(section))) => reference::text_section(section, look),
+        (Format::Text, Some(Topic::Entry(entry))) => reference::text_entry(entry, look),
+        (Format::Text, Some(Topic::Section(section))) => reference::text_section(section, look),
         (Format::Markdown | Format::Html, None) => reference::markdown(&whole),
-        (Format::Markdown | Format::Html, Some(Found::Entry(entry))) => {
+        (Format::Markdown | Format::Html, Some(Topic::Entry(entry))) => {
             reference::markdown_entry(entry, 1)
         }
-        (Format::Markdown | Format::Html, Some(Found::Section(section))) => {
+        (Format::Markdown | Format::Html, Some(Topic::Section(section))) => {
             reference::markdown_section(section)
         }
         (Format::Json, None) => reference::json(&whole),
-        (Format::Json, Some(Found::Entry(entry))) => reference::json(entry),
-        (Format::Json, Some(Found::Section(section))) => reference::json(section),
+        (Format::Json, Some(Topic::Entry(entry))) => reference::json(entry),
+        (Format::Json, Some(Topic::Section(section))) => reference::json(section),
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::diagnose::render::{Style, render};
 use crate::diagnose::{Report, SourceMap};
 use crate::preview::TextOptions;
-use crate::reference::Look;
+use crate::reference::TextStyle;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum When {
@@ -52,8 +52,8 @@ impl Printer {
     }
 
     /// How the reference is shown on standard output.
-    pub fn look(&self) -> Look {
-        Look {
+    pub fn look(&self) -> TextStyle {
+        TextStyle {
             color: self.color_out,
             width: columns(std::io::stdout()).map_or(WIDTH, |width| width.min(WIDTH)),
         }

@@ -12,7 +12,7 @@ use crate::diagnose::Report;
 use crate::diagnose::render::{Style, render};
 use crate::project;
 use crate::recipe::parallel;
-use crate::recipe::testing::{Outcome, SUFFIX, TestSettings, run_file};
+use crate::recipe::testing::{SUFFIX, TestOutcome, TestSettings, run_file};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,7 +36,7 @@ enum Format {
     Junit,
 }
 
-type Results = Vec<(PathBuf, Vec<Outcome>)>;
+type Results = Vec<(PathBuf, Vec<TestOutcome>)>;
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     let path = args.path.clone().unwrap_or_else(repository::here);
@@ -131,7 +131,7 @@ fn human(results: &Results) -> String {
     out
 }
 
-fn report_text(outcome: &Outcome) -> String {
+fn report_text(outcome: &TestOutcome) -> String {
     let mut text = String::new();
     for report in &outcome.reports {
         text.push_str(&render(report, &outcome.sources, Style::Human, false, 100));

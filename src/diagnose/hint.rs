@@ -55,7 +55,7 @@ pub struct Declaration {
 
 /// What is wrong with a declaration.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
+#[strum(serialize_all = "snake_case", prefix = "hint::")]
 pub enum HintError {
     #[error("the hint names no tool")]
     NoTool,
@@ -79,13 +79,13 @@ impl HintError {
 
     /// The stable name of the failure, without an area.
     pub fn code(&self) -> &'static str {
-        self.into()
+        <&str>::from(self).trim_start_matches("hint::")
     }
 }
 
 impl From<HintError> for Report {
     fn from(error: HintError) -> Report {
-        let report = Report::new(format!("hint::{}", error.code()), error.to_string());
+        let report = Report::new(<&str>::from(&error), error.to_string());
         match error {
             HintError::NoTool => report.help("`tool: \"dracut\"`, or `tool: \"*\"` for any"),
             HintError::BadPattern { .. } => report.help(
@@ -104,23 +104,16 @@ impl From<HintError> for Report {
 impl Hint {
     /// Checks a declaration and compiles its patterns.
     pub fn new(declaration: Declaration) -> Result<Hint, HintError> {
-        let Declaration {
-            tools,
-            pattern,
-            unless,
-            cause,
-            help,
-            origin,
-        } = declaration;
-        if tools.is_empty() {
+        if declaration.tools.is_empty() {
             return Err(HintError::NoTool);
         }
-        let pattern = compile("pattern", &pattern)?;
+        let pattern = compile("pattern", &declaration.pattern)?;
         if pattern.is_match("") {
             return Err(HintError::MatchesEverything);
         }
-        let unless = unless.map(|text| compile("unless", &text)).transpose()?;
-        for (field, text) in [("cause", &cause), ("help", &help)] {
+        let unless = declaration.unless.map(|text| compile("unless", &text));
+        let unless = unless.transpose()?;
+        for (field, text) in [("cause", &declaration.cause), ("help", &declaration.help)] {
             for (_, group) in placeholders(text) {
                 if !pattern.capture_names().flatten().any(|name| name == group) {
                     return Err(HintError::UnknownGroup {
@@ -131,12 +124,12 @@ impl Hint {
             }
         }
         Ok(Hint {
-            tools,
+            tools: declaration.tools,
             pattern,
             unless,
-            cause,
-            help,
-            origin,
+            cause: declaration.cause,
+            help: declaration.help,
+            origin: declaration.origin,
         })
     }
 

@@ -164,7 +164,7 @@ impl<'a> Fields<'a> {
     }
 
     pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
-        self.typed(name, "an array of strings", as_strings)
+        self.typed(name, STRINGS, as_strings)
     }
 
     /// A command; see [`Call::command`].
@@ -358,8 +358,15 @@ pub fn holds_secret(value: &Dynamic) -> bool {
     as_typed(value).is_some_and(|typed| typed.text.secrets().next().is_some())
 }
 
+/// What names are given as.
+pub const STRINGS: &str = "an array of strings";
 /// What a command is given as.
 pub const COMMAND: &str = "an array of strings or a script";
+
+/// Whether each item of what is wanted is a string.
+pub fn is_of_strings(wanted: &str) -> bool {
+    [STRINGS, COMMAND].contains(&wanted)
+}
 
 /// A command: an array of words, a text for `/bin/sh`, or what `script` returns.
 pub fn as_command(value: &Dynamic) -> Option<Command> {

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
 use super::args::{
-    COMMAND, Fields, as_command, as_mode, as_plain, as_strings, as_text, holds_part, holds_secret,
-    root_in,
+    COMMAND, Fields, STRINGS, as_command, as_mode, as_plain, as_strings, as_text, holds_part,
+    holds_secret, is_of_strings, root_in,
 };
 use super::builtins::{Builtin, ExportRef, Fetched, RootRef};
 use super::session::Session;
-use super::spans::{self, Located, Step};
+use super::spans::{self, Located, Scan, Step};
 use super::type_help::cure;
 use super::type_names::type_words;
 use crate::diagnose::{Frame, Origin, Report, Span};
@@ -173,21 +173,18 @@ impl<'a> Call<'a> {
     /// Where `path` leads, and whether all of it is written there; `None` where the report
     /// draws another file than the one that the call stands in.
     fn place(&self, path: &[Step]) -> Option<(Span, bool)> {
-        let (file, located) = self.locate(path)?;
-        let scan = self.session.modules.scan(&file)?;
+        let (scan, file, located) = self.locate(path)?;
         Some((scan.span(&file, &located.range), located.complete))
     }
 
     /// What is written where `path` leads; `None` where it is computed elsewhere.
     pub fn literal(&self, path: &[Step]) -> Option<String> {
-        let (file, located) = self.locate(path)?;
-        let scan = self.session.modules.scan(&file)?;
-        located
-            .complete
-            .then(|| scan.text(&located.value).to_owned())
+        let (scan, _, located) = self.locate(path)?;
+        let complete = located.complete;
+        complete.then(|| scan.text(&located.value).to_owned())
     }
 
-    fn locate(&self, path: &[Step]) -> Option<(String, Located)> {
+    fn locate(&self, path: &[Step]) -> Option<(Rc<Scan>, String, Located)> {
         let chain = self.chain();
         let (first, frame) = (chain.first()?, chain.last()?);
         if frame.span.file != first.span.file {
@@ -196,22 +193,18 @@ impl<'a> Call<'a> {
         let scan = self.session.modules.scan(&frame.span.file)?;
         let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
         let located = spans::locate(&scan, &range, self.args.len(), path)?;
-        Some((frame.span.file.clone(), located))
+        Some((scan, frame.span.file.clone(), located))
     }
 
     /// How the call is written, in the style in which this one is.
     fn signature(&self) -> String {
-        let method = self
-            .locate(&[Step::Argument(0)])
-            .is_some_and(|(file, first)| {
-                let scan = self.session.modules.scan(&file);
-                // In the method style a `.` follows the first argument.
-                scan.is_some_and(|scan| scan.text(&(first.range.end..first.range.end + 1)) == ".")
-            });
-        if method {
-            format!("`{}`", self.builtin.method())
-        } else {
-            format!("`{}`", self.builtin.signature())
+        // In the method style a `.` follows the first argument.
+        let is_method = |(scan, _, first): (Rc<Scan>, String, Located)| {
+            scan.text(&(first.range.end..first.range.end + 1)) == "."
+        };
+        match self.locate(&[Step::Argument(0)]).is_some_and(is_method) {
+            true => format!("`{}`", self.builtin.method()),
+            false => format!("`{}`", self.builtin.signature()),
         }
     }
 
@@ -242,7 +235,7 @@ impl<'a> Call<'a> {
     ) -> Report {
         // In a list, the item that does not fit is what is wrong.
         let items = given.clone().into_array().unwrap_or_default();
-        let is_list = wanted.starts_with("an array of strings");
+        let is_list = is_of_strings(wanted);
         let odd = items
             .iter()
             .enumerate()
@@ -305,11 +298,8 @@ impl<'a> Call<'a> {
     }
 
     pub fn root(&self, index: usize) -> Result<RootId> {
-        let value = self.arg(index);
-        match value.clone().try_cast::<RootRef>() {
-            Some(root) => Ok(root.id),
-            None => Err(self.wrong(index, "a root", &value)),
-        }
+        let id = |value: &Dynamic| Some(value.clone().try_cast::<RootRef>()?.id);
+        self.typed(index, "a root", id)
     }
 
     /// The export, which is in the plan.
@@ -327,29 +317,33 @@ impl<'a> Call<'a> {
         })
     }
 
-    pub fn text(&self, index: usize) -> Result<String> {
+    /// Argument `index`, which `read` has to understand.
+    pub fn typed<T>(
+        &self,
+        index: usize,
+        wanted: &str,
+        read: impl FnOnce(&Dynamic) -> Option<T>,
+    ) -> Result<T> {
         let value = self.arg(index);
-        as_plain(&value).ok_or_else(|| self.wrong(index, "a string", &value))
+        read(&value).ok_or_else(|| self.wrong(index, wanted, &value))
+    }
+
+    pub fn text(&self, index: usize) -> Result<String> {
+        self.typed(index, "a string", as_plain)
     }
 
     /// A string that may hold secrets.
     pub fn secret_text(&self, index: usize) -> Result<Text> {
-        let value = self.arg(index);
-        as_text(&value).ok_or_else(|| self.wrong(index, "a string", &value))
+        self.typed(index, "a string", as_text)
     }
 
     /// An array of strings, or one string.
     pub fn strings(&self, index: usize) -> Result<Vec<String>> {
-        let value = self.arg(index);
-        as_strings(&value).ok_or_else(|| self.wrong(index, "an array of strings", &value))
+        self.typed(index, STRINGS, as_strings)
     }
 
     pub fn array(&self, index: usize) -> Result<Array> {
-        let value = self.arg(index);
-        value
-            .clone()
-            .into_array()
-            .map_err(|_| self.wrong(index, "an array", &value))
+        self.typed(index, "an array", |value| value.clone().into_array().ok())
     }
 
     pub fn dynamic(&self, index: usize) -> Dynamic {
@@ -361,14 +355,10 @@ impl<'a> Call<'a> {
     }
 
     pub fn map(&self, index: usize) -> Result<Map> {
-        let value = self.arg(index);
-        if value.is_unit() {
-            return Ok(Map::new());
-        }
-        value
-            .clone()
-            .try_cast::<Map>()
-            .ok_or_else(|| self.wrong(index, "a map", &value))
+        self.typed(index, "a map", |value| match value.is_unit() {
+            true => Some(Map::new()),
+            false => value.clone().try_cast(),
+        })
     }
 
     /// The named arguments in argument `index`; none where it was not given.
@@ -387,8 +377,7 @@ impl<'a> Call<'a> {
 
     /// A command: an array of words, a script for `/bin/sh`, or what `script` returns.
     pub fn command(&self, index: usize) -> Result<Command> {
-        let value = self.arg(index);
-        let command = as_command(&value).ok_or_else(|| self.wrong(index, COMMAND, &value))?;
+        let command = self.typed(index, COMMAND, as_command)?;
         self.check_command(&command, &[Step::Argument(index)])?;
         Ok(command)
     }
@@ -409,10 +398,8 @@ impl<'a> Call<'a> {
 
     /// Permission bits: `0o644`, or `"0644"`.
     pub fn mode(&self, index: usize) -> Result<u32> {
-        let value = self.arg(index);
-        let path = [Step::Argument(index)];
-        self.check_mode(&path, &value)?;
-        as_mode(&value).ok_or_else(|| self.wrong(index, "permission bits", &value))
+        self.check_mode(&[Step::Argument(index)], &self.arg(index))?;
+        self.typed(index, "permission bits", as_mode)
     }
 
     /// Refuses `644`, which is another number than `0o644`.

@@ -11,10 +11,10 @@ use super::boundary::Home;
 use super::current::Seat;
 use super::session::{STDLIB, ScriptKind, Session};
 use super::{
-    Evaluation, Failure, Settings, builtins, disabled, doc, limits, loader, signatures, testing,
+    Evaluation, Failure, Settings, builtins, disabled, limits, loader, signatures, testing,
 };
 use crate::diagnose::{HintSet, Report};
-use crate::plan::{Plan, Recipe, SCHEMA_VERSION, policy};
+use crate::plan::policy;
 
 /// Reserved words of Rhai that recipes use as names: named arguments read better so.
 const WORDS: &[&str] = &[
@@ -74,12 +74,7 @@ pub fn evaluate(
 fn open(script: &Path, folder: &Path, settings: &Settings) -> Result<(Session, String), Failure> {
     let name = script.display().to_string();
     let text = loader::read_script(script, &name).map_err(Failure::of)?;
-    let session = Session::new(
-        settings.clone(),
-        empty_plan(&name, &text),
-        folder.to_owned(),
-    );
-    session.modules.add_source(&name, &text);
+    let session = Session::new(settings.clone(), &name, &text, folder.to_owned());
     Ok((session, name))
 }
 
@@ -103,12 +98,7 @@ pub fn known_failures(settings: &Settings) -> HintSet {
         .map(|name| format!("import \"hints/{name}\" as h_{name};\n"))
         .collect();
     let name = format!("{STDLIB}hints");
-    let session = Rc::new(Session::new(
-        settings.clone(),
-        empty_plan(&name, ""),
-        Path::new(".").to_owned(),
-    ));
-    session.modules.add_source(&name, &text);
+    let session = Rc::new(Session::new(settings.clone(), &name, &text, ".".into()));
     // A stdlib folder with a mistake in its hints still has the others.
     let _ = with(&session, |engine| run(engine, &session, &name));
     session.hints.take()
@@ -137,20 +127,6 @@ fn once(reports: Vec<Report>) -> Vec<Report> {
         seen.insert((place, report.message.clone()))
     });
     left
-}
-
-pub fn empty_plan(name: &str, text: &str) -> Plan {
-    let (title, description) = doc::of(text);
-    Plan {
-        schema: SCHEMA_VERSION,
-        rootwright: env!("CARGO_PKG_VERSION").to_owned(),
-        recipe: Recipe {
-            path: name.to_owned(),
-            title,
-            description,
-        },
-        ..Plan::default()
-    }
 }
 
 /// An engine, and the seat that its functions find their session in.

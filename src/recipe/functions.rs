@@ -2,7 +2,6 @@
 //! above these say.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use rhai::FnAccess;
@@ -54,9 +53,7 @@ pub fn modules(settings: &Settings) -> Result<Vec<Module>, Failure> {
 
 fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure> {
     let file = format!("{STDLIB}{name}.rhai");
-    let plan = engine::empty_plan(&file, "");
-    let session = Rc::new(Session::new(settings.clone(), plan, PathBuf::from(".")));
-    session.modules.add_source(&file, text);
+    let session = Rc::new(Session::new(settings.clone(), &file, text, ".".into()));
     let ast = engine::with(&session, |engine| loader::compile(engine, &session, &file))
         .map_err(|reports| Failure::new(reports, session.modules.sources()))?;
     let mut found: BTreeMap<&str, Function> = BTreeMap::new();

@@ -25,7 +25,7 @@ pub fn library_of(file: &str) -> Option<&str> {
 /// # Errors
 /// A report without a place: no such library, no copy of it that can be trusted, no such
 /// module in it, or a library that asks.
-pub fn read(session: &Session, importer: &str, name: &str) -> Found {
+pub fn read(session: &Session, importer: &str, name: &str) -> ModuleText {
     if let Some(library) = library_of(importer) {
         let message =
             format!("the library `{library}` imports `{name}`, which is another library's");
@@ -56,7 +56,7 @@ pub fn read(session: &Session, importer: &str, name: &str) -> Found {
     })
 }
 
-type Found = Result<(String, String), Report>;
+type ModuleText = Result<(String, String), Report>;
 
 fn find(session: &Session, name: &str) -> Result<Arc<Library>, Report> {
     let known = &session.settings.project.libraries;

@@ -47,7 +47,7 @@ use crate::diagnose::{HintSet, Report, SourceMap};
 use crate::plan::policy::Permissions;
 use crate::plan::{Capture, OptionValue, Plan};
 use crate::project::Project;
-pub use builtins::{Access, Builtin, Family, all as builtins, families};
+pub use builtins::{Access, Builtin, Family, all as builtins, families, parameters};
 
 /// What an evaluation is given beside the recipe.
 #[derive(Clone, Debug, Default)]

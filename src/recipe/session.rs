@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use rhai::{EvalAltResult, NativeCallContext};
 
-use super::Settings;
 use super::builtins::CaptureSlot;
 use super::call_stack::CallStack;
 use super::error;
@@ -14,8 +13,9 @@ use super::module_cache::ModuleCache;
 use super::plan_builder::PlanBuilder;
 use super::signatures::Functions;
 use super::testing::Test;
+use super::{Settings, doc};
 use crate::diagnose::{Frame, HintSet, Report};
-use crate::plan::Plan;
+use crate::plan::{Plan, Recipe, SCHEMA_VERSION};
 
 pub use crate::diagnose::STDLIB;
 
@@ -44,7 +44,21 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(settings: Settings, plan: Plan, recipe_dir: PathBuf) -> Self {
+    /// The session of a script, which is read, and to be compiled.
+    pub fn new(settings: Settings, name: &str, text: &str, recipe_dir: PathBuf) -> Self {
+        let (title, description) = doc::of(text);
+        let plan = Plan {
+            schema: SCHEMA_VERSION,
+            rootwright: env!("CARGO_PKG_VERSION").to_owned(),
+            recipe: Recipe {
+                path: name.to_owned(),
+                title,
+                description,
+            },
+            ..Plan::default()
+        };
+        let modules = ModuleCache::default();
+        modules.add_source(name, text);
         Session {
             settings,
             captures: CaptureSlot::default(),
@@ -52,7 +66,7 @@ impl Session {
             recipe_dir,
             budget: Budget::new(),
             plan: PlanBuilder::new(plan),
-            modules: ModuleCache::default(),
+            modules,
             calls: CallStack::default(),
             hints: RefCell::default(),
             functions: OnceCell::new(),

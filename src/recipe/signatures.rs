@@ -58,11 +58,7 @@ pub fn of(kind: ScriptKind, engine: &Engine) -> Functions {
         ScriptKind::Recipe => &RECIPES,
         ScriptKind::Test => &TESTS,
     };
-    let functions = known.get_or_init(|| Functions {
-        signatures: Arc::new(all(engine)),
-        natives: Arc::new(natives(engine)),
-    });
-    functions.clone()
+    known.get_or_init(|| all(engine)).clone()
 }
 
 impl Functions {
@@ -94,45 +90,31 @@ impl Functions {
     }
 }
 
-fn natives(engine: &Engine) -> BTreeMap<String, BTreeSet<usize>> {
-    let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    let functions = engine.collect_fn_metadata(
-        None,
-        |info| Some((info.metadata.name.to_string(), info.metadata.num_params)),
-        true,
-    );
-    for (name, parameters) in functions {
-        if !builtins::all().iter().any(|builtin| builtin.name == name) {
-            found.entry(name).or_default().insert(parameters);
-        }
-    }
-    found
-}
-
-/// Every function that a script can call, with its signatures.
-fn all(engine: &Engine) -> BTreeMap<String, Vec<Signature>> {
+/// Every function that a script can call.
+fn all(engine: &Engine) -> Functions {
+    let mut natives: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     let mut found: BTreeMap<String, Vec<Signature>> = BTreeMap::new();
     let functions = engine.collect_fn_metadata(
         None,
         |info| {
-            let name = info.metadata.name.to_string();
-            let parameters: Vec<String> = info
-                .metadata
-                .params_info
-                .iter()
-                .take(info.metadata.num_params)
-                .map(|parameter| kind(parameter))
-                .collect();
-            Some((name, parameters))
+            let parameters = info.metadata.params_info.iter();
+            let parameters = parameters.take(info.metadata.num_params);
+            let kinds: Vec<String> = parameters.map(|parameter| kind(parameter)).collect();
+            Some((
+                info.metadata.name.to_string(),
+                info.metadata.num_params,
+                kinds,
+            ))
         },
         true,
     );
-    for (name, parameters) in functions {
+    for (name, parameters, kinds) in functions {
+        natives.entry(name.clone()).or_default().insert(parameters);
         let signature = Signature {
-            text: format!("{name}({})", parameters.join(", ")),
-            parameters: parameters.len(),
+            text: format!("{name}({})", kinds.join(", ")),
+            parameters: kinds.len(),
         };
-        let foreign = parameters.iter().any(|kind| {
+        let foreign = kinds.iter().any(|kind| {
             let kind = kind.split('<').next().unwrap_or(kind);
             FOREIGN.contains(&kind)
         });
@@ -142,13 +124,17 @@ fn all(engine: &Engine) -> BTreeMap<String, Vec<Signature>> {
         }
     }
     for builtin in builtins::all() {
+        natives.remove(builtin.name);
         let signature = Signature {
             text: builtin.signature(),
             parameters: builtin.params.len(),
         };
         found.insert(builtin.name.to_owned(), vec![signature]);
     }
-    found
+    Functions {
+        signatures: Arc::new(found),
+        natives: Arc::new(natives),
+    }
 }
 
 /// The type of `name: &mut Type`, in a word.

@@ -31,64 +31,43 @@ impl Stdlib {
         }
     }
 
-    /// The files below a folder of the stdlib, sorted; empty when there is none.
+    /// The files in a folder of the stdlib, sorted; empty when there is none.
     pub fn list(&self, folder: &str) -> Vec<String> {
-        let mut names: Vec<String> = match &self.folder {
-            Some(base) => walk(&base.join(folder), folder),
-            None => {
-                // The top is no folder of itself.
-                let dir = match folder {
-                    "" => Some(&EMBEDDED),
-                    folder => EMBEDDED.get_dir(folder),
-                };
-                let files = dir.into_iter().flat_map(Dir::files);
-                files
-                    .filter_map(|file| file.path().to_str().map(str::to_owned))
-                    .collect()
-            }
-        };
-        names.sort();
+        let mut names = self.tree(folder);
+        names.retain(|name| Path::new(name).parent() == Some(Path::new(folder)));
         names
     }
 
     /// The files below a folder of the stdlib and of its folders, sorted.
     pub fn tree(&self, folder: &str) -> Vec<String> {
-        let mut names: Vec<String> = match &self.folder {
-            Some(base) => walkdir::WalkDir::new(base.join(folder))
-                .into_iter()
-                .flatten()
-                .filter(|entry| entry.file_type().is_file())
-                .filter_map(|entry| {
+        let mut names = Vec::new();
+        match &self.folder {
+            Some(base) => {
+                let entries = walkdir::WalkDir::new(base.join(folder))
+                    .into_iter()
+                    .flatten();
+                let files = entries.filter(|entry| entry.file_type().is_file());
+                names.extend(files.filter_map(|entry| {
                     let below = entry.path().strip_prefix(base).ok()?;
                     Some(below.to_str()?.to_owned())
-                })
-                .collect(),
-            None => EMBEDDED
-                .get_dir(folder)
-                .map(|dir| {
-                    let mut names = Vec::new();
+                }));
+            }
+            None if folder.is_empty() => embedded(&EMBEDDED, &mut names),
+            None => {
+                if let Some(dir) = EMBEDDED.get_dir(folder) {
                     embedded(dir, &mut names);
-                    names
-                })
-                .unwrap_or_default(),
-        };
+                }
+            }
+        }
         names.sort();
         names
     }
 
-    /// Every script of the embedded stdlib with its text, sorted by path.
+    /// Every script of the stdlib, sorted by path; what `new` copies is not among them.
     pub fn all(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for folder in ["", "distro", "dracut", "export", "package", "hints", "host"] {
-            found.extend(
-                self.list(folder)
-                    .into_iter()
-                    .filter(|name| name.ends_with(".rhai")),
-            );
-        }
-        found.sort();
-        found.dedup();
-        found
+        let mut names = self.tree("");
+        names.retain(|name| name.ends_with(".rhai") && !name.starts_with("new/"));
+        names
     }
 }
 
@@ -96,22 +75,4 @@ fn embedded(dir: &Dir<'_>, names: &mut Vec<String>) {
     let files = dir.files().filter_map(|file| file.path().to_str());
     names.extend(files.map(str::to_owned));
     dir.dirs().for_each(|dir| embedded(dir, names));
-}
-
-fn walk(folder: &Path, name: &str) -> Vec<String> {
-    let Ok(entries) = fs_err::read_dir(folder) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .map(|file| {
-            if name.is_empty() {
-                file
-            } else {
-                format!("{name}/{file}")
-            }
-        })
-        .collect()
 }

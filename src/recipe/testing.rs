@@ -38,7 +38,7 @@ pub struct TestSettings {
 
 /// How one test ended.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct TestOutcome {
     /// The function; the file where that does not even compile.
     pub name: String,
     /// Empty where the test passed.
@@ -49,7 +49,7 @@ pub struct Outcome {
     pub plans: usize,
 }
 
-impl Outcome {
+impl TestOutcome {
     pub fn passed(&self) -> bool {
         self.reports.is_empty()
     }
@@ -91,8 +91,8 @@ impl Running {
     }
 }
 
-fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
-    Outcome {
+fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> TestOutcome {
+    TestOutcome {
         name: file.display().to_string(),
         reports,
         sources,
@@ -104,7 +104,7 @@ fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> Outcome {
 /// Runs every test of a file, in the order of the file, in this thread, for which
 /// [`super::parallel::each`] has made room. A file that cannot be read or compiled is one
 /// failed test.
-pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
+pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<TestOutcome> {
     let name = file.display().to_string();
     let text = match loader::read_script(file, &name) {
         Ok(text) => text,
@@ -129,7 +129,13 @@ pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<Outcome> {
 }
 
 /// Each test has a session of its own: nothing of one reaches the next.
-fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSettings) -> Outcome {
+fn run_one(
+    file: &Path,
+    name: &str,
+    text: &str,
+    test: String,
+    settings: &TestSettings,
+) -> TestOutcome {
     let start = Instant::now();
     let session = open(file, name, text, settings);
     let result = engine::with(&session, |engine| {
@@ -140,7 +146,7 @@ fn run_one(file: &Path, name: &str, text: &str, test: String, settings: &TestSet
         let result = session.evaluate(Vec::new(), name, call);
         result.map_err(|report| vec![report])
     });
-    Outcome {
+    TestOutcome {
         name: test,
         reports: result.err().unwrap_or_default(),
         sources: session.modules.sources(),
@@ -158,10 +164,10 @@ fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Sess
             },
             ..settings.settings.clone()
         },
-        engine::empty_plan(name, text),
+        name,
+        text,
         loader::beside(file),
     );
-    session.modules.add_source(name, text);
     session.test = Some(Test {
         file: file.to_owned(),
         update: settings.update,

@@ -2,10 +2,12 @@
 
 use rhai::Dynamic;
 
+use super::args::is_of_strings;
+use super::builtins::Fetched;
+
 /// The cure for `given` in `name`, which has to be `wanted`; `whole` unless it is one item
 /// of a list.
 pub fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<String> {
-    let kind = given.type_name();
     let number = given.is_int() || given.is_float();
     Some(match wanted {
         "a string" if number || given.is_bool() => {
@@ -14,7 +16,7 @@ pub fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<St
         "a string" if given.is_array() && matches!(name, "content" | "message") => {
             "`join(list, \"\\n\")` makes one string of a list".to_owned()
         }
-        "a string" if kind.ends_with("Fetched") => {
+        "a string" if given.is::<Fetched>() => {
             "`root.copy_in(file, \"/path\")` puts a fetched file into a root".to_owned()
         }
         "a root" => "`let root = bootstrap(#{ … });` makes a root".to_owned(),
@@ -23,7 +25,7 @@ pub fn cure(name: &str, wanted: &str, given: &Dynamic, whole: bool) -> Option<St
         "a map of strings" => "a map is written `#{ NAME: \"value\" }`".to_owned(),
         "a boolean" => "write `true` or `false`, without quotes".to_owned(),
         "permission bits" => "write `0o644`: a number that starts with `0o` is octal".to_owned(),
-        wanted if wanted.starts_with("an array of strings") && number && !whole => {
+        wanted if is_of_strings(wanted) && number && !whole => {
             format!("in quotes it is a string: `\"{given}\"`")
         }
         _ => return None,

@@ -11,7 +11,7 @@ use serde::Serialize;
 pub use doc_comment::{Doc, Failing, Parameter};
 pub use html::html;
 pub use markdown::{entry as markdown_entry, markdown, section as markdown_section};
-pub use text::{Look, entry as text_entry, list as text_list, section as text_section};
+pub use text::{TextStyle, entry as text_entry, list as text_list, section as text_section};
 
 use crate::recipe::{self, Access, Failure, Settings, nearest};
 
@@ -58,7 +58,7 @@ pub struct Entry {
 }
 
 /// What a name means.
-pub enum Found<'a> {
+pub enum Topic<'a> {
     Entry(&'a Entry),
     Section(&'a Section),
 }
@@ -149,7 +149,7 @@ impl Reference {
     }
 
     /// Finds a function by its whole name, or by the last part of it, or a module.
-    pub fn find(&self, name: &str) -> Option<Found<'_>> {
+    pub fn find(&self, name: &str) -> Option<Topic<'_>> {
         let name = name.trim_end_matches("()");
         let last = |entry: &&Entry| entry.name.rsplit("::").next() == Some(name);
         let by_title = |section: &&Section| {
@@ -157,9 +157,9 @@ impl Reference {
         };
         let whole = self.entries().find(|entry| entry.name == name);
         whole
-            .map(Found::Entry)
-            .or_else(|| self.sections.iter().find(by_title).map(Found::Section))
-            .or_else(|| self.entries().find(last).map(Found::Entry))
+            .map(Topic::Entry)
+            .or_else(|| self.sections.iter().find(by_title).map(Topic::Section))
+            .or_else(|| self.entries().find(last).map(Topic::Entry))
     }
 
     /// The name that somebody may have meant.
@@ -204,16 +204,7 @@ fn builtin(builtin: &recipe::Builtin) -> Entry {
 }
 
 fn of_module(module: &str, function: &recipe::functions::Function) -> Entry {
-    let required = function.params.len() - function.optional;
-    let params: Vec<String> = function
-        .params
-        .iter()
-        .enumerate()
-        .map(|(at, name)| match at < required {
-            true => name.clone(),
-            false => format!("[{name}]"),
-        })
-        .collect();
+    let params = recipe::parameters(&function.params, function.optional);
     let name = format!("{module}::{}", function.name);
     Entry {
         signature: format!("{name}({})", params.join(", ")),

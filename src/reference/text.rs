@@ -7,13 +7,13 @@ use super::{Entry, Parameter, Reference, Section, markdown};
 
 /// How texts are drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct TextStyle {
     pub color: bool,
     /// Columns that lines may take.
     pub width: usize,
 }
 
-impl Look {
+impl TextStyle {
     fn paint(self, style: &str, text: &str) -> String {
         match self.color {
             true => format!("\x1b[{style}m{text}\x1b[0m"),
@@ -48,7 +48,7 @@ impl Look {
 }
 
 /// Every name with its sentence.
-pub fn list(reference: &Reference, look: Look) -> String {
+pub fn list(reference: &Reference, look: TextStyle) -> String {
     let mut out = String::new();
     for found in &reference.sections {
         if !out.is_empty() {
@@ -60,7 +60,7 @@ pub fn list(reference: &Reference, look: Look) -> String {
     out
 }
 
-fn names(section: &Section, look: Look) -> String {
+fn names(section: &Section, look: TextStyle) -> String {
     let width = section.functions.iter().map(|entry| entry.name.len()).max();
     let width = width.unwrap_or(0);
     let mut out = String::new();
@@ -72,7 +72,7 @@ fn names(section: &Section, look: Look) -> String {
 }
 
 /// A family or a module: what it is, and its names.
-pub fn section(section: &Section, look: Look) -> String {
+pub fn section(section: &Section, look: TextStyle) -> String {
     let mut out = format!("{}\n\n", look.bold(&section.title));
     for paragraph in look.paragraphs(&section.about) {
         let _ = writeln!(out, "{paragraph}\n");
@@ -82,7 +82,7 @@ pub fn section(section: &Section, look: Look) -> String {
 }
 
 /// One function.
-pub fn entry(entry: &Entry, look: Look) -> String {
+pub fn entry(entry: &Entry, look: TextStyle) -> String {
     let doc = &entry.doc;
     let mut out = format!("{}\n\n", look.bold(&entry.signature));
     let _ = writeln!(out, "{}", look.wrap(&doc.summary, 0, 0));
@@ -109,7 +109,7 @@ pub fn entry(entry: &Entry, look: Look) -> String {
     out
 }
 
-fn parameters(out: &mut String, list: &[Parameter], indent: usize, look: Look) {
+fn parameters(out: &mut String, list: &[Parameter], indent: usize, look: TextStyle) {
     for parameter in list {
         let kind = look.dim(&markdown::kind(parameter));
         let text = match parameter.text.is_empty() {

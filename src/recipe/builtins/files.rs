@@ -125,29 +125,23 @@ fn copy_in(call: &Call<'_>) -> Result<Dynamic> {
     let path = call.path(2)?;
     let fields = call.fields(3)?;
     let attributes = attributes(&fields)?;
-    let (source, label) = match call.fetched(1) {
-        Some(fetched) => (
-            Source::Download(fetched.sha256.clone()),
+    let text = as_typed(&call.dynamic(1)).map(|typed| typed.text);
+    let parts = text.as_ref().map_or(&[][..], Text::parts);
+    let (source, label) = match (call.fetched(1), parts) {
+        (Some(fetched), _) => (
+            Source::Download(fetched.sha256),
             format!("fetch {} to {path}", fetched.url),
         ),
-        None => match as_typed(&call.dynamic(1)).map(|typed| typed.text.parts().to_vec()) {
-            Some(parts) if matches!(parts.as_slice(), [Part::Keyring(_)]) => {
-                let name = parts.first().map(ToString::to_string);
-                let keyring = parts.into_iter().find_map(|part| match part {
-                    Part::Keyring(name) => Some(Source::Keyring(name)),
-                    _ => None,
-                });
-                let keyring = keyring.unwrap_or_else(|| Source::Keyring(String::new()));
-                let name = name.unwrap_or_default();
-                (keyring, format!("copy {name} to {path}"))
-            }
-            _ => {
-                let name = call.text(1)?;
-                let source = resolve_source(call, 1, &name)?;
-                let digest = input_file(call, 1, &source)?;
-                (Source::File(digest), format!("copy {name} to {path}"))
-            }
-        },
+        (None, [part @ Part::Keyring(name)]) => (
+            Source::Keyring(name.clone()),
+            format!("copy {part} to {path}"),
+        ),
+        _ => {
+            let name = call.text(1)?;
+            let source = resolve_source(call, 1, &name)?;
+            let digest = input_file(call, 1, &source)?;
+            (Source::File(digest), format!("copy {name} to {path}"))
+        }
     };
     let op = CopyIn {
         source,

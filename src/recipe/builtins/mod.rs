@@ -92,21 +92,20 @@ impl Builtin {
         }
     }
 
-    /// The parameters, those in brackets that may be left out.
     fn parameters(&self) -> Vec<String> {
-        let required = self.params.len() - self.optional;
-        self.params
-            .iter()
-            .enumerate()
-            .map(|(index, name)| {
-                if index < required {
-                    (*name).to_owned()
-                } else {
-                    format!("[{name}]")
-                }
-            })
-            .collect()
+        parameters(self.params, self.optional)
     }
+}
+
+/// Parameters as signatures have them, the last ones in brackets, which may be left out.
+pub fn parameters(names: &[impl AsRef<str>], optional: usize) -> Vec<String> {
+    let required = names.len() - optional;
+    let names = names.iter().map(AsRef::as_ref).enumerate();
+    let parameter = |(at, name): (usize, &str)| match at < required {
+        true => name.to_owned(),
+        false => format!("[{name}]"),
+    };
+    names.map(parameter).collect()
 }
 
 /// Built-ins of one kind, as the reference has them together.

@@ -17,32 +17,32 @@ pub static BUILTINS: &[Builtin] = builtins![
 ];
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum OptionType {
     Text,
     Number,
     Boolean,
     List,
 }
 
-impl Kind {
+impl OptionType {
     fn words(self) -> &'static str {
         match self {
-            Kind::Text => "a string",
-            Kind::Number => "a number",
-            Kind::Boolean => "`true` or `false`",
-            Kind::List => "a list, its items separated by commas",
+            OptionType::Text => "a string",
+            OptionType::Number => "a number",
+            OptionType::Boolean => "`true` or `false`",
+            OptionType::List => "a list, its items separated by commas",
         }
     }
 
-    fn of(value: &Dynamic) -> Option<Kind> {
+    fn of(value: &Dynamic) -> Option<OptionType> {
         if value.is_string() {
-            Some(Kind::Text)
+            Some(OptionType::Text)
         } else if value.is_int() {
-            Some(Kind::Number)
+            Some(OptionType::Number)
         } else if value.is_bool() {
-            Some(Kind::Boolean)
+            Some(OptionType::Boolean)
         } else if value.is_array() {
-            Some(Kind::List)
+            Some(OptionType::List)
         } else {
             None
         }
@@ -50,14 +50,14 @@ impl Kind {
 
     fn parse(self, text: &str) -> Option<Value> {
         match self {
-            Kind::Text => Some(text.into()),
-            Kind::Number => text.parse::<i64>().ok().map(Value::from),
-            Kind::Boolean => match text {
+            OptionType::Text => Some(text.into()),
+            OptionType::Number => text.parse::<i64>().ok().map(Value::from),
+            OptionType::Boolean => match text {
                 "true" | "yes" | "on" | "1" => Some(true.into()),
                 "false" | "no" | "off" | "0" => Some(false.into()),
                 _ => None,
             },
-            Kind::List => {
+            OptionType::List => {
                 let items = text
                     .split(',')
                     .map(str::trim)
@@ -191,20 +191,20 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
     Ok(dynamic)
 }
 
-fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Result<Kind> {
+fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Result<OptionType> {
     let named = fields.text("type")?;
     let found = match (named.as_deref(), default.or(choices.first())) {
-        (Some("string"), _) => Some(Kind::Text),
-        (Some("number"), _) => Some(Kind::Number),
-        (Some("boolean"), _) => Some(Kind::Boolean),
-        (Some("list"), _) => Some(Kind::List),
+        (Some("string"), _) => Some(OptionType::Text),
+        (Some("number"), _) => Some(OptionType::Number),
+        (Some("boolean"), _) => Some(OptionType::Boolean),
+        (Some("list"), _) => Some(OptionType::List),
         (Some(other), _) => {
             let message = format!("`{other}` is no type of an option");
             let report = fields.refuse("type", "bad_option", message);
             return Err(report.help("the types are `string`, `number`, `boolean` and `list`"));
         }
-        (None, Some(value)) => Kind::of(value),
-        (None, None) => Some(Kind::Text),
+        (None, Some(value)) => OptionType::of(value),
+        (None, None) => Some(OptionType::Text),
     };
     found.ok_or_else(|| {
         let given = default.cloned().unwrap_or_default();

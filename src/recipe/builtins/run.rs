@@ -218,16 +218,9 @@ fn script(call: &Call<'_>) -> Result<Dynamic> {
     }
     script.programs = fields.strings("programs")?.unwrap_or_default();
     fields.finish()?;
-    let mut roots = vec![as_typed(&call.dynamic(0)).and_then(|typed| typed.root)];
-    roots.push(root_in(&call.dynamic(1)));
     let command = Command::Script(script);
     call.check_command(&command, &[Step::Argument(0)])?;
-    let mut roots = roots.into_iter().flatten();
-    let root = roots.next();
-    let root = match roots.next() {
-        Some(other) if Some(other) != root => Some(RootId::MAX),
-        _ => root,
-    };
+    let root = root_in(&call.args.clone().into());
     Ok(Dynamic::from(CommandValue { command, root }))
 }
 

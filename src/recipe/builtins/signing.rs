@@ -125,11 +125,7 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 /// A file that may hold keys, and its digest.
 fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Result<(KeyFile, String)> {
     if Path::new(name).is_absolute() {
-        let access = plan::Access::HostPath {
-            path: name.to_owned(),
-            purpose: PathPurpose::Read,
-        };
-        let allowed = pinned || call.requires(Some(root), access);
+        let allowed = pinned || call.requires_path(Some(root), name, PathPurpose::Read);
         let parts = Path::new(name).components();
         let below: PathBuf = parts
             .filter(|part| matches!(part, Component::Normal(_)))
@@ -168,9 +164,10 @@ fn in_repository(call: &Call<'_>, name: &str) -> Result<PathBuf> {
     }
     match library_modules::library_of(&call.author_file()) {
         // A library's keys are its own files.
-        Some(_) => Ok(library_modules::folders(call.session, &call.author_file())?
-            .0
-            .join(name)),
+        Some(_) => {
+            let (folder, _) = library_modules::folders(call.session, &call.author_file())?;
+            Ok(folder.join(name))
+        }
         None => Ok(call.session.recipe_dir.join(name)),
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn parse_kind(
         .as_ref()
         .and_then(|span| scan.byte_at(span.start))
         .unwrap_or(scan.text.len());
-    let place = Place {
+    let place = StopPoint {
         file,
         scan: &scan,
         byte,
@@ -100,36 +100,34 @@ pub fn open_comment(file: &str, text: &str) -> Option<Report> {
 }
 
 /// Where the parser stopped.
-struct Place<'a> {
+struct StopPoint<'a> {
     file: &'a str,
     scan: &'a Scan,
     byte: usize,
     word: &'a str,
 }
 
-impl Place<'_> {
+impl StopPoint<'_> {
     fn span(&self, range: &std::ops::Range<usize>) -> Span {
         self.scan.span(self.file, range)
     }
 }
 
-fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
+fn syntax(kind: &ParseErrorType, place: &StopPoint<'_>) -> Report {
     use ParseErrorType as P;
-    let parse = |message: String| fault::parse(message);
-    let limit = |message: &str| fault::limit(message);
     match kind {
         P::UnexpectedEOF => incomplete(place),
         P::MissingToken(token, why) => missing_token(token, why, place),
         P::BadInput(error) => bad_input(error, place),
-        P::UnknownOperator(symbol) => parse(format!("Rhai has no `{symbol}`")),
-        P::Reserved(symbol) => parse(format!("`{symbol}` means nothing here")),
-        P::ExprTooDeep => limit("the expression is nested too deep")
+        P::UnknownOperator(symbol) => fault::parse(format!("Rhai has no `{symbol}`")),
+        P::Reserved(symbol) => fault::parse(format!("`{symbol}` means nothing here")),
+        P::ExprTooDeep => fault::limit("the expression is nested too deep")
             .help("give its parts names with `let`"),
         P::TooManyFunctions => {
-            limit("the script has too many functions").help("put some of them into modules")
+            fault::limit("the script has too many functions").help("put some of them into modules")
         }
         P::LiteralTooLarge(what, most) => {
-            limit(&format!("{} is larger than {most}", lower_first(what)))
+            fault::limit(format!("{} is larger than {most}", lower_first(what)))
                 .help("large files are brought in with `copy_in`")
         }
         P::FnDuplicatedDefinition(name, _) => fault::duplicate(format!("the function `{name}` is defined twice"))
@@ -140,7 +138,7 @@ fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
         .help("leave one of them out"),
         P::AssignmentToConstant(name) => fault::constant(format!("`{name}` is a constant and cannot be changed"))
         .help("make it with `let`"),
-        P::AssignmentToInvalidLHS(_) => parse("this cannot be given a value".to_owned())
+        P::AssignmentToInvalidLHS(_) => fault::parse("this cannot be given a value")
             .help("a value goes to a variable, a field or an item: `x = …`, `map.field = …`, `list[0] = …`"),
         P::VariableExpected if !place.word.is_empty() => {
             if place.word.starts_with(|c: char| c.is_alphabetic()) {
@@ -148,45 +146,45 @@ fn syntax(kind: &ParseErrorType, place: &Place<'_>) -> Report {
                     "`{}` is a reserved word of Rhai, and no name for a variable",
                     place.word
                 );
-                parse(message).help("write another word")
+                fault::parse(message).help("write another word")
             } else {
-                parse(format!("a name is missing before `{}`", place.word))
+                fault::parse(format!("a name is missing before `{}`", place.word))
                     .help("a name has letters, digits and `_`, and starts with a letter")
             }
         }
-        P::FnMissingName => parse("the function has no name".to_owned())
+        P::FnMissingName => fault::parse("the function has no name")
             .help("`fn name(a, b) { … }`; a closure is `|a, b| …`"),
-        P::FnMissingParams(name) => parse(format!("`{name}` has no list of parameters"))
+        P::FnMissingParams(name) => fault::parse(format!("`{name}` has no list of parameters"))
             .help(format!("`fn {name}() {{ … }}`")),
-        P::FnMissingBody(name) => parse(format!("the function `{name}` has no block"))
+        P::FnMissingBody(name) => fault::parse(format!("the function `{name}` has no block"))
             .help(format!("`fn {name}(…) {{ … }}`")),
-        P::WrongFnDefinition => parse("a function stands inside of a block".to_owned())
+        P::WrongFnDefinition => fault::parse("a function stands inside of a block")
             .help("functions are defined at the top of a script; a closure, `|x| …`, stands anywhere"),
-        P::WrongDocComment => parse("this comment documents nothing".to_owned())
+        P::WrongDocComment => fault::parse("this comment documents nothing")
             .help("`///` stands right before a function; other comments start with `//`"),
-        P::WrongExport => parse("`export` stands inside of a block".to_owned())
+        P::WrongExport => fault::parse("`export` stands inside of a block")
             .help("an artifact is written with `root.export(#{ … })`"),
-        P::LoopBreak => parse(format!("`{}` stands outside of a loop", place.word))
+        P::LoopBreak => fault::parse(format!("`{}` stands outside of a loop", place.word))
             .help("`return;` ends a function, or the recipe"),
-        P::PropertyExpected => parse("a name is missing after the `.`".to_owned())
+        P::PropertyExpected => fault::parse("a name is missing after the `.`")
             .help("a field is `map.name`, a call `root.install([\"…\"])`"),
         P::MismatchedType(wanted, given) if wanted.contains("iterable") => {
             super::evaluation::not_iterable(given)
         }
-        P::MismatchedType(wanted, given) => parse(format!(
+        P::MismatchedType(wanted, given) => fault::parse(format!(
             "wanted {}, got {}",
             crate::recipe::type_names::type_words(wanted),
             crate::recipe::type_names::type_words(given)
         )),
         P::ExprExpected(_) | P::MissingSymbol(_) if place.word.is_empty() => {
-            parse("something is missing at the end of the script".to_owned())
+            fault::parse("something is missing at the end of the script")
         }
-        P::ExprExpected(_) => parse(format!("a value is missing before `{}`", place.word)),
-        other => parse(lower_first(&other.to_string())),
+        P::ExprExpected(_) => fault::parse(format!("a value is missing before `{}`", place.word)),
+        other => fault::parse(lower_first(&other.to_string())),
     }
 }
 
-fn incomplete(place: &Place<'_>) -> Report {
+fn incomplete(place: &StopPoint<'_>) -> Report {
     let report = fault::parse("the script ends in the middle of something");
     match spans::open_bracket(place.scan, place.scan.text.len()) {
         Some((range, bracket)) => not_closed(place, &range, bracket),
@@ -194,7 +192,7 @@ fn incomplete(place: &Place<'_>) -> Report {
     }
 }
 
-fn not_closed(place: &Place<'_>, range: &std::ops::Range<usize>, bracket: char) -> Report {
+fn not_closed(place: &StopPoint<'_>, range: &std::ops::Range<usize>, bracket: char) -> Report {
     let close = closing(bracket);
     fault::parse(format!("the `{bracket}` is never closed"))
         .focus(Some(place.span(range)))
@@ -209,7 +207,7 @@ fn closing(bracket: char) -> char {
     }
 }
 
-fn missing_token(token: &str, why: &str, place: &Place<'_>) -> Report {
+fn missing_token(token: &str, why: &str, place: &StopPoint<'_>) -> Report {
     let before = spans::code_end_before(place.scan, place.byte);
     let at_end = place.byte >= place.scan.text.trim_end().len();
     let open = spans::open_bracket(place.scan, place.byte);
@@ -256,22 +254,21 @@ fn missing_token(token: &str, why: &str, place: &Place<'_>) -> Report {
     }
 }
 
-fn bad_input(error: &LexError, place: &Place<'_>) -> Report {
-    let parse = |message: String| fault::parse(message);
+fn bad_input(error: &LexError, place: &StopPoint<'_>) -> Report {
     match error {
         LexError::UnterminatedString => {
             let rest = place.scan.text(&(place.byte..place.scan.text.len()));
             let report = if rest.starts_with('`') {
-                parse("the text is never closed".to_owned()).help("a backtick is missing")
+                fault::parse("the text is never closed").help("a backtick is missing")
             } else {
-                parse("the text is not closed on its line".to_owned())
+                fault::parse("the text is not closed on its line")
                     .help("text over several lines stands in backticks: `…`")
             };
             let line = rest.lines().next().map_or(0, |line| line.trim_end().len());
             report.focus(Some(place.span(&(place.byte..place.byte + line.max(1)))))
         }
         LexError::MalformedEscapeSequence(sequence) => {
-            let report = parse(format!("`{sequence}` means nothing in text"));
+            let report = fault::parse(format!("`{sequence}` means nothing in text"));
             let near = place.byte.saturating_sub(sequence.len());
             let from = place
                 .scan
@@ -284,43 +281,40 @@ fn bad_input(error: &LexError, place: &Place<'_>) -> Report {
                 "a backslash is written twice, `\\{sequence}`; in backticks it is a backslash"
             ))
         }
-        LexError::MalformedNumber(number) => parse(format!("`{number}` is no number")),
-        LexError::MalformedChar(_) => {
-            parse("single quotes hold one character, not text".to_owned())
-                .help("text stands in double quotes")
-        }
-        LexError::MalformedIdentifier(name) => parse(format!("`{name}` is no name"))
+        LexError::MalformedNumber(number) => fault::parse(format!("`{number}` is no number")),
+        LexError::MalformedChar(_) => fault::parse("single quotes hold one character, not text")
+            .help("text stands in double quotes"),
+        LexError::MalformedIdentifier(name) => fault::parse(format!("`{name}` is no name"))
             .help("a name has letters, digits and `_`, and starts with a letter"),
         LexError::StringTooLong(most) => {
             fault::limit(format!("the text is longer than {most} characters"))
                 .help("large files are brought in with `copy_in`")
         }
         LexError::UnexpectedInput(input) if place.word.starts_with(['}', ')', ']']) => {
-            parse(format!("there is a `{input}` too many"))
+            fault::parse(format!("there is a `{input}` too many"))
                 .help("it closes a bracket that is not open")
         }
         LexError::UnexpectedInput(input) => nothing_here(input, place),
         LexError::ImproperSymbol(symbol, _) if symbol == "eval" => {
-            parse("recipes evaluate no text as code".to_owned())
+            fault::parse("recipes evaluate no text as code")
         }
         LexError::ImproperSymbol(symbol, _) => nothing_here(symbol, place),
-        other => parse(lower_first(&other.to_string())),
+        other => fault::parse(lower_first(&other.to_string())),
     }
 }
 
 /// A symbol that cannot stand where it does, and what would.
-fn nothing_here(symbol: &str, place: &Place<'_>) -> Report {
-    let parse = |message: String| fault::parse(message);
+fn nothing_here(symbol: &str, place: &StopPoint<'_>) -> Report {
     let before = place.scan.text.get(..place.byte).unwrap_or_default();
     let operator = before.trim_end().chars().last();
     let ends = [";", ",", ")", "]", "}"].contains(&symbol);
     if let Some(operator) = operator.filter(|c| ends && "+-*/%=<>&|!(,:?".contains(*c)) {
-        return parse(format!(
+        return fault::parse(format!(
             "a value is missing between `{operator}` and `{symbol}`"
         ))
         .help("write one, or take the sign away that waits for it");
     }
-    let report = parse(format!("`{symbol}` means nothing here"));
+    let report = fault::parse(format!("`{symbol}` means nothing here"));
     match symbol.chars().all(|c| c.is_alphabetic() && !c.is_ascii()) {
         true => report.help(
             "names have the letters `a` to `z`, digits and `_`; text stands in double quotes",
@@ -329,7 +323,7 @@ fn nothing_here(symbol: &str, place: &Place<'_>) -> Report {
     }
 }
 
-fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report {
+fn unknown_variable(session: &Session, place: &StopPoint<'_>, name: &str) -> Report {
     let report = fault::unknown_variable(format!("there is no variable `{name}`"));
     if is_module(&place.scan.text, name) {
         return fault::unknown_variable(format!("`{name}` is a module, and no variable"))
@@ -352,7 +346,7 @@ fn unknown_variable(session: &Session, place: &Place<'_>, name: &str) -> Report 
 }
 
 /// A variable that the script has, and that is not seen from here.
-fn out_of_reach(place: &Place<'_>, name: &str, kind: &str) -> Report {
+fn out_of_reach(place: &StopPoint<'_>, name: &str, kind: &str) -> Report {
     let new = |message: String| fault::unknown_variable(message);
     match spans::enclosing_function(place.scan, place.byte) {
         Some(function) if kind == "const" => new(format!(
@@ -368,7 +362,7 @@ fn out_of_reach(place: &Place<'_>, name: &str, kind: &str) -> Report {
     }
 }
 
-fn unknown_module(place: &Place<'_>, name: &str) -> Report {
+fn unknown_module(place: &StopPoint<'_>, name: &str) -> Report {
     let report = fault::unknown_module(format!("no module is imported as `{name}`"));
     // An import whose `as` was forgotten.
     let path = place

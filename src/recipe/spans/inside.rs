@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scan::{Kind, Scan, is_word};
+use super::scan::{ByteKind, Scan, is_word};
 
 /// A step on the way from a call to what is wrong in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,11 +178,11 @@ pub fn field(scan: &Scan, range: &Range<usize>, path: &[&str]) -> Option<Range<u
 /// A key with its colon at `index`, and the index after it; else the next index to try.
 fn key_at(scan: &Scan, index: usize) -> Option<(Option<&str>, usize)> {
     let (c, kind) = scan.get(index)?;
-    let (word, end) = if kind == Kind::Code && is_word(c) {
+    let (word, end) = if kind == ByteKind::Code && is_word(c) {
         let end = scan.word_end(index);
         (scan.text(&(index..end)), end)
-    } else if kind == Kind::Text && c == b'"' {
-        let end = index + scan.run_of(Kind::Text, index);
+    } else if kind == ByteKind::Text && c == b'"' {
+        let end = index + scan.run_of(ByteKind::Text, index);
         let quoted = scan.text(&(index..end));
         (quoted.trim_matches('"'), end)
     } else {

@@ -7,7 +7,7 @@ mod scan;
 use std::ops::Range;
 
 pub use inside::{Located, Step, field, locate};
-use scan::Kind;
+use scan::ByteKind;
 pub use scan::Scan;
 
 /// The bytes of a call whose name starts at byte `name`: from its receiver to its closing
@@ -34,8 +34,8 @@ fn token_end(scan: &Scan, start: usize) -> usize {
     const OPERATORS: &[u8] = b"=!<>+-*/%&|^.:?~";
     let operator = |index: usize| scan.code_at(index).is_some_and(|c| OPERATORS.contains(&c));
     let same = |index: &usize| match scan.get(start) {
-        Some((_, Kind::Text)) => {
-            matches!(scan.get(*index), Some((c, Kind::Text)) if c != b'\n')
+        Some((_, ByteKind::Text)) => {
+            matches!(scan.get(*index), Some((c, ByteKind::Text)) if c != b'\n')
         }
         _ => operator(start) && operator(*index),
     };
@@ -69,8 +69,8 @@ pub fn open_bracket(scan: &Scan, at: usize) -> Option<(Range<usize>, char)> {
 pub fn code_end_before(scan: &Scan, at: usize) -> Option<Range<usize>> {
     let mut before = scan.text(&(0..at)).char_indices().rev();
     let (index, c) = before.find(|(index, c)| match scan.get(*index) {
-        Some((_, Kind::Code)) => !c.is_whitespace(),
-        Some((_, Kind::Text)) => true,
+        Some((_, ByteKind::Code)) => !c.is_whitespace(),
+        Some((_, ByteKind::Text)) => true,
         _ => false,
     })?;
     Some(index..index + c.len_utf8())

@@ -7,7 +7,7 @@ use crate::diagnose::{Position, Span};
 
 /// What a character is part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ByteKind {
     Code,
     Text,
     Comment,
@@ -18,7 +18,7 @@ pub enum Kind {
 /// a place in it is a byte's.
 pub struct Scan {
     pub text: Arc<str>,
-    kinds: Vec<Kind>,
+    kinds: Vec<ByteKind>,
     /// The bytes that lines start with.
     lines: Vec<usize>,
     /// The byte where a block comment starts that is never closed.
@@ -28,7 +28,7 @@ pub struct Scan {
 impl Scan {
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
-        let mut kinds = vec![Kind::Code; text.len()];
+        let mut kinds = vec![ByteKind::Code; text.len()];
         let breaks = text.bytes().enumerate().filter(|(_, c)| *c == b'\n');
         let lines = std::iter::once(0)
             .chain(breaks.map(|(at, _)| at + 1))
@@ -78,20 +78,20 @@ impl Scan {
     }
 
     /// The byte at an index with its kind.
-    pub fn get(&self, index: usize) -> Option<(u8, Kind)> {
+    pub fn get(&self, index: usize) -> Option<(u8, ByteKind)> {
         Some((*self.text.as_bytes().get(index)?, *self.kinds.get(index)?))
     }
 
     /// The byte of code at an index.
     pub fn code_at(&self, index: usize) -> Option<u8> {
         match self.get(index) {
-            Some((c, Kind::Code)) => Some(c),
+            Some((c, ByteKind::Code)) => Some(c),
             _ => None,
         }
     }
 
     /// How many bytes from `index` on are of a kind.
-    pub fn run_of(&self, kind: Kind, index: usize) -> usize {
+    pub fn run_of(&self, kind: ByteKind, index: usize) -> usize {
         let rest = self.kinds.iter().skip(index);
         rest.take_while(|of| **of == kind).count()
     }
@@ -102,9 +102,9 @@ impl Scan {
 
     pub fn skip_blank(&self, mut index: usize) -> usize {
         while self.get(index).is_some_and(|(c, kind)| match kind {
-            Kind::Code => c.is_ascii_whitespace(),
-            Kind::Comment => true,
-            Kind::Text => false,
+            ByteKind::Code => c.is_ascii_whitespace(),
+            ByteKind::Comment => true,
+            ByteKind::Text => false,
         }) {
             index += 1;
         }
@@ -167,7 +167,7 @@ impl Scan {
         if start == end {
             let text = |start: usize| {
                 let before = start.checked_sub(1).and_then(|index| self.get(index));
-                matches!(before, Some((_, Kind::Text)))
+                matches!(before, Some((_, ByteKind::Text)))
             };
             while text(start) {
                 start -= 1;
@@ -215,7 +215,7 @@ pub fn is_word(c: u8) -> bool {
 
 /// Finds the strings and the comments; gives the byte of a block comment that is never
 /// closed.
-fn mark(text: &[u8], kinds: &mut [Kind]) -> Option<usize> {
+fn mark(text: &[u8], kinds: &mut [ByteKind]) -> Option<usize> {
     // The brace depth at which each `${` of a backtick string ends.
     let mut templates: Vec<usize> = Vec::new();
     let mut depth = 0usize;
@@ -223,31 +223,37 @@ fn mark(text: &[u8], kinds: &mut [Kind]) -> Option<usize> {
     let mut at = 0;
     while let Some(c) = text.get(at).copied() {
         let (end, kind) = match (c, text.get(at + 1).copied()) {
-            (b'/', Some(b'/')) => (line_end(text, at), Kind::Comment),
+            (b'/', Some(b'/')) => (line_end(text, at), ByteKind::Comment),
             (b'/', Some(b'*')) => {
                 let end = block_comment_end(text, at);
                 if end.is_none() {
                     open_comment = Some(at);
                 }
-                (end.unwrap_or(text.len()), Kind::Comment)
+                (end.unwrap_or(text.len()), ByteKind::Comment)
             }
-            (b'#', Some(b'"' | b'#')) => (raw_end(text, at), Kind::Text),
-            (b'"' | b'\'', _) => (quoted_end(text, at, c), Kind::Text),
-            (b'`', _) => (template_end(text, at, &mut templates, depth), Kind::Text),
+            (b'#', Some(b'"' | b'#')) => (raw_end(text, at), ByteKind::Text),
+            (b'"' | b'\'', _) => (quoted_end(text, at, c), ByteKind::Text),
+            (b'`', _) => (
+                template_end(text, at, &mut templates, depth),
+                ByteKind::Text,
+            ),
             (b'{', _) => {
                 depth += 1;
-                (at, Kind::Code)
+                (at, ByteKind::Code)
             }
             (b'}', _) => {
                 depth = depth.saturating_sub(1);
                 if templates.last() == Some(&depth) {
                     templates.pop();
-                    (template_end(text, at, &mut templates, depth), Kind::Text)
+                    (
+                        template_end(text, at, &mut templates, depth),
+                        ByteKind::Text,
+                    )
                 } else {
-                    (at, Kind::Code)
+                    (at, ByteKind::Code)
                 }
             }
-            _ => (at, Kind::Code),
+            _ => (at, ByteKind::Code),
         };
         if end == at {
             at += 1;

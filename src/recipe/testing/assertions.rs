@@ -10,42 +10,45 @@ use crate::recipe::current::Seat;
 
 type Checked = Result<(), Box<EvalAltResult>>;
 
+/// What an assertion says where it does not hold, and why.
+type Failed = (String, Option<String>);
+
 pub fn register(engine: &mut Engine, seat: &Seat) {
-    let with = seat.clone();
+    type Context<'a> = NativeCallContext<'a>;
+    let check = |seat: &Seat| {
+        let seat = seat.clone();
+        move |context: &Context<'_>, held: bool, failed: &dyn Fn() -> Failed| {
+            check(held, &running(&seat)?, context, failed)
+        }
+    };
+    let with = check(seat);
+    engine.register_fn("assert", move |context: Context<'_>, held: bool| {
+        with(&context, held, &|| ("does not hold".to_owned(), None))
+    });
+    let with = check(seat);
     engine.register_fn(
         "assert",
-        move |context: NativeCallContext<'_>, held: bool| {
-            check(held, &running(&with)?, &context, || {
-                ("does not hold".to_owned(), None)
-            })
+        move |context: Context<'_>, held: bool, message: &str| {
+            with(&context, held, &|| (message.to_owned(), None))
         },
     );
-    let with = seat.clone();
-    engine.register_fn(
-        "assert",
-        move |context: NativeCallContext<'_>, held: bool, message: &str| {
-            check(held, &running(&with)?, &context, || {
-                (message.to_owned(), None)
-            })
-        },
-    );
-    let with = seat.clone();
+    let with = check(seat);
     engine.register_fn(
         "assert_eq",
-        move |context: NativeCallContext<'_>, found: Dynamic, wanted: Dynamic| {
+        move |context: Context<'_>, found: Dynamic, wanted: Dynamic| {
             let (found, wanted) = (shown(&found), shown(&wanted));
-            check(found == wanted, &running(&with)?, &context, || {
+            with(&context, found == wanted, &|| {
                 let message = "the two values differ (`-` was found, `+` was wanted)";
                 (message.to_owned(), Some(diff(&found, &wanted)))
             })
         },
     );
-    let with = seat.clone();
+    let with = check(seat);
     engine.register_fn(
         "assert_ne",
-        move |context: NativeCallContext<'_>, found: Dynamic, other: Dynamic| {
+        move |context: Context<'_>, found: Dynamic, other: Dynamic| {
             let found = shown(&found);
-            check(found != shown(&other), &running(&with)?, &context, || {
+            with(&context, found != shown(&other), &|| {
                 (
                     "the two values are the same".to_owned(),
                     Some(found.clone()),
@@ -54,27 +57,22 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
         },
     );
     for (name, wanted) in [("assert_contains", true), ("assert_lacks", false)] {
-        let with = seat.clone();
+        let with = check(seat);
         engine.register_fn(
             name,
-            move |context: NativeCallContext<'_>, all: Dynamic, part: Dynamic| {
-                check(
-                    contains(&all, &part) == wanted,
-                    &running(&with)?,
-                    &context,
-                    || {
-                        let what = if wanted { "is not in" } else { "is in" };
-                        let message = format!("`{}` {what} the value", shown(&part));
-                        (message, Some(shown(&all)))
-                    },
-                )
+            move |context: Context<'_>, all: Dynamic, part: Dynamic| {
+                with(&context, contains(&all, &part) == wanted, &|| {
+                    let what = if wanted { "is not in" } else { "is in" };
+                    let message = format!("`{}` {what} the value", shown(&part));
+                    (message, Some(shown(&all)))
+                })
             },
         );
     }
     let with = seat.clone();
     engine.register_fn(
         "snapshot",
-        move |context: NativeCallContext<'_>, plan: TestPlan, name: &str| {
+        move |context: Context<'_>, plan: TestPlan, name: &str| {
             snapshot(&running(&with)?, &context, &text(&plan.0), name)
         },
     );
@@ -84,7 +82,7 @@ fn check(
     held: bool,
     running: &Running,
     context: &NativeCallContext<'_>,
-    failed: impl FnOnce() -> (String, Option<String>),
+    failed: &dyn Fn() -> Failed,
 ) -> Checked {
     if held {
         return Ok(());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Variant};
 
 use super::{Running, running};
 use crate::diagnose::Report;
@@ -66,34 +66,28 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
             rhai::serde::to_dynamic(&plan.0.roots)
         });
     engine.register_fn("each", each);
+    register_evaluating(engine, seat, "plan", made);
+    register_evaluating(engine, seat, "expect_error", refused);
+}
+
+/// Registers a function of a recipe and, where they are given, its options.
+fn register_evaluating<T: Variant + Clone>(
+    engine: &mut Engine,
+    seat: &Seat,
+    name: &str,
+    evaluate: fn(&NativeCallContext<'_>, &Running, &str, &Map) -> Result<T>,
+) {
     let with = seat.clone();
     engine.register_fn(
-        "plan",
+        name,
         move |context: NativeCallContext<'_>, recipe: &str, options: Map| {
-            made(&context, &running(&with)?, recipe, &options)
+            evaluate(&context, &running(&with)?, recipe, &options)
         },
     );
     let with = seat.clone();
-    engine.register_fn(
-        "plan",
-        move |context: NativeCallContext<'_>, recipe: &str| {
-            made(&context, &running(&with)?, recipe, &Map::new())
-        },
-    );
-    let with = seat.clone();
-    engine.register_fn(
-        "expect_error",
-        move |context: NativeCallContext<'_>, recipe: &str, options: Map| {
-            refused(&context, &running(&with)?, recipe, &options)
-        },
-    );
-    let with = seat.clone();
-    engine.register_fn(
-        "expect_error",
-        move |context: NativeCallContext<'_>, recipe: &str| {
-            refused(&context, &running(&with)?, recipe, &Map::new())
-        },
-    );
+    engine.register_fn(name, move |context: NativeCallContext<'_>, recipe: &str| {
+        evaluate(&context, &running(&with)?, recipe, &Map::new())
+    });
 }
 
 fn made(

@@ -113,6 +113,7 @@ fn raised(text: &str) -> BTreeSet<String> {
         r#"\.refuse\(\s*"[a-z_0-9]+",\s*"([a-z_]+)""#,
         r#"\.refuse_at\([^"]*"([a-z_]+)""#,
         r#""script::([a-z_]+)""#,
+        r#"fault::([a-z_]+)\("#,
     ];
     let mut found = BTreeSet::new();
     for pattern in patterns {
@@ -147,8 +148,12 @@ fn errors_are_documented_and_are_there() {
             let variant: String = last.split('_').map(capitalized).collect();
             let is_there = all.contains(&format!("\"{}\"", error.code))
                 || all.contains(&text!(r#""{last}""#, last))
-                || all.contains(&text!(r#"prefix = "{area}::""#, area))
-                    && all.contains(&format!("\n    {variant}"));
+                || all.contains(&format!("fault::{last}("))
+                // A hint's errors are those of the script that declares it.
+                || [area, "hint"].iter().any(|area| {
+                    all.contains(&text!(r#"prefix = "{area}::""#, area))
+                        && all.contains(&format!("\n    {variant}"))
+                });
             assert!(is_there, "{}: nothing says `{}`", entry.name, error.code);
             documented.insert(error.code.clone());
         }
