@@ -66,7 +66,7 @@ impl<'a> Boots<'a> {
     /// # Errors
     /// A report without a place in the recipe if the node does not come up, or a check fails.
     pub fn boot(&self, job: &BootJob<'_>) -> Result<(), Report> {
-        let opened = Opened::open(job.export).map_err(|error| Report::from(error))?;
+        let opened = Opened::open(job.export).map_err(Report::from)?;
         let failed = |error: Error| {
             let report = error.report(&(self.hints)());
             with_rollback(report, &opened)

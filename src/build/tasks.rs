@@ -283,7 +283,7 @@ impl<'a> Runner<'a> {
                 format!("the plan writes no export `{}`", expect.export),
             );
             return Err(Error::Step {
-                report: report,
+                report,
                 calls: Vec::new(),
             });
         };

@@ -12,7 +12,7 @@ macro_rules! codes {
 
 codes! {
     arithmetic capture closure_outside constant duplicate failed import_circle import_path limit
-    many_errors no_session out_of_bounds parse replaces_builtin secret_compared thread thrown
-    unknown_function unknown_library unknown_module unknown_option unknown_property
-    unknown_variable wrong_arity wrong_type
+    many_errors no_session not_utf8 out_of_bounds parse replaces_builtin secret_compared thread
+    thrown unknown_function unknown_library unknown_module unknown_option unknown_property
+    unknown_variable unreadable wrong_arity wrong_type
 }

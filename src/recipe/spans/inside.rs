@@ -111,10 +111,7 @@ fn open_of_last_call(scan: &Scan, start: usize, end: usize) -> Option<usize> {
 fn receiver(scan: &Scan, range: &Range<usize>) -> Option<Range<usize>> {
     let start = scan.index_at(range.start);
     let open = open_of_last_call(scan, start, scan.index_at(range.end))?;
-    let (dot, _) = scan
-        .code_between(start, open)
-        .filter(|(_, c)| *c == '.')
-        .last()?;
+    let (dot, _) = scan.code_between(start, open).rfind(|(_, c)| *c == '.')?;
     (dot > start).then(|| scan.byte(start)..scan.byte(dot))
 }
 
