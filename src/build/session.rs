@@ -19,7 +19,7 @@ pub enum Source {
     /// Recipes with their settings. Of the options of several, each takes those that it declares.
     Recipes(Vec<(PathBuf, Settings)>),
     /// A plan with its files, and the settings that are not the recipe's.
-    Bundle(Box<Bundle>, Settings),
+    Bundle(Box<Bundle>, Box<Settings>),
 }
 
 impl Source {

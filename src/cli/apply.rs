@@ -31,7 +31,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         ..global.plain_settings(Path::new("."))?
     };
     let project = settings.project.clone();
-    let source = Source::Bundle(Box::new(bundle), settings);
+    let source = Source::Bundle(Box::new(bundle), Box::new(settings));
     let none = |_: &crate::plan::Plan| Vec::new();
     execute(source, &args.how, &project, false, &none, global, printer)?;
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use super::{ExpectBoot, Export, Names, Run, Text};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a plan has few, each once")]
 pub enum Op {
     /// Run a command, on the host, in the root, or in the booted root.
     Run(Run),

@@ -53,7 +53,7 @@ impl CallStack {
         let span = span.or_else(|| {
             let last = chain.last().map(|frame| frame.span.file.as_str());
             let start = Position { line: 1, column: 1 };
-            (last != Some(file.as_str()) && !file.is_empty()).then(|| Span {
+            (last != Some(file.as_str()) && !file.is_empty()).then_some(Span {
                 file,
                 start,
                 end: start,

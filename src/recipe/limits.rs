@@ -30,8 +30,8 @@ const MEMORY_BYTES: u64 = 512 << 20;
 /// most one string of `STRING_BYTES`.
 const CHECK_EVERY: u64 = 64;
 /// How long goes by between two looks at the memory, which take longer. No script fills
-/// more than some ten MiB in that time.
-const MEMORY_EVERY: Duration = Duration::from_millis(1);
+/// more than some fifty MiB in that time.
+const MEMORY_EVERY: Duration = Duration::from_millis(5);
 
 /// Why an evaluation was ended from outside; the engine carries it to the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

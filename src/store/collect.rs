@@ -224,7 +224,7 @@ impl Store {
     ///
     /// # Errors
     /// When something cannot be removed. An entry that is held is given back.
-    pub fn remove(&self, names: &[String]) -> io::Result<Result<Collected, Entry>> {
+    pub fn remove(&self, names: &[String]) -> io::Result<Result<Collected, Box<Entry>>> {
         self.sweep(|entries| {
             let mut doomed: BTreeSet<String> = names.iter().cloned().collect();
             // A layer without those below is of no use.
@@ -249,7 +249,7 @@ impl Store {
             let (gone, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(goes);
             let in_build = |entry: &&Entry| entry.held.as_ref().is_some_and(Hold::is_build);
             match gone.iter().find(in_build) {
-                Some(held) => Err(held.clone()),
+                Some(held) => Err(Box::new(held.clone())),
                 None => Ok((gone, kept)),
             }
         })

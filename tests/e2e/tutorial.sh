@@ -79,7 +79,7 @@ say <<'TEXT'
 The recipe is `recipes/node.rhai`. What it does is seen before anything is done:
 TEXT
 
-show 'rootwright show node' 'rootwright plan node -o release=bookworm | tail -n 13'
+show 'rootwright show node' 'rootwright plan node -o release=bookworm | tail -n 14'
 
 say <<'TEXT'
 ## What holds for every recipe
@@ -222,7 +222,7 @@ A library changes files and runs commands in roots. For more it has to be truste
 time, in `rootwright.toml`; and whoever reads the plan sees who makes use of it:
 TEXT
 
-show $'echo \'grants = ["secret:time-key"]\' >>rootwright.toml' 'rootwright plan node | sed -n "/^libraries/,/^secrets/p"'
+show $'echo \'grants = ["secret:time-key"]\' >>rootwright.toml' 'rootwright plan node | sed -n "/^libraries/p; /^beyond/,/^$/p"'
 
 say <<'TEXT'
 The secret's value is in no plan, no log and no key; the build takes it from a file or from the

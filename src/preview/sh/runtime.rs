@@ -94,7 +94,12 @@ mod tests {
                 let defined = format!("{name}() {{");
                 assert!(block.source.contains(&defined), "{name}");
                 let line = block.source.find(&defined).unwrap();
-                let above = block.source[..line].trim_end_matches('\n').lines().last();
+                let above = block
+                    .source
+                    .get(..line)
+                    .unwrap_or_default()
+                    .lines()
+                    .next_back();
                 assert!(
                     above.unwrap_or_default().starts_with('#'),
                     "{name} has no comment"

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scan::{CharKind, Scan, is_word};
+use super::scan::{ByteKind, Scan, is_word};
 
 /// A step on the way from a call to what is wrong in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +69,8 @@ pub fn locate(
 
 /// The bytes of each argument that is written in the call that `range` holds.
 pub fn arguments(scan: &Scan, range: &Range<usize>) -> Vec<Range<usize>> {
-    let end = scan.index_at(range.end);
-    match open_of_last_call(scan, scan.index_at(range.start), end) {
+    let end = range.end;
+    match open_of_last_call(scan, range.start, end) {
         Some(open) => between_commas(scan, open, end),
         None => Vec::new(),
     }
@@ -83,13 +83,13 @@ fn between_commas(scan: &Scan, open: usize, end: usize) -> Vec<Range<usize>> {
     let mut start = open + 1;
     for (index, c) in scan.code_between(open, end) {
         match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        let closes = depth == 0 && matches!(c, ')' | ']' | '}');
-        if (c == ',' && depth == 1) || closes {
-            let written = trimmed(scan, scan.byte(scan.skip_blank(start))..scan.byte(index));
+        let closes = depth == 0 && matches!(c, b')' | b']' | b'}');
+        if (c == b',' && depth == 1) || closes {
+            let written = trimmed(scan, scan.skip_blank(start)..index);
             if !written.is_empty() {
                 found.push(written);
             }
@@ -102,28 +102,28 @@ fn between_commas(scan: &Scan, open: usize, end: usize) -> Vec<Range<usize>> {
 /// The bracket that opens the arguments of the call that ends at `end`.
 fn open_of_last_call(scan: &Scan, start: usize, end: usize) -> Option<usize> {
     scan.code_between(start, end)
-        .filter(|(_, c)| *c == '(')
+        .filter(|(_, c)| *c == b'(')
         .map(|(index, _)| index)
         .find(|&index| scan.closing(index) == Some(end))
 }
 
 /// What stands before the `.` of a call in the method style.
 fn receiver(scan: &Scan, range: &Range<usize>) -> Option<Range<usize>> {
-    let start = scan.index_at(range.start);
-    let open = open_of_last_call(scan, start, scan.index_at(range.end))?;
-    let (dot, _) = scan.code_between(start, open).rfind(|(_, c)| *c == '.')?;
-    (dot > start).then(|| scan.byte(start)..scan.byte(dot))
+    let start = range.start;
+    let open = open_of_last_call(scan, start, range.end)?;
+    let (dot, _) = scan.code_between(start, open).rfind(|(_, c)| *c == b'.')?;
+    (dot > start).then_some(start..dot)
 }
 
 /// An item of an array literal; where one value stands for a list of one, that value.
 fn item(scan: &Scan, range: &Range<usize>, index: usize) -> Option<Range<usize>> {
-    let open = scan.index_at(range.start);
-    if scan.code_at(open) != Some('[') {
+    let open = range.start;
+    if scan.code_at(open) != Some(b'[') {
         return (index == 0).then(|| range.clone());
     }
     let end = scan.closing(open)?;
     // `[a] + [b]` is not one literal.
-    if scan.byte(end) != range.end {
+    if end != range.end {
         return None;
     }
     between_commas(scan, open, end).get(index).cloned()
@@ -135,17 +135,17 @@ fn one_field(
     range: &Range<usize>,
     name: &str,
 ) -> Option<(Range<usize>, Range<usize>)> {
-    let start = scan.index_at(range.start);
-    if (scan.code_at(start), scan.code_at(start + 1)) != (Some('#'), Some('{')) {
+    let start = range.start;
+    if (scan.code_at(start), scan.code_at(start + 1)) != (Some(b'#'), Some(b'{')) {
         return None;
     }
     let end = scan.closing(start + 1)?;
     between_commas(scan, start + 1, end)
         .into_iter()
         .find_map(|whole| {
-            let (key, after) = key_at(scan, scan.index_at(whole.start))?;
+            let (key, after) = key_at(scan, whole.start)?;
             (key == Some(name)).then(|| {
-                let value = scan.byte(scan.skip_blank(after))..whole.end;
+                let value = scan.skip_blank(after)..whole.end;
                 (whole, value)
             })
         })
@@ -155,16 +155,16 @@ fn one_field(
 /// `path` leads into nested maps (`["overlay", "size"]`).
 pub fn field(scan: &Scan, range: &Range<usize>, path: &[&str]) -> Option<Range<usize>> {
     let (first, rest) = path.split_first()?;
-    let end = scan.index_at(range.end);
-    let mut index = scan.index_at(range.start);
+    let end = range.end;
+    let mut index = range.start;
     while index < end {
         let (key, after) = key_at(scan, index)?;
         if key == Some(*first) {
             let value_end = value_end(scan, after, end);
             return if rest.is_empty() {
-                Some(trimmed(scan, scan.byte(index)..scan.byte(value_end)))
+                Some(trimmed(scan, index..value_end))
             } else {
-                field(scan, &(scan.byte(after)..scan.byte(value_end)), rest)
+                field(scan, &(after..value_end), rest)
             };
         }
         index = after.max(index + 1);
@@ -174,23 +174,19 @@ pub fn field(scan: &Scan, range: &Range<usize>, path: &[&str]) -> Option<Range<u
 
 /// A key with its colon at `index`, and the index after it; else the next index to try.
 fn key_at(scan: &Scan, index: usize) -> Option<(Option<&str>, usize)> {
-    let (_, c, kind) = *scan.chars.get(index)?;
-    let (word, end) = if kind == CharKind::Code && is_word(c) {
+    let (c, kind) = scan.get(index)?;
+    let (word, end) = if kind == ByteKind::Code && is_word(c) {
         let end = scan.word_end(index);
-        (scan.text(&(scan.byte(index)..scan.byte(end))), end)
-    } else if kind == CharKind::Text && c == '"' {
-        let rest = scan.chars.iter().skip(index);
-        let end = index
-            + rest
-                .take_while(|(_, _, kind)| *kind == CharKind::Text)
-                .count();
-        let quoted = scan.text(&(scan.byte(index)..scan.byte(end)));
+        (scan.text(&(index..end)), end)
+    } else if kind == ByteKind::Text && c == b'"' {
+        let end = index + scan.run_of(ByteKind::Text, index);
+        let quoted = scan.text(&(index..end));
         (quoted.trim_matches('"'), end)
     } else {
         return Some((None, index + 1));
     };
     let colon = scan.skip_blank(end);
-    let is_key = scan.code_at(colon) == Some(':') && scan.code_at(colon + 1) != Some(':');
+    let is_key = scan.code_at(colon) == Some(b':') && scan.code_at(colon + 1) != Some(b':');
     Some(if is_key {
         (Some(word), colon + 1)
     } else {
@@ -202,10 +198,10 @@ fn value_end(scan: &Scan, start: usize, end: usize) -> usize {
     let mut depth = 0usize;
     for (index, c) in scan.code_between(start, end) {
         match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' if depth == 0 => return index,
-            ')' | ']' | '}' => depth -= 1,
-            ',' if depth == 0 => return index,
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' if depth == 0 => return index,
+            b')' | b']' | b'}' => depth -= 1,
+            b',' if depth == 0 => return index,
             _ => {}
         }
     }

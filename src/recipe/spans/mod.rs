@@ -7,49 +7,48 @@ mod scan;
 use std::ops::Range;
 
 pub use inside::{Located, Step, field, locate};
-use scan::CharKind;
+use scan::ByteKind;
 pub use scan::Scan;
 
 /// The bytes of a call whose name starts at byte `name`: from its receiver to its closing
 /// bracket. Where no call is written there, the word, the text or the operator alone.
 pub fn call(scan: &Scan, name: usize) -> Range<usize> {
-    let start = scan.index_at(name);
+    let start = name;
     let word = scan.word_end(start);
-    if scan.code_at(start) == Some('.') && scan.word_end(start + 1) > start + 1 {
-        return call(scan, scan.byte(start + 1));
+    if scan.code_at(start) == Some(b'.') && scan.word_end(start + 1) > start + 1 {
+        return call(scan, start + 1);
     }
     if word == start {
-        return scan.byte(start)..scan.byte(token_end(scan, start));
+        return start..token_end(scan, start);
     }
     let open = scan.skip_blank(word);
     let end = match scan.code_at(open) {
-        Some('(') => scan.closing(open).unwrap_or(word),
+        Some(b'(') => scan.closing(open).unwrap_or(word),
         _ => word,
     };
-    scan.byte(scan.receiver_start(start))..scan.byte(end)
+    scan.receiver_start(start)..end
 }
 
 /// The end of a token that is no word.
 fn token_end(scan: &Scan, start: usize) -> usize {
-    const OPERATORS: &str = "=!<>+-*/%&|^.:?~";
-    let operator = |index: usize| scan.code_at(index).is_some_and(|c| OPERATORS.contains(c));
-    let same = |index: &usize| match scan.kind(start) {
-        Some(CharKind::Text) => {
-            let line = matches!(scan.chars.get(*index), Some((_, '\n', _)));
-            scan.kind(*index) == Some(CharKind::Text) && !line
+    const OPERATORS: &[u8] = b"=!<>+-*/%&|^.:?~";
+    let operator = |index: usize| scan.code_at(index).is_some_and(|c| OPERATORS.contains(&c));
+    let same = |index: &usize| match scan.get(start) {
+        Some((_, ByteKind::Text)) => {
+            matches!(scan.get(*index), Some((c, ByteKind::Text)) if c != b'\n')
         }
         _ => operator(start) && operator(*index),
     };
-    start + 1 + (start + 1..scan.chars.len()).take_while(same).count()
+    start + 1 + (start + 1..scan.len()).take_while(same).count()
 }
 
 /// The innermost bracket that is open at byte `at`, with its character.
 pub fn open_bracket(scan: &Scan, at: usize) -> Option<(Range<usize>, char)> {
     let mut open = Vec::new();
-    for (index, c) in scan.code_between(0, scan.index_at(at)) {
+    for (index, c) in scan.code_between(0, at) {
         match c {
-            '(' | '[' | '{' => open.push((index, c)),
-            ')' | ']' | '}' => {
+            b'(' | b'[' | b'{' => open.push((index, c)),
+            b')' | b']' | b'}' => {
                 open.pop();
             }
             _ => {}
@@ -58,50 +57,45 @@ pub fn open_bracket(scan: &Scan, at: usize) -> Option<(Range<usize>, char)> {
     let (index, c) = open.pop()?;
     // A map's bracket has two characters.
     let before = index.checked_sub(1).and_then(|before| scan.code_at(before));
-    let start = if c == '{' && before == Some('#') {
+    let start = if c == b'{' && before == Some(b'#') {
         index - 1
     } else {
         index
     };
-    Some((scan.byte(start)..scan.byte(index + 1), c))
+    Some((start..index + 1, char::from(c)))
 }
 
 /// The end of the code and text before byte `at`, blanks and comments left out.
 pub fn code_end_before(scan: &Scan, at: usize) -> Option<Range<usize>> {
-    let (index, _) = scan
-        .chars
-        .iter()
-        .enumerate()
-        .take(scan.index_at(at))
-        .rev()
-        .find(|(_, (_, c, kind))| match kind {
-            CharKind::Code => !c.is_whitespace(),
-            CharKind::Text => true,
-            CharKind::Comment => false,
-        })?;
-    Some(scan.byte(index)..scan.byte(index + 1))
+    let mut before = scan.text(&(0..at)).char_indices().rev();
+    let (index, c) = before.find(|(index, c)| match scan.get(*index) {
+        Some((_, ByteKind::Code)) => !c.is_whitespace(),
+        Some((_, ByteKind::Text)) => true,
+        _ => false,
+    })?;
+    Some(index..index + c.len_utf8())
 }
 
 /// The name of the function whose body holds byte `at`.
 pub fn enclosing_function(scan: &Scan, at: usize) -> Option<&str> {
     let mut index = 0;
-    while index < scan.chars.len() {
+    while index < scan.len() {
         let end = scan.word_end(index);
         if end == index {
             index += 1;
             continue;
         }
-        if scan.text(&(scan.byte(index)..scan.byte(end))) == "fn" {
+        if scan.text(&(index..end)) == "fn" {
             let name = scan.skip_blank(end);
             let name_end = scan.word_end(name);
             let body = scan
-                .code_between(name_end, scan.chars.len())
-                .find(|(_, c)| *c == '{')
+                .code_between(name_end, scan.len())
+                .find(|(_, c)| *c == b'{')
                 .map(|(index, _)| index);
             if let Some(body) = body {
-                let close = scan.closing(body).unwrap_or(scan.chars.len());
-                if (scan.byte(body)..scan.byte(close)).contains(&at) {
-                    return Some(scan.text(&(scan.byte(name)..scan.byte(name_end))));
+                let close = scan.closing(body).unwrap_or(scan.len());
+                if (body..close).contains(&at) {
+                    return Some(scan.text(&(name..name_end)));
                 }
             }
         }

@@ -7,18 +7,19 @@ use crate::diagnose::{Position, Span};
 
 /// What a character is part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum CharKind {
+pub enum ByteKind {
     Code,
     Text,
     Comment,
 }
 
-/// The characters of a script with their byte offsets and their kinds. Made once a file:
-/// a script may be as large as the limits allow, and every call in it is looked up.
+/// A script with the kind of each of its bytes. Made once a file: a script may be as large as
+/// the limits allow, and every call in it is looked up. What tells code from text is ASCII, so
+/// a place in it is a byte's.
 pub struct Scan {
     pub text: Arc<str>,
-    pub chars: Vec<(usize, char, CharKind)>,
-    /// Indices of the characters that lines start with.
+    kinds: Vec<ByteKind>,
+    /// The bytes that lines start with.
     lines: Vec<usize>,
     /// The byte where a block comment starts that is never closed.
     pub open_comment: Option<usize>,
@@ -27,54 +28,43 @@ pub struct Scan {
 impl Scan {
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
-        let mut chars: Vec<(usize, char, CharKind)> = text
-            .char_indices()
-            .map(|(offset, c)| (offset, c, CharKind::Code))
-            .collect();
-        let breaks = chars.iter().enumerate().filter(|(_, (_, c, _))| *c == '\n');
+        let mut kinds = vec![ByteKind::Code; text.len()];
+        let breaks = text.bytes().enumerate().filter(|(_, c)| *c == b'\n');
         let lines = std::iter::once(0)
-            .chain(breaks.map(|(index, _)| index + 1))
+            .chain(breaks.map(|(at, _)| at + 1))
             .collect();
-        let open_comment = mark(&mut chars);
+        let open_comment = mark(text.as_bytes(), &mut kinds);
         Scan {
             text,
-            chars,
+            kinds,
             lines,
             open_comment,
         }
     }
 
-    pub fn index_at(&self, byte: usize) -> usize {
-        self.chars.partition_point(|(offset, _, _)| *offset < byte)
-    }
-
-    pub fn byte(&self, index: usize) -> usize {
-        self.chars
-            .get(index)
-            .map_or(self.text.len(), |(offset, _, _)| *offset)
+    pub fn len(&self) -> usize {
+        self.kinds.len()
     }
 
     /// The byte at a position; a column past the end of its line is the line's end.
     pub fn byte_at(&self, at: Position) -> Option<usize> {
         let line = usize::try_from(at.line).ok()?.checked_sub(1)?;
         let start = *self.lines.get(line)?;
-        let end = self
-            .lines
-            .get(line + 1)
-            .map_or(self.chars.len(), |next| next.saturating_sub(1));
+        let next = self.lines.get(line + 1);
+        let end = next.map_or(self.len(), |next| next.saturating_sub(1));
         let column = usize::try_from(at.column).ok()?.saturating_sub(1);
-        Some(self.byte(start.saturating_add(column).min(end)))
+        let mut chars = self.text(&(start..end)).char_indices();
+        Some(chars.nth(column).map_or(end, |(offset, _)| start + offset))
     }
 
     /// The line and the column, in characters, of a byte offset.
     pub fn position(&self, byte: usize) -> Position {
-        let index = self.index_at(byte);
-        let line = self.lines.partition_point(|start| *start <= index);
+        let line = self.lines.partition_point(|start| *start <= byte);
         let start = self.lines.get(line.saturating_sub(1)).copied();
-        let column = index.saturating_sub(start.unwrap_or_default()) + 1;
+        let before = self.text(&(start.unwrap_or_default()..byte));
         Position {
             line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(column).unwrap_or(u32::MAX),
+            column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
         }
     }
 
@@ -87,40 +77,48 @@ impl Scan {
         }
     }
 
-    /// The character of code at an index.
-    pub fn code_at(&self, index: usize) -> Option<char> {
-        match self.chars.get(index) {
-            Some((_, c, CharKind::Code)) => Some(*c),
+    /// The byte at an index with its kind.
+    pub fn get(&self, index: usize) -> Option<(u8, ByteKind)> {
+        Some((*self.text.as_bytes().get(index)?, *self.kinds.get(index)?))
+    }
+
+    /// The byte of code at an index.
+    pub fn code_at(&self, index: usize) -> Option<u8> {
+        match self.get(index) {
+            Some((c, ByteKind::Code)) => Some(c),
             _ => None,
         }
     }
 
-    pub fn kind(&self, index: usize) -> Option<CharKind> {
-        self.chars.get(index).map(|(_, _, kind)| *kind)
+    /// How many bytes from `index` on are of a kind.
+    pub fn run_of(&self, kind: ByteKind, index: usize) -> usize {
+        let rest = self.kinds.iter().skip(index);
+        rest.take_while(|of| **of == kind).count()
     }
 
     pub fn text(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
-    pub fn skip_blank(&self, index: usize) -> usize {
-        let rest = self.chars.iter().skip(index);
-        let blank = rest.take_while(|(_, c, kind)| match kind {
-            CharKind::Code => c.is_whitespace(),
-            CharKind::Comment => true,
-            CharKind::Text => false,
-        });
-        index + blank.count()
+    pub fn skip_blank(&self, mut index: usize) -> usize {
+        while self.get(index).is_some_and(|(c, kind)| match kind {
+            ByteKind::Code => c.is_ascii_whitespace(),
+            ByteKind::Comment => true,
+            ByteKind::Text => false,
+        }) {
+            index += 1;
+        }
+        index
     }
 
     /// The index after the bracket that closes the one at `open`.
     pub fn closing(&self, open: usize) -> Option<usize> {
-        let code = self.code_between(open, self.chars.len());
-        partner(code, "([{").map(|index| index + 1)
+        let code = self.code_between(open, self.len());
+        partner(code, b"([{").map(|index| index + 1)
     }
 
     pub fn word_end(&self, mut index: usize) -> usize {
-        while matches!(self.chars.get(index), Some((_, c, CharKind::Code)) if is_word(*c)) {
+        while self.code_at(index).is_some_and(is_word) {
             index += 1;
         }
         index
@@ -131,8 +129,8 @@ impl Scan {
         let mut start = name;
         loop {
             let separator = match (self.code(start, 1), self.code(start, 2)) {
-                (Some('.'), _) => 1,
-                (Some(':'), Some(':')) => 2,
+                (Some(b'.'), _) => 1,
+                (Some(b':'), Some(b':')) => 2,
                 _ => return start,
             };
             let end = start - separator;
@@ -148,16 +146,16 @@ impl Scan {
     /// word that is called there.
     fn operand_start(&self, end: usize) -> usize {
         let mut start = end;
-        while matches!(self.code(start, 1), Some(')' | ']')) {
+        while matches!(self.code(start, 1), Some(b')' | b']')) {
             match self.opening(start) {
                 Some(open) => start = open,
                 None => return end,
             }
         }
         if start == end {
-            let text = |index: usize| {
-                let before = index.checked_sub(1).and_then(|i| self.chars.get(i));
-                matches!(before, Some((_, _, CharKind::Text)))
+            let text = |start: usize| {
+                let before = start.checked_sub(1).and_then(|index| self.get(index));
+                matches!(before, Some((_, ByteKind::Text)))
             };
             while text(start) {
                 start -= 1;
@@ -171,36 +169,32 @@ impl Scan {
 
     /// The index of the bracket that is closed by the one before index `end`.
     fn opening(&self, end: usize) -> Option<usize> {
-        partner(self.code_between(0, end).rev(), ")]}")
+        partner(self.code_between(0, end).rev(), b")]}")
     }
 
-    /// The characters of code from one index up to another, with their indices.
+    /// The bytes of code from one index up to another, with their indices.
     pub fn code_between(
         &self,
         start: usize,
         end: usize,
-    ) -> impl DoubleEndedIterator<Item = (usize, char)> {
-        let all = self.chars.iter().enumerate().take(end).skip(start);
-        all.filter(|(_, (_, _, kind))| *kind == CharKind::Code)
-            .map(|(index, (_, c, _))| (index, *c))
+    ) -> impl DoubleEndedIterator<Item = (usize, u8)> {
+        let indices = start..end.min(self.len());
+        indices.filter_map(|index| Some((index, self.code_at(index)?)))
     }
 
-    fn code(&self, index: usize, before: usize) -> Option<char> {
-        match self.chars.get(index.checked_sub(before)?) {
-            Some((_, c, CharKind::Code)) => Some(*c),
-            _ => None,
-        }
+    fn code(&self, index: usize, before: usize) -> Option<u8> {
+        self.code_at(index.checked_sub(before)?)
     }
 }
 
 /// The index of the bracket that ends what the first one of `code` begins; `first` are the
 /// brackets that go deeper.
-fn partner(code: impl Iterator<Item = (usize, char)>, first: &str) -> Option<usize> {
+fn partner(code: impl Iterator<Item = (usize, u8)>, first: &[u8]) -> Option<usize> {
     let mut depth = 0usize;
     for (index, c) in code {
-        if first.contains(c) {
+        if first.contains(&c) {
             depth += 1;
-        } else if "()[]{}".contains(c) {
+        } else if b"()[]{}".contains(&c) {
             depth = depth.checked_sub(1)?;
             if depth == 0 {
                 return Some(index);
@@ -210,64 +204,62 @@ fn partner(code: impl Iterator<Item = (usize, char)>, first: &str) -> Option<usi
     None
 }
 
-pub fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+/// Whether a byte of code is part of a name. What is not ASCII is in none, and is kept whole.
+pub fn is_word(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || c == b'_' || !c.is_ascii()
 }
 
 /// Finds the strings and the comments; gives the byte of a block comment that is never
 /// closed.
-fn mark(chars: &mut [(usize, char, CharKind)]) -> Option<usize> {
-    let code = |c: &(usize, char, CharKind)| c.1;
+fn mark(text: &[u8], kinds: &mut [ByteKind]) -> Option<usize> {
     // The brace depth at which each `${` of a backtick string ends.
     let mut templates: Vec<usize> = Vec::new();
     let mut depth = 0usize;
     let mut open_comment = None;
     let mut at = 0;
-    while let Some(c) = chars.get(at).map(code) {
-        let (end, kind) = match (c, chars.get(at + 1).map(code)) {
-            ('/', Some('/')) => (line_end(chars, at), CharKind::Comment),
-            ('/', Some('*')) => {
-                let end = block_comment_end(chars, at);
+    while let Some(c) = text.get(at).copied() {
+        let (end, kind) = match (c, text.get(at + 1).copied()) {
+            (b'/', Some(b'/')) => (line_end(text, at), ByteKind::Comment),
+            (b'/', Some(b'*')) => {
+                let end = block_comment_end(text, at);
                 if end.is_none() {
-                    open_comment = chars.get(at).map(|(offset, _, _)| *offset);
+                    open_comment = Some(at);
                 }
-                (end.unwrap_or(chars.len()), CharKind::Comment)
+                (end.unwrap_or(text.len()), ByteKind::Comment)
             }
-            ('#', Some('"' | '#')) => (raw_end(chars, at), CharKind::Text),
-            ('"' | '\'', _) => (quoted_end(chars, at, c), CharKind::Text),
-            ('`', _) => (
-                template_end(chars, at, &mut templates, depth),
-                CharKind::Text,
+            (b'#', Some(b'"' | b'#')) => (raw_end(text, at), ByteKind::Text),
+            (b'"' | b'\'', _) => (quoted_end(text, at, c), ByteKind::Text),
+            (b'`', _) => (
+                template_end(text, at, &mut templates, depth),
+                ByteKind::Text,
             ),
-            ('{', _) => {
+            (b'{', _) => {
                 depth += 1;
-                (at, CharKind::Code)
+                (at, ByteKind::Code)
             }
-            ('}', _) => {
+            (b'}', _) => {
                 depth = depth.saturating_sub(1);
                 if templates.last() == Some(&depth) {
                     templates.pop();
                     (
-                        template_end(chars, at, &mut templates, depth),
-                        CharKind::Text,
+                        template_end(text, at, &mut templates, depth),
+                        ByteKind::Text,
                     )
                 } else {
-                    (at, CharKind::Code)
+                    (at, ByteKind::Code)
                 }
             }
-            _ => (at, CharKind::Code),
+            _ => (at, ByteKind::Code),
         };
         if end == at {
             at += 1;
             continue;
         }
-        let end = end.min(chars.len());
-        let mut last = None;
-        for entry in chars.iter_mut().take(end).skip(at) {
-            entry.2 = kind;
-            last = Some(entry.1);
+        let end = end.min(text.len());
+        if let Some(kinds) = kinds.get_mut(at..end) {
+            kinds.fill(kind);
         }
-        if templates.last() == Some(&depth) && last == Some('{') {
+        if templates.last() == Some(&depth) && text.get(end - 1) == Some(&b'{') {
             depth += 1;
         }
         at = end;
@@ -276,75 +268,70 @@ fn mark(chars: &mut [(usize, char, CharKind)]) -> Option<usize> {
 }
 
 /// The end of a raw string, `#"…"#` with any number of `#`; `at` where none starts there.
-fn raw_end(chars: &[(usize, char, CharKind)], at: usize) -> usize {
+fn raw_end(text: &[u8], at: usize) -> usize {
     let hashes = |from: usize| {
-        let rest = chars.iter().skip(from);
-        rest.take_while(|(_, c, _)| *c == '#').count()
+        let rest = text.iter().skip(from);
+        rest.take_while(|c| **c == b'#').count()
     };
     let opened = hashes(at);
-    if chars.get(at + opened).map(|(_, c, _)| *c) != Some('"') {
+    if text.get(at + opened) != Some(&b'"') {
         return at;
     }
     let mut i = at + opened + 1;
-    while let Some((_, c, _)) = chars.get(i) {
-        if *c == '"' && hashes(i + 1) >= opened {
+    while let Some(c) = text.get(i) {
+        if *c == b'"' && hashes(i + 1) >= opened {
             return i + 1 + opened;
         }
         i += 1;
     }
-    chars.len()
+    text.len()
 }
 
 /// The end of a stretch of backtick text that starts at `at` (a backtick, or the `}`
 /// that ends an interpolation): after the closing backtick, or after a `${`.
-fn template_end(
-    chars: &[(usize, char, CharKind)],
-    at: usize,
-    templates: &mut Vec<usize>,
-    depth: usize,
-) -> usize {
+fn template_end(text: &[u8], at: usize, templates: &mut Vec<usize>, depth: usize) -> usize {
     let mut i = at + 1;
-    while let Some((_, c, _)) = chars.get(i) {
-        match (c, chars.get(i + 1).map(|(_, c, _)| *c)) {
-            ('`', Some('`')) => i += 2,
-            ('`', _) => return i + 1,
-            ('$', Some('{')) => {
+    while let Some(c) = text.get(i) {
+        match (c, text.get(i + 1)) {
+            (b'`', Some(b'`')) => i += 2,
+            (b'`', _) => return i + 1,
+            (b'$', Some(b'{')) => {
                 templates.push(depth);
                 return i + 2;
             }
             _ => i += 1,
         }
     }
-    chars.len()
+    text.len()
 }
 
-fn line_end(chars: &[(usize, char, CharKind)], at: usize) -> usize {
-    let rest = chars.iter().skip(at);
-    at + rest.take_while(|(_, c, _)| *c != '\n').count()
+fn line_end(text: &[u8], at: usize) -> usize {
+    let rest = text.iter().skip(at);
+    at + rest.take_while(|c| **c != b'\n').count()
 }
 
-fn quoted_end(chars: &[(usize, char, CharKind)], at: usize, quote: char) -> usize {
+fn quoted_end(text: &[u8], at: usize, quote: u8) -> usize {
     let mut i = at + 1;
-    while let Some((_, c, _)) = chars.get(i) {
+    while let Some(c) = text.get(i) {
         match c {
-            '\\' => i += 2,
+            b'\\' => i += 2,
             c if *c == quote => return i + 1,
             _ => i += 1,
         }
     }
-    chars.len()
+    text.len()
 }
 
-fn block_comment_end(chars: &[(usize, char, CharKind)], at: usize) -> Option<usize> {
+fn block_comment_end(text: &[u8], at: usize) -> Option<usize> {
     let mut depth = 0usize;
     let mut i = at;
-    while let Some((_, c, _)) = chars.get(i) {
-        match (c, chars.get(i + 1).map(|(_, c, _)| *c)) {
-            ('/', Some('*')) => {
+    while let Some(c) = text.get(i) {
+        match (c, text.get(i + 1)) {
+            (b'/', Some(b'*')) => {
                 depth += 1;
                 i += 2;
             }
-            ('*', Some('/')) => {
+            (b'*', Some(b'/')) => {
                 depth = depth.saturating_sub(1);
                 i += 2;
                 if depth == 0 {

@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rootwright::plan::{Op, Plan};
+
 use crate::support::verified::{Level, verified};
 use crate::support::{
     listing, mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout,
@@ -46,17 +48,15 @@ fn commands_are_the_plans(folder: &Path, release: &str) {
         .args(["plan", "recipes/debian-nfs.rhai", "--format", "json", "-o"]);
     plan.arg(format!("release={release}"))
         .args(["-o", "kernel=linux-image-cloud-amd64"]);
-    let plan: serde_json::Value = serde_json::from_str(&stdout(&run(&mut plan))).unwrap();
-    let mut planned = Vec::new();
-    for step in plan["steps"].as_array().unwrap() {
-        for action in step["actions"].as_array().unwrap() {
-            let op = &action["op"];
-            match op["op"].as_str().unwrap() {
-                "host_run" | "nspawn_run" => planned.push((op["op"].clone(), op["argv"].clone())),
-                "export" => planned.push(("nspawn_run".into(), op["packages"].clone())),
-                _ => {}
-            }
-        }
+    let plan: Plan = serde_json::from_str(&stdout(&run(&mut plan))).unwrap();
+    let mut planned: Vec<(serde_json::Value, serde_json::Value)> = Vec::new();
+    for action in plan.steps.iter().flat_map(|step| &step.actions) {
+        let (built_in, command) = match &action.op {
+            Op::Run(run) => (run.place.built_in(), &run.command),
+            Op::Export(export) => ("nspawn_run", export.packages.as_ref().unwrap()),
+            _ => continue,
+        };
+        planned.push((built_in.into(), command.words().into()));
     }
     let logs = folder.join("store/logs");
     let journal = std::fs::read_dir(&logs)
