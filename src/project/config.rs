@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Entry, Wanted, age, from_here};
+use super::{Entry, Wanted, from_here};
 use crate::diagnose::{Frame, Report, SourceMap, Span, Trouble, position};
 use crate::plan::Grant;
 
@@ -298,4 +298,18 @@ impl Reader<'_> {
 pub fn is_name(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(plain)
+}
+
+/// A length of time: a number and `s`, `m`, `h` or `d`.
+pub fn age(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    Some(Duration::from_secs(number.checked_mul(seconds)?))
 }

@@ -4,17 +4,21 @@
 pub mod config;
 pub mod library;
 mod library_copy;
+mod library_entry;
 mod lock;
+mod paths;
 pub mod tree;
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use config::{Options, Places};
-pub use library_copy::{Entry, Library, Wanted};
+pub use config::{Options, Places, age};
+pub use library_copy::Library;
+pub use library_entry::{Entry, Wanted};
 pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace};
+pub use paths::{from, from_here};
 
 use crate::diagnose::{Report, Trouble};
 use config::Config;
@@ -45,20 +49,6 @@ pub struct Project {
     recipe_options: BTreeMap<String, Options>,
 }
 
-/// A length of time: a number and `s`, `m`, `h` or `d`.
-pub fn age(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let number: u64 = number.parse().ok()?;
-    Some(Duration::from_secs(number.checked_mul(seconds)?))
-}
-
 /// The repository that a file or folder is in, or is: the nearest folder with a
 /// `rootwright.toml`, named from the current folder.
 pub fn repository(path: &Path) -> Option<PathBuf> {
@@ -66,48 +56,6 @@ pub fn repository(path: &Path) -> Option<PathBuf> {
     let mut folders = start.ancestors();
     let root = folders.find(|folder| folder.join(FILE).is_file())?;
     Some(from_here(root))
-}
-
-/// A path as it is named from the current folder, where that is not farther than some
-/// folders above.
-pub fn from_here(path: &Path) -> PathBuf {
-    const FARTHEST: usize = 6;
-    let Ok(here) = std::env::current_dir() else {
-        return path.to_owned();
-    };
-    let relative = from(&here, path);
-    let up = relative.components();
-    match up.take_while(|part| *part == Component::ParentDir).count() {
-        0..=FARTHEST => relative,
-        _ => path.to_owned(),
-    }
-}
-
-/// `path`, named from `base`, an absolute folder.
-pub fn from(base: &Path, path: &Path) -> PathBuf {
-    let plain = |path: &Path| -> PathBuf {
-        let mut plain = PathBuf::new();
-        for part in path.components() {
-            match part {
-                Component::CurDir => {}
-                Component::ParentDir => drop(plain.pop()),
-                part => plain.push(part),
-            }
-        }
-        plain
-    };
-    let (base, path) = (plain(base), plain(&base.join(path)));
-    let shared = base
-        .components()
-        .zip(path.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = base.components().skip(shared).map(|_| Component::ParentDir);
-    let relative: PathBuf = up.chain(path.components().skip(shared)).collect();
-    match relative.as_os_str().is_empty() {
-        true => PathBuf::from("."),
-        false => relative,
-    }
 }
 
 impl Project {

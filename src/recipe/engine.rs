@@ -9,7 +9,8 @@ use rhai::{Engine, OptimizationLevel, Scope, Token};
 
 use super::boundary::Home;
 use super::current::Seat;
-use super::session::{STDLIB, ScriptKind, Session};
+use super::session::{STDLIB, Session};
+use super::source::ScriptKind;
 use super::{
     Evaluation, Failure, Settings, builtins, disabled, limits, loader, signatures, testing,
 };

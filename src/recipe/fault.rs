@@ -1,5 +1,6 @@
 //! What is wrong with a script, by the code of its report: one function for each.
 
+use super::type_names::type_words;
 use crate::diagnose::Report;
 
 macro_rules! codes {
@@ -12,7 +13,13 @@ macro_rules! codes {
 
 codes! {
     arithmetic capture closure_outside constant duplicate failed import_circle import_path limit
-    many_errors no_session out_of_bounds parse replaces_builtin secret_compared thread thrown
-    unknown_function unknown_library unknown_module unknown_option unknown_property
-    unknown_variable wrong_arity wrong_type
+    many_errors no_session not_utf8 out_of_bounds parse replaces_builtin secret_compared thread
+    thrown unknown_function unknown_library unknown_module unknown_option unknown_property
+    unknown_variable unreadable wrong_arity wrong_type
+}
+
+/// A `for` over what is no list; `given` is the name of its type.
+pub fn not_iterable(given: &str) -> Report {
+    wrong_type(format!("`for` does not go over {}", type_words(given)))
+        .help("it goes over an array, a string or a range: `for i in 0..3 { … }`")
 }

@@ -22,12 +22,8 @@ use crate::project::LIBRARY;
 /// # Errors
 /// A report when it is not there, is not a file, is too large or is not UTF-8.
 pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
-    let refuse = |code: &str, message: String| Report::new(format!("script::{code}"), message);
     let metadata = std::fs::metadata(path).map_err(|error| {
-        let report = refuse(
-            "unreadable",
-            format!("cannot read `{name}`: {}", plain(&error)),
-        );
+        let report = fault::unreadable(format!("cannot read `{name}`: {}", plain(&error)));
         match (error.kind(), similar_file(path)) {
             (std::io::ErrorKind::NotFound, Some(near)) => {
                 report.help(format!("did you mean `{near}`?"))
@@ -40,7 +36,7 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
     })?;
     if metadata.is_dir() {
         return Err(
-            refuse("unreadable", format!("`{name}` is a folder, not a recipe"))
+            fault::unreadable(format!("`{name}` is a folder, not a recipe"))
                 .help(format!("`rootwright list {name}` shows the recipes in it")),
         );
     }
@@ -51,18 +47,11 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
             let most = limits::SCRIPT_BYTES + 1;
             file.take(most).read_to_end(&mut bytes).map(|_| bytes)
         })
-        .map_err(|error| {
-            refuse(
-                "unreadable",
-                format!("cannot read `{name}`: {}", plain(&error)),
-            )
-        })?;
+        .map_err(|error| fault::unreadable(format!("cannot read `{name}`: {}", plain(&error))))?;
     if bytes.len() as u64 > limits::SCRIPT_BYTES {
         let limit = limits::SCRIPT_BYTES >> 20;
-        return Err(
-            refuse("limit", format!("`{name}` is larger than {limit} MiB"))
-                .help("a script holds steps; large files are brought in with `copy_in`"),
-        );
+        return Err(fault::limit(format!("`{name}` is larger than {limit} MiB"))
+            .help("a script holds steps; large files are brought in with `copy_in`"));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -73,10 +62,9 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
             .filter(|b| **b == b'\n')
             .count()
             + 1;
-        refuse(
-            "not_utf8",
-            format!("`{name}` is not UTF-8 text: the bytes in line {line} are not characters"),
-        )
+        fault::not_utf8(format!(
+            "`{name}` is not UTF-8 text: the bytes in line {line} are not characters"
+        ))
         .help("save it as UTF-8")
     })?;
     Ok(text)

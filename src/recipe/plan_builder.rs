@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use rhai::Dynamic;
 
-use super::args::Result;
-use crate::diagnose::Frame;
+use crate::diagnose::{Frame, Report};
 use crate::plan::{Action, Capability, Input, Names, Plan, RootId, Step};
 
 pub struct PlanBuilder {
@@ -56,8 +55,8 @@ impl PlanBuilder {
         call: &str,
         label: String,
         chain: &[Frame],
-        work: impl FnOnce() -> Result<T>,
-    ) -> Result<T> {
+        work: impl FnOnce() -> Result<T, Report>,
+    ) -> Result<T, Report> {
         if self.step_is_open() {
             return work();
         }

@@ -12,19 +12,13 @@ use super::limits::Budget;
 use super::module_cache::ModuleCache;
 use super::plan_builder::PlanBuilder;
 use super::signatures::Functions;
+use super::source::ScriptKind;
 use super::testing::Test;
 use super::{Settings, doc};
 use crate::diagnose::{Frame, HintSet, Report};
 use crate::plan::{Plan, Recipe, SCHEMA_VERSION};
 
 pub use crate::diagnose::STDLIB;
-
-/// What a session evaluates; the two have not the same functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScriptKind {
-    Recipe,
-    Test,
-}
 
 pub struct Session {
     pub settings: Settings,

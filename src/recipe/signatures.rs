@@ -7,7 +7,7 @@ use rhai::Engine;
 
 use super::builtins::{self, Access, Builtin};
 use super::disabled;
-use super::session::ScriptKind;
+use super::source::ScriptKind;
 use super::type_names::noun;
 
 /// One way in which a function can be called.

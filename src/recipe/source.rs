@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use rhai::AST;
 
-use super::session::ScriptKind;
 use super::spans::{self, Scan};
 use crate::diagnose::{Position, Span};
 
@@ -20,6 +19,13 @@ const FILES: usize = 4096;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<String, Vec<Rc<Script>>>> = RefCell::default();
+}
+
+/// What a session evaluates; the two have not the same functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ScriptKind {
+    Recipe,
+    Test,
 }
 
 /// A text with its name, and what follows from those two alone.

@@ -122,11 +122,8 @@ fn secret(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || !name.chars().all(word) {
-        let report = call.refuse(
-            0,
-            "secret_name",
-            format!("`{name}` is no name for a secret"),
-        );
+        let message = format!("`{name}` is no name for a secret");
+        let report = call.refuse(0, "secret_name", message);
         return Err(report.help("a name has letters, digits, `_` and `-`"));
     }
     call.requires(None, plan::Access::Secret { name: name.clone() });

@@ -102,19 +102,10 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
                 "`choices` of `option` has to be an array of strings, numbers or booleans",
             )
         })?;
-    if call
-        .session
-        .plan
-        .borrow()
-        .options
-        .iter()
-        .any(|o| o.name == name)
-    {
-        let report = call.refuse(
-            0,
-            "duplicate",
-            format!("the option `{name}` is declared twice"),
-        );
+    let declared = call.plan().options.iter().any(|o| o.name == name);
+    if declared {
+        let message = format!("the option `{name}` is declared twice");
+        let report = call.refuse(0, "duplicate", message);
         return Err(report.help("declare it once, and keep its value in a variable"));
     }
     let default = default.as_ref().and_then(to_json);
@@ -128,11 +119,8 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
         && !is_choice(default)
     {
         let words: Vec<String> = choices.iter().map(plain).collect();
-        let report = fields.refuse(
-            "default",
-            "bad_option",
-            format!("the default of `{name}` is not one of its choices"),
-        );
+        let message = format!("the default of `{name}` is not one of its choices");
+        let report = fields.refuse("default", "bad_option", message);
         return Err(report.help(format!("the choices are {}", words.join(", "))));
     }
     fields.finish()?;
@@ -170,10 +158,8 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
         }
         (None, Some(default)) => default,
         (None, None) => {
-            let report = call.report(
-                "option_missing",
-                format!("the recipe needs the option `{name}`"),
-            );
+            let message = format!("the recipe needs the option `{name}`");
+            let report = call.report("option_missing", message);
             let words = if help.is_empty() {
                 kind.words()
             } else {

@@ -95,11 +95,8 @@ fn with_packages(call: &Call<'_>) -> Result<Dynamic> {
     let packages = call.strings(1)?;
     let opts = call.map(2)?;
     if packages.is_empty() {
-        let report = call.refuse(
-            1,
-            "no_packages",
-            format!("`{function}` has no packages to {function}"),
-        );
+        let message = format!("`{function}` has no packages to {function}");
+        let report = call.refuse(1, "no_packages", message);
         return Err(report.help("name one, or leave the call out with `if`"));
     }
     for (index, package) in packages.iter().enumerate() {
@@ -234,10 +231,8 @@ fn call_module(
             1 => "1 parameter".to_owned(),
             count => format!("{count} parameters"),
         };
-        let report = call.report(
-            "distro_lacks",
-            format!("`{file}` has no function `{function}` with {parameters}"),
-        );
+        let message = format!("`{file}` has no function `{function}` with {parameters}");
+        let report = call.report("distro_lacks", message);
         return Err(report.help("docs/distros.md says what a distro module brings"));
     }
     for argument in &mut arguments {

@@ -97,7 +97,7 @@ pub(super) fn describe(
 
 fn mismatch(wanted: &str, given: &str) -> Report {
     if wanted.contains("iterable") {
-        return not_iterable(given);
+        return fault::not_iterable(given);
     }
     let report = fault::wrong_type(format!(
         "this has to be {}, and is {}",
@@ -109,11 +109,6 @@ fn mismatch(wanted: &str, given: &str) -> Report {
             .help("a condition is `true` or `false`: compare, `x != ()`, `x != \"\"`, `x > 0`");
     }
     report
-}
-
-pub(super) fn not_iterable(given: &str) -> Report {
-    fault::wrong_type(format!("`for` does not go over {}", type_words(given)))
-        .help("it goes over an array, a string or a range: `for i in 0..3 { … }`")
 }
 
 fn too_large(what: &str) -> Report {

@@ -169,7 +169,7 @@ fn syntax(kind: &ParseErrorType, place: &StopPoint<'_>) -> Report {
         P::PropertyExpected => fault::parse("a name is missing after the `.`")
             .help("a field is `map.name`, a call `root.install([\"…\"])`"),
         P::MismatchedType(wanted, given) if wanted.contains("iterable") => {
-            super::evaluation::not_iterable(given)
+            crate::recipe::fault::not_iterable(given)
         }
         P::MismatchedType(wanted, given) => fault::parse(format!(
             "wanted {}, got {}",

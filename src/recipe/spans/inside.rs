@@ -111,10 +111,7 @@ fn open_of_last_call(scan: &Scan, start: usize, end: usize) -> Option<usize> {
 fn receiver(scan: &Scan, range: &Range<usize>) -> Option<Range<usize>> {
     let start = range.start;
     let open = open_of_last_call(scan, start, range.end)?;
-    let (dot, _) = scan
-        .code_between(start, open)
-        .filter(|(_, c)| *c == b'.')
-        .last()?;
+    let (dot, _) = scan.code_between(start, open).rfind(|(_, c)| *c == b'.')?;
     (dot > start).then_some(start..dot)
 }
 

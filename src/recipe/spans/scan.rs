@@ -113,20 +113,8 @@ impl Scan {
 
     /// The index after the bracket that closes the one at `open`.
     pub fn closing(&self, open: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for (index, c) in self.code_between(open, self.len()) {
-            match c {
-                b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(index + 1);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+        let code = self.code_between(open, self.len());
+        partner(code, b"([{").map(|index| index + 1)
     }
 
     pub fn word_end(&self, mut index: usize) -> usize {
@@ -181,24 +169,15 @@ impl Scan {
 
     /// The index of the bracket that is closed by the one before index `end`.
     fn opening(&self, end: usize) -> Option<usize> {
-        let mut depth = 0usize;
-        for index in (0..end).rev() {
-            match self.code_at(index) {
-                Some(b')' | b']' | b'}') => depth += 1,
-                Some(b'(' | b'[' | b'{') => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(index);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+        partner(self.code_between(0, end).rev(), b")]}")
     }
 
     /// The bytes of code from one index up to another, with their indices.
-    pub fn code_between(&self, start: usize, end: usize) -> impl Iterator<Item = (usize, u8)> {
+    pub fn code_between(
+        &self,
+        start: usize,
+        end: usize,
+    ) -> impl DoubleEndedIterator<Item = (usize, u8)> {
         let indices = start..end.min(self.len());
         indices.filter_map(|index| Some((index, self.code_at(index)?)))
     }
@@ -206,6 +185,23 @@ impl Scan {
     fn code(&self, index: usize, before: usize) -> Option<u8> {
         self.code_at(index.checked_sub(before)?)
     }
+}
+
+/// The index of the bracket that ends what the first one of `code` begins; `first` are the
+/// brackets that go deeper.
+fn partner(code: impl Iterator<Item = (usize, u8)>, first: &[u8]) -> Option<usize> {
+    let mut depth = 0usize;
+    for (index, c) in code {
+        if first.contains(&c) {
+            depth += 1;
+        } else if b"()[]{}".contains(&c) {
+            depth = depth.checked_sub(1)?;
+            if depth == 0 {
+                return Some(index);
+            }
+        }
+    }
+    None
 }
 
 /// Whether a byte of code is part of a name. What is not ASCII is in none, and is kept whole.
