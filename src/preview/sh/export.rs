@@ -1,7 +1,7 @@
 //! Exports: the tree or an archive of it, with kernel, initramfs and manifest beside it.
 
 use super::super::shell_words::{Piece, joined, word};
-use super::steps::Script;
+use super::script::Script;
 use super::words::Input;
 use crate::plan::tool::{self, ToolPart, ToolWord};
 use crate::plan::{

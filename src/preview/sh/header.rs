@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::shell_words::word;
 use super::super::text::secrets;
-use super::steps::comment;
+use super::script::comment;
 use crate::plan::{NeedKind, Op, Plan, secret_variable};
 
 /// The comment above everything.

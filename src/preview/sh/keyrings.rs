@@ -1,7 +1,7 @@
 //! Keyrings, made before the first step.
 
 use super::super::shell_words::word;
-use super::steps::Script;
+use super::script::Script;
 use super::words;
 use crate::plan::KeyFile;
 

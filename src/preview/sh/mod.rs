@@ -11,10 +11,11 @@ mod header;
 mod keyrings;
 mod pattern;
 mod runtime;
+mod script;
 mod steps;
 mod words;
 
-use self::steps::{Script, comment};
+use self::script::{Script, WIDTH, comment};
 use super::shell_words::{fold, word};
 use super::text::place;
 use crate::diagnose::Report;
@@ -73,7 +74,7 @@ fn containers(runtime: &str) -> Vec<String> {
     .filter(|(name, _)| runtime.contains(&format!("${{{name}[@]}}")))
     .map(|(name, mode)| {
         let words: Vec<String> = mode.argv().iter().map(|flag| word(flag)).collect();
-        let lines = fold(&words, 4, steps::WIDTH, "    ");
+        let lines = fold(&words, 4, WIDTH, "    ");
         let lines = lines.iter().map(|line| line.trim_end_matches(" \\"));
         let lines: Vec<String> = lines
             .map(|line| format!("    {}", line.trim_start()))
@@ -105,7 +106,7 @@ fn steps(script: &mut Script<'_>, plan: &Plan) {
             title.push_str(&place);
         }
         script.line("");
-        script.line(&format!("# {}", "-".repeat(steps::WIDTH - 2)));
+        script.line(&format!("# {}", "-".repeat(WIDTH - 2)));
         script.out.push_str(&comment(&title, ""));
         // What only looks at an export needs no root.
         let mut actions = step.actions.iter();

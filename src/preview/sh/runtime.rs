@@ -93,15 +93,10 @@ mod tests {
             for name in &block.names {
                 let defined = format!("{name}() {{");
                 assert!(block.source.contains(&defined), "{name}");
-                let line = block.source.find(&defined).unwrap();
-                let above = block
-                    .source
-                    .get(..line)
-                    .unwrap_or_default()
-                    .lines()
-                    .next_back();
+                let (above, _) = block.source.split_once(&defined).unwrap();
+                let comment = above.trim_end_matches('\n').lines().last();
                 assert!(
-                    above.unwrap_or_default().starts_with('#'),
+                    comment.is_some_and(|line| line.starts_with('#')),
                     "{name} has no comment"
                 );
             }

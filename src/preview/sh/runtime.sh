@@ -1046,9 +1046,8 @@ export_manifest() { # [COMMAND...]
     newest_kernel
     {
         cat
-        if [[ -n $kver ]]; then
-            printf '  "kernel_version": "%s",\n' "$kver"
-        fi
+        if [[ -n $kver ]]; then kver="\"$kver\""; fi
+        printf '  "kernel_version": %s,\n' "${kver:-null}"
         printf '  "files": {'
         for file in "$stage"/*; do
             if [[ ! -f $file ]]; then continue; fi

@@ -1,55 +1,13 @@
 //! Steps and their operations as lines of the script.
 
-use std::collections::BTreeSet;
-
-use super::super::shell_words::{fold, is_control, joined, word};
+use super::super::shell_words::word;
 use super::export;
 use super::pattern::{self, Replacement};
-use super::words::{self, Input, pieces};
-use crate::diagnose::{Frame, Report};
-use crate::plan::{Action, Attributes, EditFile, Op, Part, Plan, RootId, Source, Step, Text};
+use super::script::Script;
+use super::words::{self, Input};
+use crate::plan::{Action, Attributes, EditFile, Op, Part, Source, Step};
 
-/// How wide a line may be where its words allow it.
-pub const WIDTH: usize = 88;
-
-/// The lines so far, and what they need.
-pub struct Script<'a> {
-    pub plan: &'a Plan,
-    pub out: String,
-    /// The functions of the runtime that are called.
-    pub calls: BTreeSet<&'static str>,
-    /// Programs that an export needs.
-    pub export_tools: BTreeSet<&'static str>,
-    pub exported: BTreeSet<RootId>,
-    pub indent: &'static str,
-    /// What a script can't do.
-    pub refused: Vec<Report>,
-    /// The calls that the current operation is from.
-    at: Vec<Frame>,
-}
-
-impl<'a> Script<'a> {
-    pub fn new(plan: &'a Plan) -> Self {
-        Script {
-            plan,
-            out: String::new(),
-            calls: BTreeSet::from(["enter", "die"]),
-            export_tools: BTreeSet::new(),
-            exported: BTreeSet::new(),
-            indent: "",
-            refused: Vec::new(),
-            at: Vec::new(),
-        }
-    }
-
-    /// Notes that the script can't do what the current operation says.
-    pub fn refuse(&mut self, message: &str, help: &str) {
-        let report = Report::new("preview::script", message)
-            .trace(self.at.clone())
-            .help(help);
-        self.refused.push(report);
-    }
-
+impl Script<'_> {
     pub fn step(&mut self, step: &Step) {
         self.at.clone_from(&step.calls);
         let downloads: Vec<_> = step.uses.downloads.iter().collect();
@@ -177,80 +135,6 @@ impl<'a> Script<'a> {
             self.call("edit_file", words);
         }
     }
-
-    /// A regular expression for Perl.
-    pub fn pattern(&mut self, pattern: &str, multi_line: bool) -> String {
-        pattern::perl(pattern, multi_line).unwrap_or_else(|error| {
-            let message = format!("no script can look for the pattern `{pattern}`: {error}");
-            self.refuse(&message, "write the pattern differently");
-            String::new()
-        })
-    }
-
-    fn input(&self, text: &Text) -> Input {
-        Input::of(&pieces(self.plan, text))
-    }
-
-    fn joined(&self, part: Part) -> String {
-        joined(&pieces(self.plan, &Text::of(part)))
-    }
-
-    /// Notes that a function of the runtime is called.
-    pub fn uses(&mut self, name: &'static str) {
-        self.calls.insert(name);
-    }
-
-    pub fn call(&mut self, name: &'static str, words: Vec<String>) {
-        self.call_with(name, words, Input::default());
-    }
-
-    pub fn call_with(&mut self, name: &'static str, mut words: Vec<String>, input: Input) {
-        self.uses(name);
-        words.insert(0, name.to_owned());
-        self.command("", words, input, "");
-    }
-
-    pub fn command(&mut self, lead: &str, words: Vec<String>, input: Input, tail: &str) {
-        let continued = format!("{}    ", self.indent);
-        let mut text = format!("{}{lead}{}", self.indent, input.before);
-        let used = text.lines().last().map_or(0, |line| line.chars().count());
-        let room = WIDTH.saturating_sub(tail.lines().next().unwrap_or_default().len());
-        text.push_str(&fold(&words, used, room, &continued).join("\n"));
-        text.push_str(&input.after);
-        text.push_str(tail);
-        self.out.push_str(&text);
-        self.out.push('\n');
-        self.out.push_str(&input.body);
-    }
-
-    pub fn line(&mut self, text: &str) {
-        self.out.push_str(self.indent);
-        self.out.push_str(text);
-        self.out.push('\n');
-    }
-
-    pub fn comment(&mut self, text: &str) {
-        self.out.push_str(&comment(text, self.indent));
-    }
-}
-
-/// Lines behind a `#`, whatever is in the text.
-pub fn comment(text: &str, indent: &str) -> String {
-    let mut out = String::new();
-    for line in text.lines() {
-        let line: String = line
-            .chars()
-            .map(|c| if is_control(c) || c == '\t' { ' ' } else { c })
-            .collect();
-        // To shellcheck such a line is an order.
-        let line = match line.trim_start().strip_prefix("shellcheck") {
-            Some(rest) => format!("(shellcheck{rest})"),
-            None => line,
-        };
-        out.push_str(format!("{indent}# {line}").trim_end());
-        out.push('\n');
-    }
-    out
 }
 
 /// `PATH MODE OWNER GROUP`, as many as there are.

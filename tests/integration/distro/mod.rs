@@ -12,4 +12,5 @@ mod keyrings;
 mod lint;
 mod nspawn_boot;
 mod package_managers;
+mod scripts;
 mod tutorial;

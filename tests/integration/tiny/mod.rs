@@ -17,6 +17,6 @@ pub mod lint;
 mod preflight;
 mod processes;
 mod reference_page;
-mod render;
+pub mod render;
 mod resolver;
 mod secrets_and_captures;

@@ -32,7 +32,7 @@ fn build(bench: &Bench, plan: &Plan) -> std::process::Output {
 }
 
 /// What a tree consists of, by path: all but times.
-fn listing(root: &Path) -> BTreeMap<String, String> {
+pub fn listing(root: &Path) -> BTreeMap<String, String> {
     let mut names: BTreeMap<(u64, u64), Vec<String>> = BTreeMap::new();
     let mut out = BTreeMap::new();
     for entry in walkdir::WalkDir::new(root).sort_by_file_name() {

@@ -1,6 +1,6 @@
 //! Shell scripts of plans, run for real: they make what the runner makes.
 
-mod drift;
+pub mod drift;
 mod exports;
 mod real;
 mod same;

@@ -140,9 +140,9 @@ fn contents_arrive_byte_for_byte() {
     let root = out.join("root");
     for (at, text) in plans::NASTY.iter().enumerate() {
         let word = text.replace('\0', "");
-        assert_eq!(read(root.join(&at.to_string())), *text);
+        assert_eq!(read(root.join(at.to_string())), *text);
         assert_eq!(
-            read(root.join(&format!("{at}.secret"))),
+            read(root.join(format!("{at}.secret"))),
             text!(
                 r#"{text}s3'c"r$t
 {text}"#,
@@ -151,7 +151,7 @@ fn contents_arrive_byte_for_byte() {
         );
         assert_eq!(read(root.join(format!("{at}.value"))), word);
         assert_eq!(read(root.join(format!("{at}.value.argument"))), word);
-        assert_eq!(read(root.join(&format!("{at}.value.stdin"))), *text);
+        assert_eq!(read(root.join(format!("{at}.value.stdin"))), *text);
         let mode = fs::metadata(root.join(format!("{at}.secret"))).unwrap();
         assert_eq!(mode.permissions().mode() & 0o7777, 0o600);
     }

@@ -1,0 +1,72 @@
+//! The project's own recipes by a build and by the plan's script: the same roots. Needs root
+//! privileges and the host's own package mirror.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{rootwright, run, stdout};
+use crate::tiny::render::drift::listing;
+
+/// What both made, without what differs from run to run: manifests name times, and a tar
+/// is compared by what is in it.
+fn made(out: &Path) -> BTreeMap<String, String> {
+    let mut made = listing(out);
+    for name in made.keys().cloned().collect::<Vec<_>>() {
+        let path = out.join(&name);
+        if name.ends_with("/root.tar.zst") {
+            let folder = tempfile::tempdir().unwrap();
+            let mut unpack = Command::new("tar");
+            unpack.args([
+                "--extract",
+                "--numeric-owner",
+                "--xattrs",
+                "--xattrs-include=*",
+            ]);
+            run(unpack
+                .arg("--file")
+                .arg(&path)
+                .arg("--directory")
+                .arg(folder.path()));
+            let members = listing(folder.path()).into_iter();
+            made.extend(members.map(|(member, entry)| (format!("{name}/{member}"), entry)));
+            made.remove(&name);
+        } else if name.ends_with("/manifest.json") || name.ends_with("/root") {
+            made.remove(&name);
+        }
+    }
+    made
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn recipes_make_the_same_roots_both_ways() {
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    let mut recipes: Vec<_> = std::fs::read_dir(recipes)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "rhai"))
+        .collect();
+    recipes.sort();
+    assert!(recipes.len() >= 3);
+    for recipe in recipes {
+        let folder = tempfile::tempdir().unwrap();
+        let (built, out) = (folder.path().join("built"), folder.path().join("out"));
+        let mut build = rootwright();
+        build.arg("--store").arg(folder.path().join("store"));
+        run(build.arg("build").arg(&recipe).arg("--out").arg(&built));
+        let script = folder.path().join("plan.sh");
+        let plan = run(rootwright()
+            .arg("plan")
+            .arg(&recipe)
+            .args(["--format", "sh"]));
+        std::fs::write(&script, stdout(&plan)).unwrap();
+        run(Command::new("bash").arg(&script).arg(&out));
+        let (built, scripted) = (made(&built), made(&out));
+        assert!(built.len() > 1000, "{}", recipe.display());
+        for name in built.keys().chain(scripted.keys()) {
+            let (built, scripted) = (built.get(name), scripted.get(name));
+            assert!(built == scripted, "{}: {name}", recipe.display());
+        }
+    }
+}
