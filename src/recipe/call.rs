@@ -6,10 +6,11 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
 use super::args::{
-    COMMAND, Fields, STRINGS, as_command, as_mode, as_plain, as_strings, as_text, holds_part,
-    holds_secret, is_of_strings, root_in,
+    COMMAND, STRINGS, as_command, as_mode, as_plain, as_strings, as_text, holds_part, holds_secret,
+    is_of_strings, root_in,
 };
-use super::builtins::{Builtin, ExportRef, Fetched, RootRef};
+use super::builtin::Builtin;
+use super::builtins::{ExportRef, Fetched, RootRef};
 use super::session::Session;
 use super::spans::{self, Located, Scan, Step};
 use super::type_help::cure;
@@ -213,7 +214,7 @@ impl<'a> Call<'a> {
         self.args.get(index).is_some_and(|value| !value.is_unit())
     }
 
-    fn arg(&self, index: usize) -> Dynamic {
+    pub fn arg(&self, index: usize) -> Dynamic {
         self.args.get(index).cloned().unwrap_or(Dynamic::UNIT)
     }
 
@@ -361,20 +362,6 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The named arguments in argument `index`; none where it was not given.
-    pub fn fields(&self, index: usize) -> Result<Fields<'_>> {
-        let base = vec![Step::Argument(index)];
-        Ok(Fields::at(self, self.builtin.name, self.map(index)?, base))
-    }
-
-    /// The maps of a list, or the one map, in argument `index`.
-    pub fn maps(&self, index: usize, form: &str) -> Result<Vec<Fields<'_>>> {
-        let value = self.arg(index);
-        let base = vec![Step::Argument(index)];
-        let name = self.builtin.params.get(index).unwrap_or(&"argument");
-        maps(self, (self.builtin.name, name), base, form, &value)
-    }
-
     /// A command: an array of words, a script for `/bin/sh`, or what `script` returns.
     pub fn command(&self, index: usize) -> Result<Command> {
         let command = self.typed(index, COMMAND, as_command)?;
@@ -452,32 +439,4 @@ impl<'a> Call<'a> {
             report.help(format!("write `/{path}`"))
         })
     }
-}
-
-/// The fields of each map of a list, or of the one map that stands for a list; `name` is
-/// the field or parameter of a function, after the function, and `form` how it is written.
-pub fn maps<'a>(
-    call: &'a Call<'a>,
-    name: (&str, &str),
-    base: Vec<Step>,
-    form: &str,
-    value: &Dynamic,
-) -> Result<Vec<Fields<'a>>> {
-    let items = match value.clone().into_array() {
-        Ok(items) => items,
-        Err(_) => vec![value.clone()],
-    };
-    let mut found = Vec::new();
-    for (index, item) in items.into_iter().enumerate() {
-        let mut path = base.clone();
-        path.push(Step::Item(index));
-        let given = item.clone();
-        let Some(map) = item.try_cast::<Map>() else {
-            let mut report = call.wrong_value(name.0, name.1, &path, "a map", &given);
-            report.help = vec![format!("write `{form}`")];
-            return Err(report);
-        };
-        found.push(Fields::at(call, name.1, map, path));
-    }
-    Ok(found)
 }

@@ -6,7 +6,7 @@ use super::fault;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
 use super::builtins::Typed;
-use super::error::Fault;
+use super::fault::Fault;
 
 /// Functions that recipes do not have, with the numbers of their parameters.
 pub const FUNCTIONS: &[(&str, &[usize])] = &[

@@ -5,15 +5,15 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rhai::debugger::{DebuggerCommand, DebuggerEvent};
-use rhai::{Engine, OptimizationLevel, Scope, Token};
+use rhai::{Dynamic, Engine, OptimizationLevel, Scope, Token};
 
 use super::boundary::Home;
+use super::capture_slot::CaptureSlot;
 use super::current::Seat;
+use super::read;
 use super::session::{STDLIB, Session};
 use super::source::ScriptKind;
-use super::{
-    Evaluation, Failure, Settings, builtins, disabled, limits, loader, signatures, testing,
-};
+use super::{Evaluation, Failure, Settings, builtins, disabled, limits, loader, signatures};
 use crate::diagnose::{HintSet, Report};
 use crate::plan::policy;
 
@@ -47,9 +47,9 @@ const WORDS: &[&str] = &[
 pub fn evaluate(
     recipe: &Path,
     settings: &Settings,
-    captures: builtins::CaptureSlot,
+    captures: CaptureSlot,
 ) -> Result<Evaluation, Failure> {
-    let (mut session, name) = open(recipe, &loader::beside(recipe), settings)?;
+    let (mut session, name) = open(recipe, &read::beside(recipe), settings)?;
     session.captures = captures;
     let session = Rc::new(session);
     let result = with(&session, |engine| run(engine, &session, &name));
@@ -74,7 +74,7 @@ pub fn evaluate(
 /// configuration names one.
 fn open(script: &Path, folder: &Path, settings: &Settings) -> Result<(Session, String), Failure> {
     let name = script.display().to_string();
-    let text = loader::read_script(script, &name).map_err(Failure::of)?;
+    let text = read::read_script(script, &name).map_err(Failure::of)?;
     let session = Session::new(settings.clone(), &name, &text, folder.to_owned());
     Ok((session, name))
 }
@@ -141,14 +141,24 @@ thread_local! {
     static SPARE: RefCell<Vec<(ScriptKind, Interpreter)>> = RefCell::default();
 }
 
-/// Lends an engine to a session. One that panics in `work` is not used again.
+/// Lends an engine to a session.
 pub fn with<T>(session: &Rc<Session>, work: impl FnOnce(&Engine) -> T) -> T {
+    with_functions(session, |_, _| {}, work)
+}
+
+/// Lends an engine that also has `extra` functions, the same for all sessions of a kind. One
+/// that panics in `work` is not used again.
+pub fn with_functions<T>(
+    session: &Rc<Session>,
+    extra: fn(&mut Engine, &Seat),
+    work: impl FnOnce(&Engine) -> T,
+) -> T {
     let kind = session.kind();
     let spare = SPARE.with_borrow_mut(|spare| {
         let at = spare.iter().position(|(of, _)| *of == kind)?;
         Some(spare.swap_remove(at).1)
     });
-    let interpreter = spare.unwrap_or_else(|| build(kind));
+    let interpreter = spare.unwrap_or_else(|| build(extra));
     interpreter.seat.take(session);
     let _ = session
         .functions
@@ -159,7 +169,7 @@ pub fn with<T>(session: &Rc<Session>, work: impl FnOnce(&Engine) -> T) -> T {
     result
 }
 
-fn build(kind: ScriptKind) -> Interpreter {
+fn build(extra: fn(&mut Engine, &Seat)) -> Interpreter {
     let mut engine = Engine::new();
     let seat = Seat::default();
     engine
@@ -168,7 +178,11 @@ fn build(kind: ScriptKind) -> Interpreter {
         .set_fail_on_invalid_map_property(true)
         .set_allow_shadowing(true)
         .disable_symbol("eval");
-    limits::apply(&mut engine, seat.clone());
+    limits::apply(&mut engine);
+    // The engine's own count starts anew in closures and in calls into other modules; the
+    // budget's does not.
+    let spending = seat.clone();
+    engine.on_progress(move |_| spending.spend().map(Dynamic::from));
     // A script's own output would stand in the middle of a plan; messages are `log`.
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
     map_words(&mut engine, seat.clone());
@@ -189,9 +203,7 @@ fn build(kind: ScriptKind) -> Interpreter {
     engine.set_module_resolver(loader::Resolver::new(seat.clone()));
     disabled::register(&mut engine);
     builtins::register(&mut engine, &seat);
-    if kind == ScriptKind::Test {
-        testing::register(&mut engine, &seat);
-    }
+    extra(&mut engine, &seat);
     Interpreter { engine, seat }
 }
 

@@ -1,7 +1,23 @@
 //! What is wrong with a script, by the code of its report: one function for each.
 
+use rhai::{Dynamic, EvalAltResult};
+
 use super::type_names::type_words;
 use crate::diagnose::Report;
+
+/// A report on its way through the engine.
+#[derive(Clone, Debug)]
+pub struct Fault(pub Report);
+
+impl Fault {
+    /// As an error of the engine, which leaves it alone.
+    pub fn raise(report: Report) -> Box<EvalAltResult> {
+        Box::new(EvalAltResult::ErrorRuntime(
+            Dynamic::from(Fault(report)),
+            rhai::Position::NONE,
+        ))
+    }
+}
 
 macro_rules! codes {
     ($($code:ident)*) => {

@@ -5,8 +5,8 @@ use super::fault;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::loader::{beside, read_within};
 use super::nearest;
+use super::read::{beside, read_within};
 use super::session::Session;
 use crate::diagnose::{LIBRARY, Origin, Report};
 use crate::plan::LibraryUse;

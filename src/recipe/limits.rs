@@ -4,9 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, Engine};
-
-use super::current::Seat;
+use rhai::Engine;
 
 /// Bytes of one script file. Parsing cannot be interrupted, so its input is bounded.
 pub const SCRIPT_BYTES: u64 = 1 << 20;
@@ -109,7 +107,8 @@ impl Budget {
     }
 }
 
-pub fn apply(engine: &mut Engine, seat: Seat) {
+/// Sets every limit that the engine keeps itself.
+pub fn apply(engine: &mut Engine) {
     engine
         .set_max_operations(OPERATIONS)
         .set_max_call_levels(CALL_LEVELS)
@@ -120,9 +119,6 @@ pub fn apply(engine: &mut Engine, seat: Seat) {
         .set_max_variables(VARIABLES)
         .set_max_functions(FUNCTIONS)
         .set_max_modules(MODULES);
-    // The engine's own count starts anew in closures and in calls into other modules; the
-    // budget's does not.
-    engine.on_progress(move |_| seat.spend().map(Dynamic::from));
 }
 
 /// Resident memory of this process, in bytes; 0 where the kernel does not say.

@@ -1,74 +1,22 @@
 //! Finding, reading, compiling and checking scripts.
 
 use super::fault;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position, Scope, Shared};
 
 use super::current::Seat;
-use super::error::{self, Fault};
+use super::error;
+use super::fault::Fault;
 use super::module_cache::Parsing;
+use super::read::{beside, read_within};
 use super::session::{STDLIB, Session};
 use super::source::Script;
 use super::stdlib::Stdlib;
-use super::{analysis, boundary, library_modules, limits, nearest, source};
+use super::{analysis, boundary, library_modules, source};
 use crate::diagnose::Report;
 use crate::project::LIBRARY;
-
-/// Reads a script file.
-///
-/// # Errors
-/// A report when it is not there, is not a file, is too large or is not UTF-8.
-pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
-    let metadata = std::fs::metadata(path).map_err(|error| {
-        let report = fault::unreadable(format!("cannot read `{name}`: {}", plain(&error)));
-        match (error.kind(), similar_file(path)) {
-            (std::io::ErrorKind::NotFound, Some(near)) => {
-                report.help(format!("did you mean `{near}`?"))
-            }
-            (std::io::ErrorKind::NotFound, None) => {
-                report.help("the path is taken from the current folder")
-            }
-            _ => report,
-        }
-    })?;
-    if metadata.is_dir() {
-        return Err(
-            fault::unreadable(format!("`{name}` is a folder, not a recipe"))
-                .help(format!("`rootwright list {name}` shows the recipes in it")),
-        );
-    }
-    // A device that has no end is not read to its end; a pipe may be one of the shell's.
-    let bytes = std::fs::File::open(path)
-        .and_then(|file| {
-            let mut bytes = Vec::new();
-            let most = limits::SCRIPT_BYTES + 1;
-            file.take(most).read_to_end(&mut bytes).map(|_| bytes)
-        })
-        .map_err(|error| fault::unreadable(format!("cannot read `{name}`: {}", plain(&error))))?;
-    if bytes.len() as u64 > limits::SCRIPT_BYTES {
-        let limit = limits::SCRIPT_BYTES >> 20;
-        return Err(fault::limit(format!("`{name}` is larger than {limit} MiB"))
-            .help("a script holds steps; large files are brought in with `copy_in`"));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error
-            .as_bytes()
-            .iter()
-            .take(valid)
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
-        fault::not_utf8(format!(
-            "`{name}` is not UTF-8 text: the bytes in line {line} are not characters"
-        ))
-        .help("save it as UTF-8")
-    })?;
-    Ok(text)
-}
 
 /// A byte order mark and a `#!` line do not parse; they are blanked so that lines keep
 /// their numbers.
@@ -80,26 +28,6 @@ fn parsable(text: &str) -> String {
             .map_or_else(String::new, |(_, after)| format!("\n{after}")),
         None => body.to_owned(),
     }
-}
-
-fn plain(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn similar_file(path: &Path) -> Option<String> {
-    let wanted = path.file_name()?.to_str()?;
-    let names: Vec<String> = std::fs::read_dir(beside(path))
-        .ok()?
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".rhai"))
-        .collect();
-    let near = nearest(wanted, names.iter().map(String::as_str))?;
-    Some(path.with_file_name(near).display().to_string())
 }
 
 /// Compiles a script and everything it imports, and checks all of it.
@@ -305,16 +233,6 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
     Err(report.help_near(name, known, format!("looked for `{file}` {searched}")))
 }
 
-/// The text of a module that is a file of `folder`, or a link to one.
-pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Report> {
-    if escapes(folder, path) {
-        let message = format!("`{shown}` is a link that leads out of its folder");
-        let report = fault::import_path(message);
-        return Err(report.help("put the module itself there"));
-    }
-    read_script(path, shown)
-}
-
 fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
     let mut folders = vec![beside(importer)];
     let repository = session
@@ -326,22 +244,6 @@ fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
     folders.push(repository.join("lib"));
     folders.push(repository);
     folders
-}
-
-/// The folder that a script is in.
-pub fn beside(script: impl AsRef<Path>) -> PathBuf {
-    match script.as_ref().parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// Whether `path` really lies outside of `folder`, by way of a link.
-fn escapes(folder: &Path, path: &Path) -> bool {
-    match (folder.canonicalize(), path.canonicalize()) {
-        (Ok(folder), Ok(path)) => !path.starts_with(folder),
-        _ => true,
-    }
 }
 
 /// The resolver of `import`.

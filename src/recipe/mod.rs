@@ -7,9 +7,11 @@
 mod analysis;
 mod args;
 mod boundary;
+mod builtin;
 mod builtins;
 mod call;
 mod call_stack;
+mod capture_slot;
 pub mod check;
 mod current;
 mod disabled;
@@ -17,6 +19,7 @@ pub mod doc;
 mod engine;
 mod error;
 mod fault;
+mod fields;
 pub mod functions;
 mod library_modules;
 mod limits;
@@ -27,7 +30,9 @@ mod other_languages;
 pub mod parallel;
 mod patterns;
 mod plan_builder;
+mod read;
 mod session;
+mod signature;
 mod signatures;
 mod source;
 mod spans;
@@ -113,11 +118,15 @@ pub fn evaluate(
 ) -> Result<Evaluation, Failure> {
     // The interpreter recurses: it gets a thread with a stack that its limits fit in.
     // `capture` asks back over a channel, and is answered here.
-    let (ask, asked) = mpsc::channel::<builtins::CaptureCall>();
+    let (ask, asked) = mpsc::channel::<capture_slot::CaptureCall>();
     let (reply, answer) = mpsc::channel();
     std::thread::scope(|scope| {
         let interpreter = thread::start(scope, "recipe", move || {
-            engine::evaluate(recipe, settings, builtins::CaptureSlot::new(ask, answer))
+            engine::evaluate(
+                recipe,
+                settings,
+                capture_slot::CaptureSlot::new(ask, answer),
+            )
         })
         .map_err(Failure::of)?;
         for request in asked {
@@ -139,7 +148,7 @@ pub fn evaluate_here(
     settings: &Settings,
     capture: Rc<RefCell<dyn Capture>>,
 ) -> Result<Evaluation, Failure> {
-    engine::evaluate(recipe, settings, builtins::CaptureSlot::Here(capture))
+    engine::evaluate(recipe, settings, capture_slot::CaptureSlot::Here(capture))
 }
 
 /// The known causes of failures that the stdlib has. Read when something has failed.

@@ -1,24 +1,30 @@
 //! What one evaluation knows. Nothing of it outlives it but the scripts, which do not change.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
 
-use rhai::{EvalAltResult, NativeCallContext};
+use rhai::NativeCallContext;
 
-use super::builtins::CaptureSlot;
 use super::call_stack::CallStack;
-use super::error;
+use super::capture_slot::CaptureSlot;
 use super::limits::Budget;
 use super::module_cache::ModuleCache;
 use super::plan_builder::PlanBuilder;
-use super::signatures::Functions;
+use super::signature::Functions;
 use super::source::ScriptKind;
-use super::testing::Test;
 use super::{Settings, doc};
-use crate::diagnose::{Frame, HintSet, Report};
+use crate::diagnose::{Frame, HintSet};
 use crate::plan::{Plan, Recipe, SCHEMA_VERSION};
 
 pub use crate::diagnose::STDLIB;
+
+/// The test that a session is for.
+pub struct Test {
+    pub file: PathBuf,
+    /// Whether snapshots are written instead of compared.
+    pub update: bool,
+    pub plans: Cell<usize>,
+}
 
 pub struct Session {
     pub settings: Settings,
@@ -77,20 +83,6 @@ impl Session {
     /// The calls from the recipe to the native function that `context` is of.
     pub fn chain(&self, context: &NativeCallContext<'_>) -> Vec<Frame> {
         self.calls.chain(&self.modules, context)
-    }
-
-    /// Runs `work`, an engine call that evaluates `file`, below the calls of `chain`.
-    ///
-    /// # Errors
-    /// What goes wrong in it, as a report.
-    pub fn evaluate<T>(
-        &self,
-        chain: Vec<Frame>,
-        file: &str,
-        work: impl FnOnce() -> Result<T, Box<EvalAltResult>>,
-    ) -> Result<T, Report> {
-        let result = self.calls.below(chain.clone(), file, work);
-        result.map_err(|error| error::report(self, *error, file, chain))
     }
 
     /// The functions that scripts can call; none before an engine was lent to the session.

@@ -7,19 +7,9 @@ use rhai::Engine;
 
 use super::builtins::{self, Access, Builtin};
 use super::disabled;
+use super::signature::{Functions, Signature};
 use super::source::ScriptKind;
 use super::type_names::noun;
-
-/// One way in which a function can be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// `pad(string, number, character)`
-    pub text: String,
-    pub parameters: usize,
-}
-
-/// How many signatures a report shows.
-const SHOWN: usize = 3;
 
 /// The names of Rhai's types that no recipe has values of.
 const FOREIGN: &[&str] = &[
@@ -41,15 +31,6 @@ const FOREIGN: &[&str] = &[
     "SharedModule",
 ];
 
-/// The functions of an engine.
-#[derive(Clone, Default)]
-pub struct Functions {
-    /// What people are told of.
-    signatures: Arc<BTreeMap<String, Vec<Signature>>>,
-    /// Names and numbers of parameters; built-ins are not among them.
-    natives: Arc<BTreeMap<String, BTreeSet<usize>>>,
-}
-
 /// The functions of every engine of a kind: asked of the first, since all have the same.
 pub fn of(kind: ScriptKind, engine: &Engine) -> Functions {
     static RECIPES: OnceLock<Functions> = OnceLock::new();
@@ -59,35 +40,6 @@ pub fn of(kind: ScriptKind, engine: &Engine) -> Functions {
         ScriptKind::Test => &TESTS,
     };
     known.get_or_init(|| all(engine)).clone()
-}
-
-impl Functions {
-    pub fn signatures(&self, name: &str) -> &[Signature] {
-        self.signatures.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether the engine itself has a function of that name with so many parameters;
-    /// built-ins are not among them.
-    pub fn is_native(&self, name: &str, parameters: usize) -> bool {
-        let counts = self.natives.get(name);
-        counts.is_some_and(|counts| counts.contains(&parameters))
-    }
-
-    /// The names that a recipe may call.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        let hidden = |name: &str| {
-            let named = |builtin: &&&Builtin| builtin.name == name;
-            let builtin = builtins::all().iter().find(named);
-            builtin.is_some_and(|builtin| builtin.access == Access::Stdlib)
-                || disabled::FUNCTIONS
-                    .iter()
-                    .any(|(refused, _)| *refused == name)
-        };
-        let names = self.signatures.keys().map(String::as_str);
-        names
-            .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
-            .filter(move |name| !name.contains('$') && !hidden(name))
-    }
 }
 
 /// Every function that a script can call.
@@ -145,15 +97,20 @@ fn kind(parameter: &str) -> String {
     noun(kind)
 }
 
-/// The signatures that come nearest to a call with so many arguments, in a line.
-pub fn shown(signatures: &[Signature], arguments: usize) -> String {
-    let mut fitting: Vec<&Signature> = signatures.iter().collect();
-    fitting.sort_by_key(|signature| (signature.parameters.abs_diff(arguments), &signature.text));
-    let texts: Vec<String> = fitting
-        .iter()
-        .take(SHOWN)
-        .map(|signature| format!("`{}`", signature.text))
-        .collect();
-    let more = if fitting.len() > SHOWN { ", …" } else { "" };
-    format!("there is {}{more}", texts.join(", "))
+impl Functions {
+    /// The names that a recipe may call.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let hidden = |name: &str| {
+            let named = |builtin: &&&Builtin| builtin.name == name;
+            let builtin = builtins::all().iter().find(named);
+            builtin.is_some_and(|builtin| builtin.access == Access::Stdlib)
+                || disabled::FUNCTIONS
+                    .iter()
+                    .any(|(refused, _)| *refused == name)
+        };
+        let names = self.signatures.keys().map(String::as_str);
+        names
+            .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+            .filter(move |name| !name.contains('$') && !hidden(name))
+    }
 }

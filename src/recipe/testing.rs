@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
 
 use super::current::Seat;
-use super::error::Fault;
-use super::session::Session;
+use super::fault::Fault;
+use super::session::{Session, Test};
 use super::{HostFacts, Settings, engine, loader};
 use crate::diagnose::{Report, SourceMap};
 
@@ -55,16 +55,8 @@ impl TestOutcome {
     }
 }
 
-/// The test that a session is for.
-pub struct Test {
-    file: PathBuf,
-    /// Whether snapshots are written instead of compared.
-    update: bool,
-    plans: Cell<usize>,
-}
-
 /// Makes the functions of tests known to the engine.
-pub fn register(engine: &mut Engine, seat: &Seat) {
+fn register(engine: &mut Engine, seat: &Seat) {
     plans::register(engine, seat);
     assertions::register(engine, seat);
 }
@@ -106,12 +98,14 @@ fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> TestOutcome 
 /// failed test.
 pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<TestOutcome> {
     let name = file.display().to_string();
-    let text = match loader::read_script(file, &name) {
+    let text = match super::read::read_script(file, &name) {
         Ok(text) => text,
         Err(report) => return vec![broken(file, vec![report], SourceMap::default())],
     };
     let session = open(file, &name, &text, settings);
-    let compiled = engine::with(&session, |engine| loader::compile(engine, &session, &name));
+    let compiled = engine::with_functions(&session, register, |engine| {
+        loader::compile(engine, &session, &name)
+    });
     let ast = match compiled {
         Ok(ast) => ast,
         Err(reports) => return vec![broken(file, reports, session.modules.sources())],
@@ -138,7 +132,7 @@ fn run_one(
 ) -> TestOutcome {
     let start = Instant::now();
     let session = open(file, name, text, settings);
-    let result = engine::with(&session, |engine| {
+    let result = engine::with_functions(&session, register, |engine| {
         let ast = loader::compile(engine, &session, name)?;
         let options = CallFnOptions::new().eval_ast(true);
         let call =
@@ -166,7 +160,7 @@ fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Sess
         },
         name,
         text,
-        loader::beside(file),
+        super::read::beside(file),
     );
     session.test = Some(Test {
         file: file.to_owned(),

@@ -102,7 +102,7 @@ impl Reference {
             let (mine, others): (Vec<Entry>, Vec<Entry>) = family
                 .builtins
                 .iter()
-                .map(builtin)
+                .map(|registered| builtin(&registered.builtin))
                 .partition(|entry| entry.access == Access::Everyone);
             hidden.extend(others);
             if !mine.is_empty() {

@@ -8,7 +8,7 @@ use crate::diagnose::Report;
 use crate::recipe::call_stack::is_closure;
 use crate::recipe::session::Session;
 use crate::recipe::type_names::{arguments, or};
-use crate::recipe::{builtins, disabled, nearest, signatures};
+use crate::recipe::{builtins, disabled, nearest, signature};
 
 /// Functions that the engine handles itself, whatever their arguments.
 const SPECIAL: &[&str] = &[
@@ -92,11 +92,11 @@ fn hides_native(name: &str) -> Report {
     ))
 }
 
-fn no_method(name: &str, found: &[signatures::Signature], given: usize) -> Report {
+fn no_method(name: &str, found: &[signature::Signature], given: usize) -> Report {
     fault::unknown_function(format!(
         "`{name}` is a function of this script, not a method"
     ))
-    .help(signatures::shown(found, given))
+    .help(signature::shown(found, given))
 }
 
 fn not_there(name: &str) -> Report {
@@ -115,7 +115,7 @@ fn module_with<'a>(names: &'a Names, function: &str) -> Option<&'a str> {
 fn of_module(call: &Call, alias: &str, functions: &Functions) -> Option<Report> {
     let full = format!("{alias}::{}", call.name);
     if let Some(found) = functions.get(&call.name) {
-        let takes = |signature: &signatures::Signature| signature.parameters == call.arguments;
+        let takes = |signature: &signature::Signature| signature.parameters == call.arguments;
         return (!found.iter().any(takes)).then(|| wrong_arity(call, &full, found));
     }
     let report = not_there(&full);
@@ -132,9 +132,9 @@ fn of_module(call: &Call, alias: &str, functions: &Functions) -> Option<Report> 
     })
 }
 
-fn wrong_arity(call: &Call, name: &str, found: &[signatures::Signature]) -> Report {
+fn wrong_arity(call: &Call, name: &str, found: &[signature::Signature]) -> Report {
     let wanted: BTreeSet<usize> = found.iter().map(|s| s.parameters).collect();
-    report(call, name, wanted).help(signatures::shown(found, call.arguments))
+    report(call, name, wanted).help(signature::shown(found, call.arguments))
 }
 
 fn wrong_arity_of_builtin(call: &Call, builtin: &builtins::Builtin) -> Report {

@@ -14,7 +14,7 @@ use super::call_stack::is_closure;
 use super::error;
 use super::other_languages::When;
 use super::session::Session;
-use super::signatures::Signature;
+use super::signature::Signature;
 use super::source;
 use super::type_names::arguments;
 use crate::diagnose::Report;

@@ -10,7 +10,7 @@ use crate::plan::{ExpectBoot, Export, Op, RootId, Transport, Via};
 use crate::recipe::args::{Call, Fields, Result};
 use crate::recipe::stdlib::Stdlib;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone expect_boot(export, [spec]) => expect_boot,
 ];
 

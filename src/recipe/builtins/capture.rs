@@ -1,77 +1,16 @@
 //! `capture` and `secret`: values that the plan does not hold.
 
-use crate::recipe::fault;
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::mpsc::{Receiver, Sender};
-
 use rhai::Dynamic;
 
 use super::{Builtin, Typed, run};
-use crate::diagnose::{Frame, SourceMap};
-use crate::plan::{
-    self, Capture, CaptureRequest, Captured, CapturedOutput, Part, Plan, RootId, Run, RunPlace,
-    policy, secret_variable,
-};
+use crate::plan::{self, Captured, CapturedOutput, Part, RunPlace, policy, secret_variable};
 use crate::recipe::args::{Call, Result};
+use crate::recipe::capture_slot::CaptureCall;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone capture(root, command, [opts]) => capture,
     Everyone secret(name) => secret,
 ];
-
-/// A question of the script, on its way to the thread that can answer it.
-pub struct CaptureCall {
-    pub plan: Plan,
-    pub root: RootId,
-    pub run: Run,
-    pub preview: Option<String>,
-    pub calls: Vec<Frame>,
-    pub sources: SourceMap,
-}
-
-impl CaptureCall {
-    pub fn request(&self) -> CaptureRequest<'_> {
-        CaptureRequest {
-            plan: &self.plan,
-            root: self.root,
-            run: self.run.clone(),
-            preview: self.preview.as_deref(),
-            calls: &self.calls,
-            sources: &self.sources,
-        }
-    }
-}
-
-/// Who answers `capture`.
-#[derive(Clone, Default)]
-pub enum CaptureSlot {
-    #[default]
-    Nobody,
-    /// The caller of the evaluation, on its own thread: the interpreter's ends of the two
-    /// channels.
-    Caller(Rc<(Sender<CaptureCall>, Receiver<Result<Captured>>)>),
-    /// This thread.
-    Here(Rc<RefCell<dyn Capture>>),
-}
-
-impl CaptureSlot {
-    pub fn new(ask: Sender<CaptureCall>, answer: Receiver<Result<Captured>>) -> Self {
-        CaptureSlot::Caller(Rc::new((ask, answer)))
-    }
-
-    fn ask(&self, asked: CaptureCall) -> Result<Captured> {
-        let gone = || fault::capture("nothing is there to run the command of `capture`");
-        match self {
-            CaptureSlot::Nobody => Err(gone()),
-            CaptureSlot::Caller(ends) => {
-                ends.0.send(asked).map_err(|_| gone())?;
-                ends.1.recv().map_err(|_| gone())?
-            }
-            CaptureSlot::Here(capture) => capture.borrow_mut().capture(asked.request()),
-        }
-    }
-}
 
 fn capture(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;

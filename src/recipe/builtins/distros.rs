@@ -10,7 +10,7 @@ use crate::recipe::args::{Call, Result, as_strings};
 use crate::recipe::nearest;
 use crate::recipe::type_names::type_words;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone role(root, name) => role,
     Everyone kernels(root) => ask,
     Everyone repositories(root) => ask,

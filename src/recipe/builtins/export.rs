@@ -11,7 +11,7 @@ use crate::plan::{
 };
 use crate::recipe::args::{Call, Fields, Result, as_command, as_strings};
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone export(root, spec) => export,
 ];
 

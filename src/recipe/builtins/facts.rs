@@ -10,7 +10,7 @@ use crate::diagnose::Origin;
 use crate::plan::{Assumption, Input, Need, NeedKind};
 use crate::recipe::args::{Call, Result};
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone host_arch() => host_arch,
     Stdlib host_read(path) => host_read,
     Stdlib host_list(path) => host_list,

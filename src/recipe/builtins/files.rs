@@ -14,7 +14,7 @@ use crate::plan::{
 use crate::recipe::args::{Call, Fields, Result, as_typed};
 use crate::recipe::library_modules;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone write_file(root, path, content, [opts]) => write_file,
     Everyone append_file(root, path, content, [opts]) => append_file,
     Everyone edit_file(root, path, edits, [opts]) => edit_file,

@@ -7,7 +7,7 @@ use crate::plan::Allowed;
 use crate::recipe::args::{Call, Result};
 use crate::recipe::stdlib::Stdlib;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone allow_lint(root, lint, reason, [opts]) => allow,
 ];
 

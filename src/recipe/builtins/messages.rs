@@ -7,7 +7,7 @@ use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
 use crate::recipe::args::{Call, Fields, Result};
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone log(message) => |call| message(call, MessageLevel::Log),
     Everyone warn(message) => |call| message(call, MessageLevel::Warn),
     Everyone fail(message, [opts]) => fail,

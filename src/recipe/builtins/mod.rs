@@ -5,12 +5,14 @@
 /// optional, and what runs. `doc/NAME.md` documents it.
 macro_rules! builtins {
     ($($access:ident $name:ident($($param:ident),* $(, [$optional:ident])*) => $run:expr,)*) => {
-        &[$(Builtin {
-            name: stringify!($name),
-            params: &[$(stringify!($param),)* $(stringify!($optional)),*],
-            optional: <[&str]>::len(&[$(stringify!($optional)),*]),
-            access: super::Access::$access,
-            doc: include_str!(concat!("doc/", stringify!($name), ".md")),
+        &[$(super::Registered {
+            builtin: Builtin {
+                name: stringify!($name),
+                params: &[$(stringify!($param),)* $(stringify!($optional)),*],
+                optional: <[&str]>::len(&[$(stringify!($optional)),*]),
+                access: super::Access::$access,
+                doc: include_str!(concat!("doc/", stringify!($name), ".md")),
+            },
             run: $run,
         }),*]
     };
@@ -32,92 +34,38 @@ mod run;
 mod signing;
 mod values;
 
-use crate::recipe::fault;
+use crate::recipe::fault::{self, Fault};
 use std::any::TypeId;
 
 use rhai::{Dynamic, Engine};
-use serde::Serialize;
 
 use super::args::{Call, Result};
 use super::current::Seat;
-use super::error::Fault;
 use crate::diagnose::Report;
 
-pub use capture::{CaptureCall, CaptureSlot};
+pub use super::builtin::{Access, Builtin, parameters};
 pub use options::check_given as check_given_options;
 pub use values::{
     CommandValue, ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Typed, is_marked, unmark,
 };
 
-/// Who may call a built-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Access {
-    Everyone,
-    /// Modules, of the stdlib or of a recipe's repository: it describes a root to the plan.
-    Modules,
-    /// Modules of the stdlib only: it looks at the host, or decides for every recipe.
-    Stdlib,
-}
-
-/// A function that recipes call.
+/// A built-in with what runs.
 #[derive(Debug)]
-pub struct Builtin {
-    pub name: &'static str,
-    pub params: &'static [&'static str],
-    /// How many of the last parameters may be left out.
-    pub optional: usize,
-    pub access: Access,
-    /// `doc/NAME.md`, in the form that src/reference/doc_comment.rs reads.
-    pub doc: &'static str,
+pub struct Registered {
+    pub builtin: Builtin,
     run: fn(&Call<'_>) -> Result<Dynamic>,
-}
-
-impl Builtin {
-    pub fn takes(&self, arguments: usize) -> bool {
-        (self.params.len() - self.optional..=self.params.len()).contains(&arguments)
-    }
-
-    /// `install(root, packages, [opts])`
-    pub fn signature(&self) -> String {
-        format!("{}({})", self.name, self.parameters().join(", "))
-    }
-
-    /// `root.install(packages, [opts])`
-    pub fn method(&self) -> String {
-        let parameters = self.parameters();
-        match parameters.split_first() {
-            Some((first, rest)) => format!("{first}.{}({})", self.name, rest.join(", ")),
-            None => self.signature(),
-        }
-    }
-
-    fn parameters(&self) -> Vec<String> {
-        parameters(self.params, self.optional)
-    }
-}
-
-/// Parameters as signatures have them, the last ones in brackets, which may be left out.
-pub fn parameters(names: &[impl AsRef<str>], optional: usize) -> Vec<String> {
-    let required = names.len() - optional;
-    let names = names.iter().map(AsRef::as_ref).enumerate();
-    let parameter = |(at, name): (usize, &str)| match at < required {
-        true => name.to_owned(),
-        false => format!("[{name}]"),
-    };
-    names.map(parameter).collect()
 }
 
 /// Built-ins of one kind, as the reference has them together.
 #[derive(Debug)]
 pub struct Family {
     pub title: &'static str,
-    pub builtins: &'static [Builtin],
+    pub builtins: &'static [Registered],
 }
 
 /// Every family, in the order of the reference.
 pub fn families() -> &'static [Family] {
-    const fn family(title: &'static str, builtins: &'static [Builtin]) -> Family {
+    const fn family(title: &'static str, builtins: &'static [Registered]) -> Family {
         Family { title, builtins }
     }
     static FAMILIES: &[Family] = &[
@@ -144,7 +92,8 @@ pub fn all() -> &'static [&'static Builtin] {
     use std::sync::LazyLock;
     static ALL: LazyLock<Vec<&'static Builtin>> = LazyLock::new(|| {
         let families = families().iter();
-        families.flat_map(|family| family.builtins).collect()
+        let registered = families.flat_map(|family| family.builtins);
+        registered.map(|one| &one.builtin).collect()
     });
     &ALL
 }
@@ -152,7 +101,7 @@ pub fn all() -> &'static [&'static Builtin] {
 /// Makes every built-in, and the types they give, known to the engine.
 pub fn register(engine: &mut Engine, seat: &Seat) {
     values::register(engine, seat);
-    for &builtin in all() {
+    for Registered { builtin, run } in families().iter().flat_map(|family| family.builtins) {
         for arguments in builtin.params.len() - builtin.optional..=builtin.params.len() {
             let seat = seat.clone();
             let types = vec![TypeId::of::<Dynamic>(); arguments];
@@ -166,7 +115,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
                 let call = Call::new(&session, &context, builtin, args);
                 let outcome = match refused(&call) {
                     Some(report) => Err(report),
-                    None => (builtin.run)(&call),
+                    None => run(&call),
                 };
                 outcome.map_err(Fault::raise)
             });

@@ -12,7 +12,7 @@ use crate::recipe::args::{Call, Fields, Result};
 use crate::recipe::session::Session;
 use crate::recipe::{nearest, patterns};
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone option(name, [spec]) => option,
 ];
 

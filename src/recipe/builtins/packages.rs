@@ -15,7 +15,7 @@ use crate::recipe::source::Script;
 use crate::recipe::spans::Step;
 use crate::recipe::stdlib::Stdlib;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone bootstrap(spec) => bootstrap,
     Everyone install(root, packages, [opts]) => with_packages,
     Everyone remove(root, packages, [opts]) => with_packages,

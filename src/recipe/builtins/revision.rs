@@ -9,7 +9,7 @@ use super::Builtin;
 use crate::plan::{Input, Key, tool};
 use crate::recipe::args::{Call, Result};
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone git_revision() => git_revision,
     Everyone source_date(format) => source_date,
     Everyone stable_uuid(name) => stable_uuid,

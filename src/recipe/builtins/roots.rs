@@ -10,7 +10,7 @@ use crate::diagnose::{Frame, Origin, Span};
 use crate::plan::{Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want};
 use crate::recipe::args::{Call, Result};
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone fork(root, name) => fork,
     Modules archive(root, archive) => archive,
     Modules uses_archives(root) => uses_archives,

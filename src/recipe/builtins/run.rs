@@ -11,7 +11,7 @@ use crate::plan::{
 use crate::recipe::args::{Call, Fields, Result, as_argument, as_strings, as_typed, root_in};
 use crate::recipe::spans::Step;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Everyone nspawn_run(root, command, [opts]) => nspawn_run,
     Everyone nspawn_boot(root, command, [opts]) => nspawn_boot,
     Everyone host_run(root, command, [opts]) => host_run,

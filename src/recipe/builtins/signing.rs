@@ -11,7 +11,7 @@ use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
 use crate::recipe::args::{Call, Fields, Result, as_command};
 use crate::recipe::library_modules;
 
-pub static BUILTINS: &[Builtin] = builtins![
+pub static BUILTINS: &[super::Registered] = builtins![
     Modules keyring(root, spec) => keyring,
     Modules trust_key(root, source) => trust_key,
     Modules unsigned(root, what, why) => unsigned,

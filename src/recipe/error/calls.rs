@@ -7,7 +7,7 @@ use crate::recipe::call_stack::is_closure;
 use crate::recipe::fault;
 use crate::recipe::nearest;
 use crate::recipe::session::Session;
-use crate::recipe::signatures;
+use crate::recipe::signature;
 use crate::recipe::type_names::{noun, type_words};
 
 /// `install (Root, i64)`: which functions of that name exist, or which names are near.
@@ -50,7 +50,7 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
     };
     let mut report = fault::wrong_type(message);
     if !operator {
-        report = report.help(signatures::shown(signatures, given.len()));
+        report = report.help(signature::shown(signatures, given.len()));
     }
     match cure(name, &given) {
         Some(cure) => report.help(cure),

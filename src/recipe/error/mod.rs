@@ -4,7 +4,7 @@ mod calls;
 mod evaluation;
 mod parse;
 
-use super::fault;
+use super::fault::{self, Fault};
 use rhai::{Dynamic, EvalAltResult};
 
 use super::call_stack::function_name;
@@ -13,20 +13,6 @@ use super::session::Session;
 use crate::diagnose::{Frame, Position, Report, Span};
 
 pub use parse::{open_comment, parse};
-
-/// A report on its way through the engine.
-#[derive(Clone, Debug)]
-pub struct Fault(pub Report);
-
-impl Fault {
-    /// As an error of the engine, which leaves it alone.
-    pub fn raise(report: Report) -> Box<EvalAltResult> {
-        Box::new(EvalAltResult::ErrorRuntime(
-            Dynamic::from(Fault(report)),
-            rhai::Position::NONE,
-        ))
-    }
-}
 
 /// A report of what went wrong while `file` was evaluated, below the calls of `prefix`.
 pub fn report(session: &Session, error: EvalAltResult, file: &str, prefix: Vec<Frame>) -> Report {
@@ -173,4 +159,20 @@ fn at_or_end(session: &Session, file: &str, position: rhai::Position) -> Vec<Fra
     };
     let end = scan.text.trim_end().len();
     vec![Frame::here(scan.span(file, &(end..end)))]
+}
+
+impl Session {
+    /// Runs `work`, an engine call that evaluates `file`, below the calls of `chain`.
+    ///
+    /// # Errors
+    /// What goes wrong in it, as a report.
+    pub fn evaluate<T>(
+        &self,
+        chain: Vec<Frame>,
+        file: &str,
+        work: impl FnOnce() -> Result<T, Box<EvalAltResult>>,
+    ) -> Result<T, Report> {
+        let result = self.calls.below(chain.clone(), file, work);
+        result.map_err(|error| report(self, *error, file, chain))
+    }
 }
