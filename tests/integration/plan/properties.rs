@@ -144,6 +144,7 @@ fn plans_are_read_and_drawn() {
 #[test]
 fn the_kept_plans_are_plans() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    let path = Regex::new(r#""[^"]*/recipe\.rhai""#).unwrap();
     for entry in std::fs::read_dir(kept.join("plan")).unwrap() {
         let file = entry.unwrap().path();
         if std::env::var_os("UPDATE").is_some() {
@@ -156,7 +157,6 @@ fn the_kept_plans_are_plans() {
                 plan(&read(kept.join("evaluate").join(name)))
             };
             // The recipe was in a folder of this machine.
-            let path = Regex::new(r#""[^"]*/recipe\.rhai""#).unwrap();
             let text = path
                 .replace_all(&json(&plan), r#""recipe.rhai""#)
                 .into_owned();

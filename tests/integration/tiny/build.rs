@@ -262,7 +262,7 @@ root.nspawn_run("echo first\necho E: it broke\nexit 7");
 fn what_the_root_lacks_and_what_a_signal_ended_is_said() {
     let project = Project::new();
     let failed = |call: &str, parts: &[&str]| {
-        project.tiny(&format!("{call}\n"));
+        project.tiny(format!("{call}\n"));
         let output = project.build().failure();
         let said = stderr(&output);
         for part in parts {

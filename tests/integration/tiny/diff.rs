@@ -132,7 +132,7 @@ root.export(#{ format: "{format}", name: "node" });
     };
     let one = "curl\\t1.0\\tamd64\\nnano\\t7\\tamd64\\nlibc\\t2\\tall\\n";
     let two = "curl\\t1.1\\tamd64\\nlibc\\t2\\tall\\nvim\\t9\\tamd64\\n";
-    project.recipe(&recipe(one, "nfs")).build().success();
+    project.recipe(recipe(one, "nfs")).build().success();
     let first = diff(&project, &["out/node"]);
     assert_eq!(
         first,
@@ -142,7 +142,7 @@ root.export(#{ format: "{format}", name: "node" });
             "  x `out/node` has no version before the current one\n  help: name what it is to be compared with\n".to_owned()
         )
     );
-    project.recipe(&recipe(two, "nfs")).build().success();
+    project.recipe(recipe(two, "nfs")).build().success();
     let text = "\
 --- out/node/1
 +++ out/node/2
@@ -163,7 +163,7 @@ files: 1 changed
     );
     // What is packed is unpacked, and compared with a tree.
     project
-        .recipe(&recipe(two, "tar"))
+        .recipe(recipe(two, "tar"))
         .build_to("packed")
         .success();
     let (code, out, err) = diff(&project, &["out/node/current", "packed/node"]);

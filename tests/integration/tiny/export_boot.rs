@@ -68,7 +68,7 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
         ("112-3.fc44", "rd.overlay=tmpfs:size=25%"),
     ] {
         let out = project
-            .recipe(&recipe(version, BOTH, EXPORTS))
+            .recipe(recipe(version, BOTH, EXPORTS))
             .build()
             .success();
         assert_eq!(
@@ -103,7 +103,7 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
     assert!(arguments.contains("--add-drivers erofs"), "{arguments}");
 
     let output = project
-        .recipe(&recipe("049", BOTH, EXPORTS))
+        .recipe(recipe("049", BOTH, EXPORTS))
         .build()
         .output();
     assert!(!output.status.success());
@@ -120,7 +120,7 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
 fn boot_loaders_get_their_texts() {
     let project = project();
     project
-        .recipe(&recipe("059", BOTH, EXPORTS))
+        .recipe(recipe("059", BOTH, EXPORTS))
         .build()
         .success();
     let cmdline = project.read("out/nodes/1/cmdline");
@@ -176,7 +176,7 @@ fn an_initramfs_for_one_transport_boots_no_export_of_the_other() {
     let project = project();
     let nfs = r#"transports: ["nfs"]"#;
     project
-        .recipe(&recipe("059", nfs, EXPORTS))
+        .recipe(recipe("059", nfs, EXPORTS))
         .build()
         .success();
     assert!(!project.out().join("image/cmdline").exists());

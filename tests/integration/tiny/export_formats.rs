@@ -496,14 +496,14 @@ root.export(#{ format: "nfs", name: "nodes" });
     };
     let image = project.out().join("image");
     let inode = |path: &Path| fs::metadata(path).unwrap().ino();
-    project.recipe(&recipe("1", "")).build().success();
+    project.recipe(recipe("1", "")).build().success();
     let first = inode(&image);
     assert_eq!(
         manifest(&image).files["root.squashfs"].size,
         fs::metadata(image.join("root.squashfs")).unwrap().len()
     );
 
-    project.recipe(&recipe("1", "")).build().success();
+    project.recipe(recipe("1", "")).build().success();
     assert_eq!(inode(&image), first, "written again");
     assert_eq!(
         fs::read_dir(project.out().join("nodes")).unwrap().count(),
@@ -512,13 +512,13 @@ root.export(#{ format: "nfs", name: "nodes" });
 
     // Another spec, another root, a file that was touched, one that is gone.
     project
-        .recipe(&recipe("1", r#""etc/none""#))
+        .recipe(recipe("1", r#""etc/none""#))
         .build()
         .success();
     let second = inode(&image);
     assert_ne!(second, first);
     project
-        .recipe(&recipe("2", r#""etc/none""#))
+        .recipe(recipe("2", r#""etc/none""#))
         .build()
         .success();
     let third = inode(&image);
@@ -526,20 +526,20 @@ root.export(#{ format: "nfs", name: "nodes" });
     assert!(project.out().join("nodes/2/root").exists());
     fs::write(image.join("root.squashfs"), "broken").unwrap();
     project
-        .recipe(&recipe("2", r#""etc/none""#))
+        .recipe(recipe("2", r#""etc/none""#))
         .build()
         .success();
     assert_ne!(inode(&image), third);
     let fourth = inode(&image);
     fs::remove_file(image.join("root.squashfs")).unwrap();
     project
-        .recipe(&recipe("2", r#""etc/none""#))
+        .recipe(recipe("2", r#""etc/none""#))
         .build()
         .success();
     assert_ne!(inode(&image), fourth);
     // The older root is still there as a version, and becomes the current one again.
     project
-        .recipe(&recipe("1", r#""etc/none""#))
+        .recipe(recipe("1", r#""etc/none""#))
         .build()
         .success();
     assert_eq!(

@@ -116,7 +116,7 @@ root.nspawn_run(["touch", "/last"]);
     assert_eq!(reason(&[]), "none", "there is no store yet");
     project.recipe(&recipe).build().args(with_stdlib).success();
     assert_eq!(reason(&[]), "none");
-    let text = project.plan().args(&with_stdlib).success().out();
+    let text = project.plan().args(with_stdlib).success().out();
     assert!(text.contains("7 cached, 0 to run"), "{text}");
 
     let edited = |from: &str, to: &str| {
@@ -592,7 +592,7 @@ root.nspawn_run(["sh", "-c", "echo half >/half; exit 7"]);
     );
     // A cure, and what failed is forgotten.
     project
-        .recipe(&recipe.replace("exit 7", "true"))
+        .recipe(recipe.replace("exit 7", "true"))
         .build()
         .success();
     let none = shell(&["--failed"]);
@@ -655,7 +655,7 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     let cached = |said: &str| said.matches("  cached").count();
     release("Mon, 02 Nov 2026 10:00:00 UTC", "aa");
     assert_eq!(cached(&build(&[])), 0);
-    let text = project.plan().args(&["--stdlib", "stdlib"]).success().out();
+    let text = project.plan().args(["--stdlib", "stdlib"]).success().out();
     assert!(text.contains("packages of 2026-11-02, "), "{text}");
     // Only the date: the same packages.
     release("Tue, 03 Nov 2026 10:00:00 UTC", "aa");
@@ -676,7 +676,7 @@ fn layers_are_as_old_as_their_archives_and_refresh_looks() {
     release("Wed, 04 Nov 2026 11:00:00 UTC", "aa");
     assert_eq!(cached(&build(&["--refresh"])), 3);
     // And they are those that are taken from now on.
-    let text = project.plan().args(&["--stdlib", "stdlib"]).success().out();
+    let text = project.plan().args(["--stdlib", "stdlib"]).success().out();
     assert!(
         text.contains("packages of 2026-11-0") && text.contains("3 cached, 0 to run"),
         "{text}"
@@ -771,8 +771,8 @@ root.export(#{ format: "dir", name: "{word}" });
             word
         ))
     };
-    project.recipe(&recipe("old")).build().success();
-    project.recipe(&recipe("new")).build().success();
+    project.recipe(recipe("old")).build().success();
+    project.recipe(recipe("new")).build().success();
     let cache = |arguments: &[&str]| {
         let mut all = vec!["cache"];
         all.extend(arguments);
@@ -819,7 +819,7 @@ root.export(#{ format: "dir", name: "{word}" });
         "{said}"
     );
     assert!(
-        stderr(&project.recipe(&recipe("new")).build().success())
+        stderr(&project.recipe(recipe("new")).build().success())
             .matches("  cached")
             .count()
             == 3
@@ -865,7 +865,7 @@ root.export(#{ format: "dir", name: "{word}" });
     let removed = cache(&["rm", &new[..10]]);
     assert!(removed.status.success(), "{}", stderr(&removed));
     assert!(cache(&["verify"]).status.success());
-    project.recipe(&recipe("new")).build().success();
+    project.recipe(recipe("new")).build().success();
     assert_eq!(read(project.out().join("new/root/word")), "new\n");
     assert!(stderr(&cache(&["rm", "nothing"])).contains("the store holds no `nothing`"));
     let without = project
@@ -888,9 +888,9 @@ root.export(#{ format: "dir", name: "x" });
         ))
     };
     let root = project.out().join("x/root");
-    project.recipe(&recipe("one")).build().success();
+    project.recipe(recipe("one")).build().success();
     assert_eq!(read(root.join("seen")), "");
-    project.recipe(&recipe("two")).build().success();
+    project.recipe(recipe("two")).build().success();
     assert_eq!(read(root.join("seen")), "one.pkg\n");
     assert_eq!(std::fs::read_dir(root.join("cache")).unwrap().count(), 0);
     let pool = project.store().join("packages/p");
@@ -900,7 +900,7 @@ root.export(#{ format: "dir", name: "x" });
     project.recipe(&bad).build().success();
     assert_eq!(std::fs::read_dir(&pool).unwrap().count(), 3);
     let wrong = project
-        .recipe(&recipe("x").replace(r#"pool: "p""#, r#"pool: "../p""#))
+        .recipe(recipe("x").replace(r#"pool: "p""#, r#"pool: "../p""#))
         .build()
         .output();
     assert!(

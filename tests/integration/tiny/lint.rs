@@ -784,7 +784,7 @@ let root = bootstrap(#{ distro: "broken" });
     );
 
     project
-        .recipe(&format!("{recipe}{export}"))
+        .recipe(format!("{recipe}{export}"))
         .build()
         .success();
     let found = lint("recipe.rhai");
