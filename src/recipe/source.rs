@@ -3,6 +3,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ const TEXTS: usize = 4;
 const FILES: usize = 4096;
 
 thread_local! {
-    static KNOWN: RefCell<HashMap<String, Vec<Rc<Script>>>> = RefCell::default();
+    /// They stay when the thread ends, as its engines do.
+    static KNOWN: RefCell<ManuallyDrop<HashMap<String, Vec<Rc<Script>>>>> = RefCell::default();
 }
 
 /// What a session evaluates; the two have not the same functions.

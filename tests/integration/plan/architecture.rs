@@ -26,7 +26,7 @@ fn arrows_point_one_way() {
         ("project", &["plan", "diagnose"]),
         ("recipe", &["plan", "preview", "project", "diagnose"]),
         ("store", &["plan", "diagnose"]),
-        ("run", &["plan", "preview", "store", "diagnose"]),
+        ("run", &["plan", "store", "diagnose"]),
         ("lint", &["run", "plan", "diagnose"]),
         ("export", &["run", "plan", "store", "diagnose"]),
         ("reference", &["recipe", "diagnose"]),
