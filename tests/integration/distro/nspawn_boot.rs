@@ -20,7 +20,7 @@ root.install(["systemd-sysv", "dbus"]);
 const COPIED: &str = r#"
 fn bootstrap(root, spec) {
     fields("bootstrap", spec, #{});
-    host_run(root, ["cp", "--archive", "--reflink=auto", "out/base/root/.", root.path]);
+    host_run(root, ["cp", "--archive", "--reflink=auto", "@FOLDER@/out/base/root/.", root.path]);
 }
 fn install(root, packages, opts) { }
 fn boot_files(root) { #{ kernel: [], initramfs: [], packages: ["true"] } }
@@ -40,7 +40,9 @@ impl Bench {
                 std::fs::remove_dir_all(&folder).unwrap();
             }
             std::fs::create_dir_all(folder.join("distro")).unwrap();
-            std::fs::write(folder.join("distro/copied.rhai"), COPIED).unwrap();
+            // Commands of the host run in `/`.
+            let copied = COPIED.replace("@FOLDER@", &folder.display().to_string());
+            std::fs::write(folder.join("distro/copied.rhai"), copied).unwrap();
             let bench = Bench { folder };
             let export = r#"root.export(#{ format: "dir", name: "base" });
 "#;
