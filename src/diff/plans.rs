@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::head;
 use super::plan_changes::{counts, mark};
 use super::{ActionDiff, Change, Differing, List, PlanDiff, StepDiff, StepRef};
-use crate::plan::{Op, RunPlace};
+use crate::plan::{Op, RunPlace, Text};
 use crate::preview::headline;
 use crate::run::changed_files::hunks;
 
@@ -153,25 +154,17 @@ fn lines(field: &Differing) -> Vec<String> {
     }
 }
 
-/// A value as a text of lines: of a list, a line for each item.
+/// A value as a text of lines: of a list, a line for each item. A text of which parts stand
+/// for something else is a list in JSON, too.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
-            let secret = |item: &Value| {
-                item.get("secret")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned)
-            };
-            // A text with secrets in it is a list of its parts.
-            let is_text = items.iter().any(|item| secret(item).is_some());
-            let parts = items.iter().map(|item| match secret(item) {
-                Some(name) => format!("<secret {name}>"),
-                None => plain(item),
-            });
-            parts
-                .collect::<Vec<_>>()
-                .join(if is_text { "" } else { "\n" })
+            let parts = items.iter().any(Value::is_object);
+            match parts.then(|| Text::deserialize(value)) {
+                Some(Ok(text)) => text.to_string(),
+                _ => items.iter().map(plain).collect::<Vec<_>>().join("\n"),
+            }
         }
         other => other.to_string(),
     }
@@ -186,5 +179,21 @@ fn word(name: &str, value: &Value) -> String {
             text if text.is_empty() => "\"\"".to_owned(),
             text => first_line(&text),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::plain;
+
+    #[test]
+    fn a_text_reads_as_in_other_previews() {
+        let text = json!(["mount ", { "root": {} }, "/proc with ", { "secret": "key" }]);
+        assert_eq!(plain(&text), "mount $ROOT/proc with <secret key>");
+        assert_eq!(plain(&json!(["cp", text])), format!("cp\n{}", plain(&text)));
+        let edits = json!([{ "pattern": "a", "replacement": "b" }]);
+        assert_eq!(plain(&edits), r#"{"pattern":"a","replacement":"b"}"#);
     }
 }
