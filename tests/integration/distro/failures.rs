@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::support::failure::Failure;
+use crate::support::mount::Mount;
 use crate::support::{mounts_below, rootwright, run, stdout};
 
 const ROOT: &str = r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", variant: "apt", updates: false, security: false });
@@ -492,15 +493,6 @@ fn no_names_resolve() {
     bench.success("dns", &recipe);
 }
 
-/// Takes its mount away, whatever becomes of the test.
-struct Small(PathBuf);
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[test]
 #[ignore = "run with tests/run distro"]
 fn a_full_disk() {
@@ -517,7 +509,7 @@ fn a_full_disk() {
             .arg(&folder));
     };
     mount("size=1400m");
-    let small = Small(folder.clone());
+    let small = Mount(folder.clone());
     // The root is there already; the package is larger than what is left.
     run(Command::new("cp")
         .arg("-a")

@@ -12,6 +12,7 @@ macro_rules! text {
 pub mod archive;
 pub mod boots;
 pub mod failure;
+pub mod mount;
 pub mod plans;
 pub mod project;
 pub mod serve;

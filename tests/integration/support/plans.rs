@@ -32,21 +32,7 @@ pub fn plan(recipe: &str, title: &str) -> Builder {
                 title: title.to_owned(),
                 description: String::new(),
             },
-            options: Vec::new(),
-            libraries: Vec::new(),
-            inputs: Vec::new(),
-            assumptions: Vec::new(),
-            captures: Vec::new(),
-            messages: Vec::new(),
-            needs: Vec::new(),
-            checks: Vec::new(),
-            repositories: Vec::new(),
-            keyrings: Vec::new(),
-            files: Vec::new(),
-            downloads: Vec::new(),
-            capabilities: Vec::new(),
-            roots: Vec::new(),
-            steps: Vec::new(),
+            ..Plan::default()
         },
     }
 }

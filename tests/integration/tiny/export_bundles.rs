@@ -14,6 +14,7 @@ use rootwright::export::{self, Manifest};
 use rootwright::plan::*;
 use tempfile::TempDir;
 
+use crate::support::mount::Mount;
 use crate::support::wait_for;
 
 struct Fixture {
@@ -186,19 +187,7 @@ impl Fixture {
                 from: None,
                 choices: Vec::new(),
             }],
-            inputs: Vec::new(),
-            assumptions: Vec::new(),
-            captures: Vec::new(),
-            messages: Vec::new(),
-            needs: Vec::new(),
-            checks: Vec::new(),
-            repositories: Vec::new(),
-            keyrings: Vec::new(),
-            files: Vec::new(),
-            downloads: Vec::new(),
-            capabilities: Vec::new(),
-            roots: Vec::new(),
-            steps: Vec::new(),
+            ..Plan::default()
         };
         Fixture { dir, plan }
     }
@@ -515,48 +504,29 @@ fn what_can_be_known_before_is_said_before() {
         );
     }
     assert!(codes(&[], &f.path("file")).is_empty());
-    let mount = Mount::new(f.path("ro"), "ro");
+    let mount = Mount::new(f.path("ro"), "tmpfs", "ro");
     let report =
-        &rootwright::build::preflight::exports(&with_exports(&f.plan, &["a"]), &mount.0)[0];
+        &rootwright::build::preflight::exports(&with_exports(&f.plan, &["a"]), mount.path())[0];
     assert_eq!(
         report.cause.as_deref(),
         Some("the file system is read-only")
     );
 }
 
-/// A tmpfs that the test takes away again.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(at: PathBuf, options: &str) -> Mount {
-        fs::create_dir_all(&at).unwrap();
-        duct::cmd!("mount", "-t", "tmpfs", "-o", options, "none", &at)
-            .run()
-            .unwrap();
-        Mount(at)
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = duct::cmd!("umount", &self.0).run();
-    }
-}
-
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn another_file_system_and_a_full_one() {
     let f = Fixture::new();
-    let mount = Mount::new(f.path("disk"), "size=1m");
+    let mount = Mount::new(f.path("disk"), "tmpfs", "size=1m");
     let small = export(Format::Dir, &["var"]);
-    let bundle = f.write_to(&small, &mount.0).unwrap();
+    let bundle = f.write_to(&small, mount.path()).unwrap();
     let before = inventory_of_names(&bundle);
-    f.clean(&mount.0);
+    f.clean(mount.path());
     fs::write(f.path("root/etc/big"), vec![1; 2 << 20]).unwrap();
     for format in [Format::Dir, tar(Compression::None)] {
         for exclude in [&["var"][..], &[]] {
             let report = f
-                .write_to(&export(format.clone(), exclude), &mount.0)
+                .write_to(&export(format.clone(), exclude), mount.path())
                 .unwrap_err();
             assert_eq!(report.code, "export::tool");
             assert_eq!(
@@ -564,7 +534,7 @@ fn another_file_system_and_a_full_one() {
                 Some("the disk is full"),
                 "{report:?}"
             );
-            f.clean(&mount.0);
+            f.clean(mount.path());
             assert_eq!(inventory_of_names(&bundle), before);
         }
     }

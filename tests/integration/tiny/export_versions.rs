@@ -17,6 +17,7 @@ use rootwright::export::in_use::{InUse, Sources};
 use rootwright::export::{self, Opened, Shelf};
 use rootwright::plan::*;
 
+use crate::support::mount::Mount;
 use crate::support::{Project, wait_for};
 
 struct Site {
@@ -208,7 +209,7 @@ fn a_version_shares_what_has_not_changed_and_nothing_else() {
 
 /// A file system in a file, where blocks can be shared.
 struct Disk {
-    at: PathBuf,
+    mount: Mount,
     _dir: tempfile::TempDir,
 }
 
@@ -222,13 +223,10 @@ impl Disk {
         duct::cmd!("mount", "-o", "loop", &image, &at)
             .run()
             .unwrap();
-        Disk { at, _dir: dir }
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = duct::cmd!("umount", &self.at).run();
+        Disk {
+            mount: Mount(at),
+            _dir: dir,
+        }
     }
 }
 
@@ -236,7 +234,7 @@ impl Drop for Disk {
 #[ignore = "run with tests/run tiny"]
 fn blocks_are_shared_where_the_file_system_can() {
     let disk = Disk::new();
-    let site = Site::at(tempfile::tempdir_in(&disk.at).unwrap());
+    let site = Site::at(tempfile::tempdir_in(disk.mount.path()).unwrap());
     fs::write(site.root().join("etc/large"), vec![7; 8 << 20]).unwrap();
     duct::cmd!("setcap", "cap_net_raw+ep", site.root().join("etc/large"))
         .run()

@@ -14,6 +14,8 @@ use rootwright::plan::*;
 use rootwright::run::files::{self, FileContext};
 use tempfile::TempDir;
 
+use crate::support::mount::Mount;
+
 /// Knows the secret `token`.
 struct OneSecret;
 
@@ -562,25 +564,6 @@ fn the_newest_kernel_has_modules() {
     assert_eq!(files::newest_kernel(&f.root()).unwrap(), "6.1.0-42-amd64");
 }
 
-/// A mount that the test takes away again.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(at: PathBuf, kind: &str, options: &str) -> Mount {
-        fs::create_dir_all(&at).unwrap();
-        duct::cmd!("mount", "-t", kind, "-o", options, "none", &at)
-            .run()
-            .unwrap();
-        Mount(at)
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = duct::cmd!("umount", &self.0).run();
-    }
-}
-
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn a_full_or_read_only_disk_loses_nothing() {
@@ -593,7 +576,7 @@ fn a_full_or_read_only_disk_loses_nothing() {
         assert_eq!(report.cause.clone().unwrap(), "the disk is full");
         assert_eq!(f.read("/etc/file"), "old");
     }
-    duct::cmd!("mount", "-o", "remount,ro", &mount.0)
+    duct::cmd!("mount", "-o", "remount,ro", mount.path())
         .run()
         .unwrap();
     let report = f.fails(write("/etc/file", "new"));

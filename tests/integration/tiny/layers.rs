@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::mount::Mount;
 use crate::support::{
     Project, mounts_below, processes_with, read, run, stderr, stdout, tiny, wait_for,
 };
@@ -1027,7 +1028,7 @@ fn a_disk_that_is_full_at_any_moment_leaves_a_clean_store() {
         .args(["-o", "loop"])
         .arg(&image)
         .arg(&disk));
-    let mounted = Unmounted(disk.clone());
+    let mounted = Mount(disk.clone());
     // A build begins with enough room. Its command takes all but some of it, and what the
     // layer and the export need after may be more than that.
     let recipe = |generation: u64, room: u64| {
@@ -1094,15 +1095,6 @@ root.export(#{ format: "dir", name: "x" });
     }
     drop(mounted);
     assert!(failed > 0 && made > 0, "{failed} failed, {made} made");
-}
-
-/// Unmounts when a test ends, whichever way.
-struct Unmounted(PathBuf);
-
-impl Drop for Unmounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
 }
 
 #[test]
