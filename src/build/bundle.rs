@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::diagnose::{Report, SourceMap};
 use crate::plan::digest::digest_tree;
-use crate::plan::{Plan, SCHEMA_VERSION};
+use crate::plan::{Key, Plan, SCHEMA_VERSION};
 use crate::run::Files;
 
 const PLAN: &str = "plan.json";
@@ -273,11 +273,7 @@ fn is_below_files(name: &Path) -> bool {
         Some(Component::Normal(digest)) => digest.to_str().unwrap_or_default(),
         _ => "",
     };
-    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    first
-        && digest.len() == 64
-        && digest.bytes().all(hex)
-        && parts.all(|part| matches!(part, Component::Normal(_)))
+    first && Key::parse(digest).is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]

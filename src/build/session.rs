@@ -9,7 +9,7 @@ use super::{BuildResult, Events, Failed, capture, execute};
 use crate::boot::Boots;
 use crate::diagnose::{HintSet, Report, SourceMap, Trouble};
 use crate::plan::policy;
-use crate::plan::{Action, Capture, CaptureRequest, Captured, Names, Op, Plan, Step, command};
+use crate::plan::{Capture, CaptureRequest, Captured, Names, Op, Plan, Step, command, option_text};
 use crate::recipe::{self, Settings, stdlib::Stdlib};
 use crate::run::{self, Error, Secrets};
 use crate::store::Store;
@@ -205,14 +205,7 @@ impl<'a> Session<'a> {
         for recipe in recipes {
             let errors = self.check(&recipe.plan, None, &recipe.sources)?;
             // Several recipes have the same host.
-            let new = |error: &Report| {
-                let same = |known: &Report| {
-                    known.message == error.message
-                        && known.cause == error.cause
-                        && known.trace == error.trace
-                };
-                !trouble.reports.iter().any(same)
-            };
+            let new = |error: &Report| !trouble.reports.iter().any(|known| error.repeats(known));
             let errors: Vec<Report> = errors.into_iter().filter(new).collect();
             trouble.reports.extend(errors);
         }
@@ -220,10 +213,8 @@ impl<'a> Session<'a> {
         if trouble.reports.is_empty() {
             builds.extend(recipes.iter().map(|recipe| self.keys(&recipe.plan)));
         }
-        if self.request.offline {
-            let unreachable = |build| preflight::offline(build, &self.run.store);
-            trouble.reports.extend(builds.iter().flat_map(unreachable));
-        }
+        let unreachable = builds.iter().flat_map(|build| self.unreachable(build));
+        trouble.reports.extend(unreachable);
         if trouble.reports.is_empty() {
             return Ok(builds);
         }
@@ -242,6 +233,14 @@ impl<'a> Session<'a> {
             &self.archives,
             request.refresh,
         )
+    }
+
+    /// An error for each step of an offline build that would download packages.
+    fn unreachable(&self, build: &Prepared) -> Vec<Report> {
+        match self.request.offline {
+            true => preflight::offline(build, &self.run.store),
+            false => Vec::new(),
+        }
     }
 
     /// Checks a plan, and a step after it; collects the values of their secrets.
@@ -291,12 +290,7 @@ impl<'a> Session<'a> {
             repositories: Vec::new(),
             uses: Names::default(),
             capabilities: Vec::new(),
-            actions: vec![Action {
-                op: Op::Run(request.run.clone()),
-                about: None,
-                only_if: None,
-                calls: Vec::new(),
-            }],
+            actions: vec![Op::Run(request.run.clone()).into()],
         };
         step.note_uses();
         let errors = self.check(request.plan, Some(&step), request.sources);
@@ -305,11 +299,9 @@ impl<'a> Session<'a> {
             return Err(Unanswered::NotReady(errors));
         }
         let build = self.keys(request.plan);
-        if self.request.offline {
-            let errors = preflight::offline(&build, &self.run.store);
-            if !errors.is_empty() {
-                return Err(Unanswered::NotReady(errors));
-            }
+        let errors = self.unreachable(&build);
+        if !errors.is_empty() {
+            return Err(Unanswered::NotReady(errors));
         }
         let output = execute::capture(&build, &step, &request.run, &self.run, self.events)
             .map_err(Unanswered::Failed)?;
@@ -361,8 +353,7 @@ impl<'a> Session<'a> {
         let mut words = self.request.shell.clone();
         words.push(plan.recipe.path.clone());
         for option in plan.options.iter().filter(|option| option.given) {
-            let value = option.value.as_str().map(str::to_owned);
-            let value = value.unwrap_or_else(|| option.value.to_string());
+            let value = option_text(&option.value);
             words.extend(["-o".to_owned(), format!("{}={value}", option.name)]);
         }
         words.push("--failed".to_owned());

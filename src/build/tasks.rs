@@ -299,7 +299,7 @@ impl<'a> Runner<'a> {
             expect,
             export: &path,
             work: work.path(),
-            console: &logs.join(format!("{:02}-{}.log", at.step.number, at.step.call)),
+            console: &logs.join(at.step.log_name()),
             see: &|line| self.events.output(at, line),
         };
         boots.boot(&job).map_err(|report| Error::Step {
@@ -344,9 +344,7 @@ impl<'a> Runner<'a> {
             calls: Vec::new(),
         })
     }
-}
 
-impl Runner<'_> {
     fn export_layers(&self, of: Numbered<'_>, stack: &[Key]) -> Vec<ExportLayer> {
         let build = of.build;
         let label = |key: &Key| {

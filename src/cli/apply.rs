@@ -5,12 +5,10 @@ use std::process::ExitCode;
 
 use super::build::{How, execute};
 use super::printer::Printer;
-use super::{Done, Global, namespaces};
+use super::{Chosen, Done, Global, namespaces};
 use crate::build::Source;
 use crate::build::bundle::Bundle;
 use crate::build::preflight::privileges_for;
-use crate::plan::policy::Permissions;
-use crate::recipe::Settings;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -26,10 +24,11 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     // Inside the namespaces, where its files are unpacked to a folder of the build's own.
     let bundle = Bundle::read(&args.bundle).map_err(crate::diagnose::Report::from)?;
     let allow_host_run = args.how.allow_host_run;
-    let settings = Settings {
-        permissions: Permissions { allow_host_run },
-        ..global.plain_settings(Path::new("."))?
+    let chosen = Chosen {
+        allow_host_run,
+        ..Chosen::default()
     };
+    let settings = global.settings(Path::new("."), &chosen)?;
     let project = settings.project.clone();
     let source = Source::Bundle(Box::new(bundle), Box::new(settings));
     let none = |_: &crate::plan::Plan| Vec::new();

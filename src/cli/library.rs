@@ -49,7 +49,7 @@ pub struct Vendor {
 }
 
 fn grant(text: &str) -> Result<Grant, String> {
-    Grant::parse(text).ok_or_else(|| format!("expected one of {}", Grant::FORMS.join(", ")))
+    Grant::parse(text).ok_or_else(|| format!("expected one of {}", Grant::forms().join(", ")))
 }
 
 pub fn add(args: &Add, global: &Global, printer: &Printer) -> Done {

@@ -11,7 +11,7 @@ mod source;
 mod trouble;
 
 pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};
-pub use origin::{LIBRARY, Origin, STDLIB};
+pub use origin::{LIBRARY, Origin, STDLIB, innermost_origin, own_calls};
 pub use report::{CommandReport, Report, ReportContent, Severity};
 pub use source::{Frame, Position, SourceMap, Span, byte_offset, position};
 pub use trouble::Trouble;

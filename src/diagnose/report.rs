@@ -190,6 +190,12 @@ impl Report {
         self
     }
 
+    /// Whether it says the same of the same calls: several recipes have one host, and one call
+    /// may ask for several things.
+    pub fn repeats(&self, known: &Report) -> bool {
+        self.message == known.message && self.cause == known.cause && self.trace == known.trace
+    }
+
     /// The place to show: the focus, else the innermost call that stands in the same file
     /// as the first.
     pub fn place(&self) -> Option<&Span> {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RootId;
-use crate::diagnose::{Frame, Origin};
+use crate::diagnose::{Frame, Origin, innermost_origin};
 
 /// Something beyond changing its own root that a call asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -137,8 +137,6 @@ impl Capability {
 
     /// Whether a function of the standard library asks, on behalf of whoever called it.
     pub fn is_from_stdlib(&self) -> bool {
-        self.calls
-            .last()
-            .is_some_and(|frame| frame.origin() == Origin::Stdlib)
+        innermost_origin(&self.calls) == Some(Origin::Stdlib)
     }
 }

@@ -115,6 +115,18 @@ pub struct OptionValue {
     pub choices: Vec<serde_json::Value>,
 }
 
+/// A value as `-o` takes it: the items of a list with commas between them.
+pub fn option_text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(option_text).collect();
+            items.join(",")
+        }
+        other => other.to_string(),
+    }
+}
+
 /// Something outside the scripts that the evaluation looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -407,6 +419,11 @@ impl From<Op> for Action {
 }
 
 impl Step {
+    /// The name of the file that its commands' output goes to.
+    pub fn log_name(&self) -> String {
+        format!("{:02}-{}.log", self.number, self.call)
+    }
+
     /// Notes what its operations use.
     pub fn note_uses(&mut self) {
         let mut uses = Names::default();

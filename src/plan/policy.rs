@@ -88,8 +88,7 @@ pub fn refusals(plan: &Plan, permissions: Permissions) -> Vec<Report> {
     let reviewed = review(plan, permissions).into_iter();
     let mut reports: Vec<Report> = Vec::new();
     for report in reviewed.filter_map(|(capability, decision)| refusal(capability, &decision)) {
-        let same = |known: &Report| known.message == report.message && known.trace == report.trace;
-        if !reports.iter().any(same) {
+        if !reports.iter().any(|known| report.repeats(known)) {
             reports.push(report);
         }
     }

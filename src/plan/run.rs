@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::quote_all;
-use super::{Argument, Text};
+use super::{Argument, Resolve, Text, Unresolved};
 
 /// A command, and all that it runs with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -123,6 +123,14 @@ impl Command {
                 argv
             }
         }
+    }
+
+    /// The command line as it is while a step runs.
+    ///
+    /// # Errors
+    /// See [`Resolve`].
+    pub fn resolve(&self, with: &dyn Resolve) -> Result<Vec<String>, Unresolved> {
+        self.argv().iter().map(|word| word.resolve(with)).collect()
     }
 
     /// The words as people read them; see [`Argument`]'s `Display`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Source;
 
@@ -36,7 +36,8 @@ pub struct Text {
 
 /// A word of a command line: a [`Text`] without secrets, which every process of the host
 /// could read there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Text")]
 pub struct Argument(Text);
 
 /// What the parts of a text stand for while a step runs.
@@ -279,16 +280,11 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-impl Serialize for Argument {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
+impl TryFrom<Text> for Argument {
+    type Error = &'static str;
 
-impl<'de> Deserialize<'de> for Argument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
-        Argument::new(text).ok_or_else(|| de::Error::custom("an argument holds no secrets"))
+    fn try_from(text: Text) -> Result<Self, Self::Error> {
+        Argument::new(text).ok_or("an argument holds no secrets")
     }
 }
 

@@ -287,7 +287,7 @@ impl Reader<'_> {
             let text = self.text("grants", item)?;
             grants.push(
                 Grant::parse(&text)
-                    .ok_or_else(|| self.unknown(&text, &item.span(), "grant", &Grant::FORMS))?,
+                    .ok_or_else(|| self.unknown(&text, &item.span(), "grant", &Grant::forms()))?,
             );
         }
         Ok(grants)

@@ -2,8 +2,8 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use super::builtins::{CommandValue, Typed, is_marked, unmark};
-use crate::plan::{Argument, Command, Script, Text};
+use super::builtins::{CommandValue, Typed, is_marked, one_root, unmark};
+use crate::plan::{Argument, Command, RootId, Script, Text};
 
 pub use super::call::{Call, Result};
 pub use super::fields::Fields;
@@ -30,26 +30,18 @@ pub fn as_argument(value: &Dynamic) -> Option<Argument> {
     Argument::new(as_text(value)?)
 }
 
-/// The root whose path is in a value, in whatever depth; [`RootId::MAX`] for several.
-///
-/// [`RootId::MAX`]: crate::plan::RootId
-pub fn root_in(value: &Dynamic) -> Option<crate::plan::RootId> {
+/// The root whose path is in a value, at any depth; see [`one_root`].
+pub fn root_in(value: &Dynamic) -> Option<RootId> {
     if let Some(typed) = as_typed(value) {
         return typed.root;
     }
     if let Some(command) = value.clone().try_cast::<CommandValue>() {
         return command.root;
     }
-    let mut found = match (value.read_lock::<Array>(), value.read_lock::<Map>()) {
-        (Some(array), _) => array.iter().filter_map(root_in).collect::<Vec<_>>(),
-        (_, Some(map)) => map.values().filter_map(root_in).collect(),
-        _ => Vec::new(),
-    };
-    found.dedup();
-    match found.as_slice() {
-        [] => None,
-        [one] => Some(*one),
-        _ => Some(crate::plan::RootId::MAX),
+    match (value.read_lock::<Array>(), value.read_lock::<Map>()) {
+        (Some(array), _) => array.iter().filter_map(root_in).reduce(one_root),
+        (_, Some(map)) => map.values().filter_map(root_in).reduce(one_root),
+        _ => None,
     }
 }
 

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::spans::{self, Located, Scan, Step};
 use super::type_help::cure;
 use super::type_names::type_words;
-use crate::diagnose::{Frame, Origin, Report, Span};
+use crate::diagnose::{Frame, Origin, Report, Span, innermost_origin};
 use crate::plan::{
     Access, Action, Capability, Command, Export, Part, PathPurpose, Plan, RootId, Text, policy,
 };
@@ -58,9 +58,7 @@ impl<'a> Call<'a> {
 
     /// Whether the stdlib makes the call.
     pub fn is_from_stdlib(&self) -> bool {
-        self.chain()
-            .last()
-            .is_some_and(|frame| frame.origin() == Origin::Stdlib)
+        innermost_origin(&self.chain()) == Some(Origin::Stdlib)
     }
 
     /// The file that the call stands in.
@@ -345,10 +343,6 @@ impl<'a> Call<'a> {
 
     pub fn array(&self, index: usize) -> Result<Array> {
         self.typed(index, "an array", |value| value.clone().into_array().ok())
-    }
-
-    pub fn dynamic(&self, index: usize) -> Dynamic {
-        self.arg(index)
     }
 
     pub fn fetched(&self, index: usize) -> Option<Fetched> {

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::{Evaluation, Failure, Settings, engine, evaluate_here};
 use crate::diagnose::{Report, Span};
-use crate::plan::Capture;
 use crate::plan::policy::Permissions;
+use crate::plan::{Capture, option_text};
 
 /// Folders of a repository that contain modules.
 pub const MODULE_FOLDERS: [&str; 2] = ["lib", "distro"];
@@ -53,8 +53,7 @@ pub fn recipe(
     for option in &first.plan.options {
         let others = option.choices.iter();
         for choice in others.filter(|choice| **choice != option.value) {
-            let value = choice.as_str().map(str::to_owned);
-            let value = value.unwrap_or_else(|| choice.to_string());
+            let value = option_text(choice);
             if let Err(mut failure) = evaluate(vec![(option.name.clone(), value.clone())]) {
                 for report in &mut failure.reports {
                     let help = format!("with `-o {}={value}`", option.name);

@@ -19,6 +19,10 @@ pub const FUNCTIONS: &[(&str, &[usize])] = &[
     ("debug", &[0, 1, 2]),
 ];
 
+pub fn is_disabled(name: &str) -> bool {
+    FUNCTIONS.iter().any(|(function, _)| *function == name)
+}
+
 type RhaiResult = Result<Dynamic, Box<EvalAltResult>>;
 
 fn not_there(name: &str) -> Box<EvalAltResult> {

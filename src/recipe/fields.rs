@@ -313,7 +313,7 @@ impl Call<'_> {
 
 /// The fields of each map of a list, or of the one map that stands for a list; `name` is
 /// the field or parameter of a function, after the function, and `form` how it is written.
-pub fn maps<'a>(
+fn maps<'a>(
     call: &'a Call<'a>,
     name: (&str, &str),
     base: Vec<Step>,

@@ -13,7 +13,6 @@ use super::module_cache::Parsing;
 use super::read::{beside, read_within};
 use super::session::{STDLIB, Session};
 use super::source::Script;
-use super::stdlib::Stdlib;
 use super::{analysis, boundary, library_modules, source};
 use crate::diagnose::Report;
 use crate::project::LIBRARY;
@@ -216,7 +215,7 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
             }
         }
     }
-    let stdlib = Stdlib::new(session.settings.stdlib.clone());
+    let stdlib = session.stdlib();
     if let Some(text) = stdlib.text(&file) {
         return Ok((format!("{STDLIB}{file}"), text));
     }

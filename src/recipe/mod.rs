@@ -43,7 +43,7 @@ mod type_help;
 mod type_names;
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc;
 
@@ -76,6 +76,17 @@ pub struct HostFacts {
     pub arch: String,
     /// Where the host's files are read from; `/` but in tests.
     pub root: PathBuf,
+}
+
+impl HostFacts {
+    /// Where a file of the host is read from.
+    pub fn file(&self, path: &str) -> PathBuf {
+        let parts = Path::new(path).components();
+        let below: PathBuf = parts
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .collect();
+        self.root.join(below)
+    }
 }
 
 impl Default for HostFacts {

@@ -12,6 +12,7 @@ use super::module_cache::ModuleCache;
 use super::plan_builder::PlanBuilder;
 use super::signature::Functions;
 use super::source::ScriptKind;
+use super::stdlib::Stdlib;
 use super::{Settings, doc};
 use crate::diagnose::{Frame, HintSet};
 use crate::plan::{Plan, Recipe, SCHEMA_VERSION};
@@ -78,6 +79,10 @@ impl Session {
             Some(_) => ScriptKind::Test,
             None => ScriptKind::Recipe,
         }
+    }
+
+    pub fn stdlib(&self) -> Stdlib {
+        Stdlib::new(self.settings.stdlib.clone())
     }
 
     /// The calls from the recipe to the native function that `context` is of.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rhai::Engine;
 
-use super::builtins::{self, Access, Builtin};
+use super::builtins::{self, Access};
 use super::disabled;
 use super::signature::{Functions, Signature};
 use super::source::ScriptKind;
@@ -101,12 +101,9 @@ impl Functions {
     /// The names that a recipe may call.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let hidden = |name: &str| {
-            let named = |builtin: &&&Builtin| builtin.name == name;
-            let builtin = builtins::all().iter().find(named);
+            let builtin = builtins::find(name);
             builtin.is_some_and(|builtin| builtin.access == Access::Stdlib)
-                || disabled::FUNCTIONS
-                    .iter()
-                    .any(|(refused, _)| *refused == name)
+                || disabled::is_disabled(name)
         };
         let names = self.signatures.keys().map(String::as_str);
         names

@@ -131,10 +131,7 @@ impl Running<'_> {
             let report = Report::new("run::unresolved", missing.to_string());
             Error::in_step(report, self.step, calls)
         };
-        let words = run.command.argv();
-        let words: Result<Vec<String>, _> =
-            words.iter().map(|word| word.resolve(&values)).collect();
-        let words = words.map_err(unresolved)?;
+        let words = run.command.resolve(&values).map_err(unresolved)?;
         let mut env = BTreeMap::new();
         for (name, text) in &run.env {
             env.insert(name.clone(), text.resolve(&values).map_err(unresolved)?);
@@ -275,9 +272,7 @@ impl Running<'_> {
     }
 
     fn log(&self) -> PathBuf {
-        let step = self.step;
-        self.logs
-            .join(format!("{:02}-{}.log", step.number, step.call))
+        self.logs.join(self.step.log_name())
     }
 
     fn journal(

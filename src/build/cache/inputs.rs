@@ -91,6 +91,14 @@ fn ask(command: &[String]) -> Option<String> {
     Some(word.to_owned())
 }
 
+/// The state that the layer in the store was made with. Without its layer, a state of the past
+/// says nothing of the one to come.
+fn known_state(store: &Store, base: &Key) -> Option<ArchiveStates> {
+    let state = store.state(base)?;
+    let key = Key::of(&[base.as_str(), &state.digest()]);
+    store.has(&key).then_some(state)
+}
+
 /// What a preview knows: what is in the store.
 pub struct PreviewInputs<'a> {
     pub store: &'a Store,
@@ -103,11 +111,7 @@ impl Circumstances for PreviewInputs<'_> {
     }
 
     fn archives(&self, base: &Key, _: &BTreeSet<usize>) -> Option<String> {
-        let state = self.store.state(base)?.digest();
-        // Without its layer, a state of the past says nothing of the one to come.
-        self.store
-            .has(&Key::of(&[base.as_str(), &state]))
-            .then_some(state)
+        Some(known_state(self.store, base)?.digest())
     }
 }
 
@@ -128,11 +132,7 @@ impl Circumstances for BuildInputs<'_> {
     }
 
     fn archives(&self, base: &Key, archives: &BTreeSet<usize>) -> Option<String> {
-        let known = self
-            .store
-            .state(base)
-            .filter(|state| self.store.has(&Key::of(&[base.as_str(), &state.digest()])));
-        let state = match known {
+        let state = match known_state(self.store, base) {
             Some(state) if self.is_fresh(&state) => state,
             known => {
                 let archives: Vec<&Repository> = archives

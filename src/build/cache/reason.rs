@@ -109,7 +109,7 @@ fn changed_steps(plan: &Plan, built: &Built, steps: &[&Step], olds: &[&Step]) ->
     let texts = (new.get(at), old.get(at));
     if let (Some(new), Some(old)) = texts
         && let Some(reason) = changed_inputs(plan, &built.plan, new, old)
-            .or_else(|| changed_file(plan, &built.plan, new, old))
+            .or_else(|| changed_file(plan, &built.plan, step, before))
     {
         return Some(reason);
     }
@@ -161,13 +161,13 @@ fn changed_inputs(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<
         .map(|(what, then, now)| format!("{what}: {} → {}", shown(&then), shown(&now)))
 }
 
-/// A file of the repository, whose old digest the old step has and whose new one the new.
-fn changed_file(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<String> {
-    let has = |step: &[u8], digest: &str| String::from_utf8_lossy(step).contains(digest);
-    let mut files = plan.files.iter().filter(|file| has(new, &file.digest));
+/// A file of the repository, whose old digest the old step uses and whose new one the new.
+fn changed_file(plan: &Plan, before: &Plan, new: &Step, old: &Step) -> Option<String> {
+    let uses = |step: &Step, digest: &str| step.uses.files.contains(digest);
+    let mut files = plan.files.iter().filter(|file| uses(new, &file.digest));
     let changed = files.find(|now| {
         let mut before = before.files.iter();
-        before.any(|then| then.name == now.name && then != *now && has(old, &then.digest))
+        before.any(|then| then.name == now.name && then != *now && uses(old, &then.digest))
     });
     changed.map(|file| format!("file {} changed", file.name))
 }

@@ -1,19 +1,10 @@
 //! Where a call in a script names the field or word that a report is about.
 
-use crate::diagnose::{Frame, Position, Report, SourceMap, Span};
-
-/// How the names of embedded scripts begin in spans.
-const STDLIB: &str = "stdlib:";
-
-/// The calls of the recipe and its own modules; the stdlib's are no help in fixing a recipe.
-pub fn own_frames(calls: &[Frame]) -> Vec<Frame> {
-    let own = |frame: &&Frame| !frame.span.file.starts_with(STDLIB);
-    calls.iter().take_while(own).cloned().collect()
-}
+use crate::diagnose::{Frame, Position, Report, SourceMap, Span, own_calls};
 
 /// The report, drawn at the first of these fields that the call has.
 pub fn at_field(mut report: Report, sources: &SourceMap, fields: &[&str]) -> Report {
-    report.trace = own_frames(&report.trace);
+    report.trace = own_calls(&report.trace);
     let focus = fields.iter().find_map(|name| {
         let frames = report.trace.iter().rev();
         frames

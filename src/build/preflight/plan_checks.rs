@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::call_site::{field, own_frames, word};
+use super::call_site::{field, word};
 use super::{Checked, Findings, HostTools};
-use crate::diagnose::{Report, Severity, SourceMap};
+use crate::diagnose::{Report, Severity, SourceMap, own_calls};
 use crate::plan::{Check, Key, Plan, Unresolved};
 use crate::run::process::Process;
 use crate::run::{Settings, Values, how_it_ended};
@@ -170,9 +170,7 @@ fn listen(
         root: Path::new("/"),
     };
     let missing = |missing: Unresolved| std::io::Error::other(missing.to_string());
-    let words = check.command.argv();
-    let argv: Result<Vec<String>, _> = words.iter().map(|word| word.resolve(&values)).collect();
-    let mut process = Process::new(argv.map_err(missing)?)
+    let mut process = Process::new(check.command.resolve(&values).map_err(missing)?)
         .env("HOME", folder.path())
         .env("TMPDIR", folder.path())
         .env("CACHE", environment.cache)
@@ -230,7 +228,7 @@ fn take(answer: &mut Answer, line: Line, check: &Check, environment: &Environmen
         return;
     }
     let calls = want.map_or(&check.calls, |want| &want.calls);
-    let calls = own_frames(calls);
+    let calls = own_calls(calls);
     let sources = environment.sources;
     let literal = want.and_then(|want| want.literal.clone());
     let focus = literal.or_else(|| {

@@ -17,8 +17,8 @@ use super::Words;
 use crate::build::PreviewCapture;
 use crate::cli::printer::Printer;
 use crate::cli::{Done, Global, command, repository};
-use crate::plan::OptionValue;
 use crate::plan::policy::Permissions;
+use crate::plan::{OptionValue, option_text};
 use crate::project::{self, Project};
 use crate::recipe::{self, Settings};
 use crate::reference::Reference;
@@ -125,12 +125,12 @@ fn values(option: &OptionValue, current: &str) -> Vec<CompletionCandidate> {
         (Value::Array(_), Some((before, item))) => (format!("{before},"), item),
         _ => (String::new(), current),
     };
-    let mut values: Vec<String> = option.choices.iter().map(plain).collect();
+    let mut values: Vec<String> = option.choices.iter().map(option_text).collect();
     if values.is_empty() {
         match &option.value {
             Value::Bool(_) => values.extend(["true".to_owned(), "false".to_owned()]),
             Value::Null => {}
-            value => values.push(plain(value)),
+            value => values.push(option_text(value)),
         }
     }
     values
@@ -147,17 +147,9 @@ fn values(option: &OptionValue, current: &str) -> Vec<CompletionCandidate> {
 fn help(option: &OptionValue) -> String {
     let default = match &option.value {
         Value::Null => "has to be given".to_owned(),
-        value => plain(value),
+        value => option_text(value),
     };
     format!("{} ({default})", option.help).trim().to_owned()
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
-    }
 }
 
 /// The options of the recipes among the words, with the values that are given already.

@@ -2,7 +2,7 @@
 
 use super::page::{Page, Style, wrap};
 use crate::plan::policy::{self, Decision, Permissions};
-use crate::plan::{Access, Keyring, LibraryUse, Names, NeedKind, OptionValue, Plan, Root};
+use crate::plan::{Access, Keyring, LibraryUse, NeedKind, OptionValue, Plan, Root};
 
 /// Where the second column starts.
 const COLUMN: usize = 10;
@@ -207,11 +207,7 @@ fn short(value: &str) -> String {
 
 /// The secrets that the plan uses, by name.
 pub fn secrets(plan: &Plan) -> Vec<String> {
-    let mut names = Names::default();
-    for action in plan.steps.iter().flat_map(|step| &step.actions) {
-        action.op.names(&mut names);
-    }
-    names.secrets.into_iter().collect()
+    plan.secrets().into_keys().collect()
 }
 
 fn row(page: &mut Page, key: &str, cells: &[(Style, String)]) {

@@ -44,10 +44,7 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
     if own_with(passed) {
         return (call.method && native).then(|| hides_native(&call.name));
     }
-    if disabled::FUNCTIONS
-        .iter()
-        .any(|(name, _)| *name == call.name)
-    {
+    if disabled::is_disabled(&call.name) {
         return Some(not_there(&call.name));
     }
     if native {
@@ -59,7 +56,7 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
             false => wrong_arity(call, &call.name, found),
         });
     }
-    if let Some(builtin) = builtins::all().iter().find(|b| b.name == call.name) {
+    if let Some(builtin) = builtins::find(&call.name) {
         return (!builtin.takes(call.arguments)).then(|| wrong_arity_of_builtin(call, builtin));
     }
     let functions = session.functions();

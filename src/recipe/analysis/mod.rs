@@ -129,7 +129,7 @@ fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
         if is_closure(name) || carries_out {
             continue;
         }
-        let what = if builtins::all().iter().any(|builtin| builtin.name == name) {
+        let what = if builtins::find(name).is_some() {
             format!("`{name}` is a built-in")
         } else if session.functions().is_native(name, arity) {
             format!("`{name}` with {} is a function of Rhai", arguments(arity))

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::Builtin;
 use crate::plan::{ExpectBoot, Export, Op, RootId, Transport, Via};
 use crate::recipe::args::{Call, Fields, Result};
-use crate::recipe::stdlib::Stdlib;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone expect_boot(export, [spec]) => expect_boot,
@@ -110,7 +109,7 @@ fn via(fields: &Fields<'_>, export: &Export) -> Result<Via> {
 
 /// The programs of the host that the boot takes, as far as the stdlib's table knows them.
 fn programs(call: &Call<'_>, root: RootId, export: &Export) -> Vec<String> {
-    let table = Stdlib::new(call.session.settings.stdlib.clone()).text("boot/machines.toml");
+    let table = call.session.stdlib().text("boot/machines.toml");
     let table: Programs = table
         .and_then(|text| toml::from_str(&text).ok())
         .unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What stdlib modules may know of the host and the site, and what they say of a plan.
 //! Everything that is read is noted in the plan as an input.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use rhai::Dynamic;
 
@@ -31,12 +31,7 @@ fn host_arch(call: &Call<'_>) -> Result<Dynamic> {
 }
 
 fn host_path(call: &Call<'_>) -> Result<PathBuf> {
-    let path = call.path(0)?;
-    let relative: PathBuf = Path::new(&path)
-        .components()
-        .filter(|part| matches!(part, Component::Normal(_)))
-        .collect();
-    Ok(call.session.settings.host.root.join(relative))
+    Ok(call.session.settings.host.file(&call.path(0)?))
 }
 
 /// Bytes of a host file that a module may read.
@@ -77,7 +72,7 @@ fn host_list(call: &Call<'_>) -> Result<Dynamic> {
 
 fn stdlib_text(call: &Call<'_>) -> Result<Dynamic> {
     let path = call.text(0)?;
-    let stdlib = crate::recipe::stdlib::Stdlib::new(call.session.settings.stdlib.clone());
+    let stdlib = call.session.stdlib();
     stdlib
         .text(&path)
         .map(Dynamic::from)
@@ -153,7 +148,7 @@ fn set_fact(call: &Call<'_>) -> Result<Dynamic> {
         .plan
         .facts
         .borrow_mut()
-        .insert(key, call.dynamic(2));
+        .insert(key, call.arg(2));
     Ok(Dynamic::UNIT)
 }
 

@@ -125,7 +125,7 @@ fn copy_in(call: &Call<'_>) -> Result<Dynamic> {
     let path = call.path(2)?;
     let fields = call.fields(3)?;
     let attributes = attributes(&fields)?;
-    let text = as_typed(&call.dynamic(1)).map(|typed| typed.text);
+    let text = as_typed(&call.arg(1)).map(|typed| typed.text);
     let parts = text.as_ref().map_or(&[][..], Text::parts);
     let (source, label) = match (call.fetched(1), parts) {
         (Some(fetched), _) => (
@@ -330,7 +330,7 @@ fn set_mode(call: &Call<'_>) -> Result<Dynamic> {
 fn set_owner(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let fields = call.fields(3)?;
-    let value = call.dynamic(2);
+    let value = call.arg(2);
     let name = match value.as_int() {
         Ok(number) => number.to_string(),
         Err(_) => call.text(2)?,

@@ -17,7 +17,7 @@ fn allow(call: &Call<'_>) -> Result<Dynamic> {
     let opts = call.fields(3)?;
     let path = opts.text("path")?;
     opts.finish()?;
-    let known = names(&Stdlib::new(call.session.settings.stdlib.clone()));
+    let known = names(&call.session.stdlib());
     if !known.contains(&lint) {
         let report = call.report("no_lint", format!("there is no lint `{lint}`"));
         return Err(report.help_near(&lint, known, "`rootwright lint --list` has them all"));

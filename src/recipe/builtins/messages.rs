@@ -83,7 +83,7 @@ fn hint(call: &Call<'_>) -> Result<Dynamic> {
 
 fn fields(call: &Call<'_>) -> Result<Dynamic> {
     let of = call.text(0)?;
-    let value = call.dynamic(1);
+    let value = call.arg(1);
     if !value.is_map() && !value.is_unit() {
         // `dracut.overlay` is the field `overlay` of what `dracut` was given.
         let (outer, field) = of.rsplit_once('.').unwrap_or((of.as_str(), "spec"));

@@ -46,7 +46,7 @@ use crate::diagnose::Report;
 pub use super::builtin::{Access, Builtin, parameters};
 pub use options::check_given as check_given_options;
 pub use values::{
-    CommandValue, ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Typed, is_marked, unmark,
+    CommandValue, ExportRef, Fetched, ROOT_PROPERTIES, RootRef, Typed, is_marked, one_root, unmark,
 };
 
 /// A built-in with what runs.
@@ -96,6 +96,10 @@ pub fn all() -> &'static [&'static Builtin] {
         registered.map(|one| &one.builtin).collect()
     });
     &ALL
+}
+
+pub fn find(name: &str) -> Option<&'static Builtin> {
+    all().iter().find(|builtin| builtin.name == name).copied()
 }
 
 /// Makes every built-in, and the types they give, known to the engine.

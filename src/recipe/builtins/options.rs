@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Builtin;
 use crate::diagnose::Report;
-use crate::plan::OptionValue;
+use crate::plan::{OptionValue, option_text};
 use crate::project;
 use crate::recipe::args::{Call, Fields, Result};
 use crate::recipe::session::Session;
@@ -118,7 +118,7 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
         && !choices.is_empty()
         && !is_choice(default)
     {
-        let words: Vec<String> = choices.iter().map(plain).collect();
+        let words: Vec<String> = choices.iter().map(option_text).collect();
         let message = format!("the default of `{name}` is not one of its choices");
         let report = fields.refuse("default", "bad_option", message);
         return Err(report.help(format!("the choices are {}", words.join(", "))));
@@ -213,7 +213,7 @@ fn check_value(
         value => vec![value],
     };
     if !choices.is_empty() && !items.iter().all(|item| choices.contains(item)) {
-        let words: Vec<String> = choices.iter().map(plain).collect();
+        let words: Vec<String> = choices.iter().map(option_text).collect();
         let mut report = bad_value(
             call,
             name,
@@ -228,7 +228,7 @@ fn check_value(
     if let Some(pattern) = pattern
         && !items
             .iter()
-            .all(|item| pattern.whole.is_match(&plain(item)))
+            .all(|item| pattern.whole.is_match(&option_text(item)))
     {
         let shown = &pattern.pattern;
         return Err(bad_value(
@@ -257,13 +257,6 @@ fn given(session: &Session, name: &str) -> Option<String> {
 
 fn to_json(value: &Dynamic) -> Option<Value> {
     rhai::serde::from_dynamic::<Value>(value).ok()
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// Refuses options that were given and that the recipe never declared.

@@ -13,7 +13,6 @@ use crate::recipe::loader;
 use crate::recipe::session::STDLIB;
 use crate::recipe::source::Script;
 use crate::recipe::spans::Step;
-use crate::recipe::stdlib::Stdlib;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone bootstrap(spec) => bootstrap,
@@ -178,7 +177,9 @@ fn module_of(
     let importer = call.plan().recipe.path.clone();
     let found =
         loader::find(call.session, &importer, &format!("distro/{distro}")).map_err(|_| {
-            let known: Vec<String> = Stdlib::new(call.session.settings.stdlib.clone())
+            let known: Vec<String> = call
+                .session
+                .stdlib()
                 .list("distro")
                 .iter()
                 .filter_map(|path| {

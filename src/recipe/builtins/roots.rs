@@ -6,7 +6,7 @@ use std::path::Path;
 use rhai::Dynamic;
 
 use super::{Builtin, RootRef};
-use crate::diagnose::{Frame, Origin, Span};
+use crate::diagnose::{Frame, Origin, Span, innermost_origin, own_calls};
 use crate::plan::{Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want};
 use crate::recipe::args::{Call, Result};
 
@@ -141,11 +141,7 @@ fn wanted(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
     let names = call.strings(1)?;
     // What modules of the stdlib call on the way is of no interest to who made a mistake.
-    let calls: Vec<Frame> = call
-        .chain()
-        .into_iter()
-        .take_while(|frame| frame.origin() != Origin::Stdlib)
-        .collect();
+    let calls = own_calls(&call.chain());
     let mut plan = call.plan_mut();
     // A branch's packages come from where its base's do.
     let mut lineage = vec![root];
@@ -195,10 +191,8 @@ fn wanted(call: &Call<'_>) -> Result<Dynamic> {
 /// anything, a file tells by its path.
 fn may_add_sources(step: &Step, sources: &[String]) -> bool {
     // What a module of the stdlib runs adds none but through `add_repository`.
-    let own = |calls: &[Frame]| {
-        let last = calls.last();
-        last.is_some_and(|frame| frame.origin() != Origin::Stdlib)
-    };
+    let own =
+        |calls: &[Frame]| innermost_origin(calls).is_some_and(|origin| origin != Origin::Stdlib);
     let runs = |action: &Action| match action.calls.is_empty() {
         true => own(&step.calls),
         false => own(&action.calls),

@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use super::Builtin;
-use super::{CommandValue, unmark};
+use super::{CommandValue, Typed, unmark};
 use crate::plan::{
     self, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath, RootId, Run,
     RunPlace, Script, Text, Verdict, command,
@@ -79,9 +79,9 @@ fn host_run(call: &Call<'_>) -> Result<Dynamic> {
     for index in [1, 2] {
         call.of_root(index, root)?;
     }
-    let command = match call.dynamic(1).is_string() {
+    let command = match call.arg(1).is_string() {
         // A command of the host is no script by chance.
-        true => Command::Program(as_argument(&call.dynamic(1)).into_iter().collect()),
+        true => Command::Program(as_argument(&call.arg(1)).into_iter().collect()),
         false => call.command(1)?,
     };
     call.check_command(&command, &[Step::Argument(1)])?;
@@ -196,7 +196,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Bind>
 }
 
 fn script(call: &Call<'_>) -> Result<Dynamic> {
-    let text = call.dynamic(0);
+    let text = call.arg(0);
     let text = as_argument(&text).ok_or_else(|| call.wrong(0, "a string", &text))?;
     let fields = call.fields(1)?;
     let mut script = Script::shell(text);
@@ -273,19 +273,19 @@ fn quote(call: &Call<'_>) -> Result<Dynamic> {
 }
 
 fn join(call: &Call<'_>) -> Result<Dynamic> {
-    let mut joined: Option<Dynamic> = None;
     let items = call.array(0)?;
     let separator = call.text(1)?;
-    if let Some(words) = as_strings(&call.dynamic(0)) {
+    if let Some(words) = as_strings(&call.arg(0)) {
         return Ok(words.join(&separator).into());
     }
+    let mut joined: Option<Typed> = None;
     for item in items {
-        let typed = as_typed(&item)
-            .ok_or_else(|| call.wrong(0, "an array of strings", &call.dynamic(0)))?;
-        joined = Some(match joined.as_ref().and_then(as_typed) {
-            None => Dynamic::from(typed),
-            Some(before) => Dynamic::from(before.concat(unmark(&separator)).concat(typed)),
+        let typed =
+            as_typed(&item).ok_or_else(|| call.wrong(0, "an array of strings", &call.arg(0)))?;
+        joined = Some(match joined {
+            None => typed,
+            Some(before) => before.concat(unmark(&separator)).concat(typed),
         });
     }
-    Ok(joined.unwrap_or_else(|| "".into()))
+    Ok(joined.map_or_else(|| "".into(), Dynamic::from))
 }

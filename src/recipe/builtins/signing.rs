@@ -126,11 +126,7 @@ fn asked<'a>(call: &'a Call<'a>) -> Fields<'a> {
 fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Result<(KeyFile, String)> {
     if Path::new(name).is_absolute() {
         let allowed = pinned || call.requires_path(Some(root), name, PathPurpose::Read);
-        let parts = Path::new(name).components();
-        let below: PathBuf = parts
-            .filter(|part| matches!(part, Component::Normal(_)))
-            .collect();
-        let place = call.session.settings.host.root.join(below);
+        let place = call.session.settings.host.file(name);
         let bytes = allowed.then(|| fs_err::read(place).ok()).flatten();
         let digest = bytes.map(|bytes| blake3::hash(&bytes).to_hex().to_string());
         let digest = digest.unwrap_or_else(|| "absent".to_owned());

@@ -15,7 +15,7 @@ pub struct RootRef {
 #[derive(Clone, Debug)]
 pub struct Typed {
     pub text: Text,
-    /// The root that [`Part::Root`] in it means.
+    /// The root that [`Part::Root`] in it means; see [`one_root`].
     pub root: Option<RootId>,
 }
 
@@ -30,12 +30,19 @@ impl Typed {
     pub fn concat(self, other: Typed) -> Self {
         Typed {
             text: self.text.concat(other.text),
-            // Where these are two, the text is of no use; `Call::argument` refuses it.
-            root: match (self.root, other.root) {
-                (Some(one), Some(other)) if one != other => Some(RootId::MAX),
-                (one, other) => one.or(other),
-            },
+            root: [self.root, other.root]
+                .into_iter()
+                .flatten()
+                .reduce(one_root),
         }
+    }
+}
+
+/// The root that both are, or [`RootId::MAX`], which is none: `Call::of_root` refuses that.
+pub fn one_root(one: RootId, other: RootId) -> RootId {
+    match one == other {
+        true => one,
+        false => RootId::MAX,
     }
 }
 

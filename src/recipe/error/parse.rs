@@ -333,7 +333,7 @@ fn unknown_variable(session: &Session, place: &StopPoint<'_>, name: &str) -> Rep
     if let Some(kind) = names.get(name) {
         return out_of_reach(place, name, kind);
     }
-    if let Some(builtin) = builtins::all().iter().find(|builtin| builtin.name == name) {
+    if let Some(builtin) = builtins::find(name) {
         let call = builtin.signature();
         return report.help(format!("it is a function, and is called: `{call}`"));
     }
