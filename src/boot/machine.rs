@@ -10,8 +10,8 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::Error;
-use super::program::Program;
 use crate::plan::Transport;
+use crate::run::process::Process;
 
 /// The stdlib's table of machines, `boot/machines.toml`.
 #[derive(Debug, Deserialize)]
@@ -169,7 +169,8 @@ impl Machine {
             &["-kernel", &kernel.display().to_string(), "-append"],
             &[&format!("console={port} earlyprintk={port} panic=-1")],
         ]);
-        let mut qemu = Program::start(&argv, Stdio::null())?;
+        let qemu = Process::new(argv).start(Stdio::null());
+        let mut qemu = qemu.map_err(Error::start(&self.program))?;
         let start = Instant::now();
         let mut said = false;
         while !said && start.elapsed() < FIRST_LINE {

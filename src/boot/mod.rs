@@ -15,7 +15,6 @@ mod job;
 mod machine;
 mod nfs;
 mod node;
-mod program;
 mod report;
 mod serve;
 mod served_tree;

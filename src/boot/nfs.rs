@@ -9,7 +9,8 @@ use fs_err as fs;
 
 use super::Error;
 use super::console::tail;
-use super::program::Program;
+use crate::run::background::Background;
+use crate::run::process::Process;
 
 /// How long the server has until it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,7 +19,7 @@ const TRIES: usize = 3;
 
 /// A running server; ended when it is dropped.
 pub struct Nfs {
-    _server: Program,
+    _server: Background,
     pub port: u16,
 }
 
@@ -48,7 +49,8 @@ impl Nfs {
             let files = [("-f", &configuration), ("-L", &log), ("-p", &pid)];
             let files = files.map(|(flag, file)| [flag.to_owned(), file.display().to_string()]);
             let argv = [&[program.to_owned(), "-F".to_owned()], files.as_flattened()].concat();
-            let mut server = Program::start(&argv, Stdio::null())?;
+            let server = Process::new(argv).start(Stdio::null());
+            let mut server = server.map_err(Error::start(program))?;
             let start = Instant::now();
             while start.elapsed() < PATIENCE && !server.has_ended() {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -14,9 +14,9 @@ use super::error::{Silence, Why};
 use super::guest::{Facts, READY, Script};
 use super::job::{Boot, name};
 use super::machine::{Accelerator, Machine, Marks};
-use super::program::Program;
 use super::verdict::Milestone;
 use crate::plan::command::quote_all;
+use crate::run::background::Background;
 use crate::run::process::Process;
 
 /// How long QEMU has until it takes the host's connection.
@@ -130,7 +130,9 @@ pub fn watch(
         ],
     );
     let errors = folder.join("qemu.log");
-    let mut qemu = Program::start(&argv, fs::File::create(&errors)?.into_file().into())?;
+    let log = fs::File::create(&errors)?.into_file().into();
+    let qemu = Process::new(&argv).start(log);
+    let mut qemu = qemu.map_err(Error::start(&start.machine.program))?;
     let begin = Instant::now();
     let end = begin + start.boot.wanted.limit;
     let lines = listen(&socket, script, end, &mut qemu)?;
@@ -239,7 +241,7 @@ fn listen(
     socket: &Path,
     script: &Script,
     end: Instant,
-    qemu: &mut Program,
+    qemu: &mut Background,
 ) -> Result<Receiver<String>, Error> {
     let begin = Instant::now();
     let stream = loop {

@@ -1,5 +1,6 @@
 //! Runs plans. Knows no scripts.
 
+pub mod background;
 mod boot_failure;
 mod booted_root;
 pub mod changed_files;

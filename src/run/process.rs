@@ -282,7 +282,7 @@ impl Process {
         })
     }
 
-    fn command(&self) -> std::io::Result<Command> {
+    pub(super) fn command(&self) -> std::io::Result<Command> {
         let (program, arguments) = self
             .argv
             .split_first()
@@ -445,15 +445,19 @@ fn to_pid(child: &Child) -> Option<Pid> {
 }
 
 /// Readable once the process has ended.
-fn pidfd(child: &Child) -> std::io::Result<OwnedFd> {
+pub(super) fn pidfd(child: &Child) -> std::io::Result<OwnedFd> {
     let pid = to_pid(child).ok_or(std::io::ErrorKind::InvalidInput)?;
     Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-fn kill_group(child: &Child) {
+pub(super) fn kill_group(child: &Child) {
+    signal_group(child, Signal::KILL);
+}
+
+pub(super) fn signal_group(child: &Child, signal: Signal) {
     if let Some(pid) = to_pid(child) {
         // It may be empty.
-        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        let _ = rustix::process::kill_process_group(pid, signal);
     }
 }
 

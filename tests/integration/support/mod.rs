@@ -150,3 +150,31 @@ pub fn processes_with(word: &str) -> Vec<String> {
     }
     found
 }
+
+/// The command on a host that lacks some programs.
+pub fn without_tools(command: &Command, tools: &[&str]) -> Command {
+    const HIDE: &str = r#"
+while [ "$1" != -- ]; do
+    for path in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+        if [ -f "$path/$1" ]; then mount --bind /dev/null "$path/$1"; fi
+    done
+    shift
+done
+shift
+exec "$@"
+"#;
+    let mut hidden = Command::new("unshare");
+    hidden.args(["--mount", "sh", "-euc", HIDE, "sh"]);
+    hidden.args(tools).arg("--").arg(command.get_program());
+    hidden.args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        hidden.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => hidden.env(name, value),
+            None => hidden.env_remove(name),
+        };
+    }
+    hidden
+}

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::{base, build_with};
 use crate::support::boots::{holds, verdict};
-use crate::support::{long, processes_with, rootwright, run, stderr, stdout};
+use crate::support::{long, processes_with, rootwright, run, stderr, stdout, without_tools};
 
 /// Boots of what boot/debian has built in `folder`.
 pub fn all(folder: &Path) {
@@ -242,18 +242,9 @@ fn what_cannot_be_booted_is_refused(folder: &Path) {
             "export the root in the format `nfs`, `squashfs`, `erofs` or `cpio`",
         ],
     );
-    // A host that has QEMU alone, where the server is missing.
-    let tools = folder.join("tools");
-    std::fs::create_dir(&tools).unwrap();
-    std::os::unix::fs::symlink(
-        "/usr/bin/qemu-system-x86_64",
-        tools.join("qemu-system-x86_64"),
-    )
-    .unwrap();
-    let output = boot(folder, "debian-bookworm-nfs")
-        .env("PATH", &tools)
-        .output()
-        .unwrap();
+    let boot = boot(folder, "debian-bookworm-nfs");
+    let mut boot = without_tools(&boot, &["ganesha.nfsd"]);
+    let output = boot.output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     for part in [
