@@ -32,6 +32,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::build::cache::Versions;
 use crate::build::preflight;
@@ -307,10 +311,12 @@ pub fn main() -> ExitCode {
     };
     let printer = Printer::new(style, cli.global.color);
     // For those who look for a fault in rootwright itself: ROOTWRIGHT_LOG=debug.
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_env("ROOTWRIGHT_LOG"))
-        .with_writer(std::io::stderr)
-        .init();
+    let filter = std::env::var("ROOTWRIGHT_LOG").ok();
+    if let Some(filter) = filter.and_then(|text| text.parse::<Targets>().ok()) {
+        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let log = log.with_filter(filter);
+        tracing_subscriber::registry().with(log).init();
+    }
     let done = match cli.command {
         Command::New(args) => new::run(&args, &cli.global, &printer),
         Command::Plan(args) => plan::run(&args, &cli.global, &printer),

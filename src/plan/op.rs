@@ -158,6 +158,9 @@ pub struct RemovePath {
 pub struct MovePath {
     pub from: String,
     pub to: String,
+    /// Whether it may be absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing_ok: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

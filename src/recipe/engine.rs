@@ -179,6 +179,8 @@ fn build(extra: fn(&mut Engine, &Seat)) -> Interpreter {
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         .set_allow_shadowing(true)
+        // Beyond its limit, Rhai looks through all of its strings for each new one.
+        .set_max_strings_interned(1 << 16)
         .disable_symbol("eval");
     limits::apply(&mut engine);
     // The engine's own count starts anew in closures and in calls into other modules; the
@@ -220,7 +222,7 @@ fn map_words(engine: &mut Engine, seat: Seat) {
         let is_method = parsing.after_period;
         parsing.after_period = matches!(token, Token::Period | Token::Elvis);
         match token {
-            Token::Export if is_method || is_call(&parsing.lines, position, "export".len()) => {
+            Token::Export if is_method || is_call(&parsing.text, position, "export".len()) => {
                 Token::Identifier(Box::new("export".into()))
             }
             Token::Reserved(word) if WORDS.contains(&word.as_str()) => Token::Identifier(word),
@@ -230,12 +232,11 @@ fn map_words(engine: &mut Engine, seat: Seat) {
 }
 
 /// Whether an opening bracket follows the word at `position`.
-fn is_call(lines: &[Vec<char>], position: rhai::Position, length: usize) -> bool {
+fn is_call(text: &str, position: rhai::Position, length: usize) -> bool {
     let (Some(line), Some(column)) = (position.line(), position.position()) else {
         return false;
     };
-    lines
-        .get(line - 1)
-        .and_then(|line| line.get(column - 1 + length..))
-        .is_some_and(|rest| rest.iter().find(|c| !c.is_whitespace()) == Some(&'('))
+    let line = text.lines().nth(line - 1).unwrap_or_default();
+    let mut rest = line.chars().skip(column - 1 + length);
+    rest.find(|c| !c.is_whitespace()) == Some('(')
 }

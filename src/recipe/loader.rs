@@ -3,6 +3,7 @@
 use super::fault;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position, Scope, Shared};
 
@@ -90,7 +91,7 @@ const SMALL_SCRIPT: usize = 64 << 10;
 /// The script's syntax tree, where there is one, and what is wrong. The engine stops at the
 /// first variable that it does not know: it is told of it, and goes on to the next.
 fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>>, Vec<Report>) {
-    let text = parsable(&script.text);
+    let text: Arc<str> = parsable(&script.text).into();
     if let Some(report) = error::open_comment(&script.file, &text) {
         return (None, vec![report]);
     }
@@ -103,7 +104,7 @@ fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>
     let mut reports = Vec::new();
     loop {
         session.modules.parsing.replace(Parsing {
-            lines: text.lines().map(|line| line.chars().collect()).collect(),
+            text: Arc::clone(&text),
             after_period: false,
         });
         let error = match engine.compile_with_scope(&known, &text) {

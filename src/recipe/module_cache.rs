@@ -26,7 +26,7 @@ pub struct ModuleCache {
 /// How far the parser is, as the token hook sees it.
 #[derive(Default)]
 pub struct Parsing {
-    pub lines: Vec<Vec<char>>,
+    pub text: Arc<str>,
     /// Whether the last token was a period.
     pub after_period: bool,
 }

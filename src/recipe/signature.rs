@@ -1,7 +1,8 @@
 //! Functions as people read them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use rhai::Identifier;
 
 /// One way in which a function can be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,26 +15,19 @@ pub struct Signature {
 /// How many signatures a report shows.
 const SHOWN: usize = 3;
 
-/// The functions of an engine.
-#[derive(Clone, Default)]
-pub struct Functions {
-    /// What people are told of.
-    pub(super) signatures: Arc<BTreeMap<String, Vec<Signature>>>,
-    /// Names and numbers of parameters; built-ins are not among them.
-    pub(super) natives: Arc<BTreeMap<String, BTreeSet<usize>>>,
+/// A function of the engine itself.
+pub(super) struct Native {
+    pub name: Identifier,
+    pub count: usize,
+    /// Each as `name: &mut Type`, where the engine knows more than the number.
+    pub parameters: Vec<Identifier>,
 }
 
-impl Functions {
-    pub fn signatures(&self, name: &str) -> &[Signature] {
-        self.signatures.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether the engine itself has a function of that name with so many parameters;
-    /// built-ins are not among them.
-    pub fn is_native(&self, name: &str, parameters: usize) -> bool {
-        let counts = self.natives.get(name);
-        counts.is_some_and(|counts| counts.contains(&parameters))
-    }
+/// The functions of an engine; built-ins are not among them.
+#[derive(Clone, Default)]
+pub struct Functions {
+    /// Sorted by name.
+    pub(super) natives: Arc<Vec<Native>>,
 }
 
 /// The signatures that come nearest to a call with so many arguments, in a line.

@@ -1,27 +1,17 @@
 //! The functions that scripts can call, as people read them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use rhai::Engine;
+use rhai::{Engine, FuncInfo};
 
 use super::builtins::{self, Access};
 use super::disabled;
-use super::signature::{Functions, Signature};
+use super::signature::{Functions, Native, Signature};
 use super::source::ScriptKind;
 use super::type_names::noun;
 
 /// The names of Rhai's types that no recipe has values of.
 const FOREIGN: &[&str] = &[
-    "i8",
-    "i16",
-    "i32",
-    "i128",
-    "u8",
-    "u16",
-    "u32",
-    "u64",
-    "u128",
     "f32",
     "Blob",
     "Range",
@@ -42,49 +32,20 @@ pub fn of(kind: ScriptKind, engine: &Engine) -> Functions {
     known.get_or_init(|| all(engine)).clone()
 }
 
-/// Every function that a script can call.
+/// Every function of the engine.
 fn all(engine: &Engine) -> Functions {
-    let mut natives: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    let mut found: BTreeMap<String, Vec<Signature>> = BTreeMap::new();
-    let functions = engine.collect_fn_metadata(
-        None,
-        |info| {
-            let parameters = info.metadata.params_info.iter();
-            let parameters = parameters.take(info.metadata.num_params);
-            let kinds: Vec<String> = parameters.map(|parameter| kind(parameter)).collect();
-            Some((
-                info.metadata.name.to_string(),
-                info.metadata.num_params,
-                kinds,
-            ))
-        },
-        true,
-    );
-    for (name, parameters, kinds) in functions {
-        natives.entry(name.clone()).or_default().insert(parameters);
-        let signature = Signature {
-            text: format!("{name}({})", kinds.join(", ")),
-            parameters: kinds.len(),
-        };
-        let foreign = kinds.iter().any(|kind| {
-            let kind = kind.split('<').next().unwrap_or(kind);
-            FOREIGN.contains(&kind)
-        });
-        let signatures = found.entry(name).or_default();
-        if !foreign && !signatures.contains(&signature) {
-            signatures.push(signature);
-        }
-    }
-    for builtin in builtins::all() {
-        natives.remove(builtin.name);
-        let signature = Signature {
-            text: builtin.signature(),
-            parameters: builtin.params.len(),
-        };
-        found.insert(builtin.name.to_owned(), vec![signature]);
-    }
+    let native = |info: FuncInfo<'_>| {
+        let metadata = info.metadata;
+        let parameters = metadata.params_info.iter().take(metadata.num_params);
+        Some(Native {
+            name: metadata.name.clone(),
+            count: metadata.num_params,
+            parameters: parameters.cloned().collect(),
+        })
+    };
+    let mut natives = engine.collect_fn_metadata(None, native, true);
+    natives.sort_by(|a, b| a.name.cmp(&b.name));
     Functions {
-        signatures: Arc::new(found),
         natives: Arc::new(natives),
     }
 }
@@ -98,6 +59,46 @@ fn kind(parameter: &str) -> String {
 }
 
 impl Functions {
+    fn named(&self, name: &str) -> &[Native] {
+        let start = self.natives.partition_point(|native| *native.name < *name);
+        let rest = self.natives.get(start..).unwrap_or_default();
+        let end = rest.partition_point(|native| native.name == name);
+        rest.get(..end).unwrap_or_default()
+    }
+
+    /// Whether the engine itself has a function of that name with so many parameters.
+    pub fn is_native(&self, name: &str, parameters: usize) -> bool {
+        let mut named = self.named(name).iter();
+        named.any(|native| native.count == parameters) && builtins::find(name).is_none()
+    }
+
+    /// How a function can be called, built-ins too, with what recipes have values of.
+    pub fn signatures(&self, name: &str) -> Vec<Signature> {
+        if let Some(builtin) = builtins::find(name) {
+            return vec![Signature {
+                text: builtin.signature(),
+                parameters: builtin.params.len(),
+            }];
+        }
+        let mut found = Vec::new();
+        for native in self.named(name) {
+            let parameters = native.parameters.iter();
+            let kinds: Vec<String> = parameters.map(|parameter| kind(parameter)).collect();
+            let foreign = kinds.iter().any(|kind| {
+                let kind = kind.split('<').next().unwrap_or(kind);
+                FOREIGN.contains(&kind)
+            });
+            let signature = Signature {
+                text: format!("{name}({})", kinds.join(", ")),
+                parameters: kinds.len(),
+            };
+            if !foreign && !found.contains(&signature) {
+                found.push(signature);
+            }
+        }
+        found
+    }
+
     /// The names that a recipe may call.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let hidden = |name: &str| {
@@ -105,8 +106,9 @@ impl Functions {
             builtin.is_some_and(|builtin| builtin.access == Access::Stdlib)
                 || disabled::is_disabled(name)
         };
-        let names = self.signatures.keys().map(String::as_str);
-        names
+        let natives = self.natives.iter().map(|native| native.name.as_str());
+        natives
+            .chain(builtins::all().iter().map(|builtin| builtin.name))
             .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
             .filter(move |name| !name.contains('$') && !hidden(name))
     }

@@ -787,11 +787,14 @@ remove_path() { # PATTERN [missing-ok]
 
 #: move_path
 # Renames inside the root; a file at the new path is replaced, a directory is not.
-move_path() { # FROM TO
+move_path() { # FROM TO [missing-ok]
     local from
     in_root_parent "$1"
     from=$resolved
-    [[ -e $from || -L $from ]] || die "the root has no $1 to move"
+    if [[ ! -e $from && ! -L $from ]]; then
+        if [[ ${3-} == missing-ok ]]; then return; fi
+        die "the root has no $1 to move"
+    fi
     in_root_parent "$2"
     if [[ -d $resolved && ! -L $resolved ]]; then die "$2 is a directory"; fi
     if [[ $from == "$resolved" ]]; then return; fi

@@ -82,7 +82,9 @@ impl Script<'_> {
                 self.call("remove_path", words);
             }
             Op::MovePath(path) => {
-                self.call("move_path", vec![word(&path.from), word(&path.to)]);
+                let mut words = vec![word(&path.from), word(&path.to)];
+                words.extend(path.missing_ok.then(|| "missing-ok".to_owned()));
+                self.call("move_path", words);
             }
             Op::SetMode(set) => {
                 let mut words = vec![format!("{:04o}", set.mode), word(&set.path)];

@@ -44,13 +44,10 @@ impl Headline {
                 let what = format!("{} → {}", link.path, link.target);
                 line("link", what, String::new())
             }
-            Op::RemovePath(path) => {
-                let note = if path.missing_ok { "if it exists" } else { "" };
-                line("remove", path.path.clone(), note.to_owned())
-            }
+            Op::RemovePath(path) => line("remove", path.path.clone(), if_exists(path.missing_ok)),
             Op::MovePath(path) => {
                 let what = format!("{} → {}", path.from, path.to);
-                line("move", what, String::new())
+                line("move", what, if_exists(path.missing_ok))
             }
             Op::SetMode(set) => {
                 let what = format!("{:04o} {}", set.mode, set.path);
@@ -161,4 +158,8 @@ fn attributes(attributes: &Attributes) -> String {
 
 fn below(recursive: bool) -> String {
     if recursive { "and all below" } else { "" }.to_owned()
+}
+
+fn if_exists(missing_ok: bool) -> String {
+    if missing_ok { "if it exists" } else { "" }.to_owned()
 }

@@ -62,7 +62,7 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
     let functions = session.functions();
     let found = functions.signatures(&call.name);
     if !found.is_empty() {
-        return Some(wrong_arity(call, &call.name, found));
+        return Some(wrong_arity(call, &call.name, &found));
     }
     let own = names.own.keys().map(String::as_str);
     let report = not_there(&call.name);

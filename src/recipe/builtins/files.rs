@@ -22,7 +22,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Everyone make_dir(root, path, [opts]) => make_dir,
     Everyone symlink(root, path, target) => symlink,
     Everyone remove_path(root, path, [opts]) => remove_path,
-    Everyone move_path(root, from, to) => move_path,
+    Everyone move_path(root, from, to, [opts]) => move_path,
     Everyone set_mode(root, path, mode, [opts]) => set_mode,
     Everyone set_owner(root, path, owner, [opts]) => set_owner,
     Everyone file_text(source) => file_text,
@@ -306,12 +306,14 @@ fn remove_path(call: &Call<'_>) -> Result<Dynamic> {
 
 fn move_path(call: &Call<'_>) -> Result<Dynamic> {
     let root = call.root(0)?;
+    let fields = call.fields(3)?;
     let op = MovePath {
         from: call.path(1)?,
         to: call.path(2)?,
+        missing_ok: fields.bool("missing_ok")?.unwrap_or(false),
     };
     let label = format!("move {} to {}", op.from, op.to);
-    call.act(root, label, Op::MovePath(op))
+    act(call, root, label, Op::MovePath(op), fields)
 }
 
 fn set_mode(call: &Call<'_>) -> Result<Dynamic> {

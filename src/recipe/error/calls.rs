@@ -50,7 +50,7 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
     };
     let mut report = fault::wrong_type(message);
     if !operator {
-        report = report.help(signature::shown(signatures, given.len()));
+        report = report.help(signature::shown(&signatures, given.len()));
     }
     match cure(name, &given) {
         Some(cure) => report.help(cure),

@@ -88,6 +88,7 @@ pub(super) fn parse_kind(
 
 /// A block comment that is never closed: to Rhai the rest of the script is a comment.
 pub fn open_comment(file: &str, text: &str) -> Option<Report> {
+    text.find("/*")?;
     let scan = Scan::new(text);
     let start = scan.open_comment?;
     let span = scan.span(file, &(start..start + "/*".len()));

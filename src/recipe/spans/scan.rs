@@ -217,7 +217,8 @@ fn mark(text: &[u8], kinds: &mut [ByteKind]) -> Option<usize> {
     let mut depth = 0usize;
     let mut open_comment = None;
     let mut at = 0;
-    while let Some(c) = text.get(at).copied() {
+    while let Some((skipped, c)) = next_mark(text.get(at..).unwrap_or_default()) {
+        at += skipped;
         let (end, kind) = match (c, text.get(at + 1).copied()) {
             (b'/', Some(b'/')) => (line_end(text, at), ByteKind::Comment),
             (b'/', Some(b'*')) => {
@@ -265,6 +266,12 @@ fn mark(text: &[u8], kinds: &mut [ByteKind]) -> Option<usize> {
         at = end;
     }
     open_comment
+}
+
+/// The next byte that may begin or end something, and how many come before it.
+fn next_mark(text: &[u8]) -> Option<(usize, u8)> {
+    let mut bytes = text.iter().copied().enumerate();
+    bytes.find(|(_, c)| matches!(c, b'/' | b'#' | b'"' | b'\'' | b'`' | b'{' | b'}'))
 }
 
 /// The end of a raw string, `#"…"#` with any number of `#`; `at` where none starts there.

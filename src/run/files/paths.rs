@@ -51,7 +51,11 @@ fn refuse_dir(doing: &'static str, place: &Place) -> Result<(), Error> {
 
 /// `to` is the new path itself: a file that is there is replaced, a directory is not.
 pub fn rename(tree: &Tree, op: &MovePath) -> Result<(), Error> {
-    let (from, _) = tree.existing("move", &op.from, false)?;
+    let from = match tree.existing("move", &op.from, false) {
+        Ok((from, _)) => from,
+        Err(Error::Missing { .. }) if op.missing_ok => return Ok(()),
+        Err(error) => return Err(error),
+    };
     let to = tree.place(&op.to)?;
     let failed = |error| failed_to("move", &from.path, error);
     refuse_dir("move to", &to)?;

@@ -589,6 +589,7 @@ pub fn nasty() -> Plan {
                 action(Op::MovePath(MovePath {
                     from: path.clone(),
                     to: word.clone(),
+                    missing_ok: at % 2 == 0,
                 })),
                 action(Op::SetMode(SetMode {
                     path: path.clone(),

@@ -182,6 +182,7 @@ fn rename(from: &str, to: &str) -> Op {
     Op::MovePath(MovePath {
         from: from.to_owned(),
         to: to.to_owned(),
+        missing_ok: false,
     })
 }
 

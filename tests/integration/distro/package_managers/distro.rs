@@ -94,7 +94,10 @@ impl Distro<'_> {
         let (place, fields) = self.newer;
         let uri = bench.uri(place);
         let recipe = self.root_of(variant, "mirror", &format!("{}, {}", self.key, self.older))
-            + r#"root.install(["hello", "tool"]);
+            + r#"for path in ["/.buildenv", "/etc/kernel/install.d/50-dracut.install", "/etc/pacman.d/hooks/90-dracut-install.hook"] {
+    root.write_file(path, "the recipe's own\n");
+}
+root.install(["hello", "tool"]);
 root.nspawn_run("cp /usr/share/hello /var/first");
 "# + &*text!(
             r#"root.add_repository(#{ name: "newer", uri: "{uri}", {fields} });
@@ -119,6 +122,18 @@ root.clean();
             "{name}: the scripts of both, with /dev, /proc and /sys"
         );
         assert_eq!(read(export.join("usr/share/tool")), "1\n", "{name}");
+        for own in [
+            ".buildenv",
+            "etc/kernel/install.d/50-dracut.install",
+            "etc/pacman.d/hooks/90-dracut-install.hook",
+        ] {
+            assert_eq!(
+                read(export.join(own)),
+                "the recipe's own\n",
+                "{name}: {own}"
+            );
+        }
+        assert_eq!(found(&export, ["*.rootwright-own"].iter()), "", "{name}");
         for left in [
             "usr/share/hello",
             ".rootwright",

@@ -399,6 +399,7 @@ fn names_resolve_and_the_image_keeps_its_resolv_conf() {
                 Op::MovePath(MovePath {
                     from: "/etc".to_owned(),
                     to: "/config".to_owned(),
+                    missing_ok: false,
                 }),
                 link("/etc", "/config"),
             ],

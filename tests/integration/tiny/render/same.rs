@@ -221,6 +221,7 @@ fn op(dice: &mut Dice, source: &Path) -> Op {
         9 => Op::MovePath(MovePath {
             from: path,
             to: dice.pick(PATHS).to_owned(),
+            missing_ok: dice.flip(),
         }),
         10 => Op::SetMode(SetMode {
             path,
