@@ -126,6 +126,10 @@ impl Calls {
     pub fn iter(&self) -> impl Iterator<Item = &Call> {
         self.0.iter()
     }
+
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// What importers of a module get: `evaluated`, which Rhai made of `ast`, with a native

@@ -31,21 +31,35 @@ pub fn is_closure(name: &str) -> bool {
     name.starts_with("anon$")
 }
 
+/// Calls that led into an engine call, and the script that it evaluates.
+pub type Start = (Vec<Frame>, String);
+
+/// The calls as frames, after those of the start, and the script that the last one is of.
+pub fn frames(modules: &ModuleCache, start: Start, calls: &Calls) -> Start {
+    let (mut chain, mut file) = start;
+    for call in calls.iter() {
+        if let Some(span) = modules.span_at(&file, call.position) {
+            let function = function_name(&call.function).to_owned();
+            chain.push(Frame { function, span });
+        }
+        if let Some(source) = call.source.as_deref().filter(|source| !source.is_empty()) {
+            file = source.to_owned();
+        }
+    }
+    (chain, file)
+}
+
 impl CallStack {
+    /// What led into the engine call that is running now, and the script it evaluates.
+    pub fn start(&self) -> Start {
+        let file = self.loading.borrow().last().cloned();
+        (self.outer(), file.unwrap_or_default())
+    }
+
     /// The calls from the recipe to the native function that `context` is of.
     pub fn chain(&self, modules: &ModuleCache, context: &NativeCallContext<'_>) -> Vec<Frame> {
-        let mut chain = self.outer();
-        let mut file = self.loading.borrow().last().cloned().unwrap_or_default();
         let calls = Calls::of(context.global_runtime_state().debugger());
-        for call in calls.iter() {
-            if let Some(span) = modules.span_at(&file, call.position) {
-                let function = function_name(&call.function).to_owned();
-                chain.push(Frame { function, span });
-            }
-            if let Some(source) = call.source.as_deref().filter(|source| !source.is_empty()) {
-                file = source.to_owned();
-            }
-        }
+        let (mut chain, file) = frames(modules, self.start(), &calls);
         let file = context.call_source().map_or(file, str::to_owned);
         // A function pointer of another script is called at a position of this one: whose it is
         // counts, also where its file has nothing at that position.

@@ -6,16 +6,17 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rhai::debugger::{DebuggerCommand, DebuggerEvent};
-use rhai::{Dynamic, Engine, OptimizationLevel, Scope, Token};
+use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope, Token};
 
 use super::boundary::Home;
 use super::capture_slot::CaptureSlot;
 use super::current::Seat;
 use super::read;
+use super::runaway::Watch;
 use super::session::{STDLIB, Session};
 use super::source::ScriptKind;
 use super::{Evaluation, Failure, Settings, builtins, disabled, limits, loader, signatures};
-use crate::diagnose::{HintSet, Report};
+use crate::diagnose::{Frame, HintSet, Report};
 use crate::plan::policy;
 
 /// Reserved words of Rhai that recipes use as names: named arguments read better so.
@@ -53,7 +54,14 @@ pub fn evaluate(
     let (mut session, name) = open(recipe, &read::beside(recipe), settings)?;
     session.captures = captures;
     let session = Rc::new(session);
-    let result = with(&session, |engine| run(engine, &session, &name));
+    let mut result = with(&session, |engine| run(engine, &session, &name));
+    if let Err(reports) = &mut result
+        && session.has_no_end.get()
+        && let Some(trace) = trace_of_no_end(recipe, settings)
+        && let [report] = reports.as_mut_slice()
+    {
+        report.trace = trace;
+    }
     let sources = session.modules.sources();
     let hints: HintSet = session.hints.take();
     match result {
@@ -69,6 +77,15 @@ pub fn evaluate(
             options: session.plan.take().options,
         }),
     }
+}
+
+/// Evaluates a recipe that has no end once more, to see where.
+fn trace_of_no_end(recipe: &Path, settings: &Settings) -> Option<Vec<Frame>> {
+    let (mut session, name) = open(recipe, &read::beside(recipe), settings).ok()?;
+    session.watch = Some(Watch::default());
+    let session = Rc::new(session);
+    with(&session, |engine| run(engine, &session, &name)).err()?;
+    session.watch.as_ref()?.found(&session.modules)
 }
 
 /// A session that has read one script; `folder` stands for the repository where no
@@ -194,14 +211,25 @@ fn build(extra: fn(&mut Engine, &Seat)) -> Interpreter {
     #[allow(deprecated)] // marked so by rhai because it is volatile, not because it goes
     engine.register_debugger(
         |_, debugger| debugger,
-        move |context, event, _, _, _| {
-            if matches!(event, DebuggerEvent::End)
-                && let Some(session) = ended.session()
-            {
-                let home = Home::of(context.global_runtime_state());
-                session.calls.ended.replace(Some(home));
+        move |context, event, _, _, position| {
+            let Some(session) = ended.session() else {
+                return Ok(DebuggerCommand::Continue);
+            };
+            let global = context.global_runtime_state();
+            match (event, &session.watch) {
+                (DebuggerEvent::End, _) => {
+                    session.calls.ended.replace(Some(Home::of(global)));
+                    Ok(DebuggerCommand::Continue)
+                }
+                (DebuggerEvent::Start | DebuggerEvent::Step, Some(watch)) => {
+                    match watch.step(session.calls.start(), global, position) {
+                        true => Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()),
+                        false => Ok(DebuggerCommand::StepInto),
+                    }
+                }
+                (_, Some(_)) => Ok(DebuggerCommand::StepInto),
+                (_, None) => Ok(DebuggerCommand::Continue),
             }
-            Ok(DebuggerCommand::Continue)
         },
     );
     engine.set_module_resolver(loader::Resolver::new(seat.clone()));

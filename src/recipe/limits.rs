@@ -12,7 +12,7 @@ pub const SCRIPT_BYTES: u64 = 1 << 20;
 pub const STACK_BYTES: usize = 512 << 20;
 
 const OPERATIONS: u64 = 20_000_000;
-const CALL_LEVELS: usize = 100;
+pub const CALL_LEVELS: usize = 100;
 const EXPRESSION_DEPTH: usize = 100;
 const STRING_BYTES: usize = 4 << 20;
 const ELEMENTS: usize = 100_000;

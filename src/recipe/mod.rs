@@ -31,6 +31,7 @@ pub mod parallel;
 mod patterns;
 mod plan_builder;
 mod read;
+mod runaway;
 mod session;
 mod signature;
 mod signatures;

@@ -10,6 +10,7 @@ use super::capture_slot::CaptureSlot;
 use super::limits::Budget;
 use super::module_cache::ModuleCache;
 use super::plan_builder::PlanBuilder;
+use super::runaway::Watch;
 use super::signature::Functions;
 use super::source::ScriptKind;
 use super::stdlib::Stdlib;
@@ -40,6 +41,10 @@ pub struct Session {
     pub modules: ModuleCache,
     pub calls: CallStack,
     pub hints: RefCell<HintSet>,
+    /// Whether the script has met a limit that one without an end meets.
+    pub has_no_end: Cell<bool>,
+    /// Looks for where it has none.
+    pub watch: Option<Watch>,
     /// What scripts can call, once there is an engine.
     pub functions: OnceCell<Functions>,
 }
@@ -70,6 +75,8 @@ impl Session {
             modules,
             calls: CallStack::default(),
             hints: RefCell::default(),
+            has_no_end: Cell::new(false),
+            watch: None,
             functions: OnceCell::new(),
         }
     }

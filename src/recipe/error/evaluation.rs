@@ -70,14 +70,21 @@ pub(super) fn describe(
             fault::constant(format!("`{name}` would change a constant"))
                 .help("make it with `let`, or change a copy")
         }
-        E::ErrorTooManyOperations(_) => fault::limit(Exceeded::Operations.message()).help(LOOP),
+        E::ErrorTooManyOperations(_) => {
+            session.has_no_end.set(true);
+            fault::limit(Exceeded::Operations.message()).help(LOOP)
+        }
         E::ErrorTooManyVariables(_) => fault::limit("the script has too many variables")
             .help("keep what belongs together in a map or an array"),
         E::ErrorTooManyModules(_) => fault::limit("the script imports too many modules"),
-        E::ErrorStackOverflow(_) => fault::limit("the calls are nested too deep")
-            .help("a function that calls itself without an end?"),
+        E::ErrorStackOverflow(_) => {
+            session.has_no_end.set(true);
+            fault::limit("the calls are nested too deep")
+                .help("a function that calls itself without an end?")
+        }
         E::ErrorDataTooLarge(what, _) => too_large(what),
         E::ErrorTerminated(token, _) => {
+            session.has_no_end.set(true);
             let message = token
                 .read_lock::<Exceeded>()
                 .map_or_else(|| "the script was stopped".to_owned(), |e| e.message());

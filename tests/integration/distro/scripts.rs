@@ -1,11 +1,11 @@
-//! The project's own recipes by a build and by the plan's script: the same roots. Needs root
-//! privileges and the host's own package mirror.
+//! The project's own recipes by a build, by a bundle of the plan and by the plan's script: the
+//! same roots. Needs root privileges and the host's own package mirror.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{rootwright, run, stdout};
+use crate::support::{rootwright, run, stderr, stdout};
 use crate::tiny::render::drift::listing;
 
 /// What both made, without what differs from run to run: manifests name times, and a tar
@@ -38,9 +38,29 @@ fn made(out: &Path) -> BTreeMap<String, String> {
     made
 }
 
+/// Applies the recipe's bundle where there is nothing else, with the store of its build: every
+/// layer is there already, and the exports are the same.
+fn is_applied_as_it_was_built(recipe: &Path, folder: &Path) {
+    let bundle = folder.join("plan.bundle");
+    let mut plan = rootwright();
+    plan.arg("plan").arg(recipe).args(["--format", "bundle"]);
+    run(plan.arg("--output").arg(&bundle));
+    let elsewhere = folder.join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let mut apply = rootwright();
+    apply.current_dir(&elsewhere).arg("--store");
+    let said = stderr(&run(apply
+        .arg(folder.join("store"))
+        .arg("apply")
+        .arg(&bundle)));
+    assert!(said.contains("cached") && !said.contains("runs:"), "{said}");
+    let (built, applied) = (made(&folder.join("built")), made(&elsewhere.join("out")));
+    assert!(built == applied, "{}", recipe.display());
+}
+
 #[test]
 #[ignore = "run with tests/run distro"]
-fn recipes_make_the_same_roots_both_ways() {
+fn recipes_make_the_same_roots_each_way() {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
     let mut recipes: Vec<_> = std::fs::read_dir(recipes)
         .unwrap()
@@ -55,6 +75,7 @@ fn recipes_make_the_same_roots_both_ways() {
         let mut build = rootwright();
         build.arg("--store").arg(folder.path().join("store"));
         run(build.arg("build").arg(&recipe).arg("--out").arg(&built));
+        is_applied_as_it_was_built(&recipe, folder.path());
         let script = folder.path().join("plan.sh");
         let plan = run(rootwright()
             .arg("plan")

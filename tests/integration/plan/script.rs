@@ -156,6 +156,33 @@ fn scripts_end_in_errors_not_in_hangs() {
 }
 
 #[test]
+fn what_has_no_end_is_shown_where_it_goes_on() {
+    for (text, place) in [
+        (
+            "fn work() {\n  let n = 0;\n  loop { n += 1; }\n}\nwork();",
+            "3: loop",
+        ),
+        ("fn work() {\n  loop {}\n}\nwork();", "2: loop"),
+        (
+            "fn next(n) { n + 1 }\nlet n = 0;\nfor i in 0..99 { n = next(n); }\nwhile n > 0 {\n  n = next(n);\n  for i in 0..2 { n += i; }\n}",
+            "4: while",
+        ),
+        (
+            "fn odd(n) {\n  even(n + 1)\n}\nfn even(n) {\n  odd(n + 1)\n}\nodd(1);",
+            "5: odd(n + 1)",
+        ),
+        ("[1].map(|x| {\n  loop { x += 1; }\n});", "2: loop"),
+    ] {
+        let (code, _, _, found) = error(text);
+        assert_eq!(
+            (code.as_str(), found.as_str()),
+            ("script::limit", place),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_script_of_100_mb_is_refused_unread() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("large.rhai");
