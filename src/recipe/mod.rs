@@ -33,6 +33,7 @@ mod plan_builder;
 mod read;
 mod runaway;
 mod session;
+mod shape;
 mod signature;
 mod signatures;
 mod source;

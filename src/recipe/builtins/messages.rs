@@ -1,11 +1,14 @@
 //! Messages, failures, known causes, and checks of named arguments for scripts.
 
+use std::str::FromStr;
+
 use rhai::{Dynamic, Map};
 
 use super::Builtin;
 use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
 use crate::recipe::args::{Call, Fields, Result};
+use crate::recipe::shape::Shape;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone log(message) => |call| message(call, MessageLevel::Log),
@@ -93,6 +96,7 @@ fn fields(call: &Call<'_>) -> Result<Dynamic> {
     let mut given = call.map(1)?;
     let spec = call.map(2)?;
     let fields = Fields::of(call, &of, given.clone());
+    let mut shaped = Vec::new();
     for (name, kind) in &spec {
         let kind = kind.clone().into_string().unwrap_or_default();
         let (kind, optional) = match kind.strip_suffix('?') {
@@ -112,14 +116,19 @@ fn fields(call: &Call<'_>) -> Result<Dynamic> {
             return Err(fields.missing(name));
         };
         match kind {
-            "string" => fields.text(name).map(drop)?,
             "text" => fields.secret_text(name).map(drop)?,
             "bool" => fields.bool(name).map(drop)?,
             "array" => fields.array(name).map(drop)?,
-            "strings" => {
+            "string" | "line" | "word" | "url" => {
+                let text = fields.text(name)?.unwrap_or_default();
+                shaped.extend(Shape::from_str(kind).map(|shape| (name, shape, vec![text])));
+            }
+            "strings" | "words" | "urls" => {
                 let list = fields.strings(name)?.unwrap_or_default();
-                let list: rhai::Array = list.into_iter().map(Dynamic::from).collect();
-                given.insert(name.clone(), list.into());
+                let words: rhai::Array = list.iter().cloned().map(Dynamic::from).collect();
+                given.insert(name.clone(), words.into());
+                let shape = Shape::from_str(kind.trim_end_matches('s'));
+                shaped.extend(shape.map(|shape| (name, shape, list)));
             }
             "number" if !value.is_int() => return Err(fields.wrong(name, "a number", &value)),
             "map" if !value.is_map() => return Err(fields.wrong(name, "a map, `#{ … }`", &value)),
@@ -130,5 +139,13 @@ fn fields(call: &Call<'_>) -> Result<Dynamic> {
         }
     }
     fields.finish()?;
+    let fields = Fields::of(call, &of, given.clone());
+    for (name, shape, texts) in shaped {
+        let Some((message, help)) = texts.iter().find_map(|text| shape.fault(text)) else {
+            continue;
+        };
+        let message = format!("the field `{name}`: {message}");
+        return Err(fields.refuse(name, "unsafe_text", message).help(help));
+    }
     Ok(given.into())
 }

@@ -31,7 +31,7 @@ fn plan(text: &str) -> Plan {
 
 /// The one error of a script: its code, message, help, and the line and text it points at.
 #[track_caller]
-fn error(text: &str) -> (String, String, String, String) {
+pub fn error(text: &str) -> (String, String, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("recipe.rhai");
     std::fs::write(&recipe, text).unwrap();

@@ -1,0 +1,75 @@
+//! Addresses, suites and names of repositories that would say more to a package manager than
+//! where packages are: each is refused, with every package manager.
+
+use super::script::error;
+
+const DISTROS: &[(&str, &str)] = &[
+    ("debian", "bookworm"),
+    ("rocky", "9"),
+    ("fedora", "42"),
+    ("opensuse", "15.6"),
+    ("alpine", "3.22"),
+    ("arch", "rolling"),
+];
+
+const ADDRESSES: &[&str] = &[
+    r"copy:/srv/u\nTrusted: yes",
+    r"http://mirror.example.org/\ngpgcheck=0",
+    r"http://mirror.example.org/\rXferCommand = x",
+    r"http://mirror.example.org/ [trusted=yes]",
+    r"http://mirror.example.org/\x1b[2J",
+    "-oAPT::Get::AllowUnauthenticated=1",
+    "",
+];
+
+fn refused(recipe: &str) {
+    let (code, message, help, _) = error(recipe);
+    assert_eq!(code, "script::unsafe_text", "{recipe}: {message}");
+    assert!(message.starts_with("the field `"), "{message}");
+    assert!(!help.is_empty(), "{message}");
+    assert!(!message.contains(char::is_control), "{message:?}");
+}
+
+#[test]
+fn an_address_is_one_address() {
+    for (distro, release) in DISTROS {
+        for address in ADDRESSES {
+            let root = format!(
+                r#"let root = bootstrap(#{{ distro: "{distro}", release: "{release}" }});"#
+            );
+            refused(&format!(
+                "{root}\nroot.add_repository(#{{ name: \"u\", uri: \"{address}\", key: \"key.asc\" }});"
+            ));
+            for field in ["mirror", "proxy"] {
+                refused(&format!(
+                    r#"bootstrap(#{{ distro: "{distro}", release: "{release}", {field}: "{address}" }});"#
+                ));
+            }
+        }
+    }
+}
+
+#[test]
+fn words_of_sources_are_words() {
+    let debian = r#"distro: "debian", release: "bookworm""#;
+    for bad in [r"main\nTrusted: yes", "main contrib", "-main", r"main\t"] {
+        for field in ["components", "include"] {
+            refused(&format!(
+                "bootstrap(#{{ {debian}, {field}: [\"main\", \"{bad}\"] }});"
+            ));
+        }
+        for field in ["suites", "components", "architectures"] {
+            refused(&format!(
+                "let root = bootstrap(#{{ {debian} }});\nroot.add_repository(#{{ name: \"u\", uri: \"http://mirror.example.org/\", key: \"k.asc\", {field}: [\"{bad}\"] }});"
+            ));
+        }
+    }
+    refused(
+        r#"bootstrap(#{ distro: "alpine", release: "3.22", repositories: ["main\nhttp://mirror.example.org/other"] });"#,
+    );
+    refused(r#"bootstrap(#{ distro: "arch", include: ["--config=/tmp/x"] });"#);
+    refused(
+        r#"let root = bootstrap(#{ distro: "rocky", release: "9" });
+root.add_repository(#{ name: "u", uri: "http://mirror.example.org/", key: "k.asc", title: "u\ngpgcheck=0" });"#,
+    );
+}
