@@ -10,9 +10,7 @@ use std::process::Command;
 use rootwright::plan::{Op, Plan};
 
 use crate::support::verified::{Level, verified};
-use crate::support::{
-    listing, mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout,
-};
+use crate::support::{mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout};
 
 fn base() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -110,43 +108,6 @@ fn looks_like_a_node(export: &Path, release: &str) {
 }
 
 /// `plan --format sh` makes the same root without rootwright.
-fn script_makes_the_same(folder: &Path, export: &Path) {
-    let mut plan = rootwright();
-    plan.current_dir(base())
-        .args(["plan", "recipes/debian-nfs.rhai", "--format", "sh"]);
-    let script = folder.join("plan.sh");
-    let text = stdout(&run(plan.args(["-o", "kernel=linux-image-cloud-amd64"])));
-    std::fs::write(&script, text).unwrap();
-    let by_script = folder.join("by-script");
-    run(std::process::Command::new("bash")
-        .arg(&script)
-        .arg(&by_script));
-    let (ours, theirs) = (
-        listing(&export.join("root")),
-        listing(&by_script.join("debian-bookworm-nfs/root")),
-    );
-    assert!(ours.len() > 5_000, "{}", ours.len());
-    let mut different = Vec::new();
-    for path in ours.keys().chain(theirs.keys()) {
-        let (a, b) = (ours.get(path), theirs.get(path));
-        if a != b {
-            different.push(format!("{path}: {a:?} by rootwright, {b:?} by the script"));
-        }
-    }
-    assert!(
-        different.is_empty(),
-        "{} differences:\n{}",
-        different.len(),
-        different.join("\n")
-    );
-    for file in ["vmlinuz", "initramfs.img", "cmdline"] {
-        let read = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
-        assert!(
-            read(export) == read(&by_script.join("debian-bookworm-nfs")),
-            "{file}"
-        );
-    }
-}
 
 /// What recipes say without a shell, on the layers that the node's recipe has left.
 fn the_everyday_modules_do_what_they_say(folder: &Path) {
@@ -265,8 +226,6 @@ fn both_releases_build_as_by_hand_and_boot() {
         assert_eq!(mounts_below(folder), Vec::<String>::new());
         verified("debian", release, Level::RealMirror, TEST);
     }
-    let export = folder.join("out/debian-bookworm-nfs");
-    script_makes_the_same(folder, &export);
     the_everyday_modules_do_what_they_say(folder);
     boots::all(folder);
     verified("debian", "bookworm", Level::Booted, TEST);
