@@ -33,7 +33,6 @@ mod plan_builder;
 mod read;
 mod runaway;
 mod session;
-mod signature;
 mod signatures;
 mod source;
 mod spans;

@@ -8,6 +8,7 @@ use rhai::Dynamic;
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Action, Capability, Input, Names, Plan, RootId, Step};
 
+#[derive(Default)]
 pub struct PlanBuilder {
     plan: RefCell<Plan>,
     /// Whether a step is open, and how long its call chain is.
@@ -22,9 +23,7 @@ impl PlanBuilder {
     pub fn new(plan: Plan) -> Self {
         PlanBuilder {
             plan: RefCell::new(plan),
-            open: Cell::new(None),
-            facts: RefCell::default(),
-            secrets: RefCell::default(),
+            ..PlanBuilder::default()
         }
     }
 

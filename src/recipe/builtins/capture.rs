@@ -2,8 +2,10 @@
 
 use rhai::Dynamic;
 
-use super::{Builtin, Typed, run};
-use crate::plan::{self, Captured, CapturedOutput, Part, RunPlace, policy, secret_variable};
+use super::{Typed, run};
+use crate::plan::{
+    self, Captured, CapturedOutput, Part, RootId, RunPlace, policy, secret_variable,
+};
 use crate::recipe::args::{Call, Result};
 use crate::recipe::capture_slot::CaptureCall;
 
@@ -12,8 +14,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Everyone secret(name) => secret,
 ];
 
-fn capture(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn capture(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let (run, fields) = run::in_root(call, root, RunPlace::Root)?;
     let preview = fields.text("preview")?;
     fields.finish()?;

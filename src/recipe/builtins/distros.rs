@@ -3,9 +3,8 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use super::Builtin;
 use super::packages::call_distro;
-
+use crate::plan::RootId;
 use crate::recipe::args::{Call, Result, as_strings};
 use crate::recipe::nearest;
 use crate::recipe::type_names::type_words;
@@ -20,8 +19,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Modules describe_root(root, facts) => describe_root,
 ];
 
-fn role(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn role(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let name = call.text(1)?;
     let distro = call.distro(root);
     let answer = call_distro(call, root, "roles", Vec::new())?;
@@ -52,12 +50,11 @@ fn role(call: &Call<'_>) -> Result<Dynamic> {
     Ok(packages.into())
 }
 
-fn ask(call: &Call<'_>) -> Result<Dynamic> {
-    call_distro(call, call.root(0)?, call.builtin.name, Vec::new())
+fn ask(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
+    call_distro(call, root, call.builtin.name, Vec::new())
 }
 
-fn add_repository(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn add_repository(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let spec = call.map(1)?;
     let name = call.fields(1)?.required_text("name")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -71,14 +68,12 @@ fn add_repository(call: &Call<'_>) -> Result<Dynamic> {
     })
 }
 
-fn clean(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn clean(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let label = "remove what the package manager keeps".to_owned();
     call.step(root, label, || call_distro(call, root, "clean", Vec::new()))
 }
 
-fn distro_call(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn distro_call(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let function = call.text(1)?;
     let arguments = match call.has(2) {
         true => call.array(2)?,
@@ -87,8 +82,7 @@ fn distro_call(call: &Call<'_>) -> Result<Dynamic> {
     call_distro(call, root, &function, arguments)
 }
 
-fn describe_root(call: &Call<'_>) -> Result<Dynamic> {
-    let id = call.root(0)?;
+fn describe_root(call: &Call<'_>, id: RootId) -> Result<Dynamic> {
     let fields = call.fields(1)?;
     let release = fields.text("release")?;
     let arch = fields.text("arch")?;

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use rhai::Dynamic;
 
-use super::Builtin;
 use crate::diagnose::Origin;
-use crate::plan::{Assumption, Input, Need, NeedKind};
+use crate::plan::{Assumption, Input, Need, NeedKind, RootId};
 use crate::recipe::args::{Call, Result};
 
 pub static BUILTINS: &[super::Registered] = builtins![
@@ -142,8 +141,8 @@ fn owner(call: &Call<'_>) -> String {
     }
 }
 
-fn set_fact(call: &Call<'_>) -> Result<Dynamic> {
-    let key = (call.root(0)?, owner(call), call.text(1)?);
+fn set_fact(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
+    let key = (root, owner(call), call.text(1)?);
     call.session
         .plan
         .facts
@@ -152,8 +151,8 @@ fn set_fact(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn fact(call: &Call<'_>) -> Result<Dynamic> {
-    let key = (call.root(0)?, owner(call), call.text(1)?);
+fn fact(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
+    let key = (root, owner(call), call.text(1)?);
     let facts = call.session.plan.facts.borrow();
     Ok(facts.get(&key).cloned().unwrap_or(Dynamic::UNIT))
 }

@@ -4,11 +4,11 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::{Builtin, Fetched, Typed};
+use super::{Fetched, Typed};
 use crate::diagnose::Report;
 use crate::plan::{
     Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile, MakeDir,
-    MovePath, Op, Part, PathPurpose, RemovePath, SetMode, SetOwner, Source, Symlink, Text,
+    MovePath, Op, Part, PathPurpose, RemovePath, RootId, SetMode, SetOwner, Source, Symlink, Text,
     WriteFile, digest,
 };
 use crate::recipe::args::{Call, Fields, Result, as_typed};
@@ -32,7 +32,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
 
 pub fn act(
     call: &Call<'_>,
-    root: usize,
+    root: RootId,
     label: String,
     op: Op,
     fields: Fields<'_>,
@@ -66,8 +66,7 @@ fn owner(fields: &Fields<'_>, name: &str) -> Result<Option<String>> {
     }
 }
 
-fn write_file(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn write_file(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let op = WriteFile {
         path: call.path(1)?,
@@ -90,8 +89,7 @@ fn content(call: &Call<'_>) -> Result<Text> {
     Ok(text)
 }
 
-fn append_file(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn append_file(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let op = AppendFile {
         path: call.path(1)?,
@@ -101,8 +99,7 @@ fn append_file(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::AppendFile(op), fields)
 }
 
-fn edit_file(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn edit_file(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let path = call.path(1)?;
     let mut edits = Vec::new();
     for fields in call.maps(2, "#{ pattern: \"…\", replacement: \"…\" }")? {
@@ -120,8 +117,7 @@ fn edit_file(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, op, call.fields(3)?)
 }
 
-fn copy_in(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn copy_in(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let path = call.path(2)?;
     let fields = call.fields(3)?;
     let attributes = attributes(&fields)?;
@@ -260,8 +256,7 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Result<PathBuf> 
     Ok(source)
 }
 
-fn make_dir(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn make_dir(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(2)?;
     let op = MakeDir {
         path: call.path(1)?,
@@ -271,8 +266,7 @@ fn make_dir(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::MakeDir(op), fields)
 }
 
-fn symlink(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn symlink(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let op = Symlink {
         path: call.path(1)?,
         target: call.text(2)?,
@@ -285,8 +279,7 @@ fn symlink(call: &Call<'_>) -> Result<Dynamic> {
     call.act(root, label, Op::Symlink(op))
 }
 
-fn remove_path(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn remove_path(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(2)?;
     let op = RemovePath {
         path: call.path(1)?,
@@ -304,8 +297,7 @@ fn remove_path(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::RemovePath(op), fields)
 }
 
-fn move_path(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn move_path(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let op = MovePath {
         from: call.path(1)?,
@@ -316,8 +308,7 @@ fn move_path(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::MovePath(op), fields)
 }
 
-fn set_mode(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn set_mode(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let mode = call.mode(2)?;
     let op = SetMode {
@@ -329,8 +320,7 @@ fn set_mode(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::SetMode(op), fields)
 }
 
-fn set_owner(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn set_owner(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let value = call.arg(2);
     let name = match value.as_int() {

@@ -2,7 +2,6 @@
 
 use rhai::{Dynamic, Map};
 
-use super::Builtin;
 use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
 use crate::recipe::args::{Call, Fields, Result};

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::Builtin;
 use crate::plan::{Input, Key, tool};
 use crate::recipe::args::{Call, Result};
 

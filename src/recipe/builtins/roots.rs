@@ -5,9 +5,11 @@ use std::path::Path;
 
 use rhai::Dynamic;
 
-use super::{Builtin, RootRef};
+use super::RootRef;
 use crate::diagnose::{Frame, Origin, Span, innermost_origin, own_calls};
-use crate::plan::{Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want};
+use crate::plan::{
+    Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, RootId, Step, Want,
+};
 use crate::recipe::args::{Call, Result};
 
 pub static BUILTINS: &[super::Registered] = builtins![
@@ -19,8 +21,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Modules wanted(root, names) => wanted,
 ];
 
-fn fork(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn fork(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let name = call.text(1)?;
     if call.session.plan.step_is_open() {
         return Err(call.report(
@@ -71,8 +72,7 @@ fn fork(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::from(RootRef { id }))
 }
 
-fn archive(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn archive(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(1)?;
     let archive = Repository {
         root,
@@ -91,8 +91,7 @@ fn archive(call: &Call<'_>) -> Result<Dynamic> {
 }
 
 /// A folder of the host that packages are installed from: a path, or an address `file:///…`.
-fn package_source(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn package_source(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let path = call.path(1)?;
     let path = match path.trim_end_matches('/') {
         "" => "/".to_owned(),
@@ -108,8 +107,7 @@ fn package_source(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn check_before(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn check_before(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     call.of_root(1, root)?;
     let fields = call.fields(1)?;
     let mut env = BTreeMap::new();
@@ -137,8 +135,7 @@ fn check_before(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn wanted(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn wanted(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let names = call.strings(1)?;
     // What modules of the stdlib call on the way is of no interest to who made a mistake.
     let calls = own_calls(&call.chain());
@@ -229,8 +226,7 @@ fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
     Some(scan.span(&span.file, &(at..at + name.len() + 2)))
 }
 
-fn uses_archives(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn uses_archives(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let mut plan = call.plan_mut();
     let places: Vec<usize> = plan
         .repositories

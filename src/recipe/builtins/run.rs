@@ -2,7 +2,6 @@
 
 use rhai::Dynamic;
 
-use super::Builtin;
 use super::{CommandValue, Typed, unmark};
 use crate::plan::{
     self, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath, RootId, Run,
@@ -21,8 +20,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Everyone join(array, separator) => join,
 ];
 
-fn nspawn_run(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn nspawn_run(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let (run, fields) = in_root(call, root, RunPlace::Root)?;
     add(call, root, "run", run, fields)
 }
@@ -30,8 +28,7 @@ fn nspawn_run(call: &Call<'_>) -> Result<Dynamic> {
 /// Seconds that a root has to boot, run its script and shut down, where nothing is said.
 const BOOT_SECONDS: u64 = 300;
 
-fn nspawn_boot(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn nspawn_boot(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let timeout = call.fields(2)?.number("timeout", 1).map_err(|report| {
         let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
         report.help(help)
@@ -74,8 +71,7 @@ pub fn in_root<'a>(call: &'a Call<'a>, root: RootId, place: RunPlace) -> Result<
     Ok((run, fields))
 }
 
-fn host_run(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn host_run(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     for index in [1, 2] {
         call.of_root(index, root)?;
     }
@@ -224,8 +220,7 @@ fn script(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::from(CommandValue { command, root }))
 }
 
-fn require_paths(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn require_paths(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let purpose = call.text(1)?;
     let mut paths = Vec::new();
     for fields in call.maps(2, "#{ path, package, why }")? {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::{Dynamic, Map};
 
-use super::{Builtin, Typed};
+use super::Typed;
 use crate::plan::digest::digest_tree;
 use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
 use crate::recipe::args::{Call, Fields, Result, as_command};
@@ -20,8 +20,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
 /// Digits of a digest in a keyring's name: enough to tell sets of keys apart.
 const NAME_DIGITS: usize = 12;
 
-fn keyring(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn keyring(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(1)?;
     let name = fields.required_text("name")?;
     let about = fields.required_text("about")?;
@@ -189,8 +188,7 @@ pub fn texts(fields: &Fields<'_>, name: &str) -> Result<BTreeMap<String, String>
 }
 
 /// Notes that a key is trusted, for package managers whose keys are no OpenPGP keys.
-fn trust_key(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn trust_key(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let source = call.text(1)?;
     let mut allowed = true;
     if source.starts_with('/') {
@@ -200,8 +198,7 @@ fn trust_key(call: &Call<'_>) -> Result<Dynamic> {
     Ok((allowed && trusted).into())
 }
 
-fn unsigned(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn unsigned(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let what = call.text(1)?;
     let why = call.text(2)?;
     if why.trim().is_empty() {

@@ -20,50 +20,42 @@ pub fn report(session: &Session, error: EvalAltResult, file: &str, prefix: Vec<F
     let mut file = file.to_owned();
     let mut error = error;
     loop {
-        match error {
+        let (called, source, inner, position) = match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
-                if let Some(span) = session.modules.span_at(&file, position) {
-                    let function = function_name(&name).to_owned();
-                    trace.push(Frame { function, span });
-                }
-                if !source.is_empty() {
-                    file = source;
-                }
-                error = *inner;
+                (function_name(&name).to_owned(), source, inner, position)
             }
             EvalAltResult::ErrorInModule(name, inner, position) => {
-                if let Some(span) = session.modules.span_at(&file, position) {
-                    let function = "import".to_owned();
-                    trace.push(Frame { function, span });
-                }
-                if !name.is_empty() {
-                    file = name;
-                }
-                error = *inner;
+                ("import".to_owned(), name, inner, position)
             }
             EvalAltResult::ErrorRuntime(value, position) => {
-                if let Some(fault) = value.read_lock::<Fault>() {
-                    let mut report = fault.0.clone();
-                    if report.trace.is_empty() {
-                        trace.extend(at(session, &file, position, "here"));
-                        report.trace = trace;
-                    }
-                    return report;
-                }
-                return thrown(session, value, position, &file, trace);
+                return raised(session, value, position, &file, trace);
             }
             other => return evaluation::describe(session, &other, &file, trace),
+        };
+        trace.extend(at(session, &file, position, &called));
+        if !source.is_empty() {
+            file = source;
         }
+        error = *inner;
     }
 }
 
-fn thrown(
+/// What a built-in or `throw` has raised.
+fn raised(
     session: &Session,
     value: Dynamic,
     position: rhai::Position,
     file: &str,
     mut trace: Vec<Frame>,
 ) -> Report {
+    if let Some(fault) = value.read_lock::<Fault>() {
+        let report = fault.0.clone();
+        if !report.trace.is_empty() {
+            return report;
+        }
+        trace.extend(at(session, file, position, "here"));
+        return report.trace(trace);
+    }
     trace.extend(at(session, file, position, "throw"));
     // `throw #{ message: "…" }` means its message.
     let said = value.read_lock::<rhai::Map>().and_then(|map| {
