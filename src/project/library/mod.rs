@@ -12,14 +12,14 @@ mod upkeep;
 use std::path::{Path, PathBuf};
 
 pub use error::Error;
-pub use upkeep::{Updated, add, update, vendor};
+pub use upkeep::{UpdatedLibrary, add, update, vendor};
 
 use crate::project::{Entry, Library, Pin, Wanted, short, tree};
 use git::Git;
 
 /// A state of a library that is on a shelf.
 #[derive(Debug)]
-pub struct Fetched {
+pub struct FetchedLibrary {
     pub pin: Pin,
     /// Where its files are.
     pub folder: PathBuf,
@@ -58,7 +58,7 @@ pub fn newest(
     root: &Path,
     before: Option<&Pin>,
     shelf: &Path,
-) -> Result<Fetched, Error> {
+) -> Result<FetchedLibrary, Error> {
     let address = address::absolute(&entry.git, root)?;
     let git = Git::new()?;
     let commit = match &entry.wanted {
@@ -82,7 +82,7 @@ pub fn newest(
         }
     }
     let (folder, digest, left_out) = put(&git, &commit, None, shelf)?;
-    Ok(Fetched {
+    Ok(FetchedLibrary {
         pin: Pin::new(&entry.git, &entry.wanted, commit, digest),
         folder,
         left_out,

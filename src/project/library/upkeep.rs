@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::{Error, Fetched, files, newest, pinned};
+use super::{Error, FetchedLibrary, files, newest, pinned};
 use crate::project::{self, Entry, Library, Lock, Pin, VENDOR, config, tree};
 
 /// Fetches a library, and writes it into both files.
 ///
 /// # Errors
 /// See [`Error`]; the files are as they were then.
-pub fn add(entry: &Entry, root: &Path, lock: &mut Lock, shelf: &Path) -> Result<Fetched, Error> {
+pub fn add(
+    entry: &Entry,
+    root: &Path,
+    lock: &mut Lock,
+    shelf: &Path,
+) -> Result<FetchedLibrary, Error> {
     let path = root.join(project::FILE);
     let fetched = newest(entry, root, None, shelf)?;
     let text = fs::read_to_string(&path)?;
@@ -52,7 +57,7 @@ fn with_entry(text: &str, entry: &Entry) -> String {
 }
 
 /// A library that is pinned to another state than before.
-pub struct Updated {
+pub struct UpdatedLibrary {
     /// The commit that it was pinned to, if there was one.
     pub from: Option<String>,
     pub now: Pin,
@@ -69,7 +74,7 @@ pub fn update(
     lock: &mut Lock,
     accept: bool,
     shelf: &Path,
-) -> Result<Option<Updated>, Error> {
+) -> Result<Option<UpdatedLibrary>, Error> {
     let before = library.pinned();
     let now = newest(&library.entry, root, before.filter(|_| !accept), shelf)?;
     if before == Some(&now.pin) {
@@ -81,7 +86,7 @@ pub fn update(
         copy_to(&now.folder, &vendored(root, name))?;
     }
     let from = library.pin.as_ref().map(|pin| pin.short().to_owned());
-    Ok(Some(Updated { from, now: now.pin }))
+    Ok(Some(UpdatedLibrary { from, now: now.pin }))
 }
 
 /// Puts a copy of a pinned library into the repository; `false` where it is there already.
