@@ -34,12 +34,10 @@ pub fn read(session: &Session, importer: &str, name: &str) -> ModuleText {
             "a library imports its own modules and those of the stdlib; what it needs of another, the recipe can hand to it",
         ));
     }
-    let (library, module) = match name.split_once('/') {
-        Some((library, module)) if !module.is_empty() => (library, module),
-        _ => {
-            let report = fault::import_path(format!("`{name}` names no module"));
-            return Err(report.help(format!("write `{name}/MODULE`")));
-        }
+    let parts = name.split_once('/');
+    let Some((library, module)) = parts.filter(|(_, module)| !module.is_empty()) else {
+        let report = fault::import_path(format!("`{name}` names no module"));
+        return Err(report.help(format!("write `{name}/MODULE`")));
     };
     let library = find(session, library.trim_start_matches(LIBRARY))?;
     if let Some(found) = read_file(&library, Path::new(""), module)? {

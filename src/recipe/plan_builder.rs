@@ -110,9 +110,13 @@ impl PlanBuilder {
 
     /// Notes something outside the scripts that the plan depends on.
     pub fn input(&self, input: Input) {
-        let mut plan = self.borrow_mut();
-        if !plan.inputs.contains(&input) {
-            plan.inputs.push(input);
-        }
+        add_new(&mut self.borrow_mut().inputs, input);
+    }
+}
+
+/// Adds what is not in a list yet.
+pub fn add_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
     }
 }

@@ -55,6 +55,13 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
     })
 }
 
+/// The text of a file, if it is one, and no larger than that.
+pub fn small_text(path: &Path, most_bytes: u64) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let small = metadata.is_file() && metadata.len() <= most_bytes;
+    small.then(|| std::fs::read_to_string(path).ok()).flatten()
+}
+
 /// The text of a module that is a file of `folder`, or a link to one.
 pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Report> {
     if escapes(folder, path) {

@@ -12,7 +12,7 @@ use super::limits::Budget;
 use super::module_cache::ModuleCache;
 use super::plan_builder::PlanBuilder;
 use super::runaway::Watch;
-use super::source::ScriptKind;
+use super::source::{self, ScriptKind};
 use super::stdlib::Stdlib;
 use super::{Settings, doc};
 use crate::diagnose::{Frame, HintSet};
@@ -63,7 +63,7 @@ impl Session {
             ..Plan::default()
         };
         let modules = ModuleCache::default();
-        modules.add_source(name, text);
+        modules.add(&source::script(name, text));
         Session {
             settings,
             recipe_dir,

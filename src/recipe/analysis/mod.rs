@@ -91,14 +91,9 @@ pub fn check(
             break;
         }
         if let Some(report) = calls::check(session, call, &names) {
-            let report = at(session, file, call.position, report);
-            reports.push(error::explain(
-                session,
-                report,
-                file,
-                call.position,
-                When::Call,
-            ));
+            let place = call.position;
+            let report = at(session, file, place, report);
+            reports.push(error::explain(session, report, file, place, When::Call));
         }
     }
     (reports, imports)
@@ -112,10 +107,8 @@ fn functions(ast: &AST) -> Functions {
             text: format!("{}({})", function.name, function.params.join(", ")),
             parameters: function.params.len(),
         };
-        found
-            .entry(function.name.to_owned())
-            .or_default()
-            .push(signature);
+        let name = function.name.to_owned();
+        found.entry(name).or_default().push(signature);
     }
     found
 }
@@ -164,9 +157,8 @@ fn collect(node: ASTNode<'_>, names: &mut Names, calls: &mut Vec<Call>, imports:
         }
         ASTNode::Expr(Expr::MethodCall(x, position)) => call(x, true, *position),
         ASTNode::Expr(Expr::Map(x, _)) => {
-            names
-                .keys
-                .extend(x.0.iter().map(|(key, _)| key.name.to_string()));
+            let keys = x.0.iter().map(|(key, _)| key.name.to_string());
+            names.keys.extend(keys);
         }
         ASTNode::Stmt(Stmt::Var(x, _, _)) => {
             names.variables.insert(x.0.name.to_string());
@@ -179,15 +171,10 @@ fn collect(node: ASTNode<'_>, names: &mut Names, calls: &mut Vec<Call>, imports:
                 Expr::StringConstant(path, _) => Some(path.to_string()),
                 _ => None,
             };
-            let of_path = x.0.start_position();
             imports.push(Import {
                 path,
                 alias: x.1.name.to_string(),
-                position: if of_path.is_none() {
-                    *position
-                } else {
-                    of_path
-                },
+                position: x.0.start_position().or_else(*position),
             });
         }
         _ => {}

@@ -1,11 +1,11 @@
 //! What a root's distro knows of itself, and the upkeep of its packages; all of it is asked of
 //! the distro's module.
 
-use rhai::{Array, Dynamic, Map};
+use rhai::{Dynamic, Map};
 
 use super::packages::call_distro;
 use crate::plan::RootId;
-use crate::recipe::args::{Call, Result, as_strings};
+use crate::recipe::args::{Call, Result, as_strings, is_name};
 use crate::recipe::nearest;
 use crate::recipe::type_names::type_words;
 
@@ -46,7 +46,6 @@ fn role(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         );
         return Err(call.report("roles", message));
     };
-    let packages: Array = packages.into_iter().map(Dynamic::from).collect();
     Ok(packages.into())
 }
 
@@ -57,8 +56,7 @@ fn ask(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
 fn add_repository(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let spec = call.map(1)?;
     let name = call.fields(1)?.required_text("name")?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+    if name.starts_with('.') || !is_name(&name, "._-") {
         let message = format!("`{}` is no name for a repository", name.escape_debug());
         let report = call.fields(1)?.refuse("name", "repository_name", message);
         return Err(report.help("it becomes the name of a file: letters, digits, `.`, `_` and `-`"));

@@ -9,7 +9,7 @@ use crate::plan::{
     Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText, Share,
     Times, Transport,
 };
-use crate::recipe::args::{Call, Fields, Result, as_command, as_strings};
+use crate::recipe::args::{Call, Fields, Result, as_command, as_strings, is_name};
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone export(root, spec) => export,
@@ -282,6 +282,5 @@ fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Rep
 }
 
 fn is_plain_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
-    !name.is_empty() && name.len() <= 200 && !name.starts_with(['.', '-']) && name.chars().all(word)
+    is_name(name, "._+-") && name.len() <= 200 && !name.starts_with(['.', '-'])
 }

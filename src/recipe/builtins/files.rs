@@ -235,19 +235,16 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Result<PathBuf> 
             let report = call.refuse(index, "copy_source", message);
             return report.help("files that a library copies stand in it");
         }
-        call
-            .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
+        let message = format!("`{name}` is outside of the recipe's repository");
+        call.refuse(index, "copy_source", message)
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe")
     };
-    let relative = Path::new(name);
-    if relative
-        .components()
-        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
-    {
+    let mut parts = Path::new(name).components();
+    if parts.any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(outside());
     }
     let (folder, repository) = library_modules::folders(call.session, &author)?;
-    let source = folder.join(relative);
+    let source = folder.join(name);
     if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
         && !real.starts_with(repository)
     {
@@ -285,13 +282,10 @@ fn remove_path(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         path: call.path(1)?,
         missing_ok: fields.bool("missing_ok")?.unwrap_or(false),
     };
-    let names_nothing = Path::new(&op.path)
-        .components()
-        .all(|part| !matches!(part, Component::Normal(_)));
-    if names_nothing {
-        return Err(call
-            .refuse(1, "remove_root", "the root itself cannot be removed")
-            .help("name what is in it: `/srv/*`"));
+    let mut parts = Path::new(&op.path).components();
+    if !parts.any(|part| matches!(part, Component::Normal(_))) {
+        let report = call.refuse(1, "remove_root", "the root itself cannot be removed");
+        return Err(report.help("name what is in it: `/srv/*`"));
     }
     let label = format!("remove {}", op.path);
     act(call, root, label, Op::RemovePath(op), fields)
@@ -345,29 +339,20 @@ fn fetch(call: &Call<'_>) -> Result<Dynamic> {
     let url = call.text(0)?;
     let fields = call.fields(1)?;
     let sha256 = fields.required_text("sha256")?.to_lowercase();
-    let known = ["https://", "http://", "file:///"]
-        .iter()
-        .any(|scheme| url.starts_with(scheme));
+    let mut schemes = ["https://", "http://", "file:///"].iter();
+    let known = schemes.any(|scheme| url.starts_with(scheme));
     if !known || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(call
-            .refuse(
-                0,
-                "fetch_url",
-                format!("`{url}` is no address to fetch from"),
-            )
-            .help("it starts with `https://`, `http://` or `file:///`"));
+        let message = format!("`{url}` is no address to fetch from");
+        let report = call.refuse(0, "fetch_url", message);
+        return Err(report.help("it starts with `https://`, `http://` or `file:///`"));
     }
     if let Some(path) = url.strip_prefix("file://") {
         call.requires_path(None, path, PathPurpose::Read);
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Err(fields
-            .refuse(
-                "sha256",
-                "fetch_digest",
-                "a sha256 digest has 64 hexadecimal digits",
-            )
-            .help("`sha256sum FILE` prints it"));
+        let message = "a sha256 digest has 64 hexadecimal digits";
+        let report = fields.refuse("sha256", "fetch_digest", message);
+        return Err(report.help("`sha256sum FILE` prints it"));
     }
     fields.finish()?;
     let download = Download {

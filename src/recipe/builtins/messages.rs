@@ -5,6 +5,7 @@ use rhai::{Dynamic, Map};
 use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
 use crate::recipe::args::{Call, Fields, Result};
+use crate::recipe::plan_builder::add_new;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone log(message) => |call| message(call, MessageLevel::Log),
@@ -18,10 +19,7 @@ fn message(call: &Call<'_>, level: MessageLevel) -> Result<Dynamic> {
     let text = call.text(0)?;
     let calls = call.chain();
     let message = Message { level, text, calls };
-    let mut plan = call.plan_mut();
-    if !plan.messages.contains(&message) {
-        plan.messages.push(message);
-    }
+    add_new(&mut call.plan_mut().messages, message);
     Ok(Dynamic::UNIT)
 }
 
@@ -117,7 +115,6 @@ fn fields(call: &Call<'_>) -> Result<Dynamic> {
             "array" => fields.array(name).map(drop)?,
             "strings" => {
                 let list = fields.strings(name)?.unwrap_or_default();
-                let list: rhai::Array = list.into_iter().map(Dynamic::from).collect();
                 given.insert(name.clone(), list.into());
             }
             "number" if !value.is_int() => return Err(fields.wrong(name, "a number", &value)),

@@ -66,7 +66,7 @@ impl OptionType {
 }
 
 /// What the values of an option may be.
-struct Allowed {
+struct AllowedValues {
     kind: OptionType,
     /// Any where there are none.
     choices: Vec<Value>,
@@ -74,7 +74,7 @@ struct Allowed {
     pattern: Option<(String, Regex)>,
 }
 
-impl Allowed {
+impl AllowedValues {
     /// Whether a value, of a list every item, is one of the choices.
     fn is_choice(&self, value: &Value) -> bool {
         self.choices.is_empty() || items(value).iter().all(|item| self.choices.contains(item))
@@ -136,7 +136,7 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
         let message = "`choices` of `option` has to be an array of strings, numbers or booleans";
         fields.refuse("choices", "wrong_type", message)
     })?;
-    let allowed = Allowed {
+    let allowed = AllowedValues {
         kind,
         choices,
         pattern,

@@ -106,9 +106,8 @@ fn with_packages(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         return Err(report.help(cure));
     }
     let label = format!("{function} {}", packages.join(", "));
-    let names: rhai::Array = packages.into_iter().map(Dynamic::from).collect();
     call.step(root, label, || {
-        call_distro(call, root, function, vec![names.into(), opts.into()])
+        call_distro(call, root, function, vec![packages.into(), opts.into()])
     })
 }
 

@@ -8,9 +8,10 @@ use rhai::Dynamic;
 use super::RootRef;
 use crate::diagnose::{Frame, Origin, Span, innermost_origin, own_calls};
 use crate::plan::{
-    Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, RootId, Step, Want,
+    Action, Argument, Base, Check, Op, PathPurpose, Plan, Repository, Root, RootId, Step, Want,
 };
-use crate::recipe::args::{Call, Result};
+use crate::recipe::args::{Call, Result, is_name};
+use crate::recipe::plan_builder::add_new;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone fork(root, name) => fork,
@@ -31,8 +32,7 @@ fn fork(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     }
     let mut plan = call.plan_mut();
     let id = plan.roots.len();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || !name.chars().all(plain) {
+    if !is_name(&name, "._-") {
         let report = call.refuse(1, "root_name", format!("`{name}` is no name for a root"));
         return Err(report.help("a name has letters, digits, `.`, `_` and `-`"));
     }
@@ -52,15 +52,9 @@ fn fork(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         ..base
     });
     // What modules know of the base holds for the branch, and its archives are its own.
-    let archives: Vec<Repository> = plan
-        .repositories
-        .iter()
-        .filter(|archive| archive.root == root)
-        .map(|archive| Repository {
-            root: id,
-            ..archive.clone()
-        })
-        .collect();
+    let mut archives = plan.repositories.clone();
+    archives.retain(|archive| archive.root == root);
+    archives.iter_mut().for_each(|archive| archive.root = id);
     plan.repositories.extend(archives);
     let mut facts = call.session.plan.facts.borrow_mut();
     let inherited: Vec<_> = facts
@@ -83,10 +77,7 @@ fn archive(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         proxy: fields.text("proxy")?,
     };
     fields.finish()?;
-    let mut plan = call.plan_mut();
-    if !plan.repositories.contains(&archive) {
-        plan.repositories.push(archive);
-    }
+    add_new(&mut call.plan_mut().repositories, archive);
     Ok(Dynamic::UNIT)
 }
 
@@ -99,10 +90,8 @@ fn package_source(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     };
     call.requires_path(Some(root), &path, PathPurpose::PackageSource);
     let mut plan = call.plan_mut();
-    if let Some(root) = plan.roots.get_mut(root)
-        && !root.package_sources.contains(&path)
-    {
-        root.package_sources.push(path);
+    if let Some(root) = plan.roots.get_mut(root) {
+        add_new(&mut root.package_sources, path);
     }
     Ok(Dynamic::UNIT)
 }
@@ -150,35 +139,27 @@ fn wanted(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     {
         lineage.push(base);
     }
-    let earlier: Vec<Step> = plan
-        .steps
-        .split_last()
-        .map(|(_, earlier)| earlier)
-        .unwrap_or_default()
-        .iter()
-        .filter(|step| step.root.is_some_and(|root| lineage.contains(&root)))
-        .cloned()
-        .collect();
-    for check in plan
-        .checks
-        .iter_mut()
-        .filter(|check| !check.sources.is_empty() && lineage.contains(&check.root))
-    {
-        let after = earlier
-            .iter()
-            .find(|step| may_add_sources(step, &check.sources))
-            .map(|step| step.number);
+    let Plan { steps, checks, .. } = &mut *plan;
+    let earlier = steps.split_last().map_or(&[][..], |(_, earlier)| earlier);
+    for check in checks {
+        if check.sources.is_empty() || !lineage.contains(&check.root) {
+            continue;
+        }
+        let after = earlier.iter().find(|step| {
+            let of_lineage = step.root.is_some_and(|root| lineage.contains(&root));
+            of_lineage && may_add_sources(step, &check.sources)
+        });
         for name in &names {
-            if !check.wants.iter().any(|want| want.name == *name) {
-                check.wants.push(Want {
-                    name: name.clone(),
-                    calls: calls.clone(),
-                    after,
-                    literal: calls
-                        .last()
-                        .and_then(|frame| literal(call, &frame.span, name)),
-                });
+            if check.wants.iter().any(|want| want.name == *name) {
+                continue;
             }
+            let last = calls.last();
+            check.wants.push(Want {
+                name: name.clone(),
+                calls: calls.clone(),
+                after: after.map(|step| step.number),
+                literal: last.and_then(|frame| literal(call, &frame.span, name)),
+            });
         }
     }
     Ok(Dynamic::UNIT)
@@ -194,11 +175,8 @@ fn may_add_sources(step: &Step, sources: &[String]) -> bool {
         true => own(&step.calls),
         false => own(&action.calls),
     };
-    let mut commands = step
-        .actions
-        .iter()
-        .filter(|action| action.op.run().is_some());
-    commands.any(runs)
+    let mut actions = step.actions.iter();
+    actions.any(|action| action.op.run().is_some() && runs(action))
         || step.actions.iter().any(|action| {
             let path = match &action.op {
                 Op::WriteFile(file) => &file.path,
@@ -228,13 +206,9 @@ fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
 
 fn uses_archives(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let mut plan = call.plan_mut();
-    let places: Vec<usize> = plan
-        .repositories
-        .iter()
-        .enumerate()
-        .filter(|(_, archive)| archive.root == root)
-        .map(|(place, _)| place)
-        .collect();
+    let archives = plan.repositories.iter().enumerate();
+    let own = archives.filter(|(_, archive)| archive.root == root);
+    let places: Vec<usize> = own.map(|(place, _)| place).collect();
     if call.session.plan.step_is_open()
         && let Some(step) = plan.steps.last_mut()
     {

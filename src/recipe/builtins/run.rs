@@ -7,7 +7,9 @@ use crate::plan::{
     self, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath, RootId, Run,
     RunPlace, Script, Text, Verdict, command,
 };
-use crate::recipe::args::{Call, Fields, Result, as_argument, as_strings, as_typed, root_in};
+use crate::recipe::args::{
+    Call, Fields, Result, as_argument, as_strings, as_typed, is_name, root_in,
+};
 use crate::recipe::spans::Step;
 
 pub static BUILTINS: &[super::Registered] = builtins![
@@ -124,10 +126,7 @@ fn add(
 
 fn env(fields: &Fields<'_>) -> Result<std::collections::BTreeMap<String, Text>> {
     let env = fields.texts("env")?;
-    let bad = |name: &&String| {
-        name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    if let Some(name) = env.keys().find(bad) {
+    if let Some(name) = env.keys().find(|name| !is_name(name, "_")) {
         let message = format!("invalid name `{name}` for a variable");
         let report = fields.refuse("env", "env_name", message);
         return Err(report.help("letters, digits and `_`"));
@@ -140,8 +139,7 @@ fn downloads(fields: &Fields<'_>) -> Result<Vec<Downloads>> {
     let mut downloads = Vec::new();
     for folder in fields.maps("downloads", "#{ pool, path, suffix }")? {
         let pool = folder.required_text("pool")?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if pool.is_empty() || !pool.chars().all(plain) {
+        if !is_name(&pool, "-_") {
             let message = format!("invalid name `{pool}` for a pool of downloads");
             let report = folder.refuse("pool", "pool_name", message);
             return Err(report.help("letters, digits, `-` and `_`"));
@@ -199,12 +197,8 @@ fn script(call: &Call<'_>) -> Result<Dynamic> {
     if let Some(interpreter) = fields.strings("interpreter")? {
         script.interpreter = interpreter;
     }
-    for (index, value) in fields
-        .array("arguments")?
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-    {
+    let arguments = fields.array("arguments")?.unwrap_or_default();
+    for (index, value) in arguments.iter().enumerate() {
         let argument = as_argument(value).ok_or_else(|| {
             let mut place = fields.place("arguments");
             place.push(Step::Item(index));

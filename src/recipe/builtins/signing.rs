@@ -10,6 +10,7 @@ use crate::plan::digest::digest_tree;
 use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
 use crate::recipe::args::{Call, Fields, Result, as_command};
 use crate::recipe::library_modules;
+use crate::recipe::plan_builder::add_new;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Modules keyring(root, spec) => keyring,
@@ -82,14 +83,10 @@ fn keyring(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         // The same keys, sought in other places as well.
         Some(known) => {
             for file in keyring.files {
-                if !known.files.contains(&file) {
-                    known.files.push(file);
-                }
+                add_new(&mut known.files, file);
             }
             for command in keyring.fetch {
-                if !known.fetch.contains(&command) {
-                    known.fetch.push(command);
-                }
+                add_new(&mut known.fetch, command);
             }
         }
         None => plan.keyrings.push(keyring),

@@ -80,11 +80,6 @@ pub fn at(session: &Session, file: &str, position: rhai::Position, what: &str) -
     frame.into_iter().collect()
 }
 
-/// Whether a word of another language explains the error at `position` of `file`.
-pub fn explains(session: &Session, file: &str, position: rhai::Position, when: When) -> bool {
-    explanation(session, file, position, when).is_some()
-}
-
 /// Puts the words of a habit over a report, where one explains the error that stands at
 /// `position` of `file`.
 pub fn explain(
@@ -109,24 +104,19 @@ fn explanation(
     position: rhai::Position,
     when: When,
 ) -> Option<(other_languages::Explanation, Span)> {
-    let (line, column) = (position.line()?, position.position()?);
-    let number = u32::try_from(line).ok()?;
-    let text = session.modules.text(file);
-    let text = text.lines().nth(line - 1)?;
-    let byte = text
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(text.len(), |(byte, _)| byte);
-    let found = other_languages::find(text, byte, when)?;
-    let place = |byte: usize| Position {
-        line: number,
-        column: crate::diagnose::position(text, byte).column,
+    let at = Position {
+        line: u32::try_from(position.line()?).ok()?,
+        column: u32::try_from(position.position()?).ok()?,
     };
-    let span = Span {
-        file: file.to_owned(),
-        start: place(found.range.start),
-        end: place(found.range.end),
-    };
+    let scan = session.modules.scan(file)?;
+    let (start, byte) = (
+        scan.byte_at(Position { column: 1, ..at })?,
+        scan.byte_at(at)?,
+    );
+    let line = scan.text(&(start..scan.len())).lines().next()?;
+    let found = other_languages::find(line, byte - start, when)?;
+    let range = start + found.range.start..start + found.range.end;
+    let span = scan.span(file, &range);
     Some((found, span))
 }
 

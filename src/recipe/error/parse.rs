@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rhai::{LexError, ParseError, ParseErrorType, Position};
 
-use super::{at_or_end, explain, explains, moved};
+use super::{at_or_end, explain, explanation, moved};
 use crate::diagnose::{Frame, Report, Span};
 use crate::recipe::builtins;
 use crate::recipe::other_languages::When;
@@ -30,7 +30,7 @@ pub fn parse(session: &Session, error: &ParseError, file: &str) -> Unparsed {
             // A word of another language is explained as such, and so is what follows it.
             !is_module(&text, name)
                 && !session.modules.variable_names(file).contains_key(name)
-                && !explains(session, file, error.1, When::Name)
+                && explanation(session, file, error.1, When::Name).is_none()
         }),
         _ => None,
     };

@@ -6,6 +6,7 @@ use similar::{ChangeTag, TextDiff};
 use super::plans::{TestPlan, text};
 use super::running;
 use crate::diagnose::Report;
+use crate::recipe::args::is_name;
 use crate::recipe::current::Seat;
 use crate::recipe::session::Test;
 
@@ -15,8 +16,11 @@ type Context<'a> = NativeCallContext<'a>;
 /// What an assertion says that does not hold, and why.
 type Failed = (String, Option<String>);
 
+/// What is wrong with two values, if something is.
+type Comparison = fn(&Dynamic, &Dynamic) -> Option<Failed>;
+
 /// The assertions about two values.
-const OF_TWO: &[(&str, fn(&Dynamic, &Dynamic) -> Option<Failed>)] = &[
+const COMPARISONS: &[(&str, Comparison)] = &[
     ("assert_eq", differ),
     ("assert_ne", are_same),
     ("assert_contains", |all, part| is_part(all, part, true)),
@@ -37,7 +41,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
             check(&with, &context, (!held).then(failed))
         },
     );
-    for (name, failed) in OF_TWO {
+    for (name, failed) in COMPARISONS {
         let with = seat.clone();
         engine.register_fn(
             *name,
@@ -129,8 +133,7 @@ fn diff(found: &str, wanted: &str) -> String {
 }
 
 fn snapshot(test: &Test, found: &str, name: &str) -> Result<(), Report> {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || !name.chars().all(word) {
+    if !is_name(name, "_-") {
         let message = format!("`{name}` is no snapshot's name");
         let report = Report::new("test::snapshot_name", message);
         return Err(report.help("letters, digits, `_` and `-`"));
