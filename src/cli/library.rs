@@ -8,7 +8,7 @@ use super::{Done, Global, repository};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap, nearest};
 use crate::plan::Grant;
-use crate::project::library::{self, Updated, address};
+use crate::project::library::{self, UpdatedLibrary, address};
 use crate::project::{self, Entry, Library, Lock, Pin, Project, Wanted, config, tree};
 
 #[derive(Debug, clap::Args)]
@@ -137,7 +137,7 @@ pub fn update(args: &Update, global: &Global, printer: &Printer) -> Done {
         });
         match updated {
             Ok(None) => printer.out(&format!("{name}: nothing new\n")),
-            Ok(Some(Updated { from, now })) => {
+            Ok(Some(UpdatedLibrary { from, now })) => {
                 let from = from.map_or_else(String::new, |from| format!("{from} -> "));
                 printer.out(&format!("{name}: {from}{}\n", state(&now)));
             }

@@ -198,21 +198,17 @@ impl Reader<'_> {
             DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
             _ => None,
         };
-        let wrong = || {
-            self.wrong(
-                name,
-                "a string, a number, a boolean or an array of strings",
-                value,
-            )
-        };
-        match value.get_ref() {
+        let wanted = "a string, a number, a boolean or an array of strings";
+        let text = match value.get_ref() {
             DeValue::Array(items) => {
-                let items: Option<Vec<String>> =
-                    items.iter().map(|item| plain(item.get_ref())).collect();
-                items.map(|items| items.join(",")).ok_or_else(wrong)
+                let items = items.iter().map(|item| plain(item.get_ref()));
+                items
+                    .collect::<Option<Vec<String>>>()
+                    .map(|items| items.join(","))
             }
-            single => plain(single).ok_or_else(wrong),
-        }
+            single => plain(single),
+        };
+        text.ok_or_else(|| self.wrong(name, wanted, value))
     }
 
     fn libraries(&self, value: &Value<'_>, config: &mut Config) -> Read<()> {
@@ -247,14 +243,12 @@ impl Reader<'_> {
                         let refused = self.refuse(&key.span(), message);
                         return Err(refused.help("one of `tag`, `branch` and `rev` decides"));
                     }
-                    wanted = Some((
-                        match field {
-                            "tag" => Wanted::Tag(text),
-                            "branch" => Wanted::Branch(text),
-                            _ => Wanted::Rev(text),
-                        },
-                        key.span(),
-                    ));
+                    let state = match field {
+                        "tag" => Wanted::Tag(text),
+                        "branch" => Wanted::Branch(text),
+                        _ => Wanted::Rev(text),
+                    };
+                    wanted = Some((state, key.span()));
                 }
                 "grants" => grants = self.grants(value)?,
                 unknown => {
@@ -285,10 +279,8 @@ impl Reader<'_> {
         let mut grants = Vec::new();
         for item in items.iter() {
             let text = self.text("grants", item)?;
-            grants.push(
-                Grant::parse(&text)
-                    .ok_or_else(|| self.unknown(&text, &item.span(), "grant", &Grant::forms()))?,
-            );
+            let unknown = || self.unknown(&text, &item.span(), "grant", &Grant::forms());
+            grants.push(Grant::parse(&text).ok_or_else(unknown)?);
         }
         Ok(grants)
     }

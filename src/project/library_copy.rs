@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{Entry, Pin, tree};
+use super::{Entry, Pin, short, tree};
 use crate::diagnose::Report;
 
 /// An entry, its pin, and where copies of it may be.
@@ -75,27 +75,18 @@ impl Library {
             let message = format!("the library `{name}` has not been fetched");
             return Err(refuse("not_fetched", message));
         };
-        match tree::digest(copy) {
-            Ok(digest) if digest == pin.digest => Ok(copy.to_owned()),
-            found => {
-                let shown = copy.display();
-                let message =
-                    format!("the copy of the library `{name}` is not what rootwright.lock pins");
-                let report = refuse("changed_copy", message).cause(match found {
-                    Ok(digest) => {
-                        let short = |text: &str| text.get(..12).unwrap_or(text).to_owned();
-                        format!(
-                            "the files in `{shown}` have the digest {}, and {} is pinned",
-                            short(&digest),
-                            short(&pin.digest)
-                        )
-                    }
-                    Err(error) => format!("`{shown}` cannot be read: {error}"),
-                });
-                Err(report.help(format!(
-                    "whoever changed it should say why; `rm -r {shown}`, and it is fetched again"
-                )))
+        let shown = copy.display();
+        let cause = match tree::digest(copy) {
+            Ok(digest) if digest == pin.digest => return Ok(copy.to_owned()),
+            Ok(digest) => {
+                let (found, pinned) = (short(&digest), short(&pin.digest));
+                format!("the files in `{shown}` have the digest {found}, and {pinned} is pinned")
             }
-        }
+            Err(error) => format!("`{shown}` cannot be read: {error}"),
+        };
+        let message = format!("the copy of the library `{name}` is not what rootwright.lock pins");
+        Err(refuse("changed_copy", message).cause(cause).help(format!(
+            "whoever changed it should say why; `rm -r {shown}`, and it is fetched again"
+        )))
     }
 }

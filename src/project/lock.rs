@@ -1,7 +1,7 @@
 //! `rootwright.lock`: what the libraries of a repository are pinned to.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,13 @@ impl Pin {
 
     /// The commit in as many digits as a person compares.
     pub fn short(&self) -> &str {
-        self.commit.get(..12).unwrap_or(&self.commit)
+        short(&self.commit)
     }
+}
+
+/// A commit or a digest in as many digits as a person compares.
+pub fn short(digits: &str) -> &str {
+    digits.get(..12).unwrap_or(digits)
 }
 
 impl Lock {
@@ -83,9 +88,7 @@ impl Lock {
         let shown = shown.display();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Lock::default());
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Lock::default()),
             Err(error) => return Err(refuse(format!("cannot read `{shown}`: {error}"))),
         };
         let lock: Lock = toml::from_str(&text)
@@ -97,16 +100,13 @@ impl Lock {
             )));
         }
         let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
-        if let Some((name, _)) = lock
-            .library
-            .iter()
-            .find(|(_, pin)| !word(&pin.commit) || !word(&pin.digest))
-        {
-            return Err(refuse(format!(
+        let mut pins = lock.library.iter();
+        match pins.find(|(_, pin)| !word(&pin.commit) || !word(&pin.digest)) {
+            Some((name, _)) => Err(refuse(format!(
                 "`{shown}` pins `{name}` to no commit and digest"
-            )));
+            ))),
+            None => Ok(lock),
         }
-        Ok(lock)
     }
 
     /// Writes it, whole or not at all.

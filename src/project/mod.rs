@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use config::{Options, Places, age};
 pub use library_copy::Library;
 pub use library_entry::{Entry, Wanted};
-pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace};
+pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace, short};
 pub use paths::{from, from_here};
 
 use crate::diagnose::{Report, Trouble};
@@ -138,11 +138,7 @@ fn libraries(
         let name = entry.name.clone();
         let pin = lock.library.remove(&name);
         let vendored = root.join(VENDOR).join(&name);
-        let vendored = match vendored.strip_prefix(".") {
-            Ok(vendored) => vendored.to_owned(),
-            Err(_) => vendored,
-        };
-        let mut copies = vec![vendored];
+        let mut copies = vec![vendored.strip_prefix(".").unwrap_or(&vendored).to_owned()];
         if let Some(pin) = &pin {
             copies.extend(shelves.iter().map(|shelf| shelf.join(&pin.digest)));
         }

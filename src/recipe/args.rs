@@ -8,6 +8,12 @@ use crate::plan::{Argument, Command, RootId, Script, Text};
 pub use super::call::{Call, Result};
 pub use super::fields::Fields;
 
+/// Whether a text is a name: of letters, digits, and the other characters that are allowed.
+pub fn is_name(text: &str, others: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+    !text.is_empty() && text.chars().all(allowed)
+}
+
 /// A string without a secret in it.
 pub fn as_plain(value: &Dynamic) -> Option<String> {
     let text = value.clone().into_string().ok()?;

@@ -106,29 +106,20 @@ pub struct Call {
 /// The engine keeps each call's arguments too, and copies all of them whenever a function
 /// calls a closure: a fifth of a plan's time. So its own list begins anew at each boundary.
 #[derive(Clone, Default)]
-pub struct Calls(Vec<Call>);
+pub struct Calls(pub Vec<Call>);
 
 impl Calls {
     /// The calls before the last boundary, and those since.
     pub fn of(debugger: &Debugger) -> Self {
         let before = debugger.state().read_lock::<Calls>();
         let mut calls = before.map_or_else(Calls::default, |calls| calls.clone());
+        let since = debugger.call_stack().iter().map(|frame| Call {
+            function: frame.fn_name.clone(),
+            position: frame.pos,
+            source: frame.source.clone(),
+        });
+        calls.0.extend(since);
         calls
-            .0
-            .extend(debugger.call_stack().iter().map(|frame| Call {
-                function: frame.fn_name.clone(),
-                position: frame.pos,
-                source: frame.source.clone(),
-            }));
-        calls
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Call> {
-        self.0.iter()
-    }
-
-    pub fn count(&self) -> usize {
-        self.0.len()
     }
 }
 

@@ -152,19 +152,15 @@ impl<'a> Call<'a> {
 
     /// An error about what `path` leads to, which is underlined where it is written.
     pub fn refuse_at(&self, path: &[Step], code: &str, message: impl Into<String>) -> Report {
-        let report = self.report(code, message);
-        match self.place(path) {
-            Some((span, _)) => report.focus(Some(span)),
-            None => report,
-        }
+        self.labelled(path, code, message.into(), "")
     }
 
     /// The same, with words at the underlined place where all of `path` is written there.
     pub fn labelled(&self, path: &[Step], code: &str, message: String, label: &str) -> Report {
         let report = self.report(code, message);
         match self.place(path) {
-            Some((span, true)) => report.focus(Some(span)).label(label),
-            Some((span, false)) => report.focus(Some(span)),
+            Some((span, true)) if !label.is_empty() => report.focus(Some(span)).label(label),
+            Some((span, _)) => report.focus(Some(span)),
             None => report,
         }
     }
@@ -190,7 +186,7 @@ impl<'a> Call<'a> {
             return None;
         }
         let scan = self.session.modules.scan(&frame.span.file)?;
-        let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
+        let range = scan.range(&frame.span)?;
         let located = spans::locate(&scan, &range, self.args.len(), path)?;
         Some((scan, frame.span.file.clone(), located))
     }
@@ -237,16 +233,10 @@ impl<'a> Call<'a> {
         let is_list = is_of_strings(wanted);
         let odd = items
             .iter()
-            .enumerate()
-            .find(|(_, item)| is_list && as_plain(item).is_none());
-        let (path, given, whole) = match odd {
-            Some((index, item)) => {
-                let mut path = path.to_vec();
-                path.push(Step::Item(index));
-                (path, item, false)
-            }
-            None => (path.to_vec(), given, true),
-        };
+            .position(|item| is_list && as_plain(item).is_none());
+        let given = odd.and_then(|index| items.get(index)).unwrap_or(given);
+        let mut path = path.to_vec();
+        path.extend(odd.map(Step::Item));
         if holds_secret(given) {
             let message = format!("a secret cannot stand in `{name}` of `{of}`");
             let report = self.labelled(&path, "secret_place", message, "this holds a secret");
@@ -262,27 +252,16 @@ impl<'a> Call<'a> {
             );
         }
         let kind = type_words(given.type_name());
-        let message = if whole {
-            format!("`{name}` of `{of}` has to be {wanted}, and is {kind}")
-        } else {
-            let number = items
-                .iter()
-                .take_while(|item| as_plain(item).is_some())
-                .count()
-                + 1;
-            format!("`{name}` of `{of}` has to be {wanted}, and item {number} is {kind}")
-        };
+        let item = odd.map_or_else(String::new, |index| format!("item {} ", index + 1));
+        let message = format!("`{name}` of `{of}` has to be {wanted}, and {item}is {kind}");
         let report = self.labelled(&path, "wrong_type", message, &format!("this is {kind}"));
-        if report
-            .trace
-            .iter()
-            .any(|frame| frame.function == "for_each")
-        {
+        let mut frames = report.trace.iter();
+        if frames.any(|frame| frame.function == "for_each") {
             return report.help(
                 "`for_each` gives its closure the index, and the item as `this`; `for item in list { … }` is plainer",
             );
         }
-        match cure(name, wanted, given, whole) {
+        match cure(name, wanted, given, odd.is_none()) {
             Some(cure) => report.help(cure),
             None => report,
         }

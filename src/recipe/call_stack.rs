@@ -37,7 +37,7 @@ pub type Start = (Vec<Frame>, String);
 /// The calls as frames, after those of the start, and the script that the last one is of.
 pub fn frames(modules: &ModuleCache, start: Start, calls: &Calls) -> Start {
     let (mut chain, mut file) = start;
-    for call in calls.iter() {
+    for call in &calls.0 {
         if let Some(span) = modules.span_at(&file, call.position) {
             let function = function_name(&call.function).to_owned();
             chain.push(Frame { function, span });

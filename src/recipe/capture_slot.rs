@@ -46,10 +46,6 @@ pub enum CaptureSlot {
 }
 
 impl CaptureSlot {
-    pub fn new(ask: Sender<CaptureCall>, answer: Receiver<Result<Captured>>) -> Self {
-        CaptureSlot::Caller(Rc::new((ask, answer)))
-    }
-
     pub fn ask(&self, asked: CaptureCall) -> Result<Captured> {
         let gone = || fault::capture("nothing is there to run the command of `capture`");
         match self {

@@ -20,31 +20,8 @@ use crate::diagnose::{Frame, HintSet, Report};
 use crate::plan::policy;
 
 /// Reserved words of Rhai that recipes use as names: named arguments read better so.
-const WORDS: &[&str] = &[
-    "default",
-    "package",
-    "with",
-    "match",
-    "new",
-    "use",
-    "module",
-    "case",
-    "static",
-    "shared",
-    "sync",
-    "async",
-    "spawn",
-    "thread",
-    "go",
-    "await",
-    "yield",
-    "public",
-    "protected",
-    "super",
-    "void",
-    "var",
-    "exit",
-];
+const WORDS: &str = "default package with match new use module case static shared sync async spawn \
+    thread go await yield public protected super void var exit";
 
 pub fn evaluate(
     recipe: &Path,
@@ -111,9 +88,8 @@ pub fn check_module(module: &Path, repository: &Path, settings: &Settings) -> Re
 pub fn known_failures(settings: &Settings) -> HintSet {
     let stdlib = super::stdlib::Stdlib::new(settings.stdlib.clone());
     let text: String = stdlib
-        .list("hints")
+        .modules("hints")
         .iter()
-        .filter_map(|path| path.strip_prefix("hints/")?.strip_suffix(".rhai"))
         .map(|name| format!("import \"hints/{name}\" as h_{name};\n"))
         .collect();
     let name = format!("{STDLIB}hints");
@@ -179,9 +155,7 @@ pub fn with_functions<T>(
     });
     let interpreter = spare.unwrap_or_else(|| build(extra));
     interpreter.seat.take(session);
-    let _ = session
-        .functions
-        .set(signatures::of(kind, &interpreter.engine));
+    signatures::learn(kind, &interpreter.engine);
     let result = work(&interpreter.engine);
     interpreter.seat.leave();
     SPARE.with_borrow_mut(|spare| spare.push((kind, interpreter)));
@@ -253,7 +227,9 @@ fn map_words(engine: &mut Engine, seat: Seat) {
             Token::Export if is_method || is_call(&parsing.text, position, "export".len()) => {
                 Token::Identifier(Box::new("export".into()))
             }
-            Token::Reserved(word) if WORDS.contains(&word.as_str()) => Token::Identifier(word),
+            Token::Reserved(word) if WORDS.split(' ').any(|known| known == word.as_str()) => {
+                Token::Identifier(word)
+            }
             token => token,
         }
     });

@@ -41,6 +41,13 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An error about a field, with words where it is written.
+    fn labelled(&self, name: &str, code: &str, message: String, label: &str) -> Report {
+        let path = self.place(name);
+        let report = self.call.labelled(&path, code, message, label);
+        self.focused(report, name, label)
+    }
+
     /// Takes a field out by name; `None` where it is absent or `()`.
     pub fn get(&self, name: &str) -> Option<Dynamic> {
         self.known.borrow_mut().push(name.to_owned());
@@ -72,18 +79,17 @@ impl<'a> Fields<'a> {
         let path = self.place(name);
         let report = self.call.wrong_value(&self.of, name, &path, wanted, given);
         let label = format!("this is {}", type_words(given.type_name()));
-        self.found(report, name, &label)
+        self.focused(report, name, &label)
     }
 
     /// An error about a field that has the right type and a value that will not do.
     pub fn refuse(&self, name: &str, code: &str, message: impl Into<String>) -> Report {
-        let report = self.call.refuse_at(&self.place(name), code, message);
-        self.found(report, name, "")
+        self.labelled(name, code, message.into(), "")
     }
 
     /// Underlines a field of a map that a script checks: in the first call of the chain
     /// that has such a field written in it.
-    fn found(&self, report: Report, name: &str, label: &str) -> Report {
+    fn focused(&self, report: Report, name: &str, label: &str) -> Report {
         if !self.base.is_empty() {
             return report;
         }
@@ -91,10 +97,9 @@ impl<'a> Fields<'a> {
         let focus = report.trace.iter().find_map(|frame| {
             let file = &frame.span.file;
             let scan = session.modules.scan(file)?;
-            let range = scan.byte_at(frame.span.start)?..scan.byte_at(frame.span.end)?;
             let mut path: Vec<&str> = self.of.split('.').skip(1).collect();
             path.push(name);
-            let found = spans::field(&scan, &range, &path)?;
+            let found = spans::field(&scan, &scan.range(&frame.span)?, &path)?;
             Some(scan.span(file, &found))
         });
         let drawn = report.trace.first().map(|frame| frame.span.file.clone());
@@ -121,22 +126,15 @@ impl<'a> Fields<'a> {
         let typo = nearest(name, others.filter(|key| !known.iter().any(|k| k == key)));
         if self.map.contains_key(name) {
             let message = format!("`{name}` of `{}` is nothing, `()`", self.of);
-            let label = "this is nothing";
-            let report = self
-                .call
-                .labelled(&self.place(name), "missing_field", message, label);
-            let report = report.help(
+            let report = self.labelled(name, "missing_field", message, "this is nothing");
+            return report.help(
                 "`replace`, `trim`, `push` and such change a value in place, and give nothing: call them on a line of their own",
             );
-            return self.found(report, name, label);
         }
         let message = format!("`{}` needs the field `{name}`", self.of);
         if let Some(typo) = typo {
-            let label = "this is no field";
-            let path = self.place(typo);
-            let report = self.call.labelled(&path, "missing_field", message, label);
-            let report = report.help(format!("is `{typo}` meant to be `{name}`?"));
-            return self.found(report, typo, label);
+            let report = self.labelled(typo, "missing_field", message, "this is no field");
+            return report.help(format!("is `{typo}` meant to be `{name}`?"));
         }
         let report = self.call.refuse_at(&self.base, "missing_field", message);
         report.help(format!("add `{name}: …` to the map"))
@@ -168,12 +166,11 @@ impl<'a> Fields<'a> {
 
     /// A command; see [`Call::command`].
     pub fn command(&self, name: &str) -> Result<Option<Command>> {
-        let Some(value) = self.get(name) else {
-            return Ok(None);
-        };
-        let command = as_command(&value).ok_or_else(|| self.wrong(name, COMMAND, &value))?;
-        self.call.check_command(&command, &self.place(name))?;
-        Ok(Some(command))
+        let command = self.typed(name, COMMAND, as_command)?;
+        if let Some(command) = &command {
+            self.call.check_command(command, &self.place(name))?;
+        }
+        Ok(command)
     }
 
     /// A path inside of the root: absolute, without NUL.
@@ -200,17 +197,15 @@ impl<'a> Fields<'a> {
     /// A whole number, at least `least`.
     pub fn number(&self, name: &str, least: u64) -> Result<Option<u64>> {
         let wanted = format!("a number from {least} on");
-        if let Some(number) = self.get(name).and_then(|value| value.as_int().ok())
-            && u64::try_from(number).map_or(true, |number| number < least)
-        {
+        let Some(number) = self.typed(name, &wanted, |value| value.as_int().ok())? else {
+            return Ok(None);
+        };
+        let enough = u64::try_from(number).ok().filter(|number| *number >= least);
+        enough.map(Some).ok_or_else(|| {
             let of = &self.of;
             let message = format!("`{name}` of `{of}` has to be {least} or more, and is {number}");
             let report = self.refuse(name, "number", message);
-            return Err(report.help(format!("give {wanted}")));
-        }
-        self.typed(name, &wanted, |value| {
-            let number = u64::try_from(value.as_int().ok()?).ok()?;
-            (number >= least).then_some(number)
+            report.help(format!("give {wanted}"))
         })
     }
 
@@ -271,18 +266,13 @@ impl<'a> Fields<'a> {
     /// Refuses every field that was not asked for.
     pub fn finish(self) -> Result<()> {
         let known = self.known.borrow();
-        let unknown = self
-            .map
-            .keys()
-            .find(|key| !known.iter().any(|name| name == key.as_str()));
+        let mut keys = self.map.keys();
+        let unknown = keys.find(|key| !known.iter().any(|name| name == key.as_str()));
         let Some(unknown) = unknown else {
             return Ok(());
         };
         let message = format!("`{}` has no field `{unknown}`", self.of);
-        let path = self.place(unknown);
-        let report = self
-            .call
-            .labelled(&path, "unknown_field", message, "no such field");
+        let report = self.labelled(unknown, "unknown_field", message, "no such field");
         let mut fields = known.clone();
         fields.sort();
         fields.dedup();
@@ -290,8 +280,7 @@ impl<'a> Fields<'a> {
             true => "it has no fields".to_owned(),
             false => format!("it has {}", fields.join(", ")),
         };
-        let report = report.help_near(unknown, &*known, has);
-        Err(self.found(report, unknown, "no such field"))
+        Err(report.help_near(unknown, &*known, has))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rhai::FnAccess;
+use rhai::{FnAccess, ScriptFnMetadata};
 
 use super::call_stack::is_closure;
 use super::session::{STDLIB, Session};
@@ -41,11 +41,10 @@ pub struct Function {
 pub fn modules(settings: &Settings) -> Result<Vec<Module>, Failure> {
     let read = || {
         let stdlib = Stdlib::new(settings.stdlib.clone());
-        let files = stdlib.list("");
-        let names = files.iter().filter_map(|file| file.strip_suffix(".rhai"));
+        let names = stdlib.modules("").into_iter();
         names
-            .filter_map(|name| Some((name, stdlib.text(&format!("{name}.rhai"))?)))
-            .map(|(name, text)| module(name, &text, settings))
+            .filter_map(|name| Some((stdlib.text(&format!("{name}.rhai"))?, name)))
+            .map(|(text, name)| module(&name, &text, settings))
             .collect()
     };
     thread::run("modules", read).map_err(Failure::of)?
@@ -56,34 +55,14 @@ fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure
     let session = Rc::new(Session::new(settings.clone(), &file, text, ".".into()));
     let ast = engine::with(&session, |engine| loader::compile(engine, &session, &file))
         .map_err(|reports| Failure::new(reports, session.modules.sources()))?;
-    let mut found: BTreeMap<&str, Function> = BTreeMap::new();
-    let mut shortest: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut forms: BTreeMap<&str, Vec<ScriptFnMetadata<'_>>> = BTreeMap::new();
     for function in ast.iter_functions() {
         // A closure is a function without a name that anybody could call.
-        if function.access == FnAccess::Private || is_closure(function.name) {
-            continue;
-        }
-        let params = &function.params;
-        let least = shortest.entry(function.name).or_insert(params.len());
-        *least = params.len().min(*least);
-        let known = found.entry(function.name).or_insert_with(|| Function {
-            name: function.name.to_owned(),
-            params: Vec::new(),
-            optional: 0,
-            doc: String::new(),
-        });
-        if params.len() >= known.params.len() {
-            known.params = params.iter().map(|name| (*name).to_owned()).collect();
-        }
-        if !function.comments.is_empty() {
-            known.doc = comment(&function.comments);
+        if function.access == FnAccess::Public && !is_closure(function.name) {
+            forms.entry(function.name).or_default().push(function);
         }
     }
-    for function in found.values_mut() {
-        let least = shortest.get(function.name.as_str()).copied();
-        function.optional = function.params.len() - least.unwrap_or(function.params.len());
-    }
-    let mut functions: Vec<Function> = found.into_values().collect();
+    let mut functions: Vec<Function> = forms.values().map(|forms| of_forms(forms)).collect();
     functions.sort_by_key(|function| text.find(&format!("\nfn {}(", function.name)));
     let (title, more) = doc::of(text);
     Ok(Module {
@@ -91,6 +70,22 @@ fn module(name: &str, text: &str, settings: &Settings) -> Result<Module, Failure
         about: format!("{title}\n\n{more}").trim_end().to_owned(),
         functions,
     })
+}
+
+/// What the functions of one name are together.
+fn of_forms(forms: &[ScriptFnMetadata<'_>]) -> Function {
+    let counts = || forms.iter().map(|form| form.params.len());
+    let longest = forms.iter().max_by_key(|form| form.params.len());
+    let documented = forms.iter().rfind(|form| !form.comments.is_empty());
+    Function {
+        name: longest.map_or("", |form| form.name).to_owned(),
+        params: longest
+            .into_iter()
+            .flat_map(|form| form.params.iter().map(|name| (*name).to_owned()))
+            .collect(),
+        optional: counts().max().unwrap_or(0) - counts().min().unwrap_or(0),
+        doc: documented.map_or_else(String::new, |form| comment(&form.comments)),
+    }
 }
 
 /// The text of a comment's lines.

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::nearest;
-use super::read::{beside, read_within};
+use super::read::{beside, module_file, read_within};
 use super::session::Session;
 use crate::diagnose::{LIBRARY, Origin, Report};
 use crate::plan::LibraryUse;
@@ -34,12 +34,10 @@ pub fn read(session: &Session, importer: &str, name: &str) -> ModuleText {
             "a library imports its own modules and those of the stdlib; what it needs of another, the recipe can hand to it",
         ));
     }
-    let (library, module) = match name.split_once('/') {
-        Some((library, module)) if !module.is_empty() => (library, module),
-        _ => {
-            let report = fault::import_path(format!("`{name}` names no module"));
-            return Err(report.help(format!("write `{name}/MODULE`")));
-        }
+    let parts = name.split_once('/');
+    let Some((library, module)) = parts.filter(|(_, module)| !module.is_empty()) else {
+        let report = fault::import_path(format!("`{name}` names no module"));
+        return Err(report.help(format!("write `{name}/MODULE`")));
     };
     let library = find(session, library.trim_start_matches(LIBRARY))?;
     if let Some(found) = read_file(&library, Path::new(""), module)? {
@@ -105,14 +103,17 @@ pub fn read_beside(
     file: &str,
 ) -> Result<Option<(String, String)>, Report> {
     let library = find(session, library_of(importer).unwrap_or_default())?;
-    let own = beside(importer);
-    let own = own.components().skip(1).collect::<PathBuf>();
-    for folder in [own.as_path(), Path::new("lib"), Path::new("")] {
-        if let Some(found) = read_file(&library, folder, file)? {
+    for folder in [own_folder(importer), "lib".into(), PathBuf::new()] {
+        if let Some(found) = read_file(&library, &folder, file)? {
             return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// The folder within its library that a module is in.
+fn own_folder(file: &str) -> PathBuf {
+    beside(file).components().skip(1).collect()
 }
 
 fn read_file(
@@ -120,22 +121,13 @@ fn read_file(
     folder: &Path,
     module: &str,
 ) -> Result<Option<(String, String)>, Report> {
-    let module = Path::new(module);
     let down = |part| matches!(part, Component::Normal(_));
-    if !module.components().all(down) {
-        let message = format!(
-            "`{}` leaves the library `{}`",
-            module.display(),
-            library.entry.name
-        );
+    if !Path::new(module).components().all(down) {
+        let message = format!("`{module}` leaves the library `{}`", library.entry.name);
         let report = fault::import_path(message);
         return Err(report.help("a module of a library is named from its top"));
     }
-    let inside = folder.join(module);
-    let inside = match inside.extension() {
-        Some(extension) if extension == "rhai" => inside,
-        _ => PathBuf::from(format!("{}.rhai", inside.display())),
-    };
+    let inside = folder.join(module_file(module));
     let top = library.folder()?;
     let path = top.join(&inside);
     if !path.is_file() {
@@ -152,15 +144,9 @@ fn read_file(
 /// When there is no copy of a library that can be trusted.
 pub fn folders(session: &Session, file: &str) -> Result<(PathBuf, PathBuf), Report> {
     let Some(name) = library_of(file) else {
-        let repository = session.settings.project.root.clone();
-        return Ok((
-            beside(file),
-            repository.unwrap_or_else(|| session.recipe_dir.clone()),
-        ));
+        return Ok((beside(file), session.repository()));
     };
     let library = find(session, name)?;
     let top = library.folder()?.to_owned();
-    let own = beside(file);
-    let own = own.components().skip(1).collect::<PathBuf>();
-    Ok((top.join(own), top))
+    Ok((top.join(own_folder(file)), top))
 }

@@ -2,6 +2,7 @@
 //! a filled memory. Every limit is set explicitly, since Rhai's defaults differ between
 //! debug and release builds.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rhai::Engine;
@@ -32,45 +33,38 @@ const CHECK_EVERY: u64 = 64;
 const MEMORY_EVERY: Duration = Duration::from_millis(5);
 
 /// Why an evaluation was ended from outside; the engine carries it to the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exceeded {
+    #[error("the script ran for more than {} s", TIME.as_secs())]
     Time,
+    #[error("the script used more than {} MiB", MEMORY_BYTES >> 20)]
     Memory,
+    #[error("the script took more than {OPERATIONS} operations")]
     Operations,
-}
-
-impl Exceeded {
-    pub fn message(self) -> String {
-        match self {
-            Exceeded::Time => format!("the script ran for more than {} s", TIME.as_secs()),
-            Exceeded::Memory => {
-                format!("the script used more than {} MiB", MEMORY_BYTES >> 20)
-            }
-            Exceeded::Operations => format!("the script took more than {OPERATIONS} operations"),
-        }
-    }
 }
 
 /// The budget of one evaluation, over all the engine calls that it is made of.
 #[derive(Debug)]
 pub struct Budget {
-    deadline: std::cell::Cell<Instant>,
+    deadline: Cell<Instant>,
     memory_at_start: u64,
-    memory_seen: std::cell::Cell<Instant>,
-    operations: std::cell::Cell<u64>,
+    memory_seen: Cell<Instant>,
+    operations: Cell<u64>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        let now = Instant::now();
+        Budget {
+            deadline: Cell::new(now + TIME),
+            memory_at_start: resident_bytes(),
+            memory_seen: Cell::new(now),
+            operations: Cell::new(0),
+        }
+    }
 }
 
 impl Budget {
-    pub fn new() -> Self {
-        let now = Instant::now();
-        Budget {
-            deadline: std::cell::Cell::new(now + TIME),
-            memory_at_start: resident_bytes(),
-            memory_seen: std::cell::Cell::new(now),
-            operations: std::cell::Cell::new(0),
-        }
-    }
-
     /// Does not count the time that `work` takes: what `capture` builds is not the script.
     pub fn pause<T>(&self, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();

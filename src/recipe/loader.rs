@@ -1,7 +1,7 @@
 //! Finding, reading, compiling and checking scripts.
 
 use super::fault;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::current::Seat;
 use super::error;
 use super::fault::Fault;
 use super::module_cache::Parsing;
-use super::read::{beside, read_within};
+use super::read::{beside, module_file, read_within};
 use super::session::{STDLIB, Session};
 use super::source::Script;
 use super::{analysis, boundary, library_modules, source};
@@ -46,41 +46,28 @@ pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<
     if let Some(ast) = script.ast.get().filter(|_| adopt(session, &script)) {
         return Ok(Rc::clone(ast));
     }
-    let ast = match script.ast.get() {
-        Some(ast) => Rc::clone(ast),
-        None => {
-            let (ast, reports) = parse(engine, session, &script);
-            let Some(ast) = ast else { return Err(reports) };
-            if !reports.is_empty() {
-                return Err(also(engine, session, file, &ast, reports));
-            }
-            let _ = script.ast.set(Rc::clone(&ast));
-            ast
-        }
+    let (ast, mut reports) = match script.ast.get() {
+        Some(ast) => (Some(Rc::clone(ast)), Vec::new()),
+        None => parse(engine, session, &script),
     };
-    session.modules.add_compiled(file, &ast);
-    let (reports, imports) = analysis::check(engine, session, file, &ast);
-    if reports.is_empty() {
-        script.set_sound(session.kind(), imports);
-        Ok(ast)
-    } else {
-        Err(reports)
+    let Some(ast) = ast else { return Err(reports) };
+    // A script that names variables that there are not is looked through for what else is wrong.
+    let knows_its_names = reports.is_empty();
+    if knows_its_names {
+        let _ = script.ast.set(Rc::clone(&ast));
     }
-}
-
-/// What else is wrong with a script that names variables that there are not.
-fn also(
-    engine: &Engine,
-    session: &Rc<Session>,
-    file: &str,
-    ast: &Rc<AST>,
-    mut reports: Vec<Report>,
-) -> Vec<Report> {
     // So that a module that imports this one in turn does not start anew.
-    session.modules.add_compiled(file, ast);
-    reports.extend(analysis::check(engine, session, file, ast).0);
-    session.modules.compiled.borrow_mut().remove(file);
-    reports
+    session.modules.add_compiled(file, &ast);
+    let (found, imports) = analysis::check(engine, session, file, &ast);
+    reports.extend(found);
+    if !knows_its_names {
+        session.modules.compiled.borrow_mut().remove(file);
+    }
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    script.set_sound(session.kind(), imports);
+    Ok(ast)
 }
 
 /// How many unknown variables of a script are looked for, each of which takes another
@@ -95,10 +82,9 @@ fn parse(engine: &Engine, session: &Session, script: &Script) -> (Option<Rc<AST>
     if let Some(report) = error::open_comment(&script.file, &text) {
         return (None, vec![report]);
     }
-    let most = if text.len() > SMALL_SCRIPT {
-        1
-    } else {
-        MOST_UNKNOWN
+    let most = match text.len() > SMALL_SCRIPT {
+        true => 1,
+        false => MOST_UNKNOWN,
     };
     let mut known = Scope::new();
     let mut reports = Vec::new();
@@ -171,21 +157,15 @@ pub fn find(session: &Session, importer: &str, name: &str) -> Result<Rc<Script>,
     }
     let (file, text) = read(session, importer, name)?;
     let script = source::script(&file, &text);
-    session
-        .modules
-        .found
-        .borrow_mut()
-        .insert(key, Rc::clone(&script));
+    let mut found = session.modules.found.borrow_mut();
+    found.insert(key, Rc::clone(&script));
     Ok(script)
 }
 
 /// The name and the text of a module.
 fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String), Report> {
-    let relative = Path::new(name);
-    let plain = !name.is_empty()
-        && relative
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
+    let mut parts = Path::new(name).components();
+    let plain = !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)));
     if name.contains("://") {
         return Err(fault::import_path(format!("`{name}` is an address, and a module is a file"))
             .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"));
@@ -197,17 +177,14 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
         return Err(fault::import_path(format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"))
             .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"));
     }
-    let file = if name.ends_with(".rhai") {
-        name.to_owned()
-    } else {
-        format!("{name}.rhai")
-    };
+    let file = module_file(name);
     if importer.starts_with(LIBRARY) {
         if let Some(found) = library_modules::read_beside(session, importer, &file)? {
             return Ok(found);
         }
     } else if !importer.starts_with(STDLIB) {
-        for folder in folders(session, importer) {
+        let repository = session.repository();
+        for folder in [beside(importer), repository.join("lib"), repository] {
             let path = folder.join(&file);
             if path.is_file() {
                 let shown = path.strip_prefix(".").unwrap_or(&path);
@@ -233,19 +210,6 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
     Err(report.help_near(name, known, format!("looked for `{file}` {searched}")))
 }
 
-fn folders(session: &Session, importer: &str) -> Vec<PathBuf> {
-    let mut folders = vec![beside(importer)];
-    let repository = session
-        .settings
-        .project
-        .root
-        .clone()
-        .unwrap_or_else(|| session.recipe_dir.clone());
-    folders.push(repository.join("lib"));
-    folders.push(repository);
-    folders
-}
-
 /// The resolver of `import`.
 pub struct Resolver {
     seat: Seat,
@@ -265,12 +229,7 @@ impl ModuleResolver for Resolver {
         path: &str,
         position: Position,
     ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
-        let not_found = || {
-            Box::new(EvalAltResult::ErrorModuleNotFound(
-                path.to_owned(),
-                position,
-            ))
-        };
+        let not_found = || EvalAltResult::ErrorModuleNotFound(path.to_owned(), position);
         let session = self.seat.session().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
         let found = find(&session, importer, path).map_err(Fault::raise)?;

@@ -34,7 +34,6 @@ mod read;
 mod runaway;
 mod session;
 mod shape;
-mod signature;
 mod signatures;
 mod source;
 mod spans;
@@ -55,6 +54,7 @@ use crate::plan::policy::Permissions;
 use crate::plan::{Capture, OptionValue, Plan};
 use crate::project::Project;
 pub use builtins::{Access, Builtin, Family, all as builtins, families, parameters};
+use capture_slot::{CaptureCall, CaptureSlot};
 
 /// What an evaluation is given beside the recipe.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +109,7 @@ pub struct Evaluation {
 }
 
 /// A recipe that did not: everything that is known to be wrong, and the scripts to show.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Failure {
     pub reports: Vec<Report>,
     pub sources: SourceMap,
@@ -131,15 +131,12 @@ pub fn evaluate(
 ) -> Result<Evaluation, Failure> {
     // The interpreter recurses: it gets a thread with a stack that its limits fit in.
     // `capture` asks back over a channel, and is answered here.
-    let (ask, asked) = mpsc::channel::<capture_slot::CaptureCall>();
+    let (ask, asked) = mpsc::channel::<CaptureCall>();
     let (reply, answer) = mpsc::channel();
     std::thread::scope(|scope| {
         let interpreter = thread::start(scope, "recipe", move || {
-            engine::evaluate(
-                recipe,
-                settings,
-                capture_slot::CaptureSlot::new(ask, answer),
-            )
+            let captures = CaptureSlot::Caller(Rc::new((ask, answer)));
+            engine::evaluate(recipe, settings, captures)
         })
         .map_err(Failure::of)?;
         for request in asked {
@@ -161,7 +158,7 @@ pub fn evaluate_here(
     settings: &Settings,
     capture: Rc<RefCell<dyn Capture>>,
 ) -> Result<Evaluation, Failure> {
-    engine::evaluate(recipe, settings, capture_slot::CaptureSlot::Here(capture))
+    engine::evaluate(recipe, settings, CaptureSlot::Here(capture))
 }
 
 /// The known causes of failures that the stdlib has. Read when something has failed.
@@ -178,8 +175,7 @@ impl Failure {
         Failure {
             reports,
             sources,
-            hints: HintSet::default(),
-            options: Vec::new(),
+            ..Failure::default()
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Module, Shared};
 
-use super::source::{self, Script};
+use super::source::Script;
 use super::spans::Scan;
 use crate::diagnose::{Position, SourceMap, Span};
 
@@ -32,10 +32,6 @@ pub struct Parsing {
 }
 
 impl ModuleCache {
-    pub fn add_source(&self, file: &str, text: &str) {
-        self.add(&source::script(file, text));
-    }
-
     pub fn add(&self, script: &Rc<Script>) {
         let mut scripts = self.scripts.borrow_mut();
         scripts.insert(script.file.clone(), Rc::clone(script));

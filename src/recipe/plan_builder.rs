@@ -8,6 +8,7 @@ use rhai::Dynamic;
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Action, Capability, Input, Names, Plan, RootId, Step};
 
+#[derive(Default)]
 pub struct PlanBuilder {
     plan: RefCell<Plan>,
     /// Whether a step is open, and how long its call chain is.
@@ -22,9 +23,7 @@ impl PlanBuilder {
     pub fn new(plan: Plan) -> Self {
         PlanBuilder {
             plan: RefCell::new(plan),
-            open: Cell::new(None),
-            facts: RefCell::default(),
-            secrets: RefCell::default(),
+            ..PlanBuilder::default()
         }
     }
 
@@ -111,9 +110,13 @@ impl PlanBuilder {
 
     /// Notes something outside the scripts that the plan depends on.
     pub fn input(&self, input: Input) {
-        let mut plan = self.borrow_mut();
-        if !plan.inputs.contains(&input) {
-            plan.inputs.push(input);
-        }
+        add_new(&mut self.borrow_mut().inputs, input);
+    }
+}
+
+/// Adds what is not in a list yet.
+pub fn add_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
     }
 }

@@ -11,8 +11,11 @@ use crate::diagnose::Report;
 /// # Errors
 /// A report when it is not there, is not a file, is too large or is not UTF-8.
 pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
+    let unreadable = |error: &std::io::Error| {
+        fault::unreadable(format!("cannot read `{name}`: {}", plain(error)))
+    };
     let metadata = std::fs::metadata(path).map_err(|error| {
-        let report = fault::unreadable(format!("cannot read `{name}`: {}", plain(&error)));
+        let report = unreadable(&error);
         match (error.kind(), similar_file(path)) {
             (std::io::ErrorKind::NotFound, Some(near)) => {
                 report.help(format!("did you mean `{near}`?"))
@@ -30,33 +33,33 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
         );
     }
     // A device that has no end is not read to its end; a pipe may be one of the shell's.
-    let bytes = std::fs::File::open(path)
-        .and_then(|file| {
-            let mut bytes = Vec::new();
-            let most = limits::SCRIPT_BYTES + 1;
-            file.take(most).read_to_end(&mut bytes).map(|_| bytes)
-        })
-        .map_err(|error| fault::unreadable(format!("cannot read `{name}`: {}", plain(&error))))?;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limits::SCRIPT_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > limits::SCRIPT_BYTES {
         let limit = limits::SCRIPT_BYTES >> 20;
         return Err(fault::limit(format!("`{name}` is larger than {limit} MiB"))
             .help("a script holds steps; large files are brought in with `copy_in`"));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error
             .as_bytes()
             .iter()
-            .take(valid)
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
+            .take(error.utf8_error().valid_up_to());
+        let line = valid.filter(|byte| **byte == b'\n').count() + 1;
         fault::not_utf8(format!(
             "`{name}` is not UTF-8 text: the bytes in line {line} are not characters"
         ))
         .help("save it as UTF-8")
-    })?;
-    Ok(text)
+    })
+}
+
+/// The text of a file, if it is one, and no larger than that.
+pub fn small_text(path: &Path, most_bytes: u64) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let small = metadata.is_file() && metadata.len() <= most_bytes;
+    small.then(|| std::fs::read_to_string(path).ok()).flatten()
 }
 
 /// The text of a module that is a file of `folder`, or a link to one.
@@ -67,6 +70,14 @@ pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Re
         return Err(report.help("put the module itself there"));
     }
     read_script(path, shown)
+}
+
+/// The file of a module that an import names with or without its ending.
+pub fn module_file(name: &str) -> String {
+    match name.ends_with(".rhai") {
+        true => name.to_owned(),
+        false => format!("{name}.rhai"),
+    }
 }
 
 /// The folder that a script is in.

@@ -22,16 +22,16 @@ const WINDOW: u64 = 20_000;
 #[derive(Default)]
 pub struct Watch {
     steps: Cell<u64>,
-    last: RefCell<Option<Seen>>,
+    last: RefCell<Option<SeenSteps>>,
     /// Of a window's steps those with the fewest calls around them, which are the loop's own
     /// and not those of what it calls.
-    outermost: RefCell<Option<Seen>>,
+    outermost: RefCell<Option<SeenSteps>>,
     recursion: Cell<bool>,
 }
 
 /// Steps below the same calls.
 #[derive(Clone)]
-struct Seen {
+struct SeenSteps {
     start: Start,
     calls: Calls,
     file: String,
@@ -43,7 +43,7 @@ impl Watch {
     pub fn step(&self, start: Start, global: &GlobalRuntimeState, position: Position) -> bool {
         let steps = self.steps.get() + 1;
         self.steps.set(steps);
-        let seen = Seen {
+        let seen = SeenSteps {
             start,
             calls: Calls::of(global.debugger()),
             file: global.source().unwrap_or_default().to_owned(),
@@ -52,7 +52,7 @@ impl Watch {
         let mut outermost = self.outermost.borrow_mut();
         match &mut *outermost {
             Some(known) if !steps.is_multiple_of(WINDOW) || steps >= STEPS => {
-                match seen.calls.count().cmp(&known.calls.count()) {
+                match seen.calls.0.len().cmp(&known.calls.0.len()) {
                     Ordering::Less => *known = seen.clone(),
                     Ordering::Equal => known.positions.push(position),
                     Ordering::Greater => {}
@@ -73,7 +73,7 @@ impl Watch {
             // A loop without a body takes no steps, and a function's own is at the last.
             false => self.last.take(),
         };
-        let Seen {
+        let SeenSteps {
             start,
             calls,
             file,

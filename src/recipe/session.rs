@@ -1,7 +1,8 @@
 //! What one evaluation knows. Nothing of it outlives it but the scripts, which do not change.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use rhai::NativeCallContext;
 
@@ -11,8 +12,7 @@ use super::limits::Budget;
 use super::module_cache::ModuleCache;
 use super::plan_builder::PlanBuilder;
 use super::runaway::Watch;
-use super::signature::Functions;
-use super::source::ScriptKind;
+use super::source::{self, ScriptKind};
 use super::stdlib::Stdlib;
 use super::{Settings, doc};
 use crate::diagnose::{Frame, HintSet};
@@ -28,12 +28,13 @@ pub struct Test {
     pub plans: Cell<usize>,
 }
 
+#[derive(Default)]
 pub struct Session {
     pub settings: Settings,
     /// Who answers `capture`.
     pub captures: CaptureSlot,
     /// The test that runs, in a session for one.
-    pub test: Option<Test>,
+    pub test: Option<Rc<Test>>,
     /// The recipe's folder and, where there is one, its repository's.
     pub recipe_dir: PathBuf,
     pub budget: Budget,
@@ -45,8 +46,6 @@ pub struct Session {
     pub has_no_end: Cell<bool>,
     /// Looks for where it has none.
     pub watch: Option<Watch>,
-    /// What scripts can call, once there is an engine.
-    pub functions: OnceCell<Functions>,
 }
 
 impl Session {
@@ -64,20 +63,13 @@ impl Session {
             ..Plan::default()
         };
         let modules = ModuleCache::default();
-        modules.add_source(name, text);
+        modules.add(&source::script(name, text));
         Session {
             settings,
-            captures: CaptureSlot::default(),
-            test: None,
             recipe_dir,
-            budget: Budget::new(),
             plan: PlanBuilder::new(plan),
             modules,
-            calls: CallStack::default(),
-            hints: RefCell::default(),
-            has_no_end: Cell::new(false),
-            watch: None,
-            functions: OnceCell::new(),
+            ..Session::default()
         }
     }
 
@@ -88,6 +80,12 @@ impl Session {
         }
     }
 
+    /// The folder of the recipe's repository; where there is none, its own.
+    pub fn repository(&self) -> PathBuf {
+        let root = self.settings.project.root.as_ref();
+        root.unwrap_or(&self.recipe_dir).clone()
+    }
+
     pub fn stdlib(&self) -> Stdlib {
         Stdlib::new(self.settings.stdlib.clone())
     }
@@ -95,10 +93,5 @@ impl Session {
     /// The calls from the recipe to the native function that `context` is of.
     pub fn chain(&self, context: &NativeCallContext<'_>) -> Vec<Frame> {
         self.calls.chain(&self.modules, context)
-    }
-
-    /// The functions that scripts can call; none before an engine was lent to the session.
-    pub fn functions(&self) -> Functions {
-        self.functions.get().cloned().unwrap_or_default()
     }
 }

@@ -1,14 +1,35 @@
 //! The functions that scripts can call, as people read them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use rhai::{Engine, FuncInfo};
+use rhai::{Engine, FuncInfo, Identifier};
 
 use super::builtins::{self, Access};
 use super::disabled;
-use super::signature::{Functions, Native, Signature};
 use super::source::ScriptKind;
 use super::type_names::noun;
+
+/// One way in which a function can be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// `pad(string, number, character)`
+    pub text: String,
+    pub parameters: usize,
+}
+
+/// How many signatures a report shows.
+const SHOWN: usize = 3;
+
+/// A function of the engine itself.
+struct Native {
+    name: Identifier,
+    count: usize,
+    /// Each as `name: &mut Type`, where the engine knows more than the number.
+    parameters: Vec<Identifier>,
+}
+
+/// The functions of an engine, sorted by name; built-ins are not among them.
+pub struct Functions(Vec<Native>);
 
 /// The names of Rhai's types that no recipe has values of.
 const FOREIGN: &[&str] = &[
@@ -21,15 +42,37 @@ const FOREIGN: &[&str] = &[
     "SharedModule",
 ];
 
-/// The functions of every engine of a kind: asked of the first, since all have the same.
-pub fn of(kind: ScriptKind, engine: &Engine) -> Functions {
+fn known(kind: ScriptKind) -> &'static OnceLock<Functions> {
     static RECIPES: OnceLock<Functions> = OnceLock::new();
     static TESTS: OnceLock<Functions> = OnceLock::new();
-    let known = match kind {
+    match kind {
         ScriptKind::Recipe => &RECIPES,
         ScriptKind::Test => &TESTS,
-    };
-    known.get_or_init(|| all(engine)).clone()
+    }
+}
+
+/// Asks an engine for its functions: the first of a kind, since all have the same.
+pub fn learn(kind: ScriptKind, engine: &Engine) {
+    known(kind).get_or_init(|| all(engine));
+}
+
+/// The functions of every engine of a kind; none before there is one.
+pub fn of(kind: ScriptKind) -> &'static Functions {
+    static NONE: Functions = Functions(Vec::new());
+    known(kind).get().unwrap_or(&NONE)
+}
+
+/// The signatures that come nearest to a call with so many arguments, in a line.
+pub fn shown(signatures: &[Signature], arguments: usize) -> String {
+    let mut fitting: Vec<&Signature> = signatures.iter().collect();
+    fitting.sort_by_key(|signature| (signature.parameters.abs_diff(arguments), &signature.text));
+    let texts: Vec<String> = fitting
+        .iter()
+        .take(SHOWN)
+        .map(|signature| format!("`{}`", signature.text))
+        .collect();
+    let more = if fitting.len() > SHOWN { ", …" } else { "" };
+    format!("there is {}{more}", texts.join(", "))
 }
 
 /// Every function of the engine.
@@ -45,23 +88,22 @@ fn all(engine: &Engine) -> Functions {
     };
     let mut natives = engine.collect_fn_metadata(None, native, true);
     natives.sort_by(|a, b| a.name.cmp(&b.name));
-    Functions {
-        natives: Arc::new(natives),
-    }
+    Functions(natives)
 }
 
 /// The type of `name: &mut Type`, in a word.
-fn kind(parameter: &str) -> String {
-    let kind = parameter
-        .split_once(": ")
-        .map_or(parameter, |(_, kind)| kind);
-    noun(kind)
+fn kind(parameter: &str) -> &str {
+    noun(
+        parameter
+            .split_once(": ")
+            .map_or(parameter, |(_, kind)| kind),
+    )
 }
 
 impl Functions {
     fn named(&self, name: &str) -> &[Native] {
-        let start = self.natives.partition_point(|native| *native.name < *name);
-        let rest = self.natives.get(start..).unwrap_or_default();
+        let start = self.0.partition_point(|native| *native.name < *name);
+        let rest = self.0.get(start..).unwrap_or_default();
         let end = rest.partition_point(|native| native.name == name);
         rest.get(..end).unwrap_or_default()
     }
@@ -83,7 +125,7 @@ impl Functions {
         let mut found = Vec::new();
         for native in self.named(name) {
             let parameters = native.parameters.iter();
-            let kinds: Vec<String> = parameters.map(|parameter| kind(parameter)).collect();
+            let kinds: Vec<&str> = parameters.map(|parameter| kind(parameter)).collect();
             let foreign = kinds.iter().any(|kind| {
                 let kind = kind.split('<').next().unwrap_or(kind);
                 FOREIGN.contains(&kind)
@@ -106,7 +148,7 @@ impl Functions {
             builtin.is_some_and(|builtin| builtin.access == Access::Stdlib)
                 || disabled::is_disabled(name)
         };
-        let natives = self.natives.iter().map(|native| native.name.as_str());
+        let natives = self.0.iter().map(|native| native.name.as_str());
         natives
             .chain(builtins::all().iter().map(|builtin| builtin.name))
             .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))

@@ -31,6 +31,7 @@ pub enum ScriptKind {
 }
 
 /// A text with its name, and what follows from those two alone.
+#[derive(Default)]
 pub struct Script {
     pub file: String,
     pub text: Arc<str>,
@@ -69,10 +70,7 @@ pub fn script(file: &str, text: &str) -> Rc<Script> {
         let script = Rc::new(Script {
             file: file.to_owned(),
             text: text.into(),
-            ast: OnceCell::new(),
-            scan: OnceCell::new(),
-            spans: RefCell::default(),
-            sound: RefCell::default(),
+            ..Script::default()
         });
         texts.push(Rc::clone(&script));
         script

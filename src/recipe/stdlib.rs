@@ -38,6 +38,16 @@ impl Stdlib {
         names
     }
 
+    /// The modules in a folder of the stdlib, by their names in it, sorted.
+    pub fn modules(&self, folder: &str) -> Vec<String> {
+        let files = self.list(folder).into_iter();
+        let names = files.filter_map(|file| {
+            let name = Path::new(&file).file_name()?.to_str()?;
+            Some(name.strip_suffix(".rhai")?.to_owned())
+        });
+        names.collect()
+    }
+
     /// The files below a folder of the stdlib and of its folders, sorted.
     pub fn tree(&self, folder: &str) -> Vec<String> {
         let mut names = Vec::new();

@@ -37,7 +37,7 @@ pub struct TestSettings {
 }
 
 /// How one test ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TestOutcome {
     /// The function; the file where that does not even compile.
     pub name: String,
@@ -61,36 +61,39 @@ fn register(engine: &mut Engine, seat: &Seat) {
     assertions::register(engine, seat);
 }
 
-/// The session of the test that calls a function, and the test.
 fn running(seat: &Seat) -> Result<Running, Box<EvalAltResult>> {
-    let session = seat.session().filter(|session| session.test.is_some());
-    session.map(Running).ok_or_else(|| {
+    let session = seat.session();
+    let running = session.and_then(|session| {
+        let test = Rc::clone(session.test.as_ref()?);
+        Some(Running { session, test })
+    });
+    running.ok_or_else(|| {
         let message = "this function is called outside of a test";
         Fault::raise(Report::new("test::no_test", message))
     })
 }
 
-struct Running(Rc<Session>);
+/// The session of the test that calls a function, and the test.
+struct Running {
+    session: Rc<Session>,
+    test: Rc<Test>,
+}
 
 impl Running {
     /// `report`, at the test's line.
     fn at(&self, context: &NativeCallContext<'_>, report: Report) -> Box<EvalAltResult> {
-        Fault::raise(report.trace(self.0.chain(context)))
-    }
-
-    fn test(&self) -> Option<&Test> {
-        self.0.test.as_ref()
+        Fault::raise(report.trace(self.session.chain(context)))
     }
 }
 
-fn broken(file: &Path, reports: Vec<Report>, sources: SourceMap) -> TestOutcome {
-    TestOutcome {
-        name: file.display().to_string(),
+/// A file as one failed test.
+fn broken(name: String, reports: Vec<Report>, sources: SourceMap) -> Vec<TestOutcome> {
+    vec![TestOutcome {
+        name,
         reports,
         sources,
-        duration: Duration::ZERO,
-        plans: 0,
-    }
+        ..TestOutcome::default()
+    }]
 }
 
 /// Runs every test of a file, in the order of the file, in this thread, for which
@@ -100,7 +103,7 @@ pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<TestOutcome> {
     let name = file.display().to_string();
     let text = match super::read::read_script(file, &name) {
         Ok(text) => text,
-        Err(report) => return vec![broken(file, vec![report], SourceMap::default())],
+        Err(report) => return broken(name, vec![report], SourceMap::default()),
     };
     let session = open(file, &name, &text, settings);
     let compiled = engine::with_functions(&session, register, |engine| {
@@ -108,13 +111,13 @@ pub fn run_file(file: &Path, settings: &TestSettings) -> Vec<TestOutcome> {
     });
     let ast = match compiled {
         Ok(ast) => ast,
-        Err(reports) => return vec![broken(file, reports, session.modules.sources())],
+        Err(reports) => return broken(name, reports, session.modules.sources()),
     };
     let tests = tests_of(&ast, &text);
     if tests.is_empty() {
         let report = Report::new("test::no_tests", format!("`{name}` has no tests"))
             .help("a test is a function without parameters whose name starts with `test_`");
-        return vec![broken(file, vec![report], session.modules.sources())];
+        return broken(name, vec![report], session.modules.sources());
     }
     tests
         .into_iter()
@@ -162,11 +165,11 @@ fn open(file: &Path, name: &str, text: &str, settings: &TestSettings) -> Rc<Sess
         text,
         super::read::beside(file),
     );
-    session.test = Some(Test {
+    session.test = Some(Rc::new(Test {
         file: file.to_owned(),
         update: settings.update,
         plans: Cell::new(0),
-    });
+    }));
     Rc::new(session)
 }
 

@@ -1,50 +1,51 @@
 //! The words that people have for Rhai's types, and for numbers of things.
 
-/// One type as a noun without an article, for signatures: `string`.
-pub fn noun(name: &str) -> String {
+/// The noun for a type, if recipes have values of it.
+fn known_noun(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "string" | "ImmutableString" | "String" | "str" => "string",
+        "number" | "i64" | "INT" | "int" => "number",
+        "number with a point" | "f64" | "FLOAT" | "float" => "number with a point",
+        "boolean" | "bool" => "boolean",
+        "array" | "Array" => "array",
+        "map" | "Map" => "map",
+        "character" | "char" => "character",
+        "nothing" | "()" => "nothing",
+        "function" | "Fn" | "FnPtr" => "function",
+        "root" | "Root" | "RootRef" => "root",
+        "secret or path" | "Text" => "secret or path",
+        "fetched file" | "Fetched" => "fetched file",
+        "export" | "Export" | "ExportRef" => "export",
+        "value" | "Dynamic" | "?" => "value",
+        _ => return None,
+    })
+}
+
+/// The name of a type without its path, article and marks of a reference.
+fn bare(name: &str) -> &str {
     let mut name = name.trim();
     for before in ["&", "mut ", "an ", "a "] {
         name = name.strip_prefix(before).unwrap_or(name).trim();
     }
     // Rhai says `str | ImmutableString | String` for its one type of strings.
     let name = name.split(" | ").next().unwrap_or(name);
-    match name.rsplit("::").next().unwrap_or(name) {
-        "string" | "ImmutableString" | "String" | "str" => "string",
-        "i64" | "INT" | "int" => "number",
-        "f64" | "FLOAT" | "float" => "number with a point",
-        "bool" => "boolean",
-        "array" | "Array" => "array",
-        "map" | "Map" => "map",
-        "char" => "character",
-        "()" => "nothing",
-        "Fn" | "FnPtr" => "function",
-        "Root" | "RootRef" => "root",
-        "Text" => "secret or path",
-        "Fetched" => "fetched file",
-        "Export" | "ExportRef" => "export",
-        "Dynamic" | "?" => "value",
-        other => return other.to_owned(),
-    }
-    .to_owned()
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// One type as a noun without an article, for signatures: `string`.
+pub fn noun(name: &str) -> &str {
+    let name = bare(name);
+    known_noun(name).unwrap_or(name)
 }
 
 /// A type with its article, for sentences: `a string`.
 pub fn type_words(name: &str) -> String {
-    match noun(name).as_str() {
-        "nothing" => "nothing, `()`".to_owned(),
-        known @ ("array" | "export") => format!("an {known}"),
-        known @ ("string"
-        | "number"
-        | "number with a point"
-        | "boolean"
-        | "map"
-        | "character"
-        | "function"
-        | "root"
-        | "secret or path"
-        | "fetched file"
-        | "value") => format!("a {known}"),
-        other => format!("`{other}`"),
+    let name = bare(name);
+    match known_noun(name) {
+        Some("nothing") => "nothing, `()`".to_owned(),
+        Some(noun @ ("array" | "export")) => format!("an {noun}"),
+        Some(noun) => format!("a {noun}"),
+        None => format!("`{name}`"),
     }
 }
 

@@ -14,9 +14,9 @@ pub struct TextStyle {
 }
 
 impl TextStyle {
-    fn paint(self, style: &str, text: &str) -> String {
+    fn paint(self, code: &str, text: &str) -> String {
         match self.color {
-            true => format!("\x1b[{style}m{text}\x1b[0m"),
+            true => format!("\x1b[{code}m{text}\x1b[0m"),
             false => text.to_owned(),
         }
     }
@@ -48,82 +48,82 @@ impl TextStyle {
 }
 
 /// Every name with its sentence.
-pub fn list(reference: &Reference, look: TextStyle) -> String {
+pub fn list(reference: &Reference, style: TextStyle) -> String {
     let mut out = String::new();
     for found in &reference.sections {
         if !out.is_empty() {
             out.push('\n');
         }
-        let _ = writeln!(out, "{}", look.bold(&found.title));
-        out.push_str(&names(found, look));
+        let _ = writeln!(out, "{}", style.bold(&found.title));
+        out.push_str(&names(found, style));
     }
     out
 }
 
-fn names(section: &Section, look: TextStyle) -> String {
+fn names(section: &Section, style: TextStyle) -> String {
     let width = section.functions.iter().map(|entry| entry.name.len()).max();
     let width = width.unwrap_or(0);
     let mut out = String::new();
     for entry in &section.functions {
         let line = format!("{:width$}  {}", entry.name, entry.doc.summary);
-        let _ = writeln!(out, "{}", look.wrap(&line, 2, width + 2));
+        let _ = writeln!(out, "{}", style.wrap(&line, 2, width + 2));
     }
     out
 }
 
 /// A family or a module: what it is, and its names.
-pub fn section(section: &Section, look: TextStyle) -> String {
-    let mut out = format!("{}\n\n", look.bold(&section.title));
-    for paragraph in look.paragraphs(&section.about) {
+pub fn section(section: &Section, style: TextStyle) -> String {
+    let mut out = format!("{}\n\n", style.bold(&section.title));
+    for paragraph in style.paragraphs(&section.about) {
         let _ = writeln!(out, "{paragraph}\n");
     }
-    out.push_str(&names(section, look));
+    out.push_str(&names(section, style));
     out
 }
 
 /// One function.
-pub fn entry(entry: &Entry, look: TextStyle) -> String {
+pub fn entry(entry: &Entry, style: TextStyle) -> String {
     let doc = &entry.doc;
-    let mut out = format!("{}\n\n", look.bold(&entry.signature));
-    let _ = writeln!(out, "{}", look.wrap(&doc.summary, 0, 0));
-    for paragraph in look.paragraphs(&doc.description) {
+    let mut out = format!("{}\n\n", style.bold(&entry.signature));
+    let _ = writeln!(out, "{}", style.wrap(&doc.summary, 0, 0));
+    for paragraph in style.paragraphs(&doc.description) {
         let _ = writeln!(out, "\n{paragraph}");
     }
     if !doc.parameters.is_empty() {
-        let _ = writeln!(out, "\n{}", look.bold("Parameters"));
-        parameters(&mut out, &doc.parameters, 2, look);
+        let _ = writeln!(out, "\n{}", style.bold("Parameters"));
+        parameters(&mut out, &doc.parameters, 2, style);
     }
-    let _ = writeln!(out, "\n{}", look.bold("Gives"));
-    let _ = writeln!(out, "{}", look.wrap(&doc.gives, 2, 0));
+    let _ = writeln!(out, "\n{}", style.bold("Gives"));
+    let _ = writeln!(out, "{}", style.wrap(&doc.gives, 2, 0));
     if !doc.errors.is_empty() {
-        let _ = writeln!(out, "\n{}", look.bold("Errors"));
+        let _ = writeln!(out, "\n{}", style.bold("Errors"));
         for error in &doc.errors {
             let line = format!("{}: {}", error.code, error.text);
-            let _ = writeln!(out, "{}", look.wrap(&line, 2, 2));
+            let _ = writeln!(out, "{}", style.wrap(&line, 2, 2));
         }
     }
-    let _ = writeln!(out, "\n{}", look.bold("Example"));
+    let _ = writeln!(out, "\n{}", style.bold("Example"));
     for line in doc.example.lines() {
         let _ = writeln!(out, "{}", format!("  {line}").trim_end());
     }
     out
 }
 
-fn parameters(out: &mut String, list: &[Parameter], indent: usize, look: TextStyle) {
+fn parameters(out: &mut String, list: &[Parameter], indent: usize, style: TextStyle) {
     for parameter in list {
-        let kind = look.dim(&markdown::kind(parameter));
+        let kind = style.dim(&markdown::kind(parameter));
         let text = match parameter.text.is_empty() {
             true => String::new(),
             false => format!(". {}", markdown::sentence(&parameter.text)),
         };
         let line = format!("{}: {kind}{text}", parameter.name);
-        let _ = writeln!(out, "{}", look.wrap(&line, indent, 2));
-        parameters(out, &parameter.fields, indent + 2, look);
+        let _ = writeln!(out, "{}", style.wrap(&line, indent, 2));
+        parameters(out, &parameter.fields, indent + 2, style);
         if let Some(others) = &parameter.others {
             let _ = writeln!(
                 out,
                 "{}",
-                look.wrap(&format!("and {others}"), indent + 2, 2)
+                style.wrap(&format!("and {others}"), indent + 2, 2)
             );
         }
     }

@@ -25,7 +25,7 @@ pub enum Error {
     #[strum(serialize = "git_answer")]
     Listing,
     #[error("{0}")]
-    Files(#[source] std::io::Error),
+    Files(#[from] std::io::Error),
     #[error("no folder for libraries can be written to")]
     NoShelf { tried: Vec<PathBuf> },
     #[error("`{}` is a link to `{}`, which is outside of the library or nowhere", link.display(), target.display())]
@@ -58,10 +58,6 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn files(error: impl Into<std::io::Error>) -> Self {
-        Error::Files(error.into())
-    }
-
     /// For people, in the name of the library.
     pub fn report(&self, name: &str) -> Report {
         let message = match self {

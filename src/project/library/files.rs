@@ -30,15 +30,11 @@ pub fn write(git: &Git, commit: &str, folder: &Path) -> Result<Vec<String>, Erro
     let all = git.list(commit)?;
     let (submodules, all): (Vec<Blob>, Vec<Blob>) =
         all.into_iter().partition(|blob| blob.mode == SUBMODULE);
-    let wanted: Vec<&Blob> = all
-        .iter()
-        .filter(|blob| {
-            !blob
-                .path
-                .split(|b| *b == b'/')
-                .any(|part| part.starts_with(b".git"))
-        })
-        .collect();
+    let of_git = |blob: &&Blob| {
+        let mut parts = blob.path.split(|byte| *byte == b'/');
+        parts.any(|part| part.starts_with(b".git"))
+    };
+    let wanted: Vec<&Blob> = all.iter().filter(|blob| !of_git(blob)).collect();
     let bytes: u64 = wanted.iter().map(|blob| blob.bytes).sum();
     if bytes > MOST_BYTES || wanted.len() > MOST_FILES {
         return Err(Error::TooLarge {
@@ -60,25 +56,24 @@ pub fn write(git: &Git, commit: &str, folder: &Path) -> Result<Vec<String>, Erro
             .write(true)
             .create_new(true)
             .mode(mode)
-            .open(&path)
-            .map_err(Error::files)?;
-        file.write_all(content).map_err(Error::files)?;
+            .open(&path)?;
+        file.write_all(content)?;
         // Whatever the umask took away.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        file.set_permissions(mode).map_err(Error::files)?;
+        file.set_permissions(mode)?;
     }
     let mut made = BTreeSet::new();
     for (blob, target) in &links {
         let path = folder.join(plain(&blob.path)?);
         parent(&path)?;
-        symlink(OsStr::from_bytes(target), &path).map_err(Error::files)?;
+        symlink(OsStr::from_bytes(target), &path)?;
         made.insert(path);
     }
-    let real = fs::canonicalize(folder).map_err(Error::files)?;
+    let real = fs::canonicalize(folder)?;
     for link in made {
         // One that leads nowhere may lead somewhere on another machine.
         let within = fs::canonicalize(&link).is_ok_and(|led| led.starts_with(&real));
-        let target = fs::read_link(&link).map_err(Error::files)?;
+        let target = fs::read_link(&link)?;
         if !within || target.is_absolute() {
             return Err(Error::Link {
                 link: link.strip_prefix(folder).unwrap_or(&link).to_owned(),
@@ -102,10 +97,8 @@ fn plain(path: &[u8]) -> Result<PathBuf, Error> {
     }
 }
 
-fn parent(path: &Path) -> Result<(), Error> {
-    path.parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .map_err(Error::files)
+fn parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 /// Copies a folder of files, programs and links.

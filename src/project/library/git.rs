@@ -10,7 +10,7 @@ use super::Error;
 use super::address::PROTOCOLS;
 
 /// How long one call may take: a library is small, and a server may never answer.
-const PATIENCE: Duration = Duration::from_secs(300);
+const CALL_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What is fetched stands under this name.
 const FETCHED: &str = "refs/rootwright/fetched";
@@ -57,8 +57,7 @@ impl Git {
     pub fn new() -> Result<Git, Error> {
         let folder = tempfile::Builder::new()
             .prefix("rootwright-git-")
-            .tempdir()
-            .map_err(Error::files)?;
+            .tempdir()?;
         let git = Git { folder };
         git.run(&["init", "--quiet", "--bare", "--template=", "."], None)?;
         Ok(git)
@@ -100,16 +99,9 @@ impl Git {
     /// When it means none.
     pub fn commit(&self, name: &str) -> Result<String, Error> {
         let name = format!("{name}^{{commit}}");
-        let found = self.run(
-            &[
-                "rev-parse",
-                "--verify",
-                "--quiet",
-                "--end-of-options",
-                &name,
-            ],
-            None,
-        )?;
+        let mut words = vec!["rev-parse", "--verify", "--quiet"];
+        words.extend(["--end-of-options", &name]);
+        let found = self.run(&words, None)?;
         Ok(String::from_utf8_lossy(&found).trim().to_owned())
     }
 
@@ -151,11 +143,8 @@ impl Git {
     /// # Errors
     /// When one is not there.
     pub fn contents(&self, blobs: &[&Blob]) -> Result<Vec<Vec<u8>>, Error> {
-        let asked: String = blobs
-            .iter()
-            .map(|blob| blob.object.clone() + "\n")
-            .collect();
-        let answer = self.run(&["cat-file", "--batch"], Some(asked.into_bytes()))?;
+        let objects: String = blobs.iter().map(|b| b.object.clone() + "\n").collect();
+        let answer = self.run(&["cat-file", "--batch"], Some(objects.into_bytes()))?;
         let mut rest = answer.as_slice();
         let mut contents = Vec::new();
         for _ in blobs {
@@ -189,12 +178,12 @@ impl Git {
         };
         let running = command.start().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NoGit,
-            _ => Error::files(error),
+            _ => error.into(),
         })?;
-        let ended = running.wait_timeout(PATIENCE).map_err(Error::files)?;
-        let Some(output) = ended else {
+        let Some(output) = running.wait_timeout(CALL_TIMEOUT)? else {
             let _ = running.kill();
-            return Err(Error::TooLong { limit: PATIENCE });
+            let limit = CALL_TIMEOUT;
+            return Err(Error::TooLong { limit });
         };
         if output.status.success() {
             return Ok(output.stdout.clone());
@@ -202,10 +191,7 @@ impl Git {
         let said = String::from_utf8_lossy(&output.stderr);
         let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
         Err(Error::Git {
-            what: words
-                .first()
-                .map(|word| (*word).to_owned())
-                .unwrap_or_default(),
+            what: words.first().copied().unwrap_or_default().to_owned(),
             said: lines.map(str::to_owned).collect(),
         })
     }
@@ -214,27 +200,18 @@ impl Git {
 /// The person's own environment, for proxies, keys and credentials, without what would
 /// point git elsewhere or open protocols.
 fn environment(folder: &Path) -> Vec<(OsString, OsString)> {
-    const KEPT: [&str; 4] = [
-        "GIT_SSH",
-        "GIT_SSH_COMMAND",
-        "GIT_SSL_CAINFO",
-        "GIT_SSL_CAPATH",
-    ];
-    let mut environment: Vec<(OsString, OsString)> = std::env::vars_os()
-        .filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            !name.starts_with("GIT_") || KEPT.contains(&&*name)
-        })
-        .collect();
-    for (name, value) in [
-        ("GIT_DIR", folder.as_os_str().to_owned()),
+    let kept = |(name, _): &(OsString, OsString)| match &*name.to_string_lossy() {
+        "GIT_SSH" | "GIT_SSH_COMMAND" | "GIT_SSL_CAINFO" | "GIT_SSL_CAPATH" => true,
+        name => !name.starts_with("GIT_"),
+    };
+    let own: [(&str, OsString); 6] = [
+        ("GIT_DIR", folder.into()),
         ("GIT_ALLOW_PROTOCOL", PROTOCOLS.join(":").into()),
         ("GIT_TERMINAL_PROMPT", "0".into()),
         ("GIT_NO_LAZY_FETCH", "1".into()),
         ("GIT_NO_REPLACE_OBJECTS", "1".into()),
         ("LC_ALL", "C.UTF-8".into()),
-    ] {
-        environment.push((name.into(), value));
-    }
-    environment
+    ];
+    let own = own.into_iter().map(|(name, value)| (name.into(), value));
+    std::env::vars_os().filter(kept).chain(own).collect()
 }

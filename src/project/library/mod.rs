@@ -12,14 +12,14 @@ mod upkeep;
 use std::path::{Path, PathBuf};
 
 pub use error::Error;
-pub use upkeep::{Updated, add, update, vendor};
+pub use upkeep::{UpdatedLibrary, add, update, vendor};
 
-use crate::project::{Entry, Library, Pin, Wanted, tree};
+use crate::project::{Entry, Library, Pin, Wanted, short, tree};
 use git::Git;
 
 /// A state of a library that is on a shelf.
 #[derive(Debug)]
-pub struct Fetched {
+pub struct FetchedLibrary {
     pub pin: Pin,
     /// Where its files are.
     pub folder: PathBuf,
@@ -58,7 +58,7 @@ pub fn newest(
     root: &Path,
     before: Option<&Pin>,
     shelf: &Path,
-) -> Result<Fetched, Error> {
+) -> Result<FetchedLibrary, Error> {
     let address = address::absolute(&entry.git, root)?;
     let git = Git::new()?;
     let commit = match &entry.wanted {
@@ -82,7 +82,7 @@ pub fn newest(
         }
     }
     let (folder, digest, left_out) = put(&git, &commit, None, shelf)?;
-    Ok(Fetched {
+    Ok(FetchedLibrary {
         pin: Pin::new(&entry.git, &entry.wanted, commit, digest),
         folder,
         left_out,
@@ -123,7 +123,7 @@ fn moved(tag: &str, pin: &Pin, found: &str) -> Error {
     Error::MovedTag {
         tag: tag.to_owned(),
         pinned: pin.short().to_owned(),
-        found: found.get(..12).unwrap_or(found).to_owned(),
+        found: short(found).to_owned(),
     }
 }
 
@@ -145,21 +145,17 @@ fn put(
     pin: Option<&Pin>,
     shelf: &Path,
 ) -> Result<(PathBuf, String, Vec<String>), Error> {
-    let work = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempdir_in(shelf)
-        .map_err(Error::files)?;
+    let work = tempfile::Builder::new().prefix(".new-").tempdir_in(shelf)?;
     let left_out = files::write(git, commit, work.path())?;
     if tree::modules(work.path()).is_empty() {
         return Err(Error::NoModule);
     }
-    let digest = tree::digest(work.path()).map_err(Error::files)?;
+    let digest = tree::digest(work.path())?;
     if let Some(pin) = pin.filter(|pin| pin.digest != digest) {
-        let short = |digest: &str| digest.get(..12).unwrap_or(digest).to_owned();
         return Err(Error::Digest {
             commit: pin.short().to_owned(),
-            found: short(&digest),
-            pinned: short(&pin.digest),
+            found: short(&digest).to_owned(),
+            pinned: short(&pin.digest).to_owned(),
         });
     }
     let folder = shelf.join(&digest);
@@ -168,11 +164,11 @@ fn put(
         return Ok((folder, digest, left_out));
     }
     if folder.exists() {
-        fs_err::remove_dir_all(&folder).map_err(Error::files)?;
+        fs_err::remove_dir_all(&folder)?;
     }
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs_err::set_permissions(work.path(), mode).map_err(Error::files)?;
-    fs_err::rename(work.path(), &folder).map_err(Error::files)?;
+    fs_err::set_permissions(work.path(), mode)?;
+    fs_err::rename(work.path(), &folder)?;
     // It has another name now.
     let _ = work.keep();
     Ok((folder, digest, left_out))

@@ -5,17 +5,22 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::{Error, Fetched, files, newest, pinned};
+use super::{Error, FetchedLibrary, files, newest, pinned};
 use crate::project::{self, Entry, Library, Lock, Pin, VENDOR, config, tree};
 
 /// Fetches a library, and writes it into both files.
 ///
 /// # Errors
 /// See [`Error`]; the files are as they were then.
-pub fn add(entry: &Entry, root: &Path, lock: &mut Lock, shelf: &Path) -> Result<Fetched, Error> {
+pub fn add(
+    entry: &Entry,
+    root: &Path,
+    lock: &mut Lock,
+    shelf: &Path,
+) -> Result<FetchedLibrary, Error> {
     let path = root.join(project::FILE);
     let fetched = newest(entry, root, None, shelf)?;
-    let text = fs::read_to_string(&path).map_err(Error::files)?;
+    let text = fs::read_to_string(&path)?;
     let text = with_entry(&text, entry);
     // `libraries = { … }` on one line takes no table below it.
     if config::parse(project::FILE, &text).is_err() {
@@ -23,8 +28,8 @@ pub fn add(entry: &Entry, root: &Path, lock: &mut Lock, shelf: &Path) -> Result<
     }
     lock.library.insert(entry.name.clone(), fetched.pin.clone());
     // A library without a pin says what to do, a pin without a library does nothing.
-    project::replace(&path, &text).map_err(Error::files)?;
-    lock.write(root).map_err(Error::files)?;
+    project::replace(&path, &text)?;
+    lock.write(root)?;
     Ok(fetched)
 }
 
@@ -44,18 +49,15 @@ fn with_entry(text: &str, entry: &Entry) -> String {
         }
     }
     if !entry.grants.is_empty() {
-        let grants: Vec<String> = entry
-            .grants
-            .iter()
-            .map(|g| quoted(&g.to_string()))
-            .collect();
+        let grants = entry.grants.iter().map(|grant| quoted(&grant.to_string()));
+        let grants: Vec<String> = grants.collect();
         out.push_str(&format!("grants = [{}]\n", grants.join(", ")));
     }
     out.trim_start().to_owned()
 }
 
 /// A library that is pinned to another state than before.
-pub struct Updated {
+pub struct UpdatedLibrary {
     /// The commit that it was pinned to, if there was one.
     pub from: Option<String>,
     pub now: Pin,
@@ -72,7 +74,7 @@ pub fn update(
     lock: &mut Lock,
     accept: bool,
     shelf: &Path,
-) -> Result<Option<Updated>, Error> {
+) -> Result<Option<UpdatedLibrary>, Error> {
     let before = library.pinned();
     let now = newest(&library.entry, root, before.filter(|_| !accept), shelf)?;
     if before == Some(&now.pin) {
@@ -84,7 +86,7 @@ pub fn update(
         copy_to(&now.folder, &vendored(root, name))?;
     }
     let from = library.pin.as_ref().map(|pin| pin.short().to_owned());
-    Ok(Some(Updated { from, now: now.pin }))
+    Ok(Some(UpdatedLibrary { from, now: now.pin }))
 }
 
 /// Puts a copy of a pinned library into the repository; `false` where it is there already.
@@ -116,18 +118,17 @@ fn vendored(root: &Path, name: &str) -> PathBuf {
 /// Replaces a folder by a copy of another.
 fn copy_to(from: &Path, to: &Path) -> Result<(), Error> {
     let parent = to.parent().unwrap_or(to);
-    fs::create_dir_all(parent).map_err(Error::files)?;
+    fs::create_dir_all(parent)?;
     let work = tempfile::Builder::new()
         .prefix(".new-")
-        .tempdir_in(parent)
-        .map_err(Error::files)?;
+        .tempdir_in(parent)?;
     let new = work.path().join("new");
-    files::copy(from, &new).map_err(Error::files)?;
+    files::copy(from, &new)?;
     if to.symlink_metadata().is_ok() {
         // It goes with the folder for work.
-        fs::rename(to, work.path().join("old")).map_err(Error::files)?;
+        fs::rename(to, work.path().join("old"))?;
     }
-    fs::rename(&new, to).map_err(Error::files)
+    Ok(fs::rename(&new, to)?)
 }
 
 #[cfg(test)]

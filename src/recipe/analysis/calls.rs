@@ -8,7 +8,7 @@ use crate::diagnose::Report;
 use crate::recipe::call_stack::is_closure;
 use crate::recipe::session::Session;
 use crate::recipe::type_names::{arguments, or};
-use crate::recipe::{builtins, disabled, nearest, signature};
+use crate::recipe::{builtins, disabled, nearest, signatures};
 
 /// Functions that the engine handles itself, whatever their arguments.
 const SPECIAL: &[&str] = &[
@@ -38,7 +38,7 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
         let mut own = own.into_iter().flatten();
         own.any(|signature| signature.parameters == count)
     };
-    let native = session.functions().is_native(&call.name, call.arguments);
+    let native = signatures::of(session.kind()).is_native(&call.name, call.arguments);
     // A method call passes the receiver as `this`, which isn't among the parameters.
     let passed = call.arguments - usize::from(call.method);
     if own_with(passed) {
@@ -59,24 +59,18 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
     if let Some(builtin) = builtins::find(&call.name) {
         return (!builtin.takes(call.arguments)).then(|| wrong_arity_of_builtin(call, builtin));
     }
-    let functions = session.functions();
+    let functions = signatures::of(session.kind());
     let found = functions.signatures(&call.name);
     if !found.is_empty() {
         return Some(wrong_arity(call, &call.name, &found));
     }
     let own = names.own.keys().map(String::as_str);
     let report = not_there(&call.name);
-    Some(
-        match nearest(&call.name, functions.names().chain(own)) {
-            Some(near) => report.help(format!("did you mean `{near}`?")),
-            None => match module_with(names, &call.name) {
-                Some(alias) => report.help(format!("write `{alias}::{}(…)`", call.name)),
-                None => report.help(
-                    "it is no built-in, and this script does not define it; a function of a module is called `module::name(…)`",
-                ),
-            },
-        },
-    )
+    let otherwise = match module_with(names, &call.name) {
+        Some(alias) => format!("write `{alias}::{}(…)`", call.name),
+        None => "it is no built-in, and this script does not define it; a function of a module is called `module::name(…)`".to_owned(),
+    };
+    Some(report.help_near(&call.name, functions.names().chain(own), otherwise))
 }
 
 /// A method call that could mean the script's function or Rhai's.
@@ -89,11 +83,11 @@ fn hides_native(name: &str) -> Report {
     ))
 }
 
-fn no_method(name: &str, found: &[signature::Signature], given: usize) -> Report {
+fn no_method(name: &str, found: &[signatures::Signature], given: usize) -> Report {
     fault::unknown_function(format!(
         "`{name}` is a function of this script, not a method"
     ))
-    .help(signature::shown(found, given))
+    .help(signatures::shown(found, given))
 }
 
 fn not_there(name: &str) -> Report {
@@ -112,7 +106,7 @@ fn module_with<'a>(names: &'a Names, function: &str) -> Option<&'a str> {
 fn of_module(call: &Call, alias: &str, functions: &Functions) -> Option<Report> {
     let full = format!("{alias}::{}", call.name);
     if let Some(found) = functions.get(&call.name) {
-        let takes = |signature: &signature::Signature| signature.parameters == call.arguments;
+        let takes = |signature: &signatures::Signature| signature.parameters == call.arguments;
         return (!found.iter().any(takes)).then(|| wrong_arity(call, &full, found));
     }
     let report = not_there(&full);
@@ -129,9 +123,9 @@ fn of_module(call: &Call, alias: &str, functions: &Functions) -> Option<Report> 
     })
 }
 
-fn wrong_arity(call: &Call, name: &str, found: &[signature::Signature]) -> Report {
+fn wrong_arity(call: &Call, name: &str, found: &[signatures::Signature]) -> Report {
     let wanted: BTreeSet<usize> = found.iter().map(|s| s.parameters).collect();
-    report(call, name, wanted).help(signature::shown(found, call.arguments))
+    report(call, name, wanted).help(signatures::shown(found, call.arguments))
 }
 
 fn wrong_arity_of_builtin(call: &Call, builtin: &builtins::Builtin) -> Report {
@@ -152,21 +146,12 @@ fn wrong_arity_of_builtin(call: &Call, builtin: &builtins::Builtin) -> Report {
 /// In the method style, the receiver is not counted: it is not written as an argument.
 fn report(call: &Call, name: &str, wanted: BTreeSet<usize>) -> Report {
     let hidden = usize::from(call.method);
-    let wanted: Vec<usize> = wanted
-        .into_iter()
-        .filter_map(|count| count.checked_sub(hidden))
-        .collect();
-    let last = wanted.last().copied().unwrap_or(0);
-    let words: Vec<String> = wanted
-        .iter()
-        .map(|count| {
-            if *count == last {
-                arguments(*count)
-            } else {
-                count.to_string()
-            }
-        })
-        .collect();
+    let wanted = wanted.into_iter();
+    let wanted: Vec<usize> = wanted.filter_map(|n| n.checked_sub(hidden)).collect();
+    let mut words: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+    if let (Some(last), Some(count)) = (words.last_mut(), wanted.last()) {
+        *last = arguments(*count);
+    }
     let got = match call.arguments - hidden {
         0 => "none".to_owned(),
         count => count.to_string(),

@@ -13,11 +13,12 @@ use super::builtins;
 use super::call_stack::is_closure;
 use super::error;
 use super::other_languages::When;
+use super::patterns;
 use super::session::Session;
-use super::signature::Signature;
+use super::signatures::{self, Signature};
 use super::source;
 use super::type_names::arguments;
-use crate::diagnose::Report;
+use crate::diagnose::{Report, position};
 
 /// Of more errors in a file nobody reads, and each is drawn with its source.
 const MOST_REPORTS: usize = 100;
@@ -90,14 +91,9 @@ pub fn check(
             break;
         }
         if let Some(report) = calls::check(session, call, &names) {
-            let report = at(session, file, call.position, report);
-            reports.push(error::explain(
-                session,
-                report,
-                file,
-                call.position,
-                When::Call,
-            ));
+            let place = call.position;
+            let report = at(session, file, place, report);
+            reports.push(error::explain(session, report, file, place, When::Call));
         }
     }
     (reports, imports)
@@ -111,10 +107,8 @@ fn functions(ast: &AST) -> Functions {
             text: format!("{}({})", function.name, function.params.join(", ")),
             parameters: function.params.len(),
         };
-        found
-            .entry(function.name.to_owned())
-            .or_default()
-            .push(signature);
+        let name = function.name.to_owned();
+        found.entry(name).or_default().push(signature);
     }
     found
 }
@@ -131,7 +125,7 @@ fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
         }
         let what = if builtins::find(name).is_some() {
             format!("`{name}` is a built-in")
-        } else if session.functions().is_native(name, arity) {
+        } else if signatures::of(session.kind()).is_native(name, arity) {
             format!("`{name}` with {} is a function of Rhai", arguments(arity))
         } else {
             continue;
@@ -163,9 +157,8 @@ fn collect(node: ASTNode<'_>, names: &mut Names, calls: &mut Vec<Call>, imports:
         }
         ASTNode::Expr(Expr::MethodCall(x, position)) => call(x, true, *position),
         ASTNode::Expr(Expr::Map(x, _)) => {
-            names
-                .keys
-                .extend(x.0.iter().map(|(key, _)| key.name.to_string()));
+            let keys = x.0.iter().map(|(key, _)| key.name.to_string());
+            names.keys.extend(keys);
         }
         ASTNode::Stmt(Stmt::Var(x, _, _)) => {
             names.variables.insert(x.0.name.to_string());
@@ -178,15 +171,10 @@ fn collect(node: ASTNode<'_>, names: &mut Names, calls: &mut Vec<Call>, imports:
                 Expr::StringConstant(path, _) => Some(path.to_string()),
                 _ => None,
             };
-            let of_path = x.0.start_position();
             imports.push(Import {
                 path,
                 alias: x.1.name.to_string(),
-                position: if of_path.is_none() {
-                    *position
-                } else {
-                    of_path
-                },
+                position: x.0.start_position().or_else(*position),
             });
         }
         _ => {}
@@ -218,23 +206,16 @@ fn implements(file: &str) -> bool {
 /// Where `fn NAME` stands; the engine does not keep it.
 fn find_definition(session: &Session, file: &str, name: &str) -> Position {
     let text = session.modules.text(file);
-    for (number, line) in text.lines().enumerate() {
-        let Some((_, rest)) = line.split_once("fn ") else {
-            continue;
-        };
-        let rest = rest.trim_start();
-        let follows = rest
-            .strip_prefix(name)
-            .and_then(|rest| rest.trim_start().chars().next());
-        if follows == Some('(') {
-            let column = line.chars().count() - rest.chars().count() + 1;
-            return Position::new(
-                u16::try_from(number + 1).unwrap_or(u16::MAX),
-                u16::try_from(column).unwrap_or(u16::MAX),
-            );
-        }
-    }
-    Position::NONE
+    let pattern = patterns::compiled(&format!(r"fn\s+({})\s*\(", regex::escape(name)));
+    let found = pattern
+        .ok()
+        .and_then(|pattern| Some(pattern.captures(&text)?.get(1)?.start()));
+    let Some(byte) = found else {
+        return Position::NONE;
+    };
+    let at = position(&text, byte);
+    let number = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    Position::new(number(at.line), number(at.column))
 }
 
 /// Gives a report its place, unless it has one.

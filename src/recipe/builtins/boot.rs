@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use rhai::Dynamic;
 use serde::Deserialize;
 
-use super::Builtin;
 use crate::plan::{ExpectBoot, Export, Op, RootId, Transport, Via};
 use crate::recipe::args::{Call, Fields, Result};
 

@@ -2,9 +2,11 @@
 
 use rhai::Dynamic;
 
-use super::{Builtin, Typed, run};
-use crate::plan::{self, Captured, CapturedOutput, Part, RunPlace, policy, secret_variable};
-use crate::recipe::args::{Call, Result};
+use super::{Typed, run};
+use crate::plan::{
+    self, Captured, CapturedOutput, Part, RootId, RunPlace, policy, secret_variable,
+};
+use crate::recipe::args::{Call, Result, is_name};
 use crate::recipe::capture_slot::CaptureCall;
 
 pub static BUILTINS: &[super::Registered] = builtins![
@@ -12,8 +14,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Everyone secret(name) => secret,
 ];
 
-fn capture(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn capture(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let (run, fields) = run::in_root(call, root, RunPlace::Root)?;
     let preview = fields.text("preview")?;
     fields.finish()?;
@@ -59,8 +60,7 @@ fn capture(call: &Call<'_>) -> Result<Dynamic> {
 
 fn secret(call: &Call<'_>) -> Result<Dynamic> {
     let name = call.text(0)?;
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || !name.chars().all(word) {
+    if !is_name(&name, "_-") {
         let message = format!("`{name}` is no name for a secret");
         let report = call.refuse(0, "secret_name", message);
         return Err(report.help("a name has letters, digits, `_` and `-`"));

@@ -1,12 +1,11 @@
 //! What a root's distro knows of itself, and the upkeep of its packages; all of it is asked of
 //! the distro's module.
 
-use rhai::{Array, Dynamic, Map};
+use rhai::{Dynamic, Map};
 
-use super::Builtin;
 use super::packages::call_distro;
-
-use crate::recipe::args::{Call, Result, as_strings};
+use crate::plan::RootId;
+use crate::recipe::args::{Call, Result, as_strings, is_name};
 use crate::recipe::nearest;
 use crate::recipe::type_names::type_words;
 
@@ -20,8 +19,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Modules describe_root(root, facts) => describe_root,
 ];
 
-fn role(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn role(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let name = call.text(1)?;
     let distro = call.distro(root);
     let answer = call_distro(call, root, "roles", Vec::new())?;
@@ -48,20 +46,17 @@ fn role(call: &Call<'_>) -> Result<Dynamic> {
         );
         return Err(call.report("roles", message));
     };
-    let packages: Array = packages.into_iter().map(Dynamic::from).collect();
     Ok(packages.into())
 }
 
-fn ask(call: &Call<'_>) -> Result<Dynamic> {
-    call_distro(call, call.root(0)?, call.builtin.name, Vec::new())
+fn ask(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
+    call_distro(call, root, call.builtin.name, Vec::new())
 }
 
-fn add_repository(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn add_repository(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let spec = call.map(1)?;
     let name = call.fields(1)?.required_text("name")?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+    if name.starts_with('.') || !is_name(&name, "._-") {
         let message = format!("`{}` is no name for a repository", name.escape_debug());
         let report = call.fields(1)?.refuse("name", "repository_name", message);
         return Err(report.help("it becomes the name of a file: letters, digits, `.`, `_` and `-`"));
@@ -71,14 +66,12 @@ fn add_repository(call: &Call<'_>) -> Result<Dynamic> {
     })
 }
 
-fn clean(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn clean(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let label = "remove what the package manager keeps".to_owned();
     call.step(root, label, || call_distro(call, root, "clean", Vec::new()))
 }
 
-fn distro_call(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn distro_call(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let function = call.text(1)?;
     let arguments = match call.has(2) {
         true => call.array(2)?,
@@ -87,8 +80,7 @@ fn distro_call(call: &Call<'_>) -> Result<Dynamic> {
     call_distro(call, root, &function, arguments)
 }
 
-fn describe_root(call: &Call<'_>) -> Result<Dynamic> {
-    let id = call.root(0)?;
+fn describe_root(call: &Call<'_>, id: RootId) -> Result<Dynamic> {
     let fields = call.fields(1)?;
     let release = fields.text("release")?;
     let arch = fields.text("arch")?;

@@ -2,14 +2,14 @@
 
 use rhai::{Dynamic, Map};
 
+use super::ExportRef;
 use super::packages::{call_distro, call_stdlib};
-use super::{Builtin, ExportRef};
 use crate::diagnose::Report;
 use crate::plan::{
     Command, Compression, Export, Format, Input, OciLayers, Op, RootId, Served, ServerText, Share,
     Times, Transport,
 };
-use crate::recipe::args::{Call, Fields, Result, as_command, as_strings};
+use crate::recipe::args::{Call, Fields, Result, as_command, as_strings, is_name};
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone export(root, spec) => export,
@@ -23,8 +23,7 @@ const FORMATS: &[&str] = &[
 /// 1 January 1980, the first that every file format can hold.
 const EARLIEST: u64 = 315_532_800;
 
-fn export(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn export(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(1)?;
     let kind = fields.required_text("format")?;
     let name = fields.required_text("name")?;
@@ -230,15 +229,12 @@ fn boot(call: &Call<'_>, root: RootId, fields: &Fields<'_>, format: &Format) -> 
         return Err(fields.refuse("clients", "export_served", message));
     }
     let transport = format.transport().map_or("", Transport::name);
-    let spec: Map = [
-        ("format", format.name().to_owned()),
-        ("artifact", format.artifact()),
-        ("transport", transport.to_owned()),
-        ("clients", clients),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.into(), value.into()))
-    .collect();
+    let spec = Map::from([
+        ("format".into(), format.name().into()),
+        ("artifact".into(), format.artifact().into()),
+        ("transport".into(), transport.into()),
+        ("clients".into(), clients.into()),
+    ]);
     let boot = call_stdlib(call, root, "export/boot", "boot", spec)?;
     Ok(boot.try_cast::<Map>().unwrap_or_default())
 }
@@ -286,6 +282,5 @@ fn name_refused(fields: &Fields<'_>, field: &str, name: &str, what: &str) -> Rep
 }
 
 fn is_plain_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
-    !name.is_empty() && name.len() <= 200 && !name.starts_with(['.', '-']) && name.chars().all(word)
+    is_name(name, "._+-") && name.len() <= 200 && !name.starts_with(['.', '-'])
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use rhai::Dynamic;
 
-use super::Builtin;
 use crate::diagnose::Origin;
-use crate::plan::{Assumption, Input, Need, NeedKind};
+use crate::plan::{Assumption, Input, Need, NeedKind, RootId};
 use crate::recipe::args::{Call, Result};
+use crate::recipe::plan_builder::add_new;
+use crate::recipe::read::small_text;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone host_arch() => host_arch,
@@ -39,12 +40,7 @@ const HOST_FILE_BYTES: u64 = 1 << 20;
 
 fn host_read(call: &Call<'_>) -> Result<Dynamic> {
     let path = host_path(call)?;
-    let small = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= HOST_FILE_BYTES);
-    let text = if small {
-        std::fs::read_to_string(&path).ok()
-    } else {
-        None
-    };
+    let text = small_text(&path, HOST_FILE_BYTES);
     let digest = text
         .as_ref()
         .map(|text| blake3::hash(text.as_bytes()).to_hex().to_string());
@@ -56,37 +52,28 @@ fn host_read(call: &Call<'_>) -> Result<Dynamic> {
 }
 
 fn host_list(call: &Call<'_>) -> Result<Dynamic> {
-    let path = host_path(call)?;
-    let mut names: Vec<String> = std::fs::read_dir(&path)
-        .map(|entries| {
-            entries
-                .flatten()
-                .filter_map(|entry| entry.file_name().into_string().ok())
-                .collect()
-        })
-        .unwrap_or_default();
+    let entries = std::fs::read_dir(host_path(call)?)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
     names.sort();
-    let names: rhai::Array = names.into_iter().map(Dynamic::from).collect();
     Ok(names.into())
 }
 
 fn stdlib_text(call: &Call<'_>) -> Result<Dynamic> {
     let path = call.text(0)?;
-    let stdlib = call.session.stdlib();
-    stdlib
-        .text(&path)
-        .map(Dynamic::from)
+    let text = call.session.stdlib().text(&path);
+    text.map(Dynamic::from)
         .ok_or_else(|| call.report("stdlib_file", format!("the stdlib has no file `{path}`")))
 }
 
 fn setting(call: &Call<'_>) -> Result<Dynamic> {
     let (distro, key) = (call.text(0)?, call.text(1)?);
-    let value = call
-        .session
-        .settings
-        .project
-        .distro(&distro, &key)
-        .map(str::to_owned);
+    let project = &call.session.settings.project;
+    let value = project.distro(&distro, &key).map(str::to_owned);
     if let Some(value) = &value {
         call.session.plan.input(Input::Setting {
             distro,
@@ -103,10 +90,7 @@ fn assume(call: &Call<'_>) -> Result<Dynamic> {
         value: call.text(1)?,
         from: call.text(2)?,
     };
-    let mut plan = call.plan_mut();
-    if !plan.assumptions.contains(&assumption) {
-        plan.assumptions.push(assumption);
-    }
+    add_new(&mut call.plan_mut().assumptions, assumption);
     Ok(Dynamic::UNIT)
 }
 
@@ -122,13 +106,10 @@ fn need_file(call: &Call<'_>) -> Result<Dynamic> {
             .collect(),
         calls: call.chain(),
     };
-    let mut plan = call.plan_mut();
-    if !plan
-        .needs
-        .iter()
-        .any(|known| known.kind == need.kind && known.name == need.name)
-    {
-        plan.needs.push(need);
+    let needs = &mut call.plan_mut().needs;
+    let mut known = needs.iter();
+    if !known.any(|known| known.kind == need.kind && known.name == need.name) {
+        needs.push(need);
     }
     Ok(Dynamic::UNIT)
 }
@@ -142,18 +123,15 @@ fn owner(call: &Call<'_>) -> String {
     }
 }
 
-fn set_fact(call: &Call<'_>) -> Result<Dynamic> {
-    let key = (call.root(0)?, owner(call), call.text(1)?);
-    call.session
-        .plan
-        .facts
-        .borrow_mut()
-        .insert(key, call.arg(2));
+fn set_fact(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
+    let key = (root, owner(call), call.text(1)?);
+    let mut facts = call.session.plan.facts.borrow_mut();
+    facts.insert(key, call.arg(2));
     Ok(Dynamic::UNIT)
 }
 
-fn fact(call: &Call<'_>) -> Result<Dynamic> {
-    let key = (call.root(0)?, owner(call), call.text(1)?);
+fn fact(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
+    let key = (root, owner(call), call.text(1)?);
     let facts = call.session.plan.facts.borrow();
     Ok(facts.get(&key).cloned().unwrap_or(Dynamic::UNIT))
 }

@@ -4,11 +4,11 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::{Builtin, Fetched, Typed};
+use super::{Fetched, Typed};
 use crate::diagnose::Report;
 use crate::plan::{
     Action, AppendFile, Attributes, CopyIn, Download, Edit, EditFile, Input, InputFile, MakeDir,
-    MovePath, Op, Part, PathPurpose, RemovePath, SetMode, SetOwner, Source, Symlink, Text,
+    MovePath, Op, Part, PathPurpose, RemovePath, RootId, SetMode, SetOwner, Source, Symlink, Text,
     WriteFile, digest,
 };
 use crate::recipe::args::{Call, Fields, Result, as_typed};
@@ -32,7 +32,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
 
 pub fn act(
     call: &Call<'_>,
-    root: usize,
+    root: RootId,
     label: String,
     op: Op,
     fields: Fields<'_>,
@@ -66,8 +66,7 @@ fn owner(fields: &Fields<'_>, name: &str) -> Result<Option<String>> {
     }
 }
 
-fn write_file(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn write_file(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let op = WriteFile {
         path: call.path(1)?,
@@ -90,8 +89,7 @@ fn content(call: &Call<'_>) -> Result<Text> {
     Ok(text)
 }
 
-fn append_file(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn append_file(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let op = AppendFile {
         path: call.path(1)?,
@@ -101,8 +99,7 @@ fn append_file(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::AppendFile(op), fields)
 }
 
-fn edit_file(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn edit_file(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let path = call.path(1)?;
     let mut edits = Vec::new();
     for fields in call.maps(2, "#{ pattern: \"…\", replacement: \"…\" }")? {
@@ -120,8 +117,7 @@ fn edit_file(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, op, call.fields(3)?)
 }
 
-fn copy_in(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn copy_in(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let path = call.path(2)?;
     let fields = call.fields(3)?;
     let attributes = attributes(&fields)?;
@@ -239,19 +235,16 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Result<PathBuf> 
             let report = call.refuse(index, "copy_source", message);
             return report.help("files that a library copies stand in it");
         }
-        call
-            .refuse(index, "copy_source", format!("`{name}` is outside of the recipe's repository"))
+        let message = format!("`{name}` is outside of the recipe's repository");
+        call.refuse(index, "copy_source", message)
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe")
     };
-    let relative = Path::new(name);
-    if relative
-        .components()
-        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
-    {
+    let mut parts = Path::new(name).components();
+    if parts.any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(outside());
     }
     let (folder, repository) = library_modules::folders(call.session, &author)?;
-    let source = folder.join(relative);
+    let source = folder.join(name);
     if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
         && !real.starts_with(repository)
     {
@@ -260,8 +253,7 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Result<PathBuf> 
     Ok(source)
 }
 
-fn make_dir(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn make_dir(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(2)?;
     let op = MakeDir {
         path: call.path(1)?,
@@ -271,8 +263,7 @@ fn make_dir(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::MakeDir(op), fields)
 }
 
-fn symlink(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn symlink(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let op = Symlink {
         path: call.path(1)?,
         target: call.text(2)?,
@@ -285,27 +276,22 @@ fn symlink(call: &Call<'_>) -> Result<Dynamic> {
     call.act(root, label, Op::Symlink(op))
 }
 
-fn remove_path(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn remove_path(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(2)?;
     let op = RemovePath {
         path: call.path(1)?,
         missing_ok: fields.bool("missing_ok")?.unwrap_or(false),
     };
-    let names_nothing = Path::new(&op.path)
-        .components()
-        .all(|part| !matches!(part, Component::Normal(_)));
-    if names_nothing {
-        return Err(call
-            .refuse(1, "remove_root", "the root itself cannot be removed")
-            .help("name what is in it: `/srv/*`"));
+    let mut parts = Path::new(&op.path).components();
+    if !parts.any(|part| matches!(part, Component::Normal(_))) {
+        let report = call.refuse(1, "remove_root", "the root itself cannot be removed");
+        return Err(report.help("name what is in it: `/srv/*`"));
     }
     let label = format!("remove {}", op.path);
     act(call, root, label, Op::RemovePath(op), fields)
 }
 
-fn move_path(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn move_path(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let op = MovePath {
         from: call.path(1)?,
@@ -316,8 +302,7 @@ fn move_path(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::MovePath(op), fields)
 }
 
-fn set_mode(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn set_mode(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let mode = call.mode(2)?;
     let op = SetMode {
@@ -329,8 +314,7 @@ fn set_mode(call: &Call<'_>) -> Result<Dynamic> {
     act(call, root, label, Op::SetMode(op), fields)
 }
 
-fn set_owner(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn set_owner(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(3)?;
     let value = call.arg(2);
     let name = match value.as_int() {
@@ -355,29 +339,20 @@ fn fetch(call: &Call<'_>) -> Result<Dynamic> {
     let url = call.text(0)?;
     let fields = call.fields(1)?;
     let sha256 = fields.required_text("sha256")?.to_lowercase();
-    let known = ["https://", "http://", "file:///"]
-        .iter()
-        .any(|scheme| url.starts_with(scheme));
+    let mut schemes = ["https://", "http://", "file:///"].iter();
+    let known = schemes.any(|scheme| url.starts_with(scheme));
     if !known || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(call
-            .refuse(
-                0,
-                "fetch_url",
-                format!("`{url}` is no address to fetch from"),
-            )
-            .help("it starts with `https://`, `http://` or `file:///`"));
+        let message = format!("`{url}` is no address to fetch from");
+        let report = call.refuse(0, "fetch_url", message);
+        return Err(report.help("it starts with `https://`, `http://` or `file:///`"));
     }
     if let Some(path) = url.strip_prefix("file://") {
         call.requires_path(None, path, PathPurpose::Read);
     }
     if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Err(fields
-            .refuse(
-                "sha256",
-                "fetch_digest",
-                "a sha256 digest has 64 hexadecimal digits",
-            )
-            .help("`sha256sum FILE` prints it"));
+        let message = "a sha256 digest has 64 hexadecimal digits";
+        let report = fields.refuse("sha256", "fetch_digest", message);
+        return Err(report.help("`sha256sum FILE` prints it"));
     }
     fields.finish()?;
     let download = Download {

@@ -2,8 +2,7 @@
 
 use rhai::Dynamic;
 
-use super::Builtin;
-use crate::plan::Allowed;
+use crate::plan::{Allowed, RootId};
 use crate::recipe::args::{Call, Result};
 use crate::recipe::stdlib::Stdlib;
 
@@ -11,8 +10,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Everyone allow_lint(root, lint, reason, [opts]) => allow,
 ];
 
-fn allow(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn allow(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let (lint, reason) = (call.text(1)?, call.text(2)?);
     let opts = call.fields(3)?;
     let path = opts.text("path")?;

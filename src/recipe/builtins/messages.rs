@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use rhai::{Dynamic, Map};
 
-use super::Builtin;
 use crate::diagnose::{Declaration, Hint, Report};
 use crate::plan::{Message, MessageLevel};
 use crate::recipe::args::{Call, Fields, Result};
+use crate::recipe::plan_builder::add_new;
 use crate::recipe::shape::Shape;
 
 pub static BUILTINS: &[super::Registered] = builtins![
@@ -22,10 +22,7 @@ fn message(call: &Call<'_>, level: MessageLevel) -> Result<Dynamic> {
     let text = call.text(0)?;
     let calls = call.chain();
     let message = Message { level, text, calls };
-    let mut plan = call.plan_mut();
-    if !plan.messages.contains(&message) {
-        plan.messages.push(message);
-    }
+    add_new(&mut call.plan_mut().messages, message);
     Ok(Dynamic::UNIT)
 }
 
@@ -125,8 +122,7 @@ fn fields(call: &Call<'_>) -> Result<Dynamic> {
             }
             "strings" | "words" | "urls" => {
                 let list = fields.strings(name)?.unwrap_or_default();
-                let words: rhai::Array = list.iter().cloned().map(Dynamic::from).collect();
-                given.insert(name.clone(), words.into());
+                given.insert(name.clone(), list.clone().into());
                 let shape = Shape::from_str(kind.trim_end_matches('s'));
                 shaped.extend(shape.map(|shape| (name, shape, list)));
             }

@@ -2,20 +2,23 @@
 //! mean" and the reference all come.
 
 /// The rows of a family: who may call it, its name and its parameters, those in brackets
-/// optional, and what runs. `doc/NAME.md` documents it.
+/// optional, and what runs, with the root where the first parameter is one. `doc/NAME.md`
+/// documents it.
 macro_rules! builtins {
     ($($access:ident $name:ident($($param:ident),* $(, [$optional:ident])*) => $run:expr,)*) => {
         &[$(super::Registered {
-            builtin: Builtin {
+            builtin: super::Builtin {
                 name: stringify!($name),
                 params: &[$(stringify!($param),)* $(stringify!($optional)),*],
                 optional: <[&str]>::len(&[$(stringify!($optional)),*]),
                 access: super::Access::$access,
                 doc: include_str!(concat!("doc/", stringify!($name), ".md")),
             },
-            run: $run,
+            run: builtins!(@run [$($param)*] $run),
         }),*]
     };
+    (@run [root $($param:ident)*] $run:expr) => { |call| $run(call, call.root(0)?) };
+    (@run [$($param:ident)*] $run:expr) => { $run };
 }
 
 mod boot;

@@ -1,11 +1,10 @@
 //! `option`: the inputs of a recipe.
 
 use crate::recipe::fault;
+use regex::Regex;
 use rhai::Dynamic;
 use serde_json::Value;
 
-use super::Builtin;
-use crate::diagnose::Report;
 use crate::plan::{OptionValue, option_text};
 use crate::project;
 use crate::recipe::args::{Call, Fields, Result};
@@ -16,8 +15,10 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Everyone option(name, [spec]) => option,
 ];
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
 enum OptionType {
+    #[strum(serialize = "string")]
     Text,
     Number,
     Boolean,
@@ -35,17 +36,13 @@ impl OptionType {
     }
 
     fn of(value: &Dynamic) -> Option<OptionType> {
-        if value.is_string() {
-            Some(OptionType::Text)
-        } else if value.is_int() {
-            Some(OptionType::Number)
-        } else if value.is_bool() {
-            Some(OptionType::Boolean)
-        } else if value.is_array() {
-            Some(OptionType::List)
-        } else {
-            None
-        }
+        Some(match value.type_name() {
+            "string" => OptionType::Text,
+            "i64" => OptionType::Number,
+            "bool" => OptionType::Boolean,
+            "array" => OptionType::List,
+            _ => return None,
+        })
     }
 
     fn parse(self, text: &str) -> Option<Value> {
@@ -68,11 +65,54 @@ impl OptionType {
     }
 }
 
-/// What the whole of a value has to match.
-struct ValuePattern {
-    /// As the recipe writes it.
-    pattern: String,
-    whole: regex::Regex,
+/// What the values of an option may be.
+struct AllowedValues {
+    kind: OptionType,
+    /// Any where there are none.
+    choices: Vec<Value>,
+    /// As the recipe writes it, and what the whole of a value has to match.
+    pattern: Option<(String, Regex)>,
+}
+
+impl AllowedValues {
+    /// Whether a value, of a list every item, is one of the choices.
+    fn is_choice(&self, value: &Value) -> bool {
+        self.choices.is_empty() || items(value).iter().all(|item| self.choices.contains(item))
+    }
+
+    /// What was given for the option `name`, as a value.
+    fn read(&self, call: &Call<'_>, name: &str, text: &str) -> Result<Value> {
+        let refuse = |why: String| {
+            let message = format!("`{text}` is no value of the option `{name}`");
+            call.report("bad_option_value", message).help(why)
+        };
+        let value = self.kind.parse(text);
+        let value = value.ok_or_else(|| refuse(format!("it wants {}", self.kind.words())))?;
+        if !self.is_choice(&value) {
+            let words: Vec<String> = self.choices.iter().map(option_text).collect();
+            let report = refuse(format!("it is one of {}", words.join(", ")));
+            return Err(match nearest(text, words.iter().map(String::as_str)) {
+                Some(near) => report.help(format!("did you mean `-o {name}={near}`?")),
+                None => report,
+            });
+        }
+        if let Some((pattern, whole)) = &self.pattern
+            && !items(&value)
+                .iter()
+                .all(|item| whole.is_match(&option_text(item)))
+        {
+            return Err(refuse(format!("it has to match `{pattern}`")));
+        }
+        Ok(value)
+    }
+}
+
+/// The items of a list; what is none is one item.
+fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
+        one => std::slice::from_ref(one),
+    }
 }
 
 fn option(call: &Call<'_>) -> Result<Dynamic> {
@@ -84,24 +124,23 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
     let pattern = fields.text("pattern")?;
     let kind = kind(&fields, default.as_ref(), &choices)?;
     let pattern = pattern
-        .map(|pattern| -> Result<ValuePattern> {
+        .map(|pattern| -> Result<_> {
             fields.pattern("pattern", &pattern)?;
             let whole = patterns::compiled(&format!("^(?:{pattern})$"))
                 .map_err(|error| fields.refuse("pattern", "bad_pattern", error.to_string()))?;
-            Ok(ValuePattern { pattern, whole })
+            Ok((pattern, whole))
         })
         .transpose()?;
-    let choices: Vec<Value> = choices
-        .iter()
-        .map(to_json)
-        .collect::<Option<_>>()
-        .ok_or_else(|| {
-            fields.refuse(
-                "choices",
-                "wrong_type",
-                "`choices` of `option` has to be an array of strings, numbers or booleans",
-            )
-        })?;
+    let choices: Option<Vec<Value>> = choices.iter().map(to_json).collect();
+    let choices = choices.ok_or_else(|| {
+        let message = "`choices` of `option` has to be an array of strings, numbers or booleans";
+        fields.refuse("choices", "wrong_type", message)
+    })?;
+    let allowed = AllowedValues {
+        kind,
+        choices,
+        pattern,
+    };
     let declared = call.plan().options.iter().any(|o| o.name == name);
     if declared {
         let message = format!("the option `{name}` is declared twice");
@@ -109,16 +148,10 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
         return Err(report.help("declare it once, and keep its value in a variable"));
     }
     let default = default.as_ref().and_then(to_json);
-    // Of a list, every item is one of the choices.
-    let is_choice = |value: &Value| match value {
-        Value::Array(items) => items.iter().all(|item| choices.contains(item)),
-        value => choices.contains(value),
-    };
     if let Some(default) = &default
-        && !choices.is_empty()
-        && !is_choice(default)
+        && !allowed.is_choice(default)
     {
-        let words: Vec<String> = choices.iter().map(option_text).collect();
+        let words: Vec<String> = allowed.choices.iter().map(option_text).collect();
         let message = format!("the default of `{name}` is not one of its choices");
         let report = fields.refuse("default", "bad_option", message);
         return Err(report.help(format!("the choices are {}", words.join(", "))));
@@ -133,7 +166,7 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
         given: false,
         from: None,
         help: help.clone(),
-        choices: choices.clone(),
+        choices: allowed.choices.clone(),
     });
     let given = given(call.session, &name);
     let recipe = call.plan().recipe.path.clone();
@@ -143,27 +176,19 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
         None => policy.option(recipe.as_ref(), &name).map(str::to_owned),
     };
     let value = match (given.as_ref().or(of_site.as_ref()), default) {
-        (Some(text), _) => {
-            let checked = kind
-                .parse(text)
-                .ok_or_else(|| bad_value(call, &name, text, format!("it wants {}", kind.words())))
-                .and_then(|value| {
-                    check_value(call, &name, text, &value, &choices, pattern.as_ref())?;
-                    Ok(value)
-                });
-            checked.map_err(|report| match of_site {
+        (Some(text), _) => allowed
+            .read(call, &name, text)
+            .map_err(|report| match of_site {
                 Some(_) => report.help("the value stands in `[options]` of rootwright.toml"),
                 None => report,
-            })?
-        }
+            })?,
         (None, Some(default)) => default,
         (None, None) => {
             let message = format!("the recipe needs the option `{name}`");
             let report = call.report("option_missing", message);
-            let words = if help.is_empty() {
-                kind.words()
-            } else {
-                help.as_str()
+            let words = match help.as_str() {
+                "" => kind.words(),
+                help => help,
             };
             return Err(report.help(format!("say `-o {name}=…`: {words}")));
         }
@@ -178,75 +203,22 @@ fn option(call: &Call<'_>) -> Result<Dynamic> {
 }
 
 fn kind(fields: &Fields<'_>, default: Option<&Dynamic>, choices: &[Dynamic]) -> Result<OptionType> {
-    let named = fields.text("type")?;
-    let found = match (named.as_deref(), default.or(choices.first())) {
-        (Some("string"), _) => Some(OptionType::Text),
-        (Some("number"), _) => Some(OptionType::Number),
-        (Some("boolean"), _) => Some(OptionType::Boolean),
-        (Some("list"), _) => Some(OptionType::List),
-        (Some(other), _) => {
-            let message = format!("`{other}` is no type of an option");
+    if let Some(name) = fields.text("type")? {
+        return name.parse().map_err(|_| {
+            let message = format!("`{name}` is no type of an option");
             let report = fields.refuse("type", "bad_option", message);
-            return Err(report.help("the types are `string`, `number`, `boolean` and `list`"));
-        }
-        (None, Some(value)) => OptionType::of(value),
-        (None, None) => Some(OptionType::Text),
+            report.help("the types are `string`, `number`, `boolean` and `list`")
+        });
+    }
+    let Some(value) = default.or(choices.first()) else {
+        return Ok(OptionType::Text);
     };
-    found.ok_or_else(|| {
+    OptionType::of(value).ok_or_else(|| {
         let given = default.cloned().unwrap_or_default();
         let wanted = "a string, a number, a boolean or a list";
         let report = fields.wrong("default", wanted, &given);
         report.help("what belongs together is an option for each value")
     })
-}
-
-fn check_value(
-    call: &Call<'_>,
-    name: &str,
-    text: &str,
-    value: &Value,
-    choices: &[Value],
-    pattern: Option<&ValuePattern>,
-) -> Result<()> {
-    let items: Vec<&Value> = match value {
-        Value::Array(items) => items.iter().collect(),
-        value => vec![value],
-    };
-    if !choices.is_empty() && !items.iter().all(|item| choices.contains(item)) {
-        let words: Vec<String> = choices.iter().map(option_text).collect();
-        let mut report = bad_value(
-            call,
-            name,
-            text,
-            format!("it is one of {}", words.join(", ")),
-        );
-        if let Some(near) = nearest(text, words.iter().map(String::as_str)) {
-            report = report.help(format!("did you mean `-o {name}={near}`?"));
-        }
-        return Err(report);
-    }
-    if let Some(pattern) = pattern
-        && !items
-            .iter()
-            .all(|item| pattern.whole.is_match(&option_text(item)))
-    {
-        let shown = &pattern.pattern;
-        return Err(bad_value(
-            call,
-            name,
-            text,
-            format!("it has to match `{shown}`"),
-        ));
-    }
-    Ok(())
-}
-
-fn bad_value(call: &Call<'_>, name: &str, text: &str, why: String) -> Report {
-    call.report(
-        "bad_option_value",
-        format!("`{text}` is no value of the option `{name}`"),
-    )
-    .help(why)
 }
 
 fn given(session: &Session, name: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 
-use super::{Builtin, RootRef};
+use super::RootRef;
 use crate::diagnose::Report;
 use crate::plan::{self, Root, RootId};
 use crate::recipe::args::{Call, Result};
@@ -64,11 +64,8 @@ fn relabel(call: &Call<'_>, id: RootId) {
     let Some(root) = plan.root(id).cloned() else {
         return;
     };
-    if let Some(step) = plan
-        .steps
-        .last_mut()
-        .filter(|step| step.call == "bootstrap")
-    {
+    let step = plan.steps.last_mut();
+    if let Some(step) = step.filter(|step| step.call == "bootstrap") {
         let name = format!("{} {}", root.distro, root.release);
         step.label = format!("bootstrap {}, {}", name.trim_end(), root.arch);
     }
@@ -76,21 +73,15 @@ fn relabel(call: &Call<'_>, id: RootId) {
 
 fn unused_name(call: &Call<'_>, distro: &str) -> String {
     let plan = call.plan();
-    let same = plan
-        .roots
-        .iter()
-        .filter(|root| root.distro == distro)
-        .count();
-    if same == 0 {
-        distro.to_owned()
-    } else {
-        format!("{distro}-{}", same + 1)
+    let same = plan.roots.iter().filter(|root| root.distro == distro);
+    match same.count() {
+        0 => distro.to_owned(),
+        count => format!("{distro}-{}", count + 1),
     }
 }
 
-fn with_packages(call: &Call<'_>) -> Result<Dynamic> {
+fn with_packages(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let function = call.builtin.name;
-    let root = call.root(0)?;
     let packages = call.strings(1)?;
     let opts = call.map(2)?;
     if packages.is_empty() {
@@ -115,22 +106,19 @@ fn with_packages(call: &Call<'_>) -> Result<Dynamic> {
         return Err(report.help(cure));
     }
     let label = format!("{function} {}", packages.join(", "));
-    let names: rhai::Array = packages.into_iter().map(Dynamic::from).collect();
     call.step(root, label, || {
-        call_distro(call, root, function, vec![names.into(), opts.into()])
+        call_distro(call, root, function, vec![packages.into(), opts.into()])
     })
 }
 
-fn upgrade(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn upgrade(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let opts = call.map(1)?;
     call.step(root, "upgrade all packages".to_owned(), || {
         call_distro(call, root, "upgrade", vec![opts.into()])
     })
 }
 
-fn dracut(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn dracut(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let spec = call.map(1)?;
     call.step(root, "initramfs with dracut".to_owned(), || {
         call_stdlib(call, root, "dracut/dracut", "dracut", spec)
@@ -175,29 +163,17 @@ fn module_of(
     refuse: impl FnOnce(&str, String) -> Report,
 ) -> Result<String> {
     let importer = call.plan().recipe.path.clone();
-    let found =
-        loader::find(call.session, &importer, &format!("distro/{distro}")).map_err(|_| {
-            let known: Vec<String> = call
-                .session
-                .stdlib()
-                .list("distro")
-                .iter()
-                .filter_map(|path| {
-                    path.strip_prefix("distro/")?
-                        .strip_suffix(".rhai")
-                        .map(str::to_owned)
-                })
-                .collect();
-            let report = refuse("unknown_distro", format!("there is no distro `{distro}`"));
-            report.help_near(
-                distro,
-                &known,
-                format!(
-                    "there is {}; a recipe repository can bring its own `distro/{distro}.rhai`",
-                    known.join(", ")
-                ),
-            )
-        })?;
+    let module = format!("distro/{distro}");
+    let found = loader::find(call.session, &importer, &module).map_err(|_| {
+        let known = call.session.stdlib().modules("distro");
+        let all = known.join(", ");
+        let report = refuse("unknown_distro", format!("there is no distro `{distro}`"));
+        report.help_near(
+            distro,
+            known,
+            format!("there is {all}; a recipe repository can bring its own `distro/{distro}.rhai`"),
+        )
+    })?;
     load(call, &found)?;
     Ok(found.file.clone())
 }
@@ -222,12 +198,8 @@ fn call_module(
     let Some(ast) = call.session.modules.compiled(file) else {
         return Err(call.report("unknown_module", format!("`{file}` is not loaded")));
     };
-    let arities: Vec<usize> = ast
-        .iter_functions()
-        .filter(|found| found.name == function)
-        .map(|found| found.params.len())
-        .collect();
-    if !arities.contains(&arguments.len()) {
+    let mut functions = ast.iter_functions();
+    if !functions.any(|it| it.name == function && it.params.len() == arguments.len()) {
         let parameters = match arguments.len() {
             1 => "1 parameter".to_owned(),
             count => format!("{count} parameters"),

@@ -1,13 +1,13 @@
 //! Where a recipe comes from, and when: facts that do not differ between two builds of the
 //! same commit. What is read is noted in the plan as an input.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rhai::Dynamic;
 
-use super::Builtin;
 use crate::plan::{Input, Key, tool};
 use crate::recipe::args::{Call, Result};
+use crate::recipe::read::small_text;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone git_revision() => git_revision,
@@ -37,23 +37,23 @@ fn revision(folder: &Path) -> Option<String> {
         dot_git
     } else {
         // A further work tree, or a submodule.
-        let link = small_text(&dot_git)?;
+        let link = small_text(&dot_git, MOST_BYTES)?;
         folder.join(link.trim().strip_prefix("gitdir: ")?)
     };
-    let head = small_text(&git.join("HEAD"))?;
+    let head = small_text(&git.join("HEAD"), MOST_BYTES)?;
     let head = head.trim();
     let Some(name) = head.strip_prefix("ref: ") else {
         return commit(head);
     };
-    let common = small_text(&git.join("commondir"));
+    let common = small_text(&git.join("commondir"), MOST_BYTES);
     let common = common.map_or_else(|| git.clone(), |path| git.join(path.trim()));
     let plain = name.split('/').all(|part| !part.is_empty() && part != "..");
     let own = [&git, &common].into_iter().filter(|_| plain);
-    let loose = own.filter_map(|folder| small_text(&folder.join(name)));
+    let loose = own.filter_map(|folder| small_text(&folder.join(name), MOST_BYTES));
     if let Some(found) = loose.filter_map(|text| commit(text.trim())).next() {
         return Some(found);
     }
-    let packed = small_text(&common.join("packed-refs"))?;
+    let packed = small_text(&common.join("packed-refs"), MOST_BYTES)?;
     let mut lines = packed.lines().filter_map(|line| line.split_once(' '));
     lines
         .find(|(_, found)| *found == name)
@@ -67,11 +67,6 @@ fn commit(text: &str) -> Option<String> {
 
 /// Bytes of git's own little files that are read; lists of references can be long.
 const MOST_BYTES: u64 = 16 << 20;
-
-fn small_text(path: &PathBuf) -> Option<String> {
-    let small = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= MOST_BYTES);
-    std::fs::read_to_string(path).ok().filter(|_| small)
-}
 
 /// The environment's `SOURCE_DATE_EPOCH`, seconds since 1970, as an input of the plan.
 pub fn source_date_epoch(call: &Call<'_>) -> Result<Option<u64>> {

@@ -5,10 +5,13 @@ use std::path::Path;
 
 use rhai::Dynamic;
 
-use super::{Builtin, RootRef};
+use super::RootRef;
 use crate::diagnose::{Frame, Origin, Span, innermost_origin, own_calls};
-use crate::plan::{Action, Argument, Base, Check, Op, PathPurpose, Repository, Root, Step, Want};
-use crate::recipe::args::{Call, Result};
+use crate::plan::{
+    Action, Argument, Base, Check, Op, PathPurpose, Plan, Repository, Root, RootId, Step, Want,
+};
+use crate::recipe::args::{Call, Result, is_name};
+use crate::recipe::plan_builder::add_new;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone fork(root, name) => fork,
@@ -19,8 +22,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Modules wanted(root, names) => wanted,
 ];
 
-fn fork(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn fork(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let name = call.text(1)?;
     if call.session.plan.step_is_open() {
         return Err(call.report(
@@ -30,8 +32,7 @@ fn fork(call: &Call<'_>) -> Result<Dynamic> {
     }
     let mut plan = call.plan_mut();
     let id = plan.roots.len();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || !name.chars().all(plain) {
+    if !is_name(&name, "._-") {
         let report = call.refuse(1, "root_name", format!("`{name}` is no name for a root"));
         return Err(report.help("a name has letters, digits, `.`, `_` and `-`"));
     }
@@ -51,15 +52,9 @@ fn fork(call: &Call<'_>) -> Result<Dynamic> {
         ..base
     });
     // What modules know of the base holds for the branch, and its archives are its own.
-    let archives: Vec<Repository> = plan
-        .repositories
-        .iter()
-        .filter(|archive| archive.root == root)
-        .map(|archive| Repository {
-            root: id,
-            ..archive.clone()
-        })
-        .collect();
+    let mut archives = plan.repositories.clone();
+    archives.retain(|archive| archive.root == root);
+    archives.iter_mut().for_each(|archive| archive.root = id);
     plan.repositories.extend(archives);
     let mut facts = call.session.plan.facts.borrow_mut();
     let inherited: Vec<_> = facts
@@ -71,8 +66,7 @@ fn fork(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::from(RootRef { id }))
 }
 
-fn archive(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn archive(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(1)?;
     let archive = Repository {
         root,
@@ -83,16 +77,12 @@ fn archive(call: &Call<'_>) -> Result<Dynamic> {
         proxy: fields.text("proxy")?,
     };
     fields.finish()?;
-    let mut plan = call.plan_mut();
-    if !plan.repositories.contains(&archive) {
-        plan.repositories.push(archive);
-    }
+    add_new(&mut call.plan_mut().repositories, archive);
     Ok(Dynamic::UNIT)
 }
 
 /// A folder of the host that packages are installed from: a path, or an address `file:///…`.
-fn package_source(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn package_source(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let path = call.path(1)?;
     let path = match path.trim_end_matches('/') {
         "" => "/".to_owned(),
@@ -100,16 +90,13 @@ fn package_source(call: &Call<'_>) -> Result<Dynamic> {
     };
     call.requires_path(Some(root), &path, PathPurpose::PackageSource);
     let mut plan = call.plan_mut();
-    if let Some(root) = plan.roots.get_mut(root)
-        && !root.package_sources.contains(&path)
-    {
-        root.package_sources.push(path);
+    if let Some(root) = plan.roots.get_mut(root) {
+        add_new(&mut root.package_sources, path);
     }
     Ok(Dynamic::UNIT)
 }
 
-fn check_before(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn check_before(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     call.of_root(1, root)?;
     let fields = call.fields(1)?;
     let mut env = BTreeMap::new();
@@ -137,8 +124,7 @@ fn check_before(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::UNIT)
 }
 
-fn wanted(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn wanted(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let names = call.strings(1)?;
     // What modules of the stdlib call on the way is of no interest to who made a mistake.
     let calls = own_calls(&call.chain());
@@ -153,35 +139,27 @@ fn wanted(call: &Call<'_>) -> Result<Dynamic> {
     {
         lineage.push(base);
     }
-    let earlier: Vec<Step> = plan
-        .steps
-        .split_last()
-        .map(|(_, earlier)| earlier)
-        .unwrap_or_default()
-        .iter()
-        .filter(|step| step.root.is_some_and(|root| lineage.contains(&root)))
-        .cloned()
-        .collect();
-    for check in plan
-        .checks
-        .iter_mut()
-        .filter(|check| !check.sources.is_empty() && lineage.contains(&check.root))
-    {
-        let after = earlier
-            .iter()
-            .find(|step| may_add_sources(step, &check.sources))
-            .map(|step| step.number);
+    let Plan { steps, checks, .. } = &mut *plan;
+    let earlier = steps.split_last().map_or(&[][..], |(_, earlier)| earlier);
+    for check in checks {
+        if check.sources.is_empty() || !lineage.contains(&check.root) {
+            continue;
+        }
+        let after = earlier.iter().find(|step| {
+            let of_lineage = step.root.is_some_and(|root| lineage.contains(&root));
+            of_lineage && may_add_sources(step, &check.sources)
+        });
         for name in &names {
-            if !check.wants.iter().any(|want| want.name == *name) {
-                check.wants.push(Want {
-                    name: name.clone(),
-                    calls: calls.clone(),
-                    after,
-                    literal: calls
-                        .last()
-                        .and_then(|frame| literal(call, &frame.span, name)),
-                });
+            if check.wants.iter().any(|want| want.name == *name) {
+                continue;
             }
+            let last = calls.last();
+            check.wants.push(Want {
+                name: name.clone(),
+                calls: calls.clone(),
+                after: after.map(|step| step.number),
+                literal: last.and_then(|frame| literal(call, &frame.span, name)),
+            });
         }
     }
     Ok(Dynamic::UNIT)
@@ -197,11 +175,8 @@ fn may_add_sources(step: &Step, sources: &[String]) -> bool {
         true => own(&step.calls),
         false => own(&action.calls),
     };
-    let mut commands = step
-        .actions
-        .iter()
-        .filter(|action| action.op.run().is_some());
-    commands.any(runs)
+    let mut actions = step.actions.iter();
+    actions.any(|action| action.op.run().is_some() && runs(action))
         || step.actions.iter().any(|action| {
             let path = match &action.op {
                 Op::WriteFile(file) => &file.path,
@@ -229,16 +204,11 @@ fn literal(call: &Call<'_>, span: &Span, name: &str) -> Option<Span> {
     Some(scan.span(&span.file, &(at..at + name.len() + 2)))
 }
 
-fn uses_archives(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn uses_archives(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let mut plan = call.plan_mut();
-    let places: Vec<usize> = plan
-        .repositories
-        .iter()
-        .enumerate()
-        .filter(|(_, archive)| archive.root == root)
-        .map(|(place, _)| place)
-        .collect();
+    let archives = plan.repositories.iter().enumerate();
+    let own = archives.filter(|(_, archive)| archive.root == root);
+    let places: Vec<usize> = own.map(|(place, _)| place).collect();
     if call.session.plan.step_is_open()
         && let Some(step) = plan.steps.last_mut()
     {

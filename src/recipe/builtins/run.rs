@@ -2,13 +2,14 @@
 
 use rhai::Dynamic;
 
-use super::Builtin;
 use super::{CommandValue, Typed, unmark};
 use crate::plan::{
     self, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath, RootId, Run,
     RunPlace, Script, Text, Verdict, command,
 };
-use crate::recipe::args::{Call, Fields, Result, as_argument, as_strings, as_typed, root_in};
+use crate::recipe::args::{
+    Call, Fields, Result, as_argument, as_strings, as_typed, is_name, root_in,
+};
 use crate::recipe::spans::Step;
 
 pub static BUILTINS: &[super::Registered] = builtins![
@@ -21,8 +22,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
     Everyone join(array, separator) => join,
 ];
 
-fn nspawn_run(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn nspawn_run(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let (run, fields) = in_root(call, root, RunPlace::Root)?;
     add(call, root, "run", run, fields)
 }
@@ -30,8 +30,7 @@ fn nspawn_run(call: &Call<'_>) -> Result<Dynamic> {
 /// Seconds that a root has to boot, run its script and shut down, where nothing is said.
 const BOOT_SECONDS: u64 = 300;
 
-fn nspawn_boot(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn nspawn_boot(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let timeout = call.fields(2)?.number("timeout", 1).map_err(|report| {
         let help = format!("it is in seconds: `timeout: {BOOT_SECONDS}`");
         report.help(help)
@@ -74,8 +73,7 @@ pub fn in_root<'a>(call: &'a Call<'a>, root: RootId, place: RunPlace) -> Result<
     Ok((run, fields))
 }
 
-fn host_run(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn host_run(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     for index in [1, 2] {
         call.of_root(index, root)?;
     }
@@ -128,10 +126,7 @@ fn add(
 
 fn env(fields: &Fields<'_>) -> Result<std::collections::BTreeMap<String, Text>> {
     let env = fields.texts("env")?;
-    let bad = |name: &&String| {
-        name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    if let Some(name) = env.keys().find(bad) {
+    if let Some(name) = env.keys().find(|name| !is_name(name, "_")) {
         let message = format!("invalid name `{name}` for a variable");
         let report = fields.refuse("env", "env_name", message);
         return Err(report.help("letters, digits and `_`"));
@@ -144,8 +139,7 @@ fn downloads(fields: &Fields<'_>) -> Result<Vec<Downloads>> {
     let mut downloads = Vec::new();
     for folder in fields.maps("downloads", "#{ pool, path, suffix }")? {
         let pool = folder.required_text("pool")?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if pool.is_empty() || !pool.chars().all(plain) {
+        if !is_name(&pool, "-_") {
             let message = format!("invalid name `{pool}` for a pool of downloads");
             let report = folder.refuse("pool", "pool_name", message);
             return Err(report.help("letters, digits, `-` and `_`"));
@@ -203,12 +197,8 @@ fn script(call: &Call<'_>) -> Result<Dynamic> {
     if let Some(interpreter) = fields.strings("interpreter")? {
         script.interpreter = interpreter;
     }
-    for (index, value) in fields
-        .array("arguments")?
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-    {
+    let arguments = fields.array("arguments")?.unwrap_or_default();
+    for (index, value) in arguments.iter().enumerate() {
         let argument = as_argument(value).ok_or_else(|| {
             let mut place = fields.place("arguments");
             place.push(Step::Item(index));
@@ -224,8 +214,7 @@ fn script(call: &Call<'_>) -> Result<Dynamic> {
     Ok(Dynamic::from(CommandValue { command, root }))
 }
 
-fn require_paths(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn require_paths(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let purpose = call.text(1)?;
     let mut paths = Vec::new();
     for fields in call.maps(2, "#{ path, package, why }")? {

@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::{Dynamic, Map};
 
-use super::{Builtin, Typed};
+use super::Typed;
 use crate::plan::digest::digest_tree;
 use crate::plan::{self, Command, KeyFile, Keyring, Part, PathPurpose, RootId};
 use crate::recipe::args::{Call, Fields, Result, as_command};
 use crate::recipe::library_modules;
+use crate::recipe::plan_builder::add_new;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Modules keyring(root, spec) => keyring,
@@ -20,8 +21,7 @@ pub static BUILTINS: &[super::Registered] = builtins![
 /// Digits of a digest in a keyring's name: enough to tell sets of keys apart.
 const NAME_DIGITS: usize = 12;
 
-fn keyring(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn keyring(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let fields = call.fields(1)?;
     let name = fields.required_text("name")?;
     let about = fields.required_text("about")?;
@@ -83,14 +83,10 @@ fn keyring(call: &Call<'_>) -> Result<Dynamic> {
         // The same keys, sought in other places as well.
         Some(known) => {
             for file in keyring.files {
-                if !known.files.contains(&file) {
-                    known.files.push(file);
-                }
+                add_new(&mut known.files, file);
             }
             for command in keyring.fetch {
-                if !known.fetch.contains(&command) {
-                    known.fetch.push(command);
-                }
+                add_new(&mut known.fetch, command);
             }
         }
         None => plan.keyrings.push(keyring),
@@ -189,8 +185,7 @@ pub fn texts(fields: &Fields<'_>, name: &str) -> Result<BTreeMap<String, String>
 }
 
 /// Notes that a key is trusted, for package managers whose keys are no OpenPGP keys.
-fn trust_key(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn trust_key(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let source = call.text(1)?;
     let mut allowed = true;
     if source.starts_with('/') {
@@ -200,8 +195,7 @@ fn trust_key(call: &Call<'_>) -> Result<Dynamic> {
     Ok((allowed && trusted).into())
 }
 
-fn unsigned(call: &Call<'_>) -> Result<Dynamic> {
-    let root = call.root(0)?;
+fn unsigned(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let what = call.text(1)?;
     let why = call.text(2)?;
     if why.trim().is_empty() {

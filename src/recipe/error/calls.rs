@@ -7,7 +7,7 @@ use crate::recipe::call_stack::is_closure;
 use crate::recipe::fault;
 use crate::recipe::nearest;
 use crate::recipe::session::Session;
-use crate::recipe::signature;
+use crate::recipe::signatures;
 use crate::recipe::type_names::{noun, type_words};
 
 /// `install (Root, i64)`: which functions of that name exist, or which names are near.
@@ -32,7 +32,7 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
     if let Some(property) = name.strip_prefix("get$") {
         return fault::unknown_property(format!("there is no property `{property}` here"));
     }
-    let functions = session.functions();
+    let functions = signatures::of(session.kind());
     let signatures = functions.signatures(name);
     let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
     if signatures.is_empty() && !operator {
@@ -45,12 +45,12 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
     let message = if operator {
         format!("`{name}` does not go with {}", words.join(" and "))
     } else {
-        let nouns: Vec<String> = given.iter().map(|kind| noun(kind)).collect();
+        let nouns: Vec<&str> = given.iter().map(|kind| noun(kind)).collect();
         format!("`{name}` does not take ({})", nouns.join(", "))
     };
     let mut report = fault::wrong_type(message);
     if !operator {
-        report = report.help(signature::shown(&signatures, given.len()));
+        report = report.help(signatures::shown(&signatures, given.len()));
     }
     match cure(name, &given) {
         Some(cure) => report.help(cure),
@@ -69,8 +69,7 @@ fn split(signature: &str) -> (&str, Vec<&str>) {
 
 /// What to do about arguments of some types.
 fn cure(name: &str, given: &[&str]) -> Option<String> {
-    let kinds: Vec<String> = given.iter().map(|kind| noun(kind)).collect();
-    let has = |kind: &str| kinds.iter().any(|known| known == kind);
+    let has = |kind: &str| given.iter().any(|given| noun(given) == kind);
     if has("secret or path") {
         return Some(
             "its value is not known while the plan is made: it can only be joined with `+`"
@@ -101,7 +100,7 @@ pub(super) fn no_property(session: &Session, what: &str) -> Report {
         let has = format!("it has `{}`", ROOT_PROPERTIES.join("`, `"));
         return report.help_near(name, ROOT_PROPERTIES, has);
     }
-    if !session.functions().signatures(name).is_empty() {
+    if !signatures::of(session.kind()).signatures(name).is_empty() {
         return report.help(format!("a function is called with brackets: `{name}()`"));
     }
     report

@@ -21,21 +21,14 @@ pub(super) fn describe(
     use EvalAltResult as E;
     trace.extend(at(session, file, error.position(), "here"));
     let report = match error {
-        E::ErrorFunctionNotFound(signature, position) => {
-            let report = calls::not_found(session, signature, file).trace(trace);
-            return explain(session, report, file, *position, When::Call);
-        }
-        E::ErrorDotExpr(what, position) => {
-            let report = calls::no_property(session, what).trace(trace);
-            return explain(session, report, file, *position, When::Call);
-        }
+        E::ErrorFunctionNotFound(signature, _) => calls::not_found(session, signature, file),
+        E::ErrorDotExpr(what, _) => calls::no_property(session, what),
         E::ErrorVariableNotFound(name, _) => {
             fault::unknown_variable(format!("there is no variable `{name}`"))
         }
-        E::ErrorPropertyNotFound(name, position) => {
+        E::ErrorPropertyNotFound(name, _) => {
             let name = name.split(['\'', '"']).nth(1).unwrap_or(name);
-            let report = calls::no_field(session, file, name).trace(trace);
-            return explain(session, report, file, *position, When::Call);
+            calls::no_field(session, file, name)
         }
         E::ErrorModuleNotFound(name, _) => {
             fault::unknown_module(format!("there is no module `{name}`"))
@@ -72,7 +65,7 @@ pub(super) fn describe(
         }
         E::ErrorTooManyOperations(_) => {
             session.has_no_end.set(true);
-            fault::limit(Exceeded::Operations.message()).help(LOOP)
+            fault::limit(Exceeded::Operations.to_string()).help(LOOP)
         }
         E::ErrorTooManyVariables(_) => fault::limit("the script has too many variables")
             .help("keep what belongs together in a map or an array"),
@@ -87,7 +80,7 @@ pub(super) fn describe(
             session.has_no_end.set(true);
             let message = token
                 .read_lock::<Exceeded>()
-                .map_or_else(|| "the script was stopped".to_owned(), |e| e.message());
+                .map_or_else(|| "the script was stopped".to_owned(), |e| e.to_string());
             fault::limit(message).help(LOOP)
         }
         E::ErrorParsing(kind, position) => {
@@ -99,7 +92,13 @@ pub(super) fn describe(
         }
         other => fault::failed(lower_first(&strip_position(&other.to_string()))),
     };
-    report.trace(trace)
+    let report = report.trace(trace);
+    match error {
+        E::ErrorFunctionNotFound(..) | E::ErrorDotExpr(..) | E::ErrorPropertyNotFound(..) => {
+            explain(session, report, file, error.position(), When::Call)
+        }
+        _ => report,
+    }
 }
 
 fn mismatch(wanted: &str, given: &str) -> Report {

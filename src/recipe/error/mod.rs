@@ -20,50 +20,42 @@ pub fn report(session: &Session, error: EvalAltResult, file: &str, prefix: Vec<F
     let mut file = file.to_owned();
     let mut error = error;
     loop {
-        match error {
+        let (called, source, inner, position) = match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
-                if let Some(span) = session.modules.span_at(&file, position) {
-                    let function = function_name(&name).to_owned();
-                    trace.push(Frame { function, span });
-                }
-                if !source.is_empty() {
-                    file = source;
-                }
-                error = *inner;
+                (function_name(&name).to_owned(), source, inner, position)
             }
             EvalAltResult::ErrorInModule(name, inner, position) => {
-                if let Some(span) = session.modules.span_at(&file, position) {
-                    let function = "import".to_owned();
-                    trace.push(Frame { function, span });
-                }
-                if !name.is_empty() {
-                    file = name;
-                }
-                error = *inner;
+                ("import".to_owned(), name, inner, position)
             }
             EvalAltResult::ErrorRuntime(value, position) => {
-                if let Some(fault) = value.read_lock::<Fault>() {
-                    let mut report = fault.0.clone();
-                    if report.trace.is_empty() {
-                        trace.extend(at(session, &file, position, "here"));
-                        report.trace = trace;
-                    }
-                    return report;
-                }
-                return thrown(session, value, position, &file, trace);
+                return raised(session, value, position, &file, trace);
             }
             other => return evaluation::describe(session, &other, &file, trace),
+        };
+        trace.extend(at(session, &file, position, &called));
+        if !source.is_empty() {
+            file = source;
         }
+        error = *inner;
     }
 }
 
-fn thrown(
+/// What a built-in or `throw` has raised.
+fn raised(
     session: &Session,
     value: Dynamic,
     position: rhai::Position,
     file: &str,
     mut trace: Vec<Frame>,
 ) -> Report {
+    if let Some(fault) = value.read_lock::<Fault>() {
+        let report = fault.0.clone();
+        if !report.trace.is_empty() {
+            return report;
+        }
+        trace.extend(at(session, file, position, "here"));
+        return report.trace(trace);
+    }
     trace.extend(at(session, file, position, "throw"));
     // `throw #{ message: "…" }` means its message.
     let said = value.read_lock::<rhai::Map>().and_then(|map| {
@@ -86,11 +78,6 @@ pub fn at(session: &Session, file: &str, position: rhai::Position, what: &str) -
         span,
     });
     frame.into_iter().collect()
-}
-
-/// Whether a word of another language explains the error at `position` of `file`.
-pub fn explains(session: &Session, file: &str, position: rhai::Position, when: When) -> bool {
-    explanation(session, file, position, when).is_some()
 }
 
 /// Puts the words of a habit over a report, where one explains the error that stands at
@@ -117,24 +104,19 @@ fn explanation(
     position: rhai::Position,
     when: When,
 ) -> Option<(other_languages::Explanation, Span)> {
-    let (line, column) = (position.line()?, position.position()?);
-    let number = u32::try_from(line).ok()?;
-    let text = session.modules.text(file);
-    let text = text.lines().nth(line - 1)?;
-    let byte = text
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(text.len(), |(byte, _)| byte);
-    let found = other_languages::find(text, byte, when)?;
-    let place = |byte: usize| Position {
-        line: number,
-        column: crate::diagnose::position(text, byte).column,
+    let at = Position {
+        line: u32::try_from(position.line()?).ok()?,
+        column: u32::try_from(position.position()?).ok()?,
     };
-    let span = Span {
-        file: file.to_owned(),
-        start: place(found.range.start),
-        end: place(found.range.end),
-    };
+    let scan = session.modules.scan(file)?;
+    let (start, byte) = (
+        scan.byte_at(Position { column: 1, ..at })?,
+        scan.byte_at(at)?,
+    );
+    let line = scan.text(&(start..scan.len())).lines().next()?;
+    let found = other_languages::find(line, byte - start, when)?;
+    let range = start + found.range.start..start + found.range.end;
+    let span = scan.span(file, &range);
     Some((found, span))
 }
 

@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use rhai::{LexError, ParseError, ParseErrorType, Position};
 
-use super::{at_or_end, explain, explains, moved};
+use super::{at_or_end, explain, explanation, moved};
 use crate::diagnose::{Frame, Report, Span};
 use crate::recipe::builtins;
 use crate::recipe::other_languages::When;
 use crate::recipe::session::Session;
 use crate::recipe::spans::{self, Scan};
-use crate::recipe::type_names::lower_first;
+use crate::recipe::type_names::{lower_first, type_words};
 
 /// A parse error.
 pub struct Unparsed {
@@ -30,7 +30,7 @@ pub fn parse(session: &Session, error: &ParseError, file: &str) -> Unparsed {
             // A word of another language is explained as such, and so is what follows it.
             !is_module(&text, name)
                 && !session.modules.variable_names(file).contains_key(name)
-                && !explains(session, file, error.1, When::Name)
+                && explanation(session, file, error.1, When::Name).is_none()
         }),
         _ => None,
     };
@@ -50,24 +50,14 @@ pub(super) fn parse_kind(
 ) -> Report {
     use ParseErrorType as P;
     let trace = at_or_end(session, file, position);
-    let span = trace.first().map(|frame| frame.span.clone());
-    let scan = session
-        .modules
-        .scan(file)
-        .unwrap_or_else(|| Rc::new(Scan::new("")));
-    let word = span
-        .as_ref()
-        .and_then(|span| Some(scan.byte_at(span.start)?..scan.byte_at(span.end)?))
-        .map_or("", |range| scan.text(&range));
-    let byte = span
-        .as_ref()
-        .and_then(|span| scan.byte_at(span.start))
-        .unwrap_or(scan.text.len());
+    let scan = session.modules.scan(file);
+    let scan = scan.unwrap_or_else(|| Rc::new(Scan::new("")));
+    let range = trace.first().and_then(|frame| scan.range(&frame.span));
     let place = StopPoint {
         file,
         scan: &scan,
-        byte,
-        word,
+        byte: range.as_ref().map_or(scan.text.len(), |range| range.start),
+        word: range.as_ref().map_or("", |range| scan.text(range)),
     };
     let (when, report) = match kind {
         P::VariableUndefined(name) => (When::Name, unknown_variable(session, &place, name)),
@@ -92,12 +82,8 @@ pub fn open_comment(file: &str, text: &str) -> Option<Report> {
     let scan = Scan::new(text);
     let start = scan.open_comment?;
     let span = scan.span(file, &(start..start + "/*".len()));
-    let frame = Frame::here(span);
-    Some(
-        fault::parse("the comment is never closed")
-            .help("write `*/` at its end")
-            .trace(vec![frame]),
-    )
+    let report = fault::parse("the comment is never closed").help("write `*/` at its end");
+    Some(report.trace(vec![Frame::here(span)]))
 }
 
 /// Where the parser stopped.
@@ -170,12 +156,12 @@ fn syntax(kind: &ParseErrorType, place: &StopPoint<'_>) -> Report {
         P::PropertyExpected => fault::parse("a name is missing after the `.`")
             .help("a field is `map.name`, a call `root.install([\"…\"])`"),
         P::MismatchedType(wanted, given) if wanted.contains("iterable") => {
-            crate::recipe::fault::not_iterable(given)
+            fault::not_iterable(given)
         }
         P::MismatchedType(wanted, given) => fault::parse(format!(
             "wanted {}, got {}",
-            crate::recipe::type_names::type_words(wanted),
-            crate::recipe::type_names::type_words(given)
+            type_words(wanted),
+            type_words(given)
         )),
         P::ExprExpected(_) | P::MissingSymbol(_) if place.word.is_empty() => {
             fault::parse("something is missing at the end of the script")

@@ -79,22 +79,14 @@ pub fn arguments(scan: &Scan, range: &Range<usize>) -> Vec<Range<usize>> {
 /// What stands between the commas of the brackets from `open` to `end`.
 fn between_commas(scan: &Scan, open: usize, end: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut depth = 0usize;
     let mut start = open + 1;
-    for (index, c) in scan.code_between(open, end) {
-        match c {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
+    while start < end {
+        let stop = value_end(scan, start, end);
+        let written = trimmed(scan, scan.skip_blank(start)..stop);
+        if !written.is_empty() {
+            found.push(written);
         }
-        let closes = depth == 0 && matches!(c, b')' | b']' | b'}');
-        if (c == b',' && depth == 1) || closes {
-            let written = trimmed(scan, scan.skip_blank(start)..index);
-            if !written.is_empty() {
-                found.push(written);
-            }
-            start = index + 1;
-        }
+        start = stop + 1;
     }
     found
 }
@@ -194,6 +186,7 @@ fn key_at(scan: &Scan, index: usize) -> Option<(Option<&str>, usize)> {
     })
 }
 
+/// Where what starts at `start` ends: at a comma, at the bracket around it, or at `end`.
 fn value_end(scan: &Scan, start: usize, end: usize) -> usize {
     let mut depth = 0usize;
     for (index, c) in scan.code_between(start, end) {

@@ -57,6 +57,11 @@ impl Scan {
         Some(chars.nth(column).map_or(end, |(offset, _)| start + offset))
     }
 
+    /// The bytes of a span.
+    pub fn range(&self, span: &Span) -> Option<Range<usize>> {
+        Some(self.byte_at(span.start)?..self.byte_at(span.end)?)
+    }
+
     /// The line and the column, in characters, of a byte offset.
     pub fn position(&self, byte: usize) -> Position {
         let line = self.lines.partition_point(|start| *start <= byte);

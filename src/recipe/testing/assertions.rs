@@ -1,71 +1,52 @@
-//! `assert`, `assert_eq`, `assert_ne`, `assert_contains`, `snapshot`.
+//! `assert`, `assert_eq`, `assert_ne`, `assert_contains`, `assert_lacks`, `snapshot`.
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 use similar::{ChangeTag, TextDiff};
 
 use super::plans::{TestPlan, text};
-use super::{Running, running};
+use super::running;
 use crate::diagnose::Report;
+use crate::recipe::args::is_name;
 use crate::recipe::current::Seat;
+use crate::recipe::session::Test;
 
 type Checked = Result<(), Box<EvalAltResult>>;
+type Context<'a> = NativeCallContext<'a>;
 
-/// What an assertion says where it does not hold, and why.
+/// What an assertion says that does not hold, and why.
 type Failed = (String, Option<String>);
 
+/// What is wrong with two values, if something is.
+type Comparison = fn(&Dynamic, &Dynamic) -> Option<Failed>;
+
+/// The assertions about two values.
+const COMPARISONS: &[(&str, Comparison)] = &[
+    ("assert_eq", differ),
+    ("assert_ne", are_same),
+    ("assert_contains", |all, part| is_part(all, part, true)),
+    ("assert_lacks", |all, part| is_part(all, part, false)),
+];
+
 pub fn register(engine: &mut Engine, seat: &Seat) {
-    type Context<'a> = NativeCallContext<'a>;
-    let check = |seat: &Seat| {
-        let seat = seat.clone();
-        move |context: &Context<'_>, held: bool, failed: &dyn Fn() -> Failed| {
-            check(held, &running(&seat)?, context, failed)
-        }
-    };
-    let with = check(seat);
+    let with = seat.clone();
     engine.register_fn("assert", move |context: Context<'_>, held: bool| {
-        with(&context, held, &|| ("does not hold".to_owned(), None))
+        let failed = || ("does not hold".to_owned(), None);
+        check(&with, &context, (!held).then(failed))
     });
-    let with = check(seat);
+    let with = seat.clone();
     engine.register_fn(
         "assert",
         move |context: Context<'_>, held: bool, message: &str| {
-            with(&context, held, &|| (message.to_owned(), None))
+            let failed = || (message.to_owned(), None);
+            check(&with, &context, (!held).then(failed))
         },
     );
-    let with = check(seat);
-    engine.register_fn(
-        "assert_eq",
-        move |context: Context<'_>, found: Dynamic, wanted: Dynamic| {
-            let (found, wanted) = (shown(&found), shown(&wanted));
-            with(&context, found == wanted, &|| {
-                let message = "the two values differ (`-` was found, `+` was wanted)";
-                (message.to_owned(), Some(diff(&found, &wanted)))
-            })
-        },
-    );
-    let with = check(seat);
-    engine.register_fn(
-        "assert_ne",
-        move |context: Context<'_>, found: Dynamic, other: Dynamic| {
-            let found = shown(&found);
-            with(&context, found != shown(&other), &|| {
-                (
-                    "the two values are the same".to_owned(),
-                    Some(found.clone()),
-                )
-            })
-        },
-    );
-    for (name, wanted) in [("assert_contains", true), ("assert_lacks", false)] {
-        let with = check(seat);
+    for (name, failed) in COMPARISONS {
+        let with = seat.clone();
         engine.register_fn(
-            name,
-            move |context: Context<'_>, all: Dynamic, part: Dynamic| {
-                with(&context, contains(&all, &part) == wanted, &|| {
-                    let what = if wanted { "is not in" } else { "is in" };
-                    let message = format!("`{}` {what} the value", shown(&part));
-                    (message, Some(shown(&all)))
-                })
+            *name,
+            move |context: Context<'_>, one: Dynamic, other: Dynamic| {
+                check(&with, &context, failed(&one, &other))
             },
         );
     }
@@ -73,24 +54,39 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
     engine.register_fn(
         "snapshot",
         move |context: Context<'_>, plan: TestPlan, name: &str| {
-            snapshot(&running(&with)?, &context, &text(&plan.0), name)
+            let running = running(&with)?;
+            let checked = snapshot(&running.test, &text(&plan.0), name);
+            checked.map_err(|report| running.at(&context, report))
         },
     );
 }
 
-fn check(
-    held: bool,
-    running: &Running,
-    context: &NativeCallContext<'_>,
-    failed: &dyn Fn() -> Failed,
-) -> Checked {
-    if held {
+fn check(seat: &Seat, context: &Context<'_>, failed: Option<Failed>) -> Checked {
+    let running = running(seat)?;
+    let Some((message, cause)) = failed else {
         return Ok(());
-    }
-    let (message, cause) = failed();
+    };
     let mut report = Report::new("test::assertion", message);
     report.cause = cause;
     Err(running.at(context, report))
+}
+
+fn differ(found: &Dynamic, wanted: &Dynamic) -> Option<Failed> {
+    let (found, wanted) = (shown(found), shown(wanted));
+    let message = "the two values differ (`-` was found, `+` was wanted)";
+    (found != wanted).then(|| (message.to_owned(), Some(diff(&found, &wanted))))
+}
+
+fn are_same(found: &Dynamic, other: &Dynamic) -> Option<Failed> {
+    let found = shown(found);
+    let message = "the two values are the same";
+    (found == shown(other)).then(|| (message.to_owned(), Some(found)))
+}
+
+fn is_part(all: &Dynamic, part: &Dynamic, wanted: bool) -> Option<Failed> {
+    let what = if wanted { "is not in" } else { "is in" };
+    let message = || format!("`{}` {what} the value", shown(part));
+    (contains(all, part) != wanted).then(|| (message(), Some(shown(all))))
 }
 
 /// A value as a diff shows it: text as it is, anything else one item a line.
@@ -136,48 +132,32 @@ fn diff(found: &str, wanted: &str) -> String {
     lines.join("\n")
 }
 
-fn snapshot(
-    running: &Running,
-    context: &NativeCallContext<'_>,
-    found: &str,
-    name: &str,
-) -> Checked {
-    let fail = |report: Report| Err(running.at(context, report));
-    let Some(test) = running.test() else {
-        return Ok(());
-    };
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || !name.chars().all(word) {
-        let report = Report::new(
-            "test::snapshot_name",
-            format!("`{name}` is no snapshot's name"),
-        );
-        return fail(report.help("letters, digits, `_` and `-`"));
+fn snapshot(test: &Test, found: &str, name: &str) -> Result<(), Report> {
+    if !is_name(name, "_-") {
+        let message = format!("`{name}` is no snapshot's name");
+        let report = Report::new("test::snapshot_name", message);
+        return Err(report.help("letters, digits, `_` and `-`"));
     }
     let stem = test.file.file_stem().unwrap_or_default().to_string_lossy();
     let folder = test.file.with_file_name("snapshots");
     let path = folder.join(format!("{stem}__{name}.txt"));
+    let unusable = |error: std::io::Error| Report::new("test::snapshot_file", error.to_string());
     if test.update {
-        let written = fs_err::create_dir_all(&folder).and_then(|()| fs_err::write(&path, found));
-        return match written {
-            Ok(()) => Ok(()),
-            Err(error) => fail(Report::new("test::snapshot_file", error.to_string())),
-        };
+        fs_err::create_dir_all(&folder).map_err(unusable)?;
+        return fs_err::write(&path, found).map_err(unusable);
     }
     match fs_err::read_to_string(&path) {
         Ok(wanted) if wanted == found => Ok(()),
-        Ok(wanted) => fail(
-            Report::new(
-                "test::snapshot",
-                format!("the plan is not the snapshot `{name}` (`-` was found, `+` was wanted)"),
-            )
-            .cause(diff(found, &wanted))
-            .help("if it is right as it is now: `rootwright test --update`"),
-        ),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => fail(
-            Report::new("test::snapshot", format!("there is no snapshot `{name}`"))
-                .help("`rootwright test --update` writes it"),
-        ),
-        Err(error) => fail(Report::new("test::snapshot_file", error.to_string())),
+        Ok(wanted) => {
+            let message =
+                format!("the plan is not the snapshot `{name}` (`-` was found, `+` was wanted)");
+            let report = Report::new("test::snapshot", message).cause(diff(found, &wanted));
+            Err(report.help("if it is right as it is now: `rootwright test --update`"))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let report = Report::new("test::snapshot", format!("there is no snapshot `{name}`"));
+            Err(report.help("`rootwright test --update` writes it"))
+        }
+        Err(error) => Err(unusable(error)),
     }
 }

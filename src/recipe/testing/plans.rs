@@ -100,12 +100,9 @@ fn made(
         Ok(plan) => Ok(TestPlan(Rc::new(plan))),
         Err(failure) => {
             let first = failure.reports.into_iter().next().unwrap_or_default();
-            let place = first.place().map(ToString::to_string).unwrap_or_default();
-            let mut report = Report::new(
-                "test::plan_failed",
-                format!("`{recipe}` does not evaluate: {}", first.message),
-            );
-            if !place.is_empty() {
+            let message = format!("`{recipe}` does not evaluate: {}", first.message);
+            let mut report = Report::new("test::plan_failed", message);
+            if let Some(place) = first.place() {
                 report = report.cause(format!("{place}: {}", first.message));
             }
             report.help.clone_from(&first.help);
@@ -143,28 +140,21 @@ fn attempt(
 ) -> Result<std::result::Result<Plan, Failure>> {
     let settings = Settings {
         options: given(context, running, options)?,
-        ..running.0.settings.clone()
+        ..running.session.settings.clone()
     };
-    if let Some(test) = running.test() {
-        test.plans.set(test.plans.get() + 1);
-    }
+    let plans = &running.test.plans;
+    plans.set(plans.get() + 1);
     let path = locate(running, recipe);
     let answers: Rc<RefCell<dyn Capture>> = Rc::new(RefCell::new(StandIn));
-    let result = running
-        .0
-        .budget
-        .pause(|| evaluate_here(&path, &settings, answers));
+    let budget = &running.session.budget;
+    let result = budget.pause(|| evaluate_here(&path, &settings, answers));
     Ok(result.map(|evaluation| evaluation.plan))
 }
 
 /// Beside the test, else in the repository.
 fn locate(running: &Running, recipe: &str) -> PathBuf {
-    let file = running.test().map(|test| test.file.as_path());
-    let beside = file
-        .unwrap_or(Path::new(""))
-        .with_file_name("")
-        .join(recipe);
-    match &running.0.settings.project.root {
+    let beside = running.test.file.with_file_name("").join(recipe);
+    match &running.session.settings.project.root {
         Some(root) if !beside.is_file() && root.join(recipe).is_file() => {
             let path = root.join(recipe);
             path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
