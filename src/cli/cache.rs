@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use strum::IntoEnumIterator;
 
-use super::printer::{Printer, plural};
+use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::cache::{preview, remembered_keys};
 use crate::build::preflight;
 use crate::diagnose::Report;
 use crate::diagnose::Trouble;
 use crate::plan::{LayerKey, layers};
-use crate::preview::StepStatus;
+use crate::preview::{StepStatus, plural};
 use crate::run::{self};
 use crate::store::{Collected, Entry, EntryKind, Hold, Limits, Store, now};
 

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Done;
-use super::printer::{Printer, plural, table};
+use super::printer::{Printer, table};
 use crate::diagnose::Report;
 use crate::export::in_use::{InUse, Sources};
 use crate::export::{Error, Opened, Shelf, Version};
+use crate::preview::plural;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::printer::{Printer, plural, table as columns};
+use super::printer::{Printer, table as columns};
 use super::{Chosen, Done, Global, namespaces_as_root, preview};
 use crate::diagnose::Trouble;
 use crate::diagnose::{Report, SourceMap};
 use crate::export::{self, Opened};
 use crate::lint::{self, Finding, Lint, Severity, Subject, Table};
 use crate::plan::{Op, Plan, Root, Transport};
+use crate::preview::plural;
 use crate::recipe::stdlib::Stdlib;
 use crate::run::shell::{BuiltRoot, Point};
 

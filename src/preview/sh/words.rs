@@ -9,7 +9,7 @@ pub fn pieces(plan: &Plan, text: &Text) -> Vec<Piece> {
     for part in text.parts() {
         match part {
             Part::Literal(text) => out.push(Piece::literal(text)),
-            Part::Root => out.push(Piece::variable("ROOT")),
+            Part::Root {} => out.push(Piece::variable("ROOT")),
             Part::Keyring(name) => {
                 out.push(Piece::variable("keyrings"));
                 out.push(Piece::literal(format!("/{name}")));
@@ -31,7 +31,7 @@ pub fn file<'a>(plan: &'a Plan, digest: &'a str) -> &'a str {
 }
 
 pub fn argument(plan: &Plan, argument: &Argument) -> String {
-    joined(&pieces(plan, argument.text()))
+    joined(&pieces(plan, argument))
 }
 
 /// How a command gets its standard input: `{before}COMMAND{after}`, then the lines of `body`.
