@@ -138,10 +138,7 @@ fn one(
     let verdict = boot.check(&interrupt::interrupted, &mut see)?;
     match args.format {
         Format::Text => printer.out(&format!("\n{verdict}")),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&verdict).unwrap_or_default();
-            printer.out(&format!("{json}\n"));
-        }
+        Format::Json => printer.out(&crate::preview::json(&verdict)),
     }
     Ok(Some(verdict))
 }

@@ -101,7 +101,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         Command::Ls { all, json } => {
             let entries = store.entries().map_err(failed)?;
             let text = match json {
-                true => serde_json::to_string_pretty(&entries).unwrap_or_default() + "\n",
+                true => crate::preview::json(&entries),
                 false => listed(&entries, *all),
             };
             printer.out(&text);

@@ -5,13 +5,11 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{ErrorFormat, Global};
-use crate::diagnose::Trouble;
-use crate::diagnose::{Report, nearest};
-use crate::project::library;
-use crate::project::{self, Project};
+use crate::diagnose::{Report, Trouble, nearest};
+use crate::project::{self, Project, library};
 use crate::recipe::check::MODULE_FOLDERS;
 use crate::recipe::testing::SUFFIX;
 
@@ -119,11 +117,8 @@ impl Global {
     /// that cannot be is missing only where it is used.
     pub(super) fn project(&self, recipe: &Path) -> Result<Project, Trouble> {
         let key = project::repository(recipe);
-        let mut known = self
-            .projects
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let known = self.projects.0.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
         if let Some(project) = known.get(&key) {
             return Ok(project.clone());
         }
@@ -185,10 +180,8 @@ pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Report> {
         if ends_with(&file, ".rhai") && !ends_with(&file, SUFFIX) {
             let below = file.strip_prefix(folder).unwrap_or(&file);
             let is_module = |part: &OsStr| MODULE_FOLDERS.iter().any(|folder| part == *folder);
-            match below
-                .parent()
-                .is_some_and(|folders| folders.iter().any(is_module))
-            {
+            let mut folders = below.parent().into_iter().flatten();
+            match folders.any(is_module) {
                 true => modules.push(file),
                 false => recipes.push(file),
             }
@@ -206,12 +199,12 @@ pub fn files(folder: &Path) -> impl Iterator<Item = std::io::Result<PathBuf>> {
     let walk = walk.filter_entry(move |entry| {
         !entry.file_type().is_dir() || !skipped(&entry.file_name().to_string_lossy())
     });
+    let is_file = |entry: &walkdir::Result<DirEntry>| {
+        let entry = entry.as_ref();
+        entry.map_or(true, |entry| entry.file_type().is_file())
+    };
     let mut files: Vec<std::io::Result<PathBuf>> = walk
-        .filter(|entry| {
-            entry
-                .as_ref()
-                .map_or(true, |entry| entry.file_type().is_file())
-        })
+        .filter(is_file)
         .map(|entry| {
             let path = entry?.into_path();
             Ok(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path))
@@ -219,6 +212,11 @@ pub fn files(folder: &Path) -> impl Iterator<Item = std::io::Result<PathBuf>> {
         .collect();
     files.sort_by(|a, b| a.as_ref().ok().cmp(&b.as_ref().ok()));
     files.into_iter()
+}
+
+/// Whether a path is that of a script.
+pub fn is_recipe(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "rhai")
 }
 
 pub fn ends_with(file: &Path, suffix: &str) -> bool {

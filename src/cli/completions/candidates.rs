@@ -49,9 +49,8 @@ pub fn run(args: Words, global: Global, printer: &Printer) -> Done {
 /// Recipes, and folders on the way to them.
 pub fn recipes() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let is_recipe = |path: &Path| path.extension().is_some_and(|ending| ending == "rhai");
         let mut found = PathCompleter::any()
-            .filter(move |path| path.is_file() && is_recipe(path))
+            .filter(|path| path.is_file() && repository::is_recipe(path))
             .complete(current);
         found.extend(in_repository(current));
         found
@@ -109,12 +108,10 @@ pub fn options() -> ArgValueCompleter {
                     CompletionCandidate::new(name).help(Some(help(option).into()))
                 })
                 .collect(),
-            Some((name, value)) => {
-                let option = declared.get(name);
-                option
-                    .map(|option| values(option, value))
-                    .unwrap_or_default()
-            }
+            Some((name, value)) => declared
+                .get(name)
+                .map(|option| values(option, value))
+                .unwrap_or_default(),
         }
     })
 }
@@ -168,7 +165,7 @@ fn declared() -> BTreeMap<String, OptionValue> {
     let words = before.iter().skip(2).filter_map(|word| word.to_str());
     let words = words.filter(|word| !word.starts_with('-') && !word.contains('='));
     for recipe in words.filter_map(|word| repository::recipe(word).ok()) {
-        if recipe.extension().is_none_or(|ending| ending != "rhai") || !recipe.is_file() {
+        if !repository::is_recipe(&recipe) || !recipe.is_file() {
             continue;
         }
         // Libraries are not fetched for this.
