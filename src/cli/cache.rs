@@ -11,8 +11,7 @@ use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::cache::{preview, remembered_keys};
 use crate::build::preflight;
-use crate::diagnose::Report;
-use crate::diagnose::Trouble;
+use crate::diagnose::{Report, Trouble};
 use crate::plan::{LayerKey, layers};
 use crate::preview::{StepStatus, plural};
 use crate::run::{self};
@@ -87,7 +86,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         return explain(recipe, *step, global, printer);
     }
     let settings = global.plain_settings(&PathBuf::from("."))?;
-    let path = global.store(&settings);
+    let path = global.store(&settings.project);
     let failed = run::Error::store;
     if Store::existing(&path).is_none() {
         let message = format!("there is no store at `{}`", path.display());

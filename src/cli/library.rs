@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use super::printer::Printer;
 use super::{Done, Global, repository};
-use crate::diagnose::Trouble;
-use crate::diagnose::{Report, SourceMap, nearest};
+use crate::diagnose::{Report, SourceMap, Trouble, nearest};
 use crate::plan::Grant;
 use crate::project::library::{self, Updated, address};
 use crate::project::{self, Entry, Library, Lock, Pin, Project, Wanted, config, tree};

@@ -134,7 +134,7 @@ impl Global {
     /// who may be nobody that the store is for.
     pub(super) fn shelves(&self, project: &Project) -> Vec<PathBuf> {
         const FOLDER: &str = "libraries";
-        let mut shelves = vec![self.store_of(project).join(FOLDER)];
+        let mut shelves = vec![self.store(project).join(FOLDER)];
         let absolute = |name: &str| {
             let path = PathBuf::from(std::env::var_os(name)?);
             path.is_absolute().then_some(path)

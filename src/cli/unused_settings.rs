@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use crate::diagnose::Trouble;
-use crate::diagnose::{Frame, Report, SourceMap, Span, nearest};
+use crate::diagnose::{Frame, Report, SourceMap, Span, Trouble, nearest};
 use crate::project::{self, Project};
 use crate::recipe::stdlib::Stdlib;
 

@@ -42,6 +42,14 @@ impl Piece {
     pub fn variable(name: impl Into<String>) -> Piece {
         Piece::Variable(name.into())
     }
+
+    /// What means itself.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Piece::Literal(text) => Some(text),
+            Piece::Variable(_) => None,
+        }
+    }
 }
 
 /// One word of pieces.
@@ -51,8 +59,8 @@ pub fn joined(pieces: &[Piece]) -> String {
         [Piece::Literal(text)] => return word(text),
         _ => {}
     }
-    let special = |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains(SPECIAL) || text.contains(is_control));
-    if !pieces.iter().any(special) {
+    let special = |text: &str| text.contains(SPECIAL) || text.contains(is_control);
+    if !pieces.iter().filter_map(Piece::text).any(special) {
         return format!("\"{}\"", expanded(pieces, str::to_owned));
     }
     let piece = |piece: &Piece| match piece {
@@ -70,14 +78,11 @@ pub fn expanded(pieces: &[Piece], escape: impl Fn(&str) -> String) -> String {
             Piece::Literal(text) => out.push_str(&escape(text)),
             Piece::Variable(name) => {
                 let in_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
-                let joins = match pieces.get(at + 1) {
-                    Some(Piece::Literal(text)) => text.starts_with(in_name),
-                    _ => false,
-                };
-                match joins {
-                    true => out.push_str(&format!("${{{name}}}")),
-                    false => out.push_str(&format!("${name}")),
-                }
+                let next = pieces.get(at + 1).and_then(Piece::text);
+                out.push_str(&match next.is_some_and(|text| text.starts_with(in_name)) {
+                    true => format!("${{{name}}}"),
+                    false => format!("${name}"),
+                });
             }
         }
     }
