@@ -56,10 +56,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         let what = format!("the steps after `capture` at {}", call.span);
         findings.unknown(what, "its output is known only after a build");
     }
-    printer.out(&listed(
-        &findings,
-        matches!(global.error_format, ErrorFormat::Json),
-    ));
+    let json = matches!(global.error_format, ErrorFormat::Json);
+    printer.out(&listed(&findings, json));
     printer.reports(&findings.warnings, &known.sources);
     if findings.errors.is_empty() {
         return Ok(ExitCode::SUCCESS);

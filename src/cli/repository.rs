@@ -29,10 +29,8 @@ pub fn here() -> PathBuf {
 /// When there is none.
 pub fn required() -> Result<PathBuf, Report> {
     project::repository(Path::new(".")).ok_or_else(|| {
-        let message = format!(
-            "there is no `{}` here, nor in a folder above",
-            project::FILE
-        );
+        let file = project::FILE;
+        let message = format!("there is no `{file}` here, nor in a folder above");
         let report = Report::new("site::no_repository", message);
         report.help("`rootwright new NAME` makes a recipe repository")
     })
@@ -45,12 +43,12 @@ pub fn required() -> Result<PathBuf, Report> {
 /// When several recipes have the name, or none in the repository.
 pub fn recipe(text: &str) -> Result<PathBuf, String> {
     match named(text) {
-        Named::Path(path) => Ok(path),
-        Named::Several(paths) => {
+        RecipeName::Path(path) => Ok(path),
+        RecipeName::Several(paths) => {
             let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
             Err(format!("there is more than one: {}", paths.join(", ")))
         }
-        Named::None(near) => {
+        RecipeName::None(near) => {
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             Err(format!(
                 "there is no such file here, and no recipe of that name in the repository{near}"
@@ -65,50 +63,45 @@ pub fn recipe(text: &str) -> Result<PathBuf, String> {
 /// When several recipes have the name.
 pub fn target(text: &str) -> Result<PathBuf, String> {
     match named(text) {
-        Named::None(_) => Ok(PathBuf::from(text)),
+        RecipeName::None(_) => Ok(PathBuf::from(text)),
         _ => recipe(text),
     }
 }
 
-enum Named {
+enum RecipeName {
     Path(PathBuf),
     Several(Vec<PathBuf>),
     /// And the recipe whose name is near.
     None(Option<String>),
 }
 
-fn named(text: &str) -> Named {
+fn named(text: &str) -> RecipeName {
     let path = PathBuf::from(text);
     let is_name = !text.is_empty() && !text.ends_with(".rhai") && !text.starts_with(['.', '/']);
     let root = project::repository(Path::new(".")).filter(|_| is_name && !path.exists());
     let recipes = root.and_then(|root| Some((recipes(&root).ok()?, root)));
     let Some((recipes, root)) = recipes else {
-        return Named::Path(path);
+        return RecipeName::Path(path);
     };
     // `node`, or as much of the path as tells it apart: `web/node`.
     let wanted = Path::new(text);
     let without = |recipe: &PathBuf| recipe.with_extension("");
-    let mut found: Vec<PathBuf> = recipes
-        .iter()
-        .filter(|recipe| without(recipe).ends_with(wanted))
-        .cloned()
-        .collect();
+    let mut found = recipes.clone();
+    found.retain(|recipe| without(recipe).ends_with(wanted));
     // The whole path from the top counts more than the end of another.
     let from_top = project::from_here(&root.join(wanted));
     if let Some(exact) = found.iter().find(|recipe| without(recipe) == from_top) {
         found = vec![exact.clone()];
     }
     match found.as_slice() {
-        [one] => Named::Path(one.clone()),
+        [one] => RecipeName::Path(one.clone()),
         [] => {
-            let names: Vec<String> = recipes
+            let names = recipes
                 .iter()
-                .filter_map(|recipe| Some(recipe.file_stem()?.to_str()?.to_owned()))
-                .collect();
-            let near = nearest(text, names.iter().map(String::as_str));
-            Named::None(near.map(str::to_owned))
+                .filter_map(|recipe| recipe.file_stem()?.to_str());
+            RecipeName::None(nearest(text, names).map(str::to_owned))
         }
-        _ => Named::Several(found),
+        _ => RecipeName::Several(found),
     }
 }
 

@@ -77,11 +77,8 @@ fn distros(root: &Path, stdlib: &Stdlib) -> (BTreeSet<String>, BTreeSet<String>)
             texts.extend(stdlib.text(&module));
         }
     }
-    for entry in std::fs::read_dir(root.join("distro"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    let own = std::fs::read_dir(root.join("distro"));
+    for entry in own.into_iter().flatten().flatten() {
         names.extend(stem(&entry.path()));
         texts.extend(std::fs::read_to_string(entry.path()).ok());
     }

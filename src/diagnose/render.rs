@@ -29,7 +29,7 @@ pub fn render(
         Style::Human => human(report, sources, color, width),
         Style::Json => {
             let place = report.place();
-            serde_json::to_string(&Data { report, place }).unwrap_or_default() + "\n"
+            serde_json::to_string(&ReportData { report, place }).unwrap_or_default() + "\n"
         }
         Style::Short => match report.place() {
             Some(span) => format!("{span}: {}\n", one_line(&report.message)),
@@ -40,7 +40,7 @@ pub fn render(
 
 /// A report as data, with the place that the other forms show.
 #[derive(serde::Serialize)]
-struct Data<'a> {
+struct ReportData<'a> {
     #[serde(flatten)]
     report: &'a Report,
     #[serde(skip_serializing_if = "Option::is_none")]

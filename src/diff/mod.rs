@@ -18,7 +18,7 @@ pub use plans::text as plans_text;
 pub use revision::Checkout;
 pub use roots::{RootsDiff, Shown, Side, text as roots_text};
 pub use step_changes::changed_actions;
-pub use tree::{Entry, Kind, Node, Property, Totals};
+pub use tree::{Entry, FileKind, Node, Property, Totals};
 
 use serde::Serialize;
 

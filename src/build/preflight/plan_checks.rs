@@ -36,7 +36,7 @@ const MOST_LINES: usize = 200;
 
 /// A line of a check's output.
 #[derive(Debug, Deserialize)]
-struct Line {
+struct CheckLine {
     /// A finding: what is wrong.
     message: Option<String>,
     /// What could not be looked at, and why.
@@ -150,7 +150,7 @@ fn listen(
     plan: &Plan,
     check: &Check,
     environment: &Environment<'_>,
-) -> std::io::Result<(Vec<Line>, Option<String>)> {
+) -> std::io::Result<(Vec<CheckLine>, Option<String>)> {
     let timeout = environment.timeout;
     let folder = tempfile::tempdir()?;
     let names = check.wants.iter().map(|want| format!("{}\n", want.name));
@@ -177,7 +177,7 @@ fn listen(
     let mut odd = None;
     let text = String::from_utf8_lossy(&said.stdout);
     for line in text.lines().take(MOST_LINES) {
-        match serde_json::from_str::<Line>(line) {
+        match serde_json::from_str::<CheckLine>(line) {
             Ok(line) => lines.push(line),
             Err(_) => odd = Some(format!("the check printed `{line}`, which is no finding")),
         }
@@ -197,7 +197,7 @@ fn listen(
 }
 
 /// Adds what a line says.
-fn take(answer: &mut Answer, line: Line, check: &Check, environment: &Environment<'_>) {
+fn take(answer: &mut Answer, line: CheckLine, check: &Check, environment: &Environment<'_>) {
     if let Some(unknown) = line.unknown {
         answer.unknown.push(unknown);
         return;

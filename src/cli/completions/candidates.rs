@@ -24,10 +24,10 @@ use crate::recipe::{self, Settings};
 use crate::reference::Reference;
 
 /// All that was typed, of which whoever completes one word is given that word alone.
-static ASKED: OnceLock<(Vec<OsString>, Global)> = OnceLock::new();
+static COMMAND_LINE: OnceLock<(Vec<OsString>, Global)> = OnceLock::new();
 
 pub fn run(args: Words, global: Global, printer: &Printer) -> Done {
-    let (words, _) = ASKED.get_or_init(|| (args.words, global));
+    let (words, _) = COMMAND_LINE.get_or_init(|| (args.words, global));
     let Some(last) = words.len().checked_sub(1) else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -152,7 +152,7 @@ fn help(option: &OptionValue) -> String {
 /// The options of the recipes among the words, with the values that are given already.
 fn declared() -> BTreeMap<String, OptionValue> {
     let mut found = BTreeMap::new();
-    let Some((words, global)) = ASKED.get() else {
+    let Some((words, global)) = COMMAND_LINE.get() else {
         return found;
     };
     let (_, before) = words.split_last().unwrap_or((&OsString::new(), &[]));

@@ -56,7 +56,7 @@ struct Lines<'a> {
 }
 
 /// A command line as it is shown.
-struct Shown<'a> {
+struct CommandLine<'a> {
     mark: &'a str,
     style: Style,
     env: Vec<String>,
@@ -65,9 +65,9 @@ struct Shown<'a> {
     notes: Vec<String>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> CommandLine<'a> {
     fn new(mark: &'a str, style: Style, command: &'a Command) -> Self {
-        Shown {
+        CommandLine {
             mark,
             style,
             env: Vec::new(),
@@ -86,7 +86,7 @@ impl Lines<'_> {
             }
         }
         if let Some(command) = &action.only_if {
-            self.command(Shown::new("only if", Style::Dim, command));
+            self.command(CommandLine::new("only if", Style::Dim, command));
         }
         if let Some(headline) = Headline::of(Some(self.plan), &action.op)
             && !implied
@@ -163,10 +163,10 @@ impl Lines<'_> {
         };
         let env = run.env.iter();
         let env = env.map(|(name, value)| format!("{name}={}", shown(value)));
-        self.command(Shown {
+        self.command(CommandLine {
             env: env.collect(),
             notes,
-            ..Shown::new(mark, style, &run.command)
+            ..CommandLine::new(mark, style, &run.command)
         });
         if let Some(stdin) = &run.stdin {
             self.page.spaces(self.indent + 2);
@@ -198,7 +198,7 @@ impl Lines<'_> {
         }
         if let Some(command) = &export.cmdline_command {
             self.detail("cmdline", "as this prints in the root:");
-            self.command(Shown::new("root#", Style::Green, command));
+            self.command(CommandLine::new("root#", Style::Green, command));
         }
         match &export.times {
             Times::Kept => {}
@@ -207,7 +207,7 @@ impl Lines<'_> {
             }
             Times::Newest { command } => {
                 self.detail("times", "none after what this prints in the root:");
-                self.command(Shown::new("root#", Style::Green, command));
+                self.command(CommandLine::new("root#", Style::Green, command));
             }
         }
         let names: Vec<&str> = export.texts.iter().map(|text| text.name.as_str()).collect();
@@ -215,7 +215,7 @@ impl Lines<'_> {
     }
 
     /// `root# useradd admin`; a script goes below as a block.
-    fn command(&mut self, command: Shown<'_>) {
+    fn command(&mut self, command: CommandLine<'_>) {
         let mut words = command.env;
         let mut blocks = Vec::new();
         let argv = command.command.argv();
