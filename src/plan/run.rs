@@ -256,7 +256,7 @@ impl Run {
     pub fn texts(&self) -> impl Iterator<Item = &Text> {
         self.command
             .arguments()
-            .map(std::ops::Deref::deref)
+            .map(|argument| -> &Text { argument })
             .chain(self.env.values())
             .chain(&self.stdin)
     }
