@@ -22,7 +22,8 @@ const FILES: &str = "files";
 const PLAN_BYTES: u64 = 1 << 30;
 
 /// Why a bundle cannot be written or used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "bundle::")]
 pub enum Error {
     #[error("cannot write the bundle `{path}`: {error}")]
     Write { path: PathBuf, error: io::Error },
@@ -39,32 +40,24 @@ pub enum Error {
     #[error("the file `{name}` of the bundle has another digest than its plan says")]
     Digest { name: String },
     #[error("the bundle `{path}` lacks the file `{name}`")]
+    #[strum(serialize = "digest")]
     Lacks { path: PathBuf, name: String },
 }
 
 impl From<Error> for Report {
     fn from(error: Error) -> Report {
-        let (code, help) = match &error {
-            Error::Write { .. } => ("bundle::write", None),
-            Error::Read { .. } => ("bundle::read", None),
-            Error::Changed { .. } => ("bundle::changed", Some("write the bundle again")),
-            Error::NotABundle { .. } => (
-                "bundle::not_a_bundle",
-                Some("`rootwright plan RECIPE --format bundle --output FILE` writes one"),
-            ),
-            Error::Version { .. } => (
-                "bundle::version",
-                Some("write the bundle again with the rootwright that applies it"),
-            ),
-            Error::Digest { .. } | Error::Lacks { .. } => (
-                "bundle::digest",
-                Some("the bundle is damaged or was changed: get it again from where it was made"),
-            ),
-        };
-        let report = Report::new(code, error.to_string());
-        match help {
-            Some(help) => report.help(help),
-            None => report,
+        let report = Report::of(&error);
+        match error {
+            Error::Write { .. } | Error::Read { .. } => report,
+            Error::Changed { .. } => report.help("write the bundle again"),
+            Error::NotABundle { .. } => {
+                report.help("`rootwright plan RECIPE --format bundle --output FILE` writes one")
+            }
+            Error::Version { .. } => {
+                report.help("write the bundle again with the rootwright that applies it")
+            }
+            Error::Digest { .. } | Error::Lacks { .. } => report
+                .help("the bundle is damaged or was changed: get it again from where it was made"),
         }
     }
 }
@@ -101,11 +94,9 @@ pub fn write(plan: &Plan, scripts: &SourceMap, path: &Path) -> Result<(), Error>
     }
     for file in &plan.files {
         let source = Path::new(&file.path);
-        let same = digest_tree(source).is_ok_and(|digest| digest == file.digest);
-        if !same {
-            return Err(Error::Changed {
-                name: file.name.clone(),
-            });
+        let name = file.name.clone();
+        if !digest_tree(source).is_ok_and(|digest| digest == file.digest) {
+            return Err(Error::Changed { name });
         }
         let to = Path::new(FILES).join(&file.digest);
         add(&mut archive, source, &to, true).map_err(failed)?;
@@ -183,17 +174,17 @@ impl Bundle {
             path: path.to_owned(),
             why,
         };
+        let broken = |error: io::Error| not(error.to_string());
         let folder = tempfile::tempdir().map_err(failed)?;
         std::fs::create_dir(folder.path().join(FILES)).map_err(failed)?;
         let file = File::open(path).map_err(failed)?;
         let mut archive = tar::Archive::new(BufReader::new(file));
         let mut plan: Option<Plan> = None;
         let mut scripts = SourceMap::default();
-        let entries = archive.entries().map_err(|error| not(error.to_string()))?;
+        let entries = archive.entries().map_err(broken)?;
         for entry in entries {
-            let mut entry = entry.map_err(|error| not(error.to_string()))?;
-            let name = entry.path().map_err(|error| not(error.to_string()))?;
-            let name = name.into_owned();
+            let mut entry = entry.map_err(broken)?;
+            let name = entry.path().map_err(broken)?.into_owned();
             let is_plan = name == Path::new(PLAN) && plan.is_none();
             if is_plan || name == Path::new(SCRIPTS) {
                 let mut json = Vec::new();
@@ -230,19 +221,11 @@ impl Bundle {
         };
         for file in &bundle.plan.files {
             let place = bundle.folder.path().join(FILES).join(&file.digest);
+            let (path, name) = (path.to_owned(), file.name.clone());
             match digest_tree(&place) {
                 Ok(digest) if digest == file.digest => {}
-                Ok(_) => {
-                    return Err(Error::Digest {
-                        name: file.name.clone(),
-                    });
-                }
-                Err(_) => {
-                    return Err(Error::Lacks {
-                        path: path.to_owned(),
-                        name: file.name.clone(),
-                    });
-                }
+                Ok(_) => return Err(Error::Digest { name }),
+                Err(_) => return Err(Error::Lacks { path, name }),
             }
         }
         Ok(bundle)

@@ -9,7 +9,7 @@ use super::cache::Prepared;
 use super::schedule::run_all;
 use super::tasks::{BuildResult, LayerOf, Numbered, Runner};
 use crate::boot::Boots;
-use crate::plan::{Key, Op, Run, Step};
+use crate::plan::{Key, Run, Step};
 use crate::run::{Error, Settings, interrupt};
 
 /// A build that failed: its place in the list, and why.
@@ -131,31 +131,18 @@ fn tasks(builds: &[Prepared]) -> (Vec<Task<'_>>, Vec<BTreeSet<usize>>) {
             };
             let stack = build.stack(root, step.number);
             let below = stack.last().and_then(|key| by_key.get(key));
-            let booted = booted(step).filter_map(|name| exports.get(name));
+            let booted = step
+                .boots()
+                .filter_map(|boot| exports.get(boot.export.as_str()));
             needs.push(below.into_iter().chain(booted).copied().collect());
-            for name in exported(step) {
-                exports.insert(name, tasks.len());
-            }
+            exports.extend(
+                step.exports()
+                    .map(|export| (export.name.as_str(), tasks.len())),
+            );
             tasks.push(Task::Reads(of, step));
         }
     }
     (tasks, needs)
-}
-
-/// The names of the exports that a step writes.
-fn exported(step: &Step) -> impl Iterator<Item = &str> {
-    step.actions.iter().filter_map(|action| match &action.op {
-        Op::Export(export) => Some(export.name.as_str()),
-        _ => None,
-    })
-}
-
-/// The names of the exports that a step boots.
-fn booted(step: &Step) -> impl Iterator<Item = &str> {
-    step.actions.iter().filter_map(|action| match &action.op {
-        Op::ExpectBoot(expect) => Some(expect.export.as_str()),
-        _ => None,
-    })
 }
 
 /// Builds the layers of a plan, then runs the command of `step`, which comes after it, in a

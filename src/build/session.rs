@@ -9,7 +9,7 @@ use super::{BuildResult, Events, Failed, capture, execute};
 use crate::boot::Boots;
 use crate::diagnose::{HintSet, Report, SourceMap, Trouble};
 use crate::plan::policy;
-use crate::plan::{Capture, CaptureRequest, Captured, Names, Op, Plan, Step, command, option_text};
+use crate::plan::{Capture, CaptureRequest, Captured, Op, Plan, Step, command, option_text};
 use crate::recipe::{self, Settings, stdlib::Stdlib};
 use crate::run::{self, Error, Secrets};
 use crate::store::Store;
@@ -134,22 +134,20 @@ impl<'a> Session<'a> {
         for (path, settings) in sources {
             let evaluated = recipe::evaluate(path, settings, self);
             // A script that catches the error of a `capture` goes on without its output.
-            let failure = self.failure.take();
-            let (evaluation, failure) = match (evaluated, failure) {
-                (Ok(evaluation), None) => {
-                    recipes.push(Evaluated {
-                        settings,
-                        plan: evaluation.plan,
-                        sources: evaluation.sources,
-                        hints: evaluation.hints,
-                    });
-                    continue;
-                }
-                (Err(failure), None) => return Err(failure.into()),
-                (Ok(evaluation), Some(why)) => ((evaluation.sources, evaluation.hints), why),
-                (Err(failure), Some(why)) => ((failure.sources, failure.hints), why),
+            let Some(failure) = self.failure.take() else {
+                let evaluation = evaluated?;
+                recipes.push(Evaluated {
+                    settings,
+                    plan: evaluation.plan,
+                    sources: evaluation.sources,
+                    hints: evaluation.hints,
+                });
+                continue;
             };
-            let (sources, mut hints) = evaluation;
+            let (sources, mut hints) = match evaluated {
+                Ok(evaluation) => (evaluation.sources, evaluation.hints),
+                Err(failure) => (failure.sources, failure.hints),
+            };
             let reports = match failure {
                 Unanswered::NotReady(reports) => reports,
                 Unanswered::Failed(Error::Interrupted) => return Err(Stopped::Interrupted),
@@ -287,22 +285,18 @@ impl<'a> Session<'a> {
             call: "capture".to_owned(),
             label: format!("capture {}", request.run.command.shown()),
             calls: request.calls.to_vec(),
-            repositories: Vec::new(),
-            uses: Names::default(),
-            capabilities: Vec::new(),
             actions: vec![Op::Run(request.run.clone()).into()],
+            ..Step::default()
         };
         step.note_uses();
+        let ready = |errors: Vec<Report>| match errors.is_empty() {
+            true => Ok(()),
+            false => Err(Unanswered::NotReady(errors)),
+        };
         let errors = self.check(request.plan, Some(&step), request.sources);
-        let errors = errors.unwrap_or_else(|trouble| trouble.reports);
-        if !errors.is_empty() {
-            return Err(Unanswered::NotReady(errors));
-        }
+        ready(errors.unwrap_or_else(|trouble| trouble.reports))?;
         let build = self.keys(request.plan);
-        let errors = self.unreachable(&build);
-        if !errors.is_empty() {
-            return Err(Unanswered::NotReady(errors));
-        }
+        ready(self.unreachable(&build))?;
         let output = execute::capture(&build, &step, &request.run, &self.run, self.events)
             .map_err(Unanswered::Failed)?;
         let below = build.stack(request.root, usize::MAX);
@@ -313,20 +307,18 @@ impl<'a> Session<'a> {
     }
 
     fn report(&self, error: &Error, hints: &HintSet) -> Report {
-        let report = error.report(hints);
-        match self.request.offline {
-            true => report
-                .help("the build is `--offline`: without that it can download what is missing"),
-            false => report,
-        }
+        let mut report = error.report(hints);
+        let offline = "the build is `--offline`: without that it can download what is missing";
+        report
+            .help
+            .extend(self.request.offline.then(|| offline.to_owned()));
+        report
     }
 
     /// What a person is told when steps have failed.
     fn failed(&self, failed: Vec<Failed>, recipes: &[Evaluated<'_>]) -> Stopped {
-        if failed
-            .iter()
-            .any(|failed| matches!(failed.error, Error::Interrupted))
-        {
+        let interrupted = |failed: &Failed| matches!(failed.error, Error::Interrupted);
+        if failed.iter().any(interrupted) {
             return Stopped::Interrupted;
         }
         let mut trouble = Trouble::new(Vec::new(), SourceMap::default());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use fs_err as fs;
@@ -54,8 +54,10 @@ pub struct Runner<'a> {
     logs: Vec<PathBuf>,
     result: Mutex<BuildResult>,
     /// Where exports are, by the build's number and their names.
-    exported: Mutex<BTreeMap<(usize, String), PathBuf>>,
+    exported: Mutex<Exported>,
 }
+
+type Exported = BTreeMap<(usize, String), PathBuf>;
 
 impl<'a> Runner<'a> {
     pub fn new(
@@ -64,11 +66,10 @@ impl<'a> Runner<'a> {
         events: &'a dyn Events,
     ) -> std::io::Result<Self> {
         let folder = settings.store.logs()?;
+        let of = |number: usize| folder.join(number.to_string());
         let logs: Vec<PathBuf> = match builds {
             [_] => vec![folder.clone()],
-            _ => (1..=builds.len())
-                .map(|number| folder.join(number.to_string()))
-                .collect(),
+            _ => (1..=builds.len()).map(of).collect(),
         };
         for logs in &logs {
             fs::create_dir_all(logs)?;
@@ -97,6 +98,10 @@ impl<'a> Runner<'a> {
 
     fn note(&self, note: impl FnOnce(&mut BuildResult)) {
         note(&mut self.result.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn exported(&self) -> MutexGuard<'_, Exported> {
+        self.exported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn open(&self, below: &[Key]) -> Result<Open, Error> {
@@ -174,19 +179,15 @@ impl<'a> Runner<'a> {
             return Err(with_kept(error, kept));
         }
         let state = build.states.get(&place.key.base);
+        let labels = build.steps(place.layer).map(|step| step.label.clone());
         let info = LayerInfo {
             parent: stack.last().cloned(),
-            labels: build
-                .steps(place.layer)
-                .map(|step| step.label.clone())
-                .collect(),
+            labels: labels.collect(),
             recipe: build.plan.recipe.path.clone(),
             seconds: start.elapsed().as_secs_f64(),
             made: now(),
             versions: build.versions.clone(),
-            archives: state
-                .map(|state| state.archives.clone())
-                .unwrap_or_default(),
+            archives: state.map_or_else(Vec::new, |state| state.archives.clone()),
         };
         store
             .commit(&place.key.key, open.made(), &info)
@@ -264,29 +265,21 @@ impl<'a> Runner<'a> {
         let recorded = self.settings.store.record_export(&path, &stack);
         recorded.map_err(Error::store)?;
         self.events.exported(of.at(step), &path);
-        let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
-        exported.insert((of.number, export.name.clone()), path.clone());
-        drop(exported);
+        let name = (of.number, export.name.clone());
+        self.exported().insert(name, path.clone());
         self.note(|result| result.exports.push(path));
         Ok(wrote)
     }
 
     /// Whether it was booted: what has come up before, and is the same, is not.
     fn boots(&self, at: At<'_>, expect: &ExpectBoot, boots: &Boots<'_>) -> Result<bool, Error> {
-        let exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = exported.get(&(at.build, expect.export.clone())).cloned();
-        drop(exported);
+        let name = (at.build, expect.export.clone());
+        let path = self.exported().get(&name).cloned();
         // The export's step has come before: tasks wait for what they need.
-        let Some(path) = path else {
-            let report = Report::new(
-                "run::no_export",
-                format!("the plan writes no export `{}`", expect.export),
-            );
-            return Err(Error::Step {
-                report,
-                calls: Vec::new(),
-            });
-        };
+        let path = path.ok_or_else(|| {
+            let message = format!("the plan writes no export `{}`", expect.export);
+            failed(Report::new("run::no_export", message))
+        })?;
         let store = &self.settings.store;
         let key = boots.key(expect, &path);
         if key.as_ref().is_some_and(|key| store.has_booted(key)) {
@@ -302,10 +295,7 @@ impl<'a> Runner<'a> {
             console: &logs.join(at.step.log_name()),
             see: &|line| self.events.output(at, line),
         };
-        boots.boot(&job).map_err(|report| Error::Step {
-            report,
-            calls: Vec::new(),
-        })?;
+        boots.boot(&job).map_err(failed)?;
         if let Some(key) = key {
             store.record_boot(&key, &path).map_err(Error::store)?;
         }
@@ -325,10 +315,10 @@ impl<'a> Runner<'a> {
         let running = self.running(of, step, open.root());
         let in_root = |command: &Command| {
             let run = Run::new(RunPlace::Root, command.clone());
-            let ended = running.command(&[], &run, false);
-            ended
-                .map(|ended| ended.output.join("\n"))
-                .map_err(|error| error.report(&HintSet::default()))
+            match running.command(&[], &run, false) {
+                Ok(ended) => Ok(ended.output.join("\n")),
+                Err(error) => Err(error.report(&HintSet::default())),
+            }
         };
         let job = ExportJob {
             plan: &of.build.plan,
@@ -339,10 +329,7 @@ impl<'a> Runner<'a> {
             layers: &self.export_layers(of, stack),
             in_root: &in_root,
         };
-        export::write(export, &job).map_err(|error| Error::Step {
-            report: error.into(),
-            calls: Vec::new(),
-        })
+        export::write(export, &job).map_err(|error| failed(error.into()))
     }
 
     fn export_layers(&self, of: Numbered<'_>, stack: &[Key]) -> Vec<ExportLayer> {
@@ -376,6 +363,14 @@ impl<'a> LayerOf<'a> {
     fn at(&self) -> Option<At<'a>> {
         let step = self.of.build.steps(self.layer).next()?;
         Some(self.of.at(step))
+    }
+}
+
+/// An error of a step, which its caller knows.
+fn failed(report: Report) -> Error {
+    Error::Step {
+        report,
+        calls: Vec::new(),
     }
 }
 

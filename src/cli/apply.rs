@@ -23,9 +23,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     namespaces(args.how.offline)?;
     // Inside the namespaces, where its files are unpacked to a folder of the build's own.
     let bundle = Bundle::read(&args.bundle).map_err(crate::diagnose::Report::from)?;
-    let allow_host_run = args.how.allow_host_run;
     let chosen = Chosen {
-        allow_host_run,
+        allow_host_run: args.how.allow_host_run,
         ..Chosen::default()
     };
     let settings = global.settings(Path::new("."), &chosen)?;

@@ -11,10 +11,9 @@ use super::printer::Printer;
 use super::{Chosen, Done, Format, Global, build, namespaces_as_root};
 use crate::boot::{self, Boot, Error, Means, Verdict, Wanted};
 use crate::build::preflight::{self, Preflight};
-use crate::diagnose::Report;
-use crate::diagnose::Trouble;
+use crate::diagnose::{Report, Trouble};
 use crate::export::Opened;
-use crate::plan::{self, ExpectBoot, Op, Plan, Transport};
+use crate::plan::{self, ExpectBoot, Plan, Transport};
 use crate::recipe::{self, Settings, stdlib::Stdlib};
 use crate::run::{self, interrupt};
 use crate::store::Store;
@@ -85,7 +84,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(missing) = preflight.programs(&programs) {
         return Err(missing.into());
     }
-    let store = Store::open(&global.store(&settings)).map_err(run::Error::store)?;
+    let store = Store::open(&global.store(&settings.project)).map_err(run::Error::store)?;
     let wanted = Wanted {
         via: match args.via {
             Some(Via::Pxe) => plan::Via::Pxe,
@@ -138,10 +137,7 @@ fn one(
     let verdict = boot.check(&interrupt::interrupted, &mut see)?;
     match args.format {
         Format::Text => printer.out(&format!("\n{verdict}")),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&verdict).unwrap_or_default();
-            printer.out(&format!("{json}\n"));
-        }
+        Format::Json => printer.out(&crate::preview::json(&verdict)),
     }
     Ok(Some(verdict))
 }
@@ -149,16 +145,11 @@ fn one(
 /// The programs that the exports of a plan need to boot.
 fn programs(plan: &Plan, via: Option<Via>, means: &Means) -> Vec<(String, &'static str)> {
     let mut programs = Vec::new();
-    for step in &plan.steps {
-        let root = step.root.and_then(|root| plan.root(root));
-        let machine = root.and_then(|root| root.machine.as_deref());
-        for action in &step.actions {
-            if let Op::Export(export) = &action.op
-                && export.format.boots()
-                && fits(export.format.transport(), via)
-            {
-                programs.extend(means.programs(machine, export.format.transport()));
-            }
+    for (step, export) in plan.exports() {
+        if export.format.boots() && fits(export.format.transport(), via) {
+            let root = step.root.and_then(|root| plan.root(root));
+            let machine = root.and_then(|root| root.machine.as_deref());
+            programs.extend(means.programs(machine, export.format.transport()));
         }
     }
     programs

@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 /// How plans run, whether they come from recipes or from a bundle.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct How {
     /// Let the recipes themselves, and not only the stdlib, run commands on the host
     #[arg(long)]
@@ -104,13 +104,8 @@ impl Args {
             how: How {
                 allow_host_run: chosen.allow_host_run,
                 out: out.to_owned(),
-                jobs: None,
-                refresh: None,
-                offline: false,
-                install_tools: false,
                 secrets: secrets.to_vec(),
-                verbose: false,
-                log_format: LogFormat::Human,
+                ..How::default()
             },
         }
     }
@@ -143,13 +138,10 @@ pub(super) fn make(
 ) -> Result<BuildResult, Trouble> {
     let recipes = recipes(args, global)?;
     let first = recipes.first();
-    let project = first.map(|(_, settings)| settings.project.clone());
-    let several = recipes.len() > 1;
+    let project = first.map_or_else(Project::default, |(_, settings)| settings.project.clone());
+    let (several, how) = (recipes.len() > 1, &args.how);
     let source = Source::Recipes(recipes);
-    let project = project.unwrap_or_default();
-    execute(
-        source, &args.how, &project, several, programs, global, printer,
-    )
+    execute(source, how, &project, several, programs, global, printer)
 }
 
 /// Builds from any source.
@@ -165,7 +157,7 @@ pub(super) fn execute(
     let progress = Progress::new(how.log_format, how.verbose, several, printer);
     let request = Request {
         source,
-        store: global.store_of(project),
+        store: global.store(project),
         out: std::path::absolute(&how.out).unwrap_or_else(|_| how.out.clone()),
         secrets: how.secrets.clone(),
         versions: global.versions()?,

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use strum::IntoEnumIterator;
 
-use super::printer::{Printer, plural};
+use super::printer::Printer;
 use super::{Done, Global, RecipeArgs};
 use crate::build::cache::{preview, remembered_keys};
 use crate::build::preflight;
-use crate::diagnose::Report;
-use crate::diagnose::Trouble;
+use crate::diagnose::{Report, Trouble};
 use crate::plan::{LayerKey, layers};
-use crate::preview::StepStatus;
+use crate::preview::{StepStatus, plural};
 use crate::run::{self};
 use crate::store::{Collected, Entry, EntryKind, Hold, Limits, Store, now};
 
@@ -87,21 +86,19 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         return explain(recipe, *step, global, printer);
     }
     let settings = global.plain_settings(&PathBuf::from("."))?;
-    let path = global.store(&settings);
+    let path = global.store(&settings.project);
     let failed = run::Error::store;
     if Store::existing(&path).is_none() {
         let message = format!("there is no store at `{}`", path.display());
-        let report = Report::new("cache::no_store", message);
-        return Err(report
-            .help("the first build makes one; `--store DIR` names another")
-            .into());
+        let help = "the first build makes one; `--store DIR` names another";
+        return Err(Report::new("cache::no_store", message).help(help).into());
     }
     let store = Store::open(&path).map_err(failed)?;
     match &args.command {
         Command::Ls { all, json } => {
             let entries = store.entries().map_err(failed)?;
             let text = match json {
-                true => serde_json::to_string_pretty(&entries).unwrap_or_default() + "\n",
+                true => crate::preview::json(&entries),
                 false => listed(&entries, *all),
             };
             printer.out(&text);
@@ -119,13 +116,11 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             match store.remove(&chosen).map_err(failed)? {
                 Ok(collected) => printer.out(&removed(&collected)),
                 Err(held) => {
+                    let message = format!("`{}` cannot be removed", short(&held.name));
                     let held_by = held.held.map(|held| held.to_string());
-                    let name = short(&held.name).to_owned();
-                    let report = Report::new("cache::held", format!("`{name}` cannot be removed"));
-                    return Err(report
-                        .cause(held_by.unwrap_or_default())
-                        .help("wait for the build, or end it")
-                        .into());
+                    let report = Report::new("cache::held", message);
+                    let report = report.cause(held_by.unwrap_or_default());
+                    return Err(report.help("wait for the build, or end it").into());
                 }
             }
         }
@@ -158,17 +153,14 @@ fn chosen(entries: &[Entry], names: &[String], everything: bool) -> Result<Vec<S
     }
     let mut chosen = Vec::new();
     for name in names {
-        let found: Vec<&Entry> = entries
-            .iter()
-            .filter(|entry| entry.name.starts_with(name.as_str()))
-            .collect();
-        match found.as_slice() {
+        let found = entries.iter();
+        let found = found.filter(|entry| entry.name.starts_with(name.as_str()));
+        match found.collect::<Vec<&Entry>>().as_slice() {
             [one] => chosen.push(one.name.clone()),
             [] => {
                 let report = Report::new("cache::unknown", format!("the store holds no `{name}`"));
-                return Err(report
-                    .help("`rootwright cache ls --all` lists what it holds")
-                    .into());
+                let help = "`rootwright cache ls --all` lists what it holds";
+                return Err(report.help(help).into());
             }
             several => {
                 let message = format!("`{name}` begins the names of {} entries", several.len());
@@ -217,10 +209,9 @@ fn total(entries: &[Entry], kind: EntryKind) -> (usize, u64) {
 
 fn listed(entries: &[Entry], all: bool) -> String {
     let mut out = String::new();
-    let layers: Vec<&Entry> = entries
-        .iter()
-        .filter(|entry| entry.kind == EntryKind::Layers || all)
-        .collect();
+    let layers = entries.iter();
+    let layers = layers.filter(|entry| entry.kind == EntryKind::Layers || all);
+    let layers: Vec<&Entry> = layers.collect();
     if !layers.is_empty() {
         let _ = writeln!(
             out,
@@ -234,13 +225,8 @@ fn listed(entries: &[Entry], all: bool) -> String {
             kind => format!("{kind}/{}", entry.name),
         };
         let label: String = entry.label.chars().take(60).collect();
-        let _ = writeln!(
-            out,
-            "{name:<12}  {:>9}  {:>7}  {:>7}  {label}",
-            bytes(entry.bytes),
-            ago(entry.made),
-            ago(entry.used),
-        );
+        let (size, made, used) = (bytes(entry.bytes), ago(entry.made), ago(entry.used));
+        let _ = writeln!(out, "{name:<12}  {size:>9}  {made:>7}  {used:>7}  {label}");
         for user in &entry.users {
             let _ = writeln!(out, "{:42}  {user}", "");
         }
@@ -261,18 +247,10 @@ fn listed(entries: &[Entry], all: bool) -> String {
 
 fn removed(collected: &Collected) -> String {
     let mut out = String::new();
-    let layers = collected
-        .removed
-        .iter()
-        .filter(|entry| entry.kind == EntryKind::Layers);
-    for entry in layers {
-        let name = short(&entry.name);
-        let _ = writeln!(
-            out,
-            "{name:<12}  {:>9}  {}",
-            bytes(entry.bytes),
-            entry.label
-        );
+    let removed = collected.removed.iter();
+    for entry in removed.filter(|entry| entry.kind == EntryKind::Layers) {
+        let (name, size) = (short(&entry.name), bytes(entry.bytes));
+        let _ = writeln!(out, "{name:<12}  {size:>9}  {}", entry.label);
     }
     // Of the others only how many: a store has thousands of downloads.
     for kind in EntryKind::iter().filter(|kind| *kind != EntryKind::Layers) {
@@ -281,14 +259,10 @@ fn removed(collected: &Collected) -> String {
             let _ = writeln!(out, "{kind:<12}  {:>9}  {count} of them", bytes(sum));
         }
     }
-    let freed = collected.removed.iter().map(|entry| entry.bytes).sum();
-    let _ = writeln!(
-        out,
-        "{} removed, {}; {} stay",
-        plural(collected.removed.len(), "entry", "entries"),
-        bytes(freed),
-        bytes(collected.kept_bytes)
-    );
+    let freed = bytes(collected.removed.iter().map(|entry| entry.bytes).sum());
+    let removed = plural(collected.removed.len(), "entry", "entries");
+    let kept = bytes(collected.kept_bytes);
+    let _ = writeln!(out, "{removed} removed, {freed}; {kept} stay");
     out
 }
 
@@ -296,21 +270,15 @@ fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printe
     let previewed = global.preview(&recipe.recipe, &recipe.chosen)?;
     let (plan, versions) = (&previewed.evaluation.plan, &previewed.versions);
     let layers = layers(plan);
-    let found = layers
-        .iter()
-        .position(|layer| layer.steps.contains(&number));
-    let Some((index, layer)) = found.and_then(|index| Some((index, layers.get(index)?))) else {
+    let mut numbered = layers.iter().enumerate();
+    let found = numbered.find(|(_, layer)| layer.steps.contains(&number));
+    let Some((index, layer)) = found else {
         let message = match plan.step(number) {
             Some(step) => format!("step {number}, {}, makes no layer", step.label),
             None => format!("there is no step {number}"),
         };
-        let report = Report::new("cache::no_step", message);
-        return Err(report
-            .help(format!(
-                "`rootwright plan` numbers the {} steps",
-                plan.steps.len()
-            ))
-            .into());
+        let help = format!("`rootwright plan` numbers the {} steps", plan.steps.len());
+        return Err(Report::new("cache::no_step", message).help(help).into());
     };
     let Some(store) = &previewed.store else {
         return Err(Report::new("cache::no_store", "there is no store yet").into());
@@ -319,13 +287,15 @@ fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printe
     let status = preview(plan, store, versions);
     let key: Option<&LayerKey> = keys.get(index).and_then(Option::as_ref);
     let mut out = String::new();
-    for step in layer.steps.iter().filter_map(|number| plan.step(*number)) {
+    for step in layer.steps(plan) {
         let _ = writeln!(out, "step {:>3}  {}", step.number, step.label);
     }
-    let name = key.map_or("not known before its archives were asked", |key| {
-        key.key.as_str()
-    });
-    let _ = writeln!(out, "key       {name}");
+    let unknown = "not known before its archives were asked";
+    let _ = writeln!(
+        out,
+        "key       {}",
+        key.map_or(unknown, |key| key.key.as_str())
+    );
     let below = layer.below.and_then(|below| keys.get(below)?.as_ref());
     let _ = match (layer.below.and_then(|below| layers.get(below)), below) {
         (Some(layer), Some(key)) => {
@@ -344,10 +314,10 @@ fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printe
     };
     let _ = writeln!(out, "status    {said}");
     for (program, version) in versions.of(plan, store) {
-        let runs = |step: &&crate::plan::Step| {
-            layer.steps.contains(&step.number) && step.programs().contains(program.as_str())
-        };
-        if plan.steps.iter().any(|step| runs(&step)) {
+        if layer
+            .steps(plan)
+            .any(|step| step.programs().contains(&program))
+        {
             let _ = writeln!(out, "with      {program} {version}");
         }
     }
@@ -355,19 +325,11 @@ fn explain(recipe: &RecipeArgs, number: usize, global: &Global, printer: &Printe
         for archive in &info.archives {
             let state = archive.look.as_ref();
             let state = state.map_or("not asked", |look| short(&look.digest));
-            let _ = writeln!(
-                out,
-                "from      {} at {state}  {}",
-                archive.name, archive.url
-            );
+            let (name, url) = (&archive.name, &archive.url);
+            let _ = writeln!(out, "from      {name} at {state}  {url}");
         }
-        let _ = writeln!(
-            out,
-            "made      {} ago in {:.1} s, by {}",
-            ago(info.made),
-            info.seconds,
-            info.recipe
-        );
+        let (made, seconds, recipe) = (ago(info.made), info.seconds, info.recipe);
+        let _ = writeln!(out, "made      {made} ago in {seconds:.1} s, by {recipe}");
         if let Some(sum) = key.and_then(|key| store.sum(&key.key)) {
             let files = plural(usize::try_from(sum.files).unwrap_or(0), "file", "files");
             let _ = writeln!(out, "size      {}, {files}", bytes(sum.bytes));

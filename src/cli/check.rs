@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use super::printer::{Printer, plural};
+use super::printer::Printer;
 use super::{Done, Global, repository, unused_settings};
 use crate::build::PreviewCapture;
 use crate::diagnose::Trouble;
+use crate::preview::plural;
 use crate::project;
 use crate::recipe::check::{self, Checked, Shown};
 use crate::recipe::parallel;

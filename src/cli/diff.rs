@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::printer::Printer;
-use super::{Chosen, Done, Format, Global, namespaces_as_root, preview};
-use crate::diagnose::Trouble;
-use crate::diagnose::{Report, ReportContent, SourceMap};
-use crate::diff::PlanDiff;
-use crate::diff::{self, Checkout, RootsDiff, Shown, Side};
+use super::{Chosen, Done, Format, Global, namespaces_as_root, preview, repository};
+use crate::diagnose::{Report, ReportContent, SourceMap, Trouble};
+use crate::diff::{self, Checkout, PlanDiff, RootsDiff, Shown, Side};
 use crate::export::{self, Opened, Shelf, Unpacked};
 use crate::plan::Plan;
 use crate::run::shell::{BuiltRoot, MountedRoot, Point};
@@ -71,13 +69,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 }
 
 fn compare(args: &Args, global: &Global, printer: &Printer) -> Done {
-    let is_recipe = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "rhai");
-    let to = args.to.as_ref();
-    let recipes = (
-        is_recipe(&args.from),
-        to.map_or(is_recipe(&args.from), is_recipe),
-    );
-    match recipes {
+    let to = args.to.as_ref().unwrap_or(&args.from);
+    match (repository::is_recipe(&args.from), repository::is_recipe(to)) {
         (false, false) => trees(args, printer),
         _ if args.built => built(args, global, printer),
         (true, true) => plans(args, global, printer),
@@ -165,13 +158,10 @@ fn at_revision(trouble: Trouble, checkout: &Checkout, revision: &str) -> Trouble
     let mut sources = SourceMap::default();
     let mut rename = |file: &mut String| {
         let home = checkout.named_at_home(file);
-        if home == *file {
-            if let Some(text) = trouble.sources.get(file) {
-                sources.insert(file.clone(), text.clone());
-            }
-            return;
-        }
-        let name = format!("{home} at {revision}");
+        let name = match home == *file {
+            true => home,
+            false => format!("{home} at {revision}"),
+        };
         if let Some(text) = trouble.sources.get(file) {
             sources.insert(name.clone(), text.clone());
         }
@@ -217,21 +207,14 @@ fn versions(path: &Path) -> Result<(PathBuf, PathBuf), Trouble> {
     let alone = |message: String| {
         Report::new("diff::one_side", message).help("name what it is to be compared with")
     };
-    let shelf = Shelf::open(path).map_err(|_| {
-        alone(format!(
-            "there is nothing to compare `{}` with",
-            path.display()
-        ))
-    })?;
+    let shown = path.display();
+    let shelf = Shelf::open(path)
+        .map_err(|_| alone(format!("there is nothing to compare `{shown}` with")))?;
     let versions = shelf.versions().map_err(Report::from)?;
     let at = versions.iter().position(|version| version.current);
     let pair = at.and_then(|at| Some((versions.get(at.checked_sub(1)?)?, versions.get(at)?)));
-    let (before, current) = pair.ok_or_else(|| {
-        alone(format!(
-            "`{}` has no version before the current one",
-            path.display()
-        ))
-    })?;
+    let (before, current) =
+        pair.ok_or_else(|| alone(format!("`{shown}` has no version before the current one")))?;
     Ok((path.join(&before.name), path.join(&current.name)))
 }
 
@@ -240,26 +223,18 @@ fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
     if Opened::is_at(path) {
         let opened = Opened::open(path).map_err(Report::from)?;
         let unpacked = export::unpack(&opened).map_err(Report::from)?;
-        let side = Side {
-            root: unpacked.root.clone(),
-            manifest: Some(opened.manifest),
-        };
-        return Ok((side, Kept::Unpacked(unpacked)));
+        let (root, manifest) = (unpacked.root.clone(), Some(opened.manifest));
+        return Ok((Side { root, manifest }, Kept::Unpacked(unpacked)));
     }
     let root = fs_err::canonicalize(path)
         .map_err(|error| Report::new("diff::no_tree", error.to_string()))?;
     if !root.is_dir() {
-        let message = format!(
-            "`{}` is no recipe, no directory and no export",
-            path.display()
-        );
+        let shown = path.display();
+        let message = format!("`{shown}` is no recipe, no directory and no export");
         return Err(Report::new("diff::no_tree", message).into());
     }
-    let side = Side {
-        root,
-        manifest: None,
-    };
-    Ok((side, Kept::Nothing))
+    let manifest = None;
+    Ok((Side { root, manifest }, Kept::Nothing))
 }
 
 fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
@@ -276,7 +251,7 @@ fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
 
 /// The root that the last build of a recipe has left; of what is no recipe, its tree.
 fn last_build(one: &RecipeSide<'_>, args: &Args, global: &Global) -> Result<(Side, Kept), Trouble> {
-    if !one.recipe.is_file() || one.recipe.extension().is_none_or(|ending| ending != "rhai") {
+    if !one.recipe.is_file() || !repository::is_recipe(one.recipe) {
         return tree(one.recipe);
     }
     let previewed = global.preview(one.recipe, &one.chosen)?;
@@ -288,11 +263,8 @@ fn last_build(one: &RecipeSide<'_>, args: &Args, global: &Global) -> Result<(Sid
     let root = preview::root(&built.plan, args.root.as_deref())?;
     let root = BuiltRoot::find(&built, Point::End(root), store).map_err(|_| not_built())?;
     let mounted = root.mount(store)?;
-    let side = Side {
-        root: mounted.path().to_owned(),
-        manifest: None,
-    };
-    Ok((side, Kept::Mounted(mounted)))
+    let (root, manifest) = (mounted.path().to_owned(), None);
+    Ok((Side { root, manifest }, Kept::Mounted(mounted)))
 }
 
 fn tell(args: &Args, printer: &Printer, names: (&str, &str), sides: (&Side, &Side)) -> Done {

@@ -35,7 +35,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     })?;
     namespaces(false)?;
     let settings = global.settings(&recipe.recipe, &recipe.chosen)?;
-    let store = Store::open(&global.store(&settings)).map_err(run::Error::store)?;
+    let store = Store::open(&global.store(&settings.project)).map_err(run::Error::store)?;
     let versions = global.versions()?;
     let known = preview_until_capture(&recipe.recipe, &settings, Some(store.clone()), &versions)?;
     let mut run_settings = run::Settings {
@@ -56,10 +56,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         let what = format!("the steps after `capture` at {}", call.span);
         findings.unknown(what, "its output is known only after a build");
     }
-    printer.out(&listed(
-        &findings,
-        matches!(global.error_format, ErrorFormat::Json),
-    ));
+    let json = matches!(global.error_format, ErrorFormat::Json);
+    printer.out(&listed(&findings, json));
     printer.reports(&findings.warnings, &known.sources);
     if findings.errors.is_empty() {
         return Ok(ExitCode::SUCCESS);

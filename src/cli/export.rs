@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Done;
-use super::printer::{Printer, plural, table};
+use super::printer::{Printer, table};
 use crate::diagnose::Report;
 use crate::export::in_use::{InUse, Sources};
-use crate::export::{Error, Opened, Shelf, Version};
+use crate::export::{Error, Opened, Shelf};
+use crate::preview::plural;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -111,28 +112,18 @@ fn list(out: &Path, printer: &Printer) -> Result<(), Error> {
 
 fn versions(path: &Path, printer: &Printer) -> Result<(), Error> {
     let versions = Shelf::open(path)?.versions()?;
-    let paths: Vec<&Path> = versions
-        .iter()
-        .map(|version| version.path.as_path())
-        .collect();
+    let paths = versions.iter().map(|version| version.path.as_path());
+    let paths: Vec<&Path> = paths.collect();
     let in_use = InUse::look(&paths, &Sources::default());
     let mut rows = vec![["VERSION", "", "KERNEL", "PACKAGES", "IN USE"].map(str::to_owned)];
     for version in &versions {
-        let Version {
-            name,
-            path,
-            current,
-            manifest,
-        } = version;
+        let kernel = version.manifest.kernel_version.clone();
         rows.push([
-            name.clone(),
-            if *current { "current" } else { "" }.to_owned(),
-            manifest
-                .kernel_version
-                .clone()
-                .unwrap_or_else(|| "-".to_owned()),
-            manifest.packages.len().to_string(),
-            in_use.by(path).unwrap_or_else(|| "-".to_owned()),
+            version.name.clone(),
+            if version.current { "current" } else { "" }.to_owned(),
+            kernel.unwrap_or_else(|| "-".to_owned()),
+            version.manifest.packages.len().to_string(),
+            in_use.by(&version.path).unwrap_or_else(|| "-".to_owned()),
         ]);
     }
     printer.out(&table(&rows));

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use super::printer::Printer;
 use super::{Done, Global, repository};
-use crate::diagnose::Trouble;
-use crate::diagnose::{Report, SourceMap, nearest};
+use crate::diagnose::{Report, SourceMap, Trouble, nearest};
 use crate::plan::Grant;
 use crate::project::library::{self, UpdatedLibrary, address};
 use crate::project::{self, Entry, Library, Lock, Pin, Project, Wanted, config, tree};
@@ -58,22 +57,16 @@ pub fn add(args: &Add, global: &Global, printer: &Printer) -> Done {
     let name = args.name.clone();
     let name = name.unwrap_or_else(|| address::name(&args.address));
     if !config::is_name(&name) {
-        let report = Report::new(
-            "library::name",
-            format!("`{name}` is no name for a library"),
-        );
-        return Err(report
-            .help("give it one with `--name`: small letters, digits, `_` and `-`")
-            .into());
+        let message = format!("`{name}` is no name for a library");
+        let help = "give it one with `--name`: small letters, digits, `_` and `-`";
+        return Err(Report::new("library::name", message).help(help).into());
     }
     if project.libraries.contains_key(&name) {
         let message = format!("there is a library `{name}` already");
-        let report = Report::new("library::exists", message);
-        return Err(report
-            .help(format!(
-                "`rootwright update {name}` fetches what is new; `--name` gives this one another name"
-            ))
-            .into());
+        let help = format!(
+            "`rootwright update {name}` fetches what is new; `--name` gives this one another name"
+        );
+        return Err(Report::new("library::exists", message).help(help).into());
     }
     let [tag, branch, rev] = [&args.tag, &args.branch, &args.rev].map(Option::clone);
     let entry = Entry {

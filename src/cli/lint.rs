@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::printer::{Printer, plural, table as columns};
+use super::printer::{Printer, table as columns};
 use super::{Chosen, Done, Global, namespaces_as_root, preview};
-use crate::diagnose::Trouble;
-use crate::diagnose::{Report, SourceMap};
+use crate::diagnose::{Report, SourceMap, Trouble};
 use crate::export::{self, Opened};
 use crate::lint::{self, Finding, Lint, Severity, Subject, Table};
-use crate::plan::{Op, Plan, Root, Transport};
+use crate::plan::{Export, Plan, Root, Step, Transport};
+use crate::preview::plural;
 use crate::recipe::stdlib::Stdlib;
 use crate::run::shell::{BuiltRoot, Point};
 
@@ -73,12 +73,9 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 /// The lints of the stdlib.
 fn table(global: &Global) -> Result<Table, lint::Error> {
     let stdlib = Stdlib::new(global.stdlib.clone());
-    let files: Vec<(String, String)> = stdlib
-        .list("lint")
-        .into_iter()
-        .filter_map(|file| Some((file.clone(), stdlib.text(&file)?)))
-        .collect();
-    Table::new(&files)
+    let files = stdlib.list("lint").into_iter();
+    let files = files.filter_map(|file| Some((file.clone(), stdlib.text(&file)?)));
+    Table::new(&files.collect::<Vec<_>>())
 }
 
 fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>, Trouble> {
@@ -95,16 +92,13 @@ fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>
 /// An export as it is; what is packed is unpacked first.
 fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table: &Table) -> Done {
     let unpacked = export::unpack(opened).map_err(Report::from)?;
+    let transport = opened.transport().or(opened.manifest.format.transport());
     let subject = Subject {
         root: unpacked.root.clone(),
         kernel: opened.kernel.clone(),
         initramfs: opened.initramfs.clone(),
         cmdline: opened.cmdline.clone(),
-        transports: opened
-            .transport()
-            .or(opened.manifest.format.transport())
-            .into_iter()
-            .collect(),
+        transports: transport.into_iter().collect(),
         exclude: Vec::new(),
         allowed: opened.manifest.allowed.clone(),
     };
@@ -147,20 +141,10 @@ fn not_built(plan: &Plan) -> Trouble {
 
 /// What of a root leaves the machine, and how; `None` for one that others stand on only.
 fn subject(plan: &Plan, root: &Root) -> Option<Subject> {
-    let exports: Vec<&crate::plan::Export> = plan
-        .steps
-        .iter()
-        .filter(|step| step.root == Some(root.id))
-        .flat_map(|step| &step.actions)
-        .filter_map(|action| match &action.op {
-            Op::Export(export) => Some(export),
-            _ => None,
-        })
-        .collect();
-    let is_base = plan
-        .roots
-        .iter()
-        .any(|other| other.base.as_ref().is_some_and(|base| base.root == root.id));
+    let steps = plan.steps.iter().filter(|step| step.root == Some(root.id));
+    let exports: Vec<&Export> = steps.flat_map(Step::exports).collect();
+    let mut bases = plan.roots.iter().filter_map(|root| root.base.as_ref());
+    let is_base = bases.any(|base| base.root == root.id);
     let Some((first, rest)) = exports.split_first() else {
         return (!is_base).then(|| Subject {
             transports: vec![Transport::Nfs],
@@ -170,10 +154,9 @@ fn subject(plan: &Plan, root: &Root) -> Option<Subject> {
     // What one export does not leave out, its nodes get.
     let mut exclude = first.exclude.clone();
     exclude.retain(|pattern| rest.iter().all(|other| other.exclude.contains(pattern)));
-    let mut transports: Vec<Transport> = exports
-        .iter()
-        .filter_map(|export| export.format.transport())
-        .collect();
+    let transports = exports.iter();
+    let transports = transports.filter_map(|export| export.format.transport());
+    let mut transports: Vec<Transport> = transports.collect();
     transports.dedup();
     Some(Subject {
         cmdline: first.cmdline.clone(),
@@ -197,10 +180,8 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
         if printer.is_for_people() && *number > SHOWN {
             continue;
         }
-        let mut report = Report::new(
-            format!("lint::{}", finding.lint),
-            format!("{}: {}", finding.lint, finding.message),
-        );
+        let message = format!("{}: {}", finding.lint, finding.message);
+        let mut report = Report::new(format!("lint::{}", finding.lint), message);
         report.severity = finding.severity;
         // People read the reason once.
         if !printer.is_for_people() || *number == 1 {
@@ -221,10 +202,8 @@ fn tell(what: &str, found: &[Finding], args: &Args, printer: &Printer) -> ExitCo
     }
     for finding in found {
         if let Some(reason) = &finding.allowed {
-            printer.say(&format!(
-                "allowed: {}: {} ({reason})",
-                finding.lint, finding.message
-            ));
+            let (lint, message) = (&finding.lint, &finding.message);
+            printer.say(&format!("allowed: {lint}: {message} ({reason})"));
         }
     }
     let count = |severity: Severity| counts.get(&severity).copied().unwrap_or(0);

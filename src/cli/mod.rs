@@ -222,11 +222,10 @@ impl Global {
     /// Those for an evaluation of which nothing runs.
     fn permissive_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {
         let allow_host_run = true;
-        let chosen = Chosen {
-            allow_host_run,
-            ..Chosen::default()
-        };
-        self.settings(recipe, &chosen)
+        Ok(Settings {
+            permissions: Permissions { allow_host_run },
+            ..self.plain_settings(recipe)?
+        })
     }
 
     fn plain_settings(&self, recipe: &Path) -> Result<Settings, Trouble> {
@@ -247,15 +246,9 @@ impl Global {
     }
 
     /// The command line's, the project's, else the system's cache.
-    fn store(&self, settings: &Settings) -> PathBuf {
-        self.store_of(&settings.project)
-    }
-
-    fn store_of(&self, project: &Project) -> PathBuf {
-        self.store
-            .clone()
-            .or_else(|| project.store.clone())
-            .unwrap_or_else(|| PathBuf::from("/var/cache/rootwright"))
+    fn store(&self, project: &Project) -> PathBuf {
+        let store = self.store.as_ref().or(project.store.as_ref());
+        store.map_or_else(|| PathBuf::from("/var/cache/rootwright"), PathBuf::clone)
     }
 }
 
@@ -314,8 +307,9 @@ pub fn main() -> ExitCode {
     let filter = std::env::var("ROOTWRIGHT_LOG").ok();
     if let Some(filter) = filter.and_then(|text| text.parse::<Targets>().ok()) {
         let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-        let log = log.with_filter(filter);
-        tracing_subscriber::registry().with(log).init();
+        tracing_subscriber::registry()
+            .with(log.with_filter(filter))
+            .init();
     }
     let done = match cli.command {
         Command::New(args) => new::run(&args, &cli.global, &printer),

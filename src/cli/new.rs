@@ -30,20 +30,16 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     };
     if used {
         let report = Report::new("new::exists", format!("`{shown}` is there already"));
-        return Err(report
-            .help("`new` makes a folder and overwrites nothing: give it another name")
-            .into());
+        let help = "`new` makes a folder and overwrites nothing: give it another name";
+        return Err(report.help(help).into());
     }
     let above = args.path.parent().filter(|p| !p.as_os_str().is_empty());
     if let Some(root) = project::repository(above.unwrap_or(Path::new("."))) {
-        let message = format!(
-            "`{shown}` would be inside of the repository `{}`",
-            root.display()
-        );
-        let report = Report::new("new::inside", message);
-        return Err(report
-            .help("a recipe of it is a file `NAME.rhai` there; a repository of its own stands beside it")
-            .into());
+        let root = root.display();
+        let message = format!("`{shown}` would be inside of the repository `{root}`");
+        let help =
+            "a recipe of it is a file `NAME.rhai` there; a repository of its own stands beside it";
+        return Err(Report::new("new::inside", message).help(help).into());
     }
     let stdlib = Stdlib::new(global.stdlib.clone());
     let mut made = Vec::new();

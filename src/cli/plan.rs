@@ -65,10 +65,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     match &args.output {
         None => printer.out(&text),
         Some(path) => std::fs::write(path, text).map_err(|error| {
-            Report::new(
-                "plan::output",
-                format!("cannot write `{}`: {error}", path.display()),
-            )
+            let message = format!("cannot write `{}`: {error}", path.display());
+            Report::new("plan::output", message)
         })?,
     }
     Ok(ExitCode::SUCCESS)

@@ -20,7 +20,7 @@ pub struct Preview {
 impl Global {
     pub(super) fn preview(&self, recipe: &Path, chosen: &Chosen) -> Result<Preview, Trouble> {
         let settings = self.settings(recipe, chosen)?;
-        let store = Store::existing(&self.store(&settings));
+        let store = Store::existing(&self.store(&settings.project));
         let versions = self.versions()?;
         let mut capture = PreviewCapture::new(store.clone(), versions.clone());
         let evaluation = recipe::evaluate(recipe, &settings, &mut capture)?;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use super::printer::Printer;
 use crate::build::{At, BuildResult, Events};
@@ -14,8 +15,9 @@ use crate::diagnose::{Report, SourceMap};
 use crate::preview::StepStatus;
 
 /// How progress is written; JSON is one object a line, on standard output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
+    #[default]
     Human,
     Json,
 }
@@ -56,17 +58,20 @@ impl<'a> Progress<'a> {
         });
     }
 
-    fn json(&self, at: At<'_>, event: &str, fields: serde_json::Value) {
-        let mut line = serde_json::json!({ "event": event, "step": at.step.number });
-        if self.several
-            && let Some(line) = line.as_object_mut()
-        {
-            line.insert("recipe".to_owned(), at.plan.recipe.path.clone().into());
+    /// Writes an event, where programs read them.
+    fn json(&self, at: At<'_>, event: &str, fields: Value) -> bool {
+        if self.format != LogFormat::Json {
+            return false;
         }
-        if let (Some(line), serde_json::Value::Object(fields)) = (line.as_object_mut(), fields) {
+        let mut line = json!({ "event": event, "step": at.step.number });
+        if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+            if self.several {
+                line.insert("recipe".to_owned(), at.plan.recipe.path.clone().into());
+            }
             line.extend(fields);
         }
         print_line(&line);
+        true
     }
 
     /// Takes the live lines away, for other output.
@@ -79,7 +84,7 @@ impl<'a> Progress<'a> {
     pub fn done(&self, result: &BuildResult) {
         self.clear();
         if self.format == LogFormat::Json {
-            print_line(&serde_json::json!({
+            print_line(&json!({
                 "event": "done", "exports": result.exports, "cached": result.cached,
                 "ran": result.ran, "logs": result.logs,
             }));
@@ -87,11 +92,7 @@ impl<'a> Progress<'a> {
     }
 
     /// ` 3. install curl`, and before it the recipe where there are several.
-    fn title(&self, at: At<'_>) -> String {
-        self.title_within(at, WIDTH)
-    }
-
-    fn title_within(&self, at: At<'_>, width: usize) -> String {
+    fn title(&self, at: At<'_>, width: usize) -> String {
         let mut label = at.step.label.clone();
         if at.plan.roots.len() > 1
             && let Some(root) = at.step.root.and_then(|root| at.plan.root(root))
@@ -107,7 +108,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn print_line(value: &serde_json::Value) {
+fn print_line(value: &Value) {
     let _ = writeln!(std::io::stdout().lock(), "{value}");
 }
 
@@ -118,59 +119,51 @@ fn printable(line: &str) -> String {
         .collect()
 }
 
-fn seconds(elapsed: Duration) -> String {
-    format!("{:.1} s", elapsed.as_secs_f64())
-}
-
 impl Events for Progress<'_> {
     fn step_started(&self, at: At<'_>, status: &StepStatus) {
         let why = match status {
             StepStatus::Runs(why) if !why.is_empty() => Some(why),
             _ => None,
         };
-        if self.format == LogFormat::Json {
-            let fields = serde_json::json!({
-                "of": at.plan.steps.len(), "call": at.step.call, "label": at.step.label, "why": why,
-            });
-            self.json(at, "step_started", fields);
-            return;
-        }
-        if matches!(status, StepStatus::Cached(_)) {
+        let fields = json!({
+            "of": at.plan.steps.len(), "call": at.step.call, "label": at.step.label, "why": why,
+        });
+        if self.json(at, "step_started", fields) || matches!(status, StepStatus::Cached(_)) {
             return;
         }
         if let Some(why) = why {
-            self.say(&format!("    {} runs: {why}", self.title(at).trim_start()));
+            self.say(&format!(
+                "    {} runs: {why}",
+                self.title(at, WIDTH).trim_start()
+            ));
         }
         if self.terminal && !self.verbose {
             let style = ProgressStyle::with_template("{prefix} {elapsed:>4}  {wide_msg:.dim}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = self.lines.add(ProgressBar::new_spinner().with_style(style));
-            bar.set_prefix(self.title_within(at, LIVE_WIDTH));
+            bar.set_prefix(self.title(at, LIVE_WIDTH));
             bar.enable_steady_tick(Duration::from_millis(200));
             self.live().insert((at.build, at.step.number), bar);
         } else if self.verbose {
-            self.say(&format!("{} …", self.title(at)));
+            self.say(&format!("{} …", self.title(at, WIDTH)));
         }
     }
 
     fn waiting(&self, at: At<'_>) {
-        if self.format == LogFormat::Json {
-            self.json(at, "waiting", serde_json::json!({}));
-        } else {
-            let title = self.title(at);
-            let title = title.trim_start();
-            self.say(&format!(
-                "    {title}: another build makes this layer, waiting for it"
-            ));
+        if !self.json(at, "waiting", json!({})) {
+            let title = self.title(at, WIDTH);
+            let what = "another build makes this layer, waiting for it";
+            self.say(&format!("    {}: {what}", title.trim_start()));
         }
     }
 
     fn output(&self, at: At<'_>, line: &str) {
-        if self.format == LogFormat::Json {
-            self.json(at, "output", serde_json::json!({ "line": line }));
-        } else if self.verbose {
+        if self.json(at, "output", json!({ "line": line })) {
+            return;
+        }
+        if self.verbose {
             let recipe = match self.several {
-                true => format!("{} ", self.title(at)),
+                true => format!("{} ", self.title(at, WIDTH)),
                 false => String::new(),
             };
             self.say(&format!("      {recipe}{}", printable(line)));
@@ -182,30 +175,25 @@ impl Events for Progress<'_> {
     }
 
     fn step_finished(&self, at: At<'_>, elapsed: Option<Duration>) {
-        if self.format == LogFormat::Json {
-            let seconds = elapsed.map(|elapsed| elapsed.as_secs_f64());
-            let fields = serde_json::json!({
-                "seconds": seconds, "cached": elapsed.is_none(),
-            });
-            self.json(at, "step_finished", fields);
+        let seconds = elapsed.map(|elapsed| elapsed.as_secs_f64());
+        let fields = json!({ "seconds": seconds, "cached": elapsed.is_none() });
+        if self.json(at, "step_finished", fields) {
             return;
         }
         let bar = self.live().remove(&(at.build, at.step.number));
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
-        let time = elapsed.map_or_else(|| "cached".to_owned(), seconds);
-        let title = self.title(at);
+        let time = seconds.map_or_else(|| "cached".to_owned(), |seconds| format!("{seconds:.1} s"));
+        let title = self.title(at, WIDTH);
         let space = WIDTH.saturating_sub(title.chars().count()) + 2;
         self.say(&format!("{title}{:space$}{time:>8}", ""));
     }
 
     fn exported(&self, at: At<'_>, path: &Path) {
-        if self.format == LogFormat::Json {
-            self.json(at, "exported", serde_json::json!({ "path": path }));
-            return;
+        if !self.json(at, "exported", json!({ "path": path })) {
+            self.say(&format!("    {}", path.display()));
         }
-        self.say(&format!("    {}", path.display()));
     }
 
     fn warned(&self, warnings: &[Report], sources: &SourceMap) {

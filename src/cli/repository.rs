@@ -5,13 +5,11 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{ErrorFormat, Global};
-use crate::diagnose::Trouble;
-use crate::diagnose::{Report, nearest};
-use crate::project::library;
-use crate::project::{self, Project};
+use crate::diagnose::{Report, Trouble, nearest};
+use crate::project::{self, Project, library};
 use crate::recipe::check::MODULE_FOLDERS;
 use crate::recipe::testing::SUFFIX;
 
@@ -31,10 +29,8 @@ pub fn here() -> PathBuf {
 /// When there is none.
 pub fn required() -> Result<PathBuf, Report> {
     project::repository(Path::new(".")).ok_or_else(|| {
-        let message = format!(
-            "there is no `{}` here, nor in a folder above",
-            project::FILE
-        );
+        let file = project::FILE;
+        let message = format!("there is no `{file}` here, nor in a folder above");
         let report = Report::new("site::no_repository", message);
         report.help("`rootwright new NAME` makes a recipe repository")
     })
@@ -47,12 +43,12 @@ pub fn required() -> Result<PathBuf, Report> {
 /// When several recipes have the name, or none in the repository.
 pub fn recipe(text: &str) -> Result<PathBuf, String> {
     match named(text) {
-        Named::Path(path) => Ok(path),
-        Named::Several(paths) => {
+        RecipeName::Path(path) => Ok(path),
+        RecipeName::Several(paths) => {
             let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
             Err(format!("there is more than one: {}", paths.join(", ")))
         }
-        Named::None(near) => {
+        RecipeName::None(near) => {
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             Err(format!(
                 "there is no such file here, and no recipe of that name in the repository{near}"
@@ -67,50 +63,45 @@ pub fn recipe(text: &str) -> Result<PathBuf, String> {
 /// When several recipes have the name.
 pub fn target(text: &str) -> Result<PathBuf, String> {
     match named(text) {
-        Named::None(_) => Ok(PathBuf::from(text)),
+        RecipeName::None(_) => Ok(PathBuf::from(text)),
         _ => recipe(text),
     }
 }
 
-enum Named {
+enum RecipeName {
     Path(PathBuf),
     Several(Vec<PathBuf>),
     /// And the recipe whose name is near.
     None(Option<String>),
 }
 
-fn named(text: &str) -> Named {
+fn named(text: &str) -> RecipeName {
     let path = PathBuf::from(text);
     let is_name = !text.is_empty() && !text.ends_with(".rhai") && !text.starts_with(['.', '/']);
     let root = project::repository(Path::new(".")).filter(|_| is_name && !path.exists());
     let recipes = root.and_then(|root| Some((recipes(&root).ok()?, root)));
     let Some((recipes, root)) = recipes else {
-        return Named::Path(path);
+        return RecipeName::Path(path);
     };
     // `node`, or as much of the path as tells it apart: `web/node`.
     let wanted = Path::new(text);
     let without = |recipe: &PathBuf| recipe.with_extension("");
-    let mut found: Vec<PathBuf> = recipes
-        .iter()
-        .filter(|recipe| without(recipe).ends_with(wanted))
-        .cloned()
-        .collect();
+    let mut found = recipes.clone();
+    found.retain(|recipe| without(recipe).ends_with(wanted));
     // The whole path from the top counts more than the end of another.
     let from_top = project::from_here(&root.join(wanted));
     if let Some(exact) = found.iter().find(|recipe| without(recipe) == from_top) {
         found = vec![exact.clone()];
     }
     match found.as_slice() {
-        [one] => Named::Path(one.clone()),
+        [one] => RecipeName::Path(one.clone()),
         [] => {
-            let names: Vec<String> = recipes
+            let names = recipes
                 .iter()
-                .filter_map(|recipe| Some(recipe.file_stem()?.to_str()?.to_owned()))
-                .collect();
-            let near = nearest(text, names.iter().map(String::as_str));
-            Named::None(near.map(str::to_owned))
+                .filter_map(|recipe| recipe.file_stem()?.to_str());
+            RecipeName::None(nearest(text, names).map(str::to_owned))
         }
-        _ => Named::Several(found),
+        _ => RecipeName::Several(found),
     }
 }
 
@@ -119,11 +110,8 @@ impl Global {
     /// that cannot be is missing only where it is used.
     pub(super) fn project(&self, recipe: &Path) -> Result<Project, Trouble> {
         let key = project::repository(recipe);
-        let mut known = self
-            .projects
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let known = self.projects.0.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
         if let Some(project) = known.get(&key) {
             return Ok(project.clone());
         }
@@ -139,7 +127,7 @@ impl Global {
     /// who may be nobody that the store is for.
     pub(super) fn shelves(&self, project: &Project) -> Vec<PathBuf> {
         const FOLDER: &str = "libraries";
-        let mut shelves = vec![self.store_of(project).join(FOLDER)];
+        let mut shelves = vec![self.store(project).join(FOLDER)];
         let absolute = |name: &str| {
             let path = PathBuf::from(std::env::var_os(name)?);
             path.is_absolute().then_some(path)
@@ -185,10 +173,8 @@ pub fn scripts(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Report> {
         if ends_with(&file, ".rhai") && !ends_with(&file, SUFFIX) {
             let below = file.strip_prefix(folder).unwrap_or(&file);
             let is_module = |part: &OsStr| MODULE_FOLDERS.iter().any(|folder| part == *folder);
-            match below
-                .parent()
-                .is_some_and(|folders| folders.iter().any(is_module))
-            {
+            let mut folders = below.parent().into_iter().flatten();
+            match folders.any(is_module) {
                 true => modules.push(file),
                 false => recipes.push(file),
             }
@@ -206,12 +192,12 @@ pub fn files(folder: &Path) -> impl Iterator<Item = std::io::Result<PathBuf>> {
     let walk = walk.filter_entry(move |entry| {
         !entry.file_type().is_dir() || !skipped(&entry.file_name().to_string_lossy())
     });
+    let is_file = |entry: &walkdir::Result<DirEntry>| {
+        let entry = entry.as_ref();
+        entry.map_or(true, |entry| entry.file_type().is_file())
+    };
     let mut files: Vec<std::io::Result<PathBuf>> = walk
-        .filter(|entry| {
-            entry
-                .as_ref()
-                .map_or(true, |entry| entry.file_type().is_file())
-        })
+        .filter(is_file)
         .map(|entry| {
             let path = entry?.into_path();
             Ok(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path))
@@ -219,6 +205,11 @@ pub fn files(folder: &Path) -> impl Iterator<Item = std::io::Result<PathBuf>> {
         .collect();
     files.sort_by(|a, b| a.as_ref().ok().cmp(&b.as_ref().ok()));
     files.into_iter()
+}
+
+/// Whether a path is that of a script.
+pub fn is_recipe(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "rhai")
 }
 
 pub fn ends_with(file: &Path, suffix: &str) -> bool {

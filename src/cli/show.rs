@@ -37,13 +37,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
             let choices: Vec<String> = option.choices.iter().map(ToString::to_string).collect();
             words.push(format!("one of {}", choices.join(", ")));
         }
-        let _ = writeln!(
-            out,
-            "  -o {}=…  {} ({})",
-            option.name,
-            option.help,
-            words.join("; ")
-        );
+        let (name, help, words) = (&option.name, &option.help, words.join("; "));
+        let _ = writeln!(out, "  -o {name}=…  {help} ({words})");
     }
     printer.out(&out);
     Ok(ExitCode::SUCCESS)

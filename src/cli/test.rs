@@ -87,21 +87,15 @@ fn from_the_top(path: &Path) -> PathBuf {
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, Report> {
     let unreadable = |error: std::io::Error| {
-        Report::new(
-            "test::unreadable",
-            format!("cannot read `{}`: {error}", path.display()),
-        )
+        let message = format!("cannot read `{}`: {error}", path.display());
+        Report::new("test::unreadable", message)
     };
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let found: Vec<PathBuf> = repository::files(path)
-        .filter(|file| {
-            file.as_ref()
-                .map_or(true, |file| repository::ends_with(file, SUFFIX))
-        })
-        .collect::<std::io::Result<_>>()
-        .map_err(unreadable)?;
+    let files: std::io::Result<Vec<PathBuf>> = repository::files(path).collect();
+    let mut found = files.map_err(unreadable)?;
+    found.retain(|file| repository::ends_with(file, SUFFIX));
     if found.is_empty() {
         let message = format!("there are no tests in `{}`", path.display());
         let report = Report::new("test::no_tests", message);
@@ -124,19 +118,15 @@ fn human(results: &Results) -> String {
             seconds += outcome.duration.as_secs_f64();
         }
     }
-    let _ = writeln!(
-        out,
-        "{passed} passed, {failed} failed; plans: {plans}, in {seconds:.2} s"
-    );
+    let counts = format!("{passed} passed, {failed} failed; plans: {plans}");
+    let _ = writeln!(out, "{counts}, in {seconds:.2} s");
     out
 }
 
 fn report_text(outcome: &TestOutcome) -> String {
-    let mut text = String::new();
-    for report in &outcome.reports {
-        text.push_str(&render(report, &outcome.sources, Style::Human, false, 100));
-    }
-    text
+    let reports = outcome.reports.iter();
+    let texts = reports.map(|report| render(report, &outcome.sources, Style::Human, false, 100));
+    texts.collect()
 }
 
 fn tap(results: &Results) -> String {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use crate::diagnose::Trouble;
-use crate::diagnose::{Frame, Report, SourceMap, Span, nearest};
+use crate::diagnose::{Frame, Report, SourceMap, Span, Trouble, nearest};
 use crate::project::{self, Project};
 use crate::recipe::stdlib::Stdlib;
 
@@ -78,11 +77,8 @@ fn distros(root: &Path, stdlib: &Stdlib) -> (BTreeSet<String>, BTreeSet<String>)
             texts.extend(stdlib.text(&module));
         }
     }
-    for entry in std::fs::read_dir(root.join("distro"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    let own = std::fs::read_dir(root.join("distro"));
+    for entry in own.into_iter().flatten().flatten() {
         names.extend(stem(&entry.path()));
         texts.extend(std::fs::read_to_string(entry.path()).ok());
     }

@@ -32,8 +32,8 @@ pub fn style(words: &[OsString]) -> Style {
 /// The report of a command line's error; `None` where that is a help or a version that was
 /// asked for.
 pub fn report(error: &clap::Error) -> Option<Report> {
-    let argument = || texts(error, ContextKind::InvalidArg).join(", ");
-    let value = || texts(error, ContextKind::InvalidValue).join(", ");
+    let name = texts(error, ContextKind::InvalidArg).join(", ");
+    let value = texts(error, ContextKind::InvalidValue).join(", ");
     let (code, message) = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return None,
         ErrorKind::InvalidSubcommand => {
@@ -43,24 +43,13 @@ pub fn report(error: &clap::Error) -> Option<Report> {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             ("command", "a command is missing".to_owned())
         }
-        ErrorKind::UnknownArgument => {
-            let name = argument();
-            ("argument", format!("there is no argument `{name}` here"))
-        }
-        ErrorKind::MissingRequiredArgument => {
-            let name = argument();
-            ("missing", format!("`{name}` is missing"))
-        }
-        ErrorKind::InvalidValue if value().is_empty() => {
-            let name = argument();
-            ("value", format!("`{name}` wants a value"))
-        }
+        ErrorKind::UnknownArgument => ("argument", format!("there is no argument `{name}` here")),
+        ErrorKind::MissingRequiredArgument => ("missing", format!("`{name}` is missing")),
+        ErrorKind::InvalidValue if value.is_empty() => ("value", format!("`{name}` wants a value")),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
-            let (name, value) = (argument(), value());
             ("value", format!("`{value}` is no value of `{name}`"))
         }
         ErrorKind::ArgumentConflict => {
-            let name = argument();
             let others = texts(error, ContextKind::PriorArg);
             // An argument conflicts with itself where it may be given once.
             let message = match others.is_empty() || others.contains(&name) {

@@ -137,11 +137,8 @@ impl Hint {
     /// not looked at.
     pub fn explain(&self, output: &str) -> Option<Explanation> {
         let captures = self.pattern.captures(output)?;
-        if self
-            .unless
-            .as_ref()
-            .is_some_and(|unless| unless.is_match(output))
-        {
+        let unless = self.unless.as_ref();
+        if unless.is_some_and(|unless| unless.is_match(output)) {
             return None;
         }
         let whole = captures.get(0)?.range();
@@ -150,14 +147,6 @@ impl Hint {
             help: fill(&self.help, &captures),
             lines: whole_lines(output, whole),
         })
-    }
-
-    fn is_for(&self, tools: &[&str]) -> bool {
-        self.tools.iter().any(|own| tools.contains(&own.as_str()))
-    }
-
-    fn is_for_any(&self) -> bool {
-        self.tools.iter().any(|own| own == "*")
     }
 }
 
@@ -197,17 +186,17 @@ impl HintSet {
         let runs_others = tools.is_empty() || tools.iter().any(|tool| RUNNERS.contains(tool));
         let mut found: Vec<(bool, usize, Explanation)> = Vec::new();
         for hint in &self.hints {
-            let exact = hint.is_for(tools);
-            if !exact && !runs_others && !hint.is_for_any() {
+            let is_for =
+                |wanted: &[&str]| hint.tools.iter().any(|own| wanted.contains(&own.as_str()));
+            let exact = is_for(tools);
+            if !exact && !runs_others && !is_for(&["*"]) {
                 continue;
             }
             let Some(explanation) = hint.explain(output) else {
                 continue;
             };
-            if found
-                .iter()
-                .any(|(_, _, known)| known.cause == explanation.cause)
-            {
+            let mut known = found.iter();
+            if known.any(|(_, _, known)| known.cause == explanation.cause) {
                 continue;
             }
             let length = hint.pattern.find(output).map_or(0, |m| m.len());

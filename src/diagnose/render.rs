@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
-};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
 
 use super::{Report, Severity, SourceMap, Span};
 
@@ -31,7 +29,7 @@ pub fn render(
         Style::Human => human(report, sources, color, width),
         Style::Json => {
             let place = report.place();
-            serde_json::to_string(&Data { report, place }).unwrap_or_default() + "\n"
+            serde_json::to_string(&ReportData { report, place }).unwrap_or_default() + "\n"
         }
         Style::Short => match report.place() {
             Some(span) => format!("{span}: {}\n", one_line(&report.message)),
@@ -42,7 +40,7 @@ pub fn render(
 
 /// A report as data, with the place that the other forms show.
 #[derive(serde::Serialize)]
-struct Data<'a> {
+struct ReportData<'a> {
     #[serde(flatten)]
     report: &'a Report,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,8 +63,11 @@ fn human(report: &Report, sources: &SourceMap, color: bool, width: usize) -> Str
         .with_width(width)
         .with_context_lines(1)
         .with_links(false);
-    let drawn = Drawn::new(report, sources);
-    if handler.render_report(&mut out, &drawn).is_err() {
+    let diagnostic = diagnostic(report, sources);
+    if handler
+        .render_report(&mut out, diagnostic.as_ref())
+        .is_err()
+    {
         let _ = writeln!(out, "{}", report.message);
     }
     let mut out = out.trim_end().to_owned() + "\n";
@@ -133,65 +134,29 @@ fn labelled(out: &mut String, label: &str, text: &str) {
     }
 }
 
-/// A report with its source, as miette wants it.
-#[derive(Debug)]
-struct Drawn {
-    message: String,
-    severity: miette::Severity,
-    source: Option<NamedSource<String>>,
-    label: Option<LabeledSpan>,
-}
-
-impl Drawn {
-    fn new(report: &Report, sources: &SourceMap) -> Self {
-        let place = report.place().and_then(|span| {
-            let range = sources.byte_range(span)?;
-            let text = sources.get(&span.file)?;
-            // An underline over several lines hides more than it shows: the first will do.
-            let first_line = text
-                .get(range.clone())?
-                .split('\n')
-                .next()
-                .unwrap_or_default()
-                .len();
-            let length = first_line.max(1);
-            let source = NamedSource::new(&span.file, text.to_string());
-            let label = LabeledSpan::new(report.label.clone(), range.start, length);
-            Some((source, label))
-        });
-        let (source, label) = place.unzip();
-        Drawn {
-            message: report.message.clone(),
-            severity: match report.severity {
-                Severity::Error => miette::Severity::Error,
-                Severity::Warning => miette::Severity::Warning,
-                Severity::Note => miette::Severity::Advice,
-            },
-            source,
-            label,
-        }
-    }
-}
-
-impl std::fmt::Display for Drawn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Drawn {}
-
-impl Diagnostic for Drawn {
-    fn severity(&self) -> Option<miette::Severity> {
-        Some(self.severity)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = self.label.clone()?;
-        Some(Box::new(std::iter::once(label)))
-    }
+/// The message of a report with its source, as miette wants it.
+fn diagnostic(report: &Report, sources: &SourceMap) -> miette::Report {
+    let severity = match report.severity {
+        Severity::Error => miette::Severity::Error,
+        Severity::Warning => miette::Severity::Warning,
+        Severity::Note => miette::Severity::Advice,
+    };
+    let diagnostic = MietteDiagnostic::new(&report.message).with_severity(severity);
+    let place = report.place().and_then(|span| {
+        let text = sources.get(&span.file)?;
+        let range = sources.byte_range(span)?;
+        let underlined = text.get(range.clone())?;
+        Some((
+            NamedSource::new(&span.file, text.to_string()),
+            range.start,
+            underlined,
+        ))
+    });
+    let Some((source, start, underlined)) = place else {
+        return diagnostic.into();
+    };
+    // An underline over several lines hides more than it shows: the first will do.
+    let first_line = underlined.split('\n').next().unwrap_or_default();
+    let label = LabeledSpan::new(report.label.clone(), start, first_line.len().max(1));
+    miette::Report::new(diagnostic.with_label(label)).with_source_code(source)
 }

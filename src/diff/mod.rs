@@ -18,7 +18,7 @@ pub use plans::text as plans_text;
 pub use revision::Checkout;
 pub use roots::{RootsDiff, Shown, Side, text as roots_text};
 pub use step_changes::changed_actions;
-pub use tree::{Entry, Kind, Node, Property, Totals};
+pub use tree::{Entry, FileKind, Node, Property, Totals};
 
 use serde::Serialize;
 
@@ -46,16 +46,14 @@ pub fn json<T: Serialize>(
     same: bool,
     diff: &T,
 ) -> String {
-    let document = Document {
+    crate::preview::json(&Document {
         schema: SCHEMA_VERSION,
         compared,
         from,
         to,
         same,
         diff,
-    };
-    // Maps with string keys and no floats: this cannot fail.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    })
 }
 
 /// The lines above a text.

@@ -11,8 +11,9 @@ use strum::IntoEnumIterator;
 use super::step_changes::changed_actions;
 use crate::plan::{Action, Op, Plan, Root, Step};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Change {
     Added,
     Removed,
@@ -41,20 +42,14 @@ pub fn mark(change: Change) -> char {
 
 /// `1 added, 2 changed`
 pub fn counts(changes: impl Iterator<Item = Change>) -> String {
-    let (mut added, mut removed, mut changed) = (0, 0, 0);
+    let mut counts: BTreeMap<Change, usize> = BTreeMap::new();
     for change in changes {
-        match change {
-            Change::Added => added += 1,
-            Change::Removed => removed += 1,
-            Change::Changed => changed += 1,
-        }
+        *counts.entry(change).or_default() += 1;
     }
-    let words = [(added, "added"), (removed, "removed"), (changed, "changed")];
-    let words = words.iter().filter(|(count, _)| *count > 0);
-    let words: Vec<String> = words
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    words.join(", ")
+    let words = counts
+        .iter()
+        .map(|(change, count)| format!("{count} {change}"));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// What differs between two plans; all of it empty where nothing does. Places in scripts
@@ -253,25 +248,21 @@ fn roots(from: &Plan, to: &Plan, same: &mut usize) -> Vec<RootDiff> {
 }
 
 fn root<'a>(plan: &'a Plan, name: Option<&str>) -> Option<&'a Root> {
-    plan.roots
-        .iter()
-        .find(|root| Some(root.name.as_str()) == name)
+    let mut roots = plan.roots.iter();
+    roots.find(|root| Some(root.name.as_str()) == name)
 }
 
 fn facts(plan: &Plan, root: &Root) -> BTreeMap<String, Value> {
     let base = root.base.as_ref().and_then(|base| plan.root(base.root));
-    [
-        ("distro", root.distro.clone()),
-        ("release", root.release.clone()),
-        ("arch", root.arch.clone()),
-        (
-            "base",
-            base.map(|base| base.name.clone()).unwrap_or_default(),
-        ),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.into()))
-    .collect()
+    let facts = [
+        ("distro", root.distro.as_str()),
+        ("release", &root.release),
+        ("arch", &root.arch),
+        ("base", base.map_or("", |base| &base.name)),
+    ];
+    facts
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into()
 }
 
 fn steps_of<'a>(plan: &'a Plan, name: Option<&str>) -> Vec<&'a Step> {

@@ -122,24 +122,16 @@ fn first_line(text: &str) -> String {
 
 fn action(out: &mut String, action: &ActionDiff) {
     let op = action.to.as_ref().or(action.from.as_ref());
-    let _ = writeln!(
-        out,
-        "      {} {}",
-        mark(action.change),
-        op.map(words).unwrap_or_default()
-    );
+    let words = op.map(words).unwrap_or_default();
+    let _ = writeln!(out, "      {} {words}", mark(action.change));
     for field in &action.fields {
         let lines = lines(field);
-        match lines.is_empty() {
-            true => {
-                let _ = writeln!(out, "          {}", differing(field));
-            }
-            false => {
-                let _ = writeln!(out, "          {}:", field.name);
-                for line in lines {
-                    let _ = writeln!(out, "            {line}");
-                }
-            }
+        let _ = match lines.is_empty() {
+            true => writeln!(out, "          {}", differing(field)),
+            false => writeln!(out, "          {}:", field.name),
+        };
+        for line in lines {
+            let _ = writeln!(out, "            {line}");
         }
     }
 }

@@ -50,13 +50,8 @@ impl Checkout {
         let relative = real.join(below);
         let relative = relative.strip_prefix(&top).unwrap_or(&relative).to_owned();
         let commit = format!("{revision}^{{commit}}");
-        let words = [
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            &commit,
-        ];
+        let verify = ["rev-parse", "--verify", "--quiet"];
+        let words = [&verify[..], &["--end-of-options", &commit]].concat();
         let commit = git(&top, &words).map_err(|_| Error::NoRevision {
             revision: revision.to_owned(),
             known: names(&top),
@@ -107,12 +102,14 @@ impl Checkout {
         let text = serde_json::to_string(plan).unwrap_or_default();
         let text = self.named_at_home(&text);
         let mut plan: Plan = serde_json::from_str(&text).unwrap_or_else(|_| plan.clone());
-        if self
-            .named
-            .parent()
-            .is_none_or(|folder| folder.as_os_str().is_empty())
-        {
-            dotted(&mut plan);
+        // Files beside a recipe of the current folder are `./FILE` in its plan.
+        let folder = self.named.parent();
+        if folder.is_none_or(|folder| folder.as_os_str().is_empty()) {
+            for file in &mut plan.files {
+                if !file.path.starts_with('/') {
+                    file.path.insert_str(0, "./");
+                }
+            }
         }
         plan
     }
@@ -130,22 +127,8 @@ impl Checkout {
             Some(from) => text.replace(&here(from), &beside),
             None => text.to_owned(),
         };
-        text.replace(
-            &self.tree().display().to_string(),
-            &self.top.display().to_string(),
-        )
-    }
-}
-
-/// Files beside a recipe of the current folder are `./FILE` in its plan.
-fn dotted(plan: &mut Plan) {
-    let dot = |path: &mut String| {
-        if !path.starts_with('/') {
-            path.insert_str(0, "./");
-        }
-    };
-    for file in &mut plan.files {
-        dot(&mut file.path);
+        let tree = self.tree().display().to_string();
+        text.replace(&tree, &self.top.display().to_string())
     }
 }
 

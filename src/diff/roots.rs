@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::packages::{self, PackageDiff};
 use super::plan_changes::{counts, mark};
-use super::tree::{self, Entry, Kind, Node, Property, Totals};
+use super::tree::{self, Entry, FileKind, Node, Property, Totals};
 use super::{Change, Differing};
 use super::{Error, head};
 use crate::export::Manifest;
@@ -126,14 +126,8 @@ pub fn text(diff: &RootsDiff, names: (&str, &str), sides: (&Side, &Side), shown:
     let changes = diff.files.iter().map(|entry| entry.change);
     let _ = writeln!(out, "\nfiles: {}", counts(changes));
     let (from, to) = (diff.totals.from.bytes, diff.totals.to.bytes);
-    let growth = i128::from(to) - i128::from(from);
-    let _ = writeln!(
-        out,
-        "size: {} → {} ({})",
-        size(from),
-        size(to),
-        signed(growth)
-    );
+    let growth = signed(i128::from(to) - i128::from(from));
+    let _ = writeln!(out, "size: {} → {} ({growth})", size(from), size(to));
     let lines = collapsed(&diff.files);
     let most = if shown.all { usize::MAX } else { SHOWN };
     for line in lines.iter().take(most) {
@@ -141,12 +135,8 @@ pub fn text(diff: &RootsDiff, names: (&str, &str), sides: (&Side, &Side), shown:
             0 => String::new(),
             growth => signed(growth.into()),
         };
-        let _ = writeln!(
-            out,
-            "  {growth:>11}  {} {}",
-            mark(line.entry.change),
-            line.text()
-        );
+        let (mark, path) = (mark(line.entry.change), line.text());
+        let _ = writeln!(out, "  {growth:>11}  {mark} {path}");
         if shown.lines {
             for text in texts(line.entry, sides) {
                 let _ = writeln!(out, "      {text}");
@@ -171,14 +161,11 @@ impl Line<'_> {
         let entry = self.entry;
         let node = entry.to.as_ref().or(entry.from.as_ref());
         let slash = match node.map(|node| node.kind) {
-            Some(Kind::Directory) => "/",
+            Some(FileKind::Directory) => "/",
             _ => "",
         };
-        let mut notes: Vec<String> = entry
-            .differs
-            .iter()
-            .filter_map(|what| note(entry, *what))
-            .collect();
+        let notes = entry.differs.iter().filter_map(|what| note(entry, *what));
+        let mut notes: Vec<String> = notes.collect();
         match self.below {
             0 => {}
             1 => notes.push("and 1 path in it".to_owned()),
@@ -221,7 +208,7 @@ fn note(entry: &Entry, what: Property) -> Option<String> {
 fn collapsed(files: &[Entry]) -> Vec<Line<'_>> {
     let is_whole = |entry: &&Entry| {
         let node = entry.to.as_ref().or(entry.from.as_ref());
-        entry.change != Change::Changed && node.is_some_and(|node| node.kind == Kind::Directory)
+        entry.change != Change::Changed && node.is_some_and(|node| node.kind == FileKind::Directory)
     };
     // By path a folder stands before what is in it.
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
@@ -229,11 +216,9 @@ fn collapsed(files: &[Entry]) -> Vec<Line<'_>> {
     let mut sorted: Vec<&Entry> = files.iter().collect();
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
     for entry in sorted {
-        let above = entry
-            .path
-            .match_indices('/')
-            .filter_map(|(at, _)| entry.path.get(..at));
-        let place = above.filter_map(|path| folders.get(path).copied()).next();
+        let slashes = entry.path.match_indices('/');
+        let mut above = slashes.filter_map(|(at, _)| entry.path.get(..at));
+        let place = above.find_map(|path| folders.get(path).copied());
         match place.and_then(|place| lines.get_mut(place)) {
             Some(line) if line.entry.change == entry.change => {
                 line.growth += entry.growth;
@@ -257,11 +242,10 @@ fn collapsed(files: &[Entry]) -> Vec<Line<'_>> {
 
 /// The lines of a small text, where it is one on both sides or on one of them alone.
 fn texts(entry: &Entry, (from, to): (&Side, &Side)) -> Vec<String> {
-    let is_file = |node: &Option<Node>| node.as_ref().map(|node| node.kind == Kind::File);
     let path = entry.path.trim_start_matches('/');
-    let read = |side: &Side, node: &Option<Node>| match is_file(node) {
-        Some(true) => text_of(&side.root.join(path)),
-        Some(false) => None,
+    let read = |side: &Side, node: &Option<Node>| match node.as_ref().map(|node| node.kind) {
+        Some(FileKind::File) => text_of(&side.root.join(path)),
+        Some(_) => None,
         None => Some(String::new()),
     };
     match (read(from, &entry.from), read(to, &entry.to)) {

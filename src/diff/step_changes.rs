@@ -61,40 +61,28 @@ fn changed_words(step: &Step, now: &Run, then: &Run) -> Option<String> {
     if now.command == then.command {
         return None;
     }
-    let program = now.command.program();
-    let text = |run: &Run| run.command.script().map(|script| script.text.clone());
-    if text(now) != text(then) {
+    let (words, before) = (now.command.words(), then.command.words());
+    let added = words.iter().filter(|word| !before.contains(word));
+    let gone = before.iter().filter(|word| !words.contains(word));
+    let changes: Vec<(char, &String)> = added
+        .map(|word| ('+', word))
+        .chain(gone.map(|word| ('-', word)))
+        .collect();
+    let script = |run: &Run| run.command.script().map(|script| script.text.clone());
+    // In the argv of a program, a script is one long word.
+    let is_long = |(_, word): &(char, &String)| word.len() > 60 || word.contains('\n');
+    if script(now) != script(then) || changes.iter().any(is_long) {
         return Some(format!("the script of `{}` changed", step.call));
     }
-    let (now, then) = (now.command.words(), then.command.words());
-    let missing = |from: &[String], other: &[String]| -> Vec<String> {
-        from.iter()
-            .filter(|word| !other.contains(word))
-            .cloned()
-            .collect()
-    };
-    let (added, gone) = (missing(&now, &then), missing(&then, &now));
     let what = match step.call.as_str() {
         "install" | "remove" => "packages".to_owned(),
-        _ => format!("`{program}`"),
+        _ => format!("`{}`", now.command.program()),
     };
-    // A script is one long word.
-    let long = |words: &[String]| {
-        words
-            .iter()
-            .any(|word| word.len() > 60 || word.contains('\n'))
-    };
-    if long(&added) || long(&gone) {
-        return Some(format!("the script of `{}` changed", step.call));
-    }
-    let words: Vec<String> = added
-        .iter()
-        .map(|word| format!("+ {word}"))
-        .chain(gone.iter().map(|word| format!("- {word}")))
-        .collect();
-    Some(match words.is_empty() {
+    let changes = changes.iter().map(|(sign, word)| format!("{sign} {word}"));
+    let changes: Vec<String> = changes.collect();
+    Some(match changes.is_empty() {
         true => format!("{what}: in another order"),
-        false => format!("{what}: {}", words.join(", ")),
+        false => format!("{what}: {}", changes.join(", ")),
     })
 }
 

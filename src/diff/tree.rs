@@ -50,7 +50,7 @@ pub enum Property {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(into = "&'static str")]
 #[strum(serialize_all = "lowercase")]
-pub enum Kind {
+pub enum FileKind {
     File,
     Directory,
     Link,
@@ -65,7 +65,7 @@ pub enum Kind {
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Node {
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Permission bits in octal: `0644`.
     pub mode: String,
     pub uid: u32,
@@ -178,11 +178,11 @@ fn differs(
     }
     let (a, b) = (&was.node, &is.node);
     let same_kind = a.kind == b.kind;
-    let same_content = match a.size == b.size && same_kind && a.kind == Kind::File {
+    let same_content = match a.size == b.size && same_kind && a.kind == FileKind::File {
         true => files::same_bytes(old, new).map_err(|error| read(old, error))?,
         false => a.size == b.size,
     };
-    let any_link = a.kind == Kind::Link || b.kind == Kind::Link;
+    let any_link = a.kind == FileKind::Link || b.kind == FileKind::Link;
     let differing = [
         (Property::Kind, !same_kind),
         // Whatever mode a link has, nobody looks at it.
@@ -200,16 +200,16 @@ fn differs(
 
 fn node(path: &Path, metadata: &Metadata) -> Result<Node, Error> {
     let kind = match FileType::from_raw_mode(metadata.mode()) {
-        FileType::Directory => Kind::Directory,
-        FileType::Symlink => Kind::Link,
-        FileType::Fifo => Kind::Pipe,
-        FileType::Socket => Kind::Socket,
-        FileType::BlockDevice => Kind::BlockDevice,
-        FileType::CharacterDevice => Kind::CharacterDevice,
-        FileType::RegularFile | FileType::Unknown => Kind::File,
+        FileType::Directory => FileKind::Directory,
+        FileType::Symlink => FileKind::Link,
+        FileType::Fifo => FileKind::Pipe,
+        FileType::Socket => FileKind::Socket,
+        FileType::BlockDevice => FileKind::BlockDevice,
+        FileType::CharacterDevice => FileKind::CharacterDevice,
+        FileType::RegularFile | FileType::Unknown => FileKind::File,
     };
     let target = match kind {
-        Kind::Link => Some(fs::read_link(path).map_err(|error| read(path, error))?),
+        FileKind::Link => Some(fs::read_link(path).map_err(|error| read(path, error))?),
         _ => None,
     };
     let device = || {
@@ -217,7 +217,7 @@ fn node(path: &Path, metadata: &Metadata) -> Result<Node, Error> {
         let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
         format!("{major}:{minor}")
     };
-    let is_device = matches!(kind, Kind::BlockDevice | Kind::CharacterDevice);
+    let is_device = matches!(kind, FileKind::BlockDevice | FileKind::CharacterDevice);
     Ok(Node {
         kind,
         mode: format!("{:04o}", metadata.mode() & 0o7777),

@@ -16,7 +16,7 @@ pub enum Error {
     #[error("the stdlib's `{file}` is no table of lints")]
     Table { file: String, why: String },
     #[error("the lint `{lint}` has a check that makes no sense")]
-    Check { lint: String, why: String },
+    Check { lint: String, why: &'static str },
     #[error("two lints are named `{lint}`")]
     Twice { lint: String },
     #[error("there is no lint `{name}`")]

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use xattr::FileExt;
 
-use super::table::{Check, Kind, Pattern};
+use super::table::{Check, FileKind, Pattern};
 use crate::run::files::{Tree, glob, tree};
 
 /// As much of a file is read.
@@ -89,14 +90,13 @@ pub fn expand(tree: &Tree, patterns: &[String], hidden: &[&Paths]) -> io::Result
     Ok(paths)
 }
 
-/// The beginning of a regular file; `None` for what is none.
-pub fn beginning(tree: &Tree, path: &Path, bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    let Some(file) = tree.open_file(path)? else {
-        return Ok(None);
-    };
+/// The beginning of a regular file; nothing of what is none.
+pub fn beginning(tree: &Tree, path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    file.take(bytes).read_to_end(&mut text)?;
-    Ok(Some(text))
+    if let Some(file) = tree.open_file(path)? {
+        file.take(bytes).read_to_end(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// The directory that a path is in, and what its last name is; links before it are
@@ -119,14 +119,12 @@ pub fn check(tree: &Tree, check: &Check, hidden: &Paths) -> io::Result<Vec<Hit>>
     let shown = |path: &PathBuf| path.to_string_lossy().into_owned();
     let wanted = check.paths.first().cloned().unwrap_or_default();
     if check.missing {
-        return Ok(match paths.is_empty() {
-            true => vec![(wanted, String::new())],
-            false => Vec::new(),
-        });
+        let missing = paths.is_empty().then(|| (wanted, String::new()));
+        return Ok(missing.into_iter().collect());
     }
     if let Some(pattern) = &check.no_line {
         for path in &paths {
-            let text = beginning(tree, path, MOST_BYTES)?.unwrap_or_default();
+            let text = beginning(tree, path, MOST_BYTES)?;
             if pattern.0.is_match(&text) {
                 return Ok(Vec::new());
             }
@@ -143,23 +141,17 @@ pub fn check(tree: &Tree, check: &Check, hidden: &Paths) -> io::Result<Vec<Hit>>
         if !attributes(check, &dir, name, &stat)? {
             continue;
         }
-        match &check.line {
-            Some(pattern) => {
-                let text = beginning(tree, path, MOST_BYTES)?.unwrap_or_default();
-                let fine = |hit: &String| {
-                    let not = check.not.as_ref();
-                    not.is_some_and(|not| not.0.is_match(hit.as_bytes()))
-                };
-                let found = all(pattern, &text).into_iter().filter(|hit| !fine(hit));
-                hits.extend(found.map(|hit| (shown(path), hit)));
-            }
-            None => match &check.content {
-                Some(pattern) => {
-                    let text = beginning(tree, path, BEGINNING)?.unwrap_or_default();
-                    hits.extend(found(pattern, &text).map(|hit| (shown(path), hit)));
-                }
-                None => hits.push((shown(path), String::new())),
-            },
+        if let Some(pattern) = &check.line {
+            let text = beginning(tree, path, MOST_BYTES)?;
+            let not = check.not.as_ref();
+            let fine = |hit: &String| not.is_some_and(|not| not.0.is_match(hit.as_bytes()));
+            let found = all(pattern, &text).into_iter().filter(|hit| !fine(hit));
+            hits.extend(found.map(|hit| (shown(path), hit)));
+        } else if let Some(pattern) = &check.content {
+            let text = beginning(tree, path, BEGINNING)?;
+            hits.extend(found(pattern, &text).map(|hit| (shown(path), hit)));
+        } else {
+            hits.push((shown(path), String::new()));
         }
     }
     Ok(hits)
@@ -178,47 +170,36 @@ pub fn attributes(check: &Check, dir: &OwnedFd, name: &OsStr, stat: &Stat) -> io
         return Ok(false);
     }
     // A link's mode says nothing, and its target is looked at where it lies.
-    if (check.mode.is_some() || check.no_mode.is_some()) && kind == Some(Kind::Link) {
+    if (check.mode.is_some() || check.no_mode.is_some()) && kind == Some(FileKind::Link) {
         return Ok(false);
     }
     let has = |attribute: &String| -> io::Result<bool> {
-        if kind != Some(Kind::File) {
+        if kind != Some(FileKind::File) {
             return Ok(false);
         }
-        let file = std::fs::File::from(rustix::fs::openat(
-            dir,
-            name,
-            rustix::fs::OFlags::RDONLY
-                | rustix::fs::OFlags::NOFOLLOW
-                | rustix::fs::OFlags::NONBLOCK
-                | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        )?);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
         match file.get_xattr(attribute) {
             Ok(value) => Ok(value.is_some()),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
             Err(error) => Err(error),
         }
     };
-    if let Some(attribute) = &check.xattr
-        && !has(attribute)?
-    {
-        return Ok(false);
-    }
-    match &check.no_xattr {
-        Some(attribute) => Ok(kind == Some(Kind::File) && !has(attribute)?),
-        None => Ok(true),
-    }
+    Ok(match (&check.xattr, &check.no_xattr) {
+        (Some(attribute), _) if !has(attribute)? => false,
+        (_, Some(attribute)) => kind == Some(FileKind::File) && !has(attribute)?,
+        (_, None) => true,
+    })
 }
 
-fn kind(stat: &Stat) -> Option<Kind> {
+fn kind(stat: &Stat) -> Option<FileKind> {
     match tree::kind_of(stat) {
-        FileType::RegularFile => Some(Kind::File),
-        FileType::Directory => Some(Kind::Dir),
-        FileType::Symlink => Some(Kind::Link),
-        FileType::Socket => Some(Kind::Socket),
-        FileType::Fifo => Some(Kind::Fifo),
-        FileType::CharacterDevice | FileType::BlockDevice => Some(Kind::Device),
+        FileType::RegularFile => Some(FileKind::File),
+        FileType::Directory => Some(FileKind::Dir),
+        FileType::Symlink => Some(FileKind::Link),
+        FileType::Socket => Some(FileKind::Socket),
+        FileType::Fifo => Some(FileKind::Fifo),
+        FileType::CharacterDevice | FileType::BlockDevice => Some(FileKind::Device),
         FileType::Unknown => None,
     }
 }

@@ -9,7 +9,7 @@ use super::table::{Check, Lint};
 use super::{Error, Finding, Subject, Table, walk};
 use crate::run::files::Tree;
 
-struct Look<'a> {
+struct Inspection<'a> {
     subject: &'a Subject,
     tree: Tree,
     /// What nodes do not get.
@@ -28,11 +28,9 @@ pub fn check(table: &Table, subject: &Subject) -> Result<Vec<Finding>, Error> {
         error,
     })?;
     let hidden = Paths::new(&subject.exclude);
-    let kernels = Kernels::of(&tree, &table.boot, subject, &hidden).map_err(|error| {
-        let path = "/boot".to_owned();
-        Error::Read { path, error }
-    })?;
-    let look = Look {
+    let kernels = Kernels::of(&tree, &table.boot, subject, &hidden);
+    let kernels = kernels.map_err(|error| unreadable("/boot", error))?;
+    let inspection = Inspection {
         subject,
         tree,
         hidden,
@@ -40,50 +38,49 @@ pub fn check(table: &Table, subject: &Subject) -> Result<Vec<Finding>, Error> {
     };
     let mut checks: Vec<(&Lint, &Check)> = Vec::new();
     for lint in &table.lints {
-        if !look.is_reached_by(&lint.transports) {
+        if !inspection.is_reached_by(&lint.transports) {
             continue;
         }
         for check in &lint.checks {
-            if look.applies(check).map_err(|error| read(check, error))? {
+            if inspection
+                .applies(check)
+                .map_err(|error| read(check, error))?
+            {
                 checks.push((lint, check));
             }
         }
     }
-    let walked: Vec<&Check> = checks
-        .iter()
-        .map(|(_, check)| *check)
-        .filter(|check| !check.below.is_empty())
-        .collect();
-    let walked = walk::check(&look.tree, &walked, &look.hidden).map_err(|error| Error::Read {
-        path: "/".to_owned(),
-        error,
-    })?;
-    let mut walked = walked.into_iter();
+    let walked = checks.iter().map(|(_, check)| *check);
+    let walked: Vec<&Check> = walked.filter(|check| !check.below.is_empty()).collect();
+    let walked = walk::check(&inspection.tree, &walked, &inspection.hidden);
+    let mut walked = walked.map_err(|error| unreadable("/", error))?.into_iter();
     let mut findings = Vec::new();
     for (lint, check) in checks {
         let hits = match check.below.is_empty() {
-            true => look.hits(check).map_err(|error| read(check, error))?,
+            true => inspection.hits(check).map_err(|error| read(check, error))?,
             false => walked.next().unwrap_or_default(),
         };
-        findings.extend(hits.into_iter().map(|hit| look.finding(lint, check, hit)));
+        findings.extend(
+            hits.into_iter()
+                .map(|hit| inspection.finding(lint, check, hit)),
+        );
     }
     Ok(findings)
 }
 
-fn read(check: &Check, error: io::Error) -> Error {
-    let path = check.paths.first().cloned();
-    Error::Read {
-        path: path.unwrap_or_else(|| "/".to_owned()),
-        error,
-    }
+fn unreadable(path: &str, error: io::Error) -> Error {
+    let path = path.to_owned();
+    Error::Read { path, error }
 }
 
-impl Look<'_> {
+fn read(check: &Check, error: io::Error) -> Error {
+    unreadable(check.paths.first().map_or("/", String::as_str), error)
+}
+
+impl Inspection<'_> {
     fn is_reached_by(&self, transports: &[crate::plan::Transport]) -> bool {
-        transports.is_empty()
-            || transports
-                .iter()
-                .any(|transport| self.subject.transports.contains(transport))
+        let mut own = self.subject.transports.iter();
+        transports.is_empty() || own.any(|transport| transports.contains(transport))
     }
 
     fn applies(&self, check: &Check) -> io::Result<bool> {
@@ -140,10 +137,7 @@ impl Look<'_> {
         let mut hits = Vec::new();
         for (path, initramfs) in self.kernels.readable() {
             let mut names = initramfs.names.iter().filter(|name| wanted.has(name));
-            let texts = || {
-                let texts = initramfs.texts.iter();
-                texts.filter(|(name, _)| wanted.has(name))
-            };
+            let mut texts = initramfs.texts.iter().filter(|(name, _)| wanted.has(name));
             if check.missing {
                 if names.next().is_none() {
                     let pattern = check.initramfs.first().cloned().unwrap_or_default();
@@ -152,17 +146,17 @@ impl Look<'_> {
                     hits.push((path.to_owned(), name.unwrap_or_default()));
                 }
             } else if let Some(pattern) = &check.no_line {
-                if !texts().any(|(_, text)| pattern.0.is_match(text)) {
+                if !texts.any(|(_, text)| pattern.0.is_match(text)) {
                     hits.push((path.to_owned(), String::new()));
                 }
             } else if let Some(pattern) = check.line.as_ref().or(check.content.as_ref()) {
-                let found = texts().filter_map(|(name, text)| {
+                let found = texts.filter_map(|(name, text)| {
                     let found = files::found(pattern, text)?;
-                    let found = match found.is_empty() {
-                        true => name.clone(),
-                        false => found,
-                    };
-                    Some((format!("{path}: {name}"), found))
+                    let found = Some(found).filter(|found| !found.is_empty());
+                    Some((
+                        format!("{path}: {name}"),
+                        found.unwrap_or_else(|| name.clone()),
+                    ))
                 });
                 hits.extend(found);
             } else {
@@ -177,16 +171,12 @@ impl Look<'_> {
             .message
             .replace("{path}", &path)
             .replace("{found}", &found);
-        let allowed = self
-            .subject
-            .allowed
-            .iter()
-            .find(|allowed| {
-                let of_path = allowed.path.as_ref();
-                allowed.lint == lint.name
-                    && of_path.is_none_or(|pattern| Paths::new([pattern]).has(&path))
-            })
-            .map(|allowed| allowed.reason.clone());
+        let mut allowed = self.subject.allowed.iter();
+        let allowed = allowed.find(|allowed| {
+            let of_path = allowed.path.as_ref();
+            allowed.lint == lint.name
+                && of_path.is_none_or(|pattern| Paths::new([pattern]).has(&path))
+        });
         Finding {
             lint: lint.name.clone(),
             severity: check.severity.unwrap_or(lint.severity),
@@ -194,7 +184,7 @@ impl Look<'_> {
             path,
             reason: lint.reason.clone(),
             cure: format!("diskless::{}(root)", lint.cure),
-            allowed,
+            allowed: allowed.map(|allowed| allowed.reason.clone()),
         }
     }
 }

@@ -127,11 +127,8 @@ impl Kernels {
                 }
             }
             KernelCheck::ImageWithoutModules => {
-                let lone = self
-                    .images
-                    .iter()
-                    .filter(|(_, version)| !has_modules(version));
-                hits.extend(lone.cloned());
+                let images = self.images.iter();
+                hits.extend(images.filter(|(_, version)| !has_modules(version)).cloned());
             }
             KernelCheck::ModulesWithoutImage => {
                 if let Some(newest) = self.modules.last()

@@ -78,7 +78,7 @@ pub struct Check {
     /// None of these bits is set.
     pub no_mode: Option<u32>,
     /// It is one of these kinds.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<FileKind>,
     /// It has this extended attribute.
     pub xattr: Option<String>,
     /// It lacks this extended attribute.
@@ -87,7 +87,7 @@ pub struct Check {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum FileKind {
     File,
     Dir,
     Link,
@@ -146,7 +146,7 @@ pub struct Boot {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct TableFile {
     #[serde(default)]
     boot: Option<Boot>,
     #[serde(default)]
@@ -168,7 +168,7 @@ impl Table {
     pub fn new(files: &[(String, String)]) -> Result<Table, Error> {
         let mut table = Table::default();
         for (name, text) in files {
-            let file: File = toml::from_str(text).map_err(|error| Error::Table {
+            let file: TableFile = toml::from_str(text).map_err(|error| Error::Table {
                 file: name.clone(),
                 why: error.to_string(),
             })?;
@@ -179,16 +179,13 @@ impl Table {
         }
         let mut names = BTreeSet::new();
         for lint in &table.lints {
+            let name = || lint.name.clone();
             if !names.insert(lint.name.as_str()) {
-                return Err(Error::Twice {
-                    lint: lint.name.clone(),
-                });
+                return Err(Error::Twice { lint: name() });
             }
             for check in &lint.checks {
-                check.makes_sense().map_err(|why| Error::Check {
-                    lint: lint.name.clone(),
-                    why: why.to_owned(),
-                })?;
+                let wrong = |why| Error::Check { lint: name(), why };
+                check.makes_sense().map_err(wrong)?;
             }
         }
         Ok(table)

@@ -1,7 +1,7 @@
 //! Conditions on everything below some directories; one walk for all of them.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::FileType;
 
@@ -14,10 +14,8 @@ use crate::run::files::{Tree, tree};
 /// # Errors
 /// When a directory or a file cannot be read.
 pub fn check(tree: &Tree, checks: &[&Check], hidden: &Paths) -> io::Result<Vec<Vec<Hit>>> {
-    let excepts: Vec<Paths> = checks
-        .iter()
-        .map(|check| Paths::new(&check.except))
-        .collect();
+    let excepts = checks.iter().map(|check| Paths::new(&check.except));
+    let excepts: Vec<Paths> = excepts.collect();
     let mut hits = vec![Vec::new(); checks.len()];
     if checks.is_empty() {
         return Ok(hits);
@@ -40,10 +38,9 @@ pub fn check(tree: &Tree, checks: &[&Check], hidden: &Paths) -> io::Result<Vec<V
             }
             let each = checks.iter().zip(&excepts).zip(&mut hits);
             for ((check, except), hits) in each {
-                if !below(&path, &check.below) || except.has(&shown) {
-                    continue;
-                }
-                if !files::attributes(check, &dir, &name, &stat)? {
+                let is_below = check.below.iter().any(|folder| path.starts_with(folder));
+                if !is_below || except.has(&shown) || !files::attributes(check, &dir, &name, &stat)?
+                {
                     continue;
                 }
                 let found = match &check.content {
@@ -53,18 +50,15 @@ pub fn check(tree: &Tree, checks: &[&Check], hidden: &Paths) -> io::Result<Vec<V
                         if !small || !is_file {
                             continue;
                         }
-                        let text = files::beginning(tree, &path, BEGINNING)?;
-                        files::found(pattern, &text.unwrap_or_default())
+                        files::found(pattern, &files::beginning(tree, &path, BEGINNING)?)
                     }
                     None => Some(String::new()),
                 };
                 hits.extend(found.map(|found| (shown.clone().into_owned(), found)));
             }
-            if tree::kind_of(&stat) == FileType::Directory {
-                // Other file systems that are mounted there are not the root's.
-                if stat.st_dev == device {
-                    waiting.push(path);
-                }
+            // Other file systems that are mounted there are not the root's.
+            if tree::kind_of(&stat) == FileType::Directory && stat.st_dev == device {
+                waiting.push(path);
             }
         }
     }
@@ -72,8 +66,4 @@ pub fn check(tree: &Tree, checks: &[&Check], hidden: &Paths) -> io::Result<Vec<V
         hits.sort();
     }
     Ok(hits)
-}
-
-fn below(path: &Path, folders: &[String]) -> bool {
-    folders.iter().any(|folder| path.starts_with(folder))
 }

@@ -202,13 +202,22 @@ fn boot_unit(run: &Run) -> String {
     unit
 }
 
+/// Whether a shell takes a word as it is.
+pub fn is_bare(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
+    !word.is_empty() && word.chars().all(plain)
+}
+
+/// One argument between single quotes.
+pub fn in_quotes(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// One argument, quoted for a POSIX shell only where it has to be.
 pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+    match is_bare(word) {
+        true => word.to_owned(),
+        false => in_quotes(word),
     }
 }
 

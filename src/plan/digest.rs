@@ -3,10 +3,11 @@
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use fs_err as fs;
+use rustix::fs::FileType;
 
 /// blake3 over names, kinds, permission bits, contents and link targets: what copying
 /// carries over, so neither owners nor times nor extended attributes. `path` itself may
@@ -23,22 +24,13 @@ pub fn digest_tree(path: &Path) -> io::Result<String> {
 
 /// Whether every kind of `metadata` can be copied in.
 fn kind(path: &Path, metadata: &Metadata) -> io::Result<&'static [u8]> {
-    let kind = metadata.file_type();
-    if kind.is_file() {
-        return Ok(b"file");
-    }
-    if kind.is_dir() {
-        return Ok(b"dir");
-    }
-    if kind.is_symlink() {
-        return Ok(b"link");
-    }
-    let what = if kind.is_fifo() {
-        "a named pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
+    let what = match FileType::from_raw_mode(metadata.mode()) {
+        FileType::RegularFile => return Ok(b"file"),
+        FileType::Directory => return Ok(b"dir"),
+        FileType::Symlink => return Ok(b"link"),
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        _ => "a device",
     };
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
@@ -74,7 +66,7 @@ fn add(hasher: &mut blake3::Hasher, path: &Path, metadata: &Metadata) -> io::Res
 }
 
 /// Each part with its length, so that no two lists run together.
-fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+pub(super) fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
     hasher.update(&(bytes.len() as u64).to_le_bytes());
     hasher.update(bytes);
 }

@@ -91,8 +91,9 @@ impl Times {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Format {
     /// `NAME/root/`, the tree itself.
     Dir,
@@ -151,8 +152,11 @@ pub enum OciLayers {
     Steps,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Compression {
     None,
     Gzip,
@@ -163,8 +167,11 @@ pub enum Compression {
 }
 
 /// How the initramfs beside an export gets at the root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Transport {
     Nfs,
     Http,
@@ -173,23 +180,13 @@ pub enum Transport {
 impl Transport {
     /// As recipes and command lines say it.
     pub fn name(self) -> &'static str {
-        match self {
-            Transport::Nfs => "nfs",
-            Transport::Http => "http",
-        }
+        self.into()
     }
 }
 
 impl Compression {
     pub fn name(self) -> &'static str {
-        match self {
-            Compression::None => "none",
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-            Compression::Xz => "xz",
-            Compression::Lz4 => "lz4",
-            Compression::Lz4hc => "lz4hc",
-        }
+        self.into()
     }
 
     /// Of a file's name: `.gz`.
@@ -222,16 +219,7 @@ impl Compression {
 impl Format {
     /// As a recipe says it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Format::Dir => "dir",
-            Format::Nfs { .. } => "nfs",
-            Format::Tar { .. } => "tar",
-            Format::Squashfs { .. } => "squashfs",
-            Format::Erofs { .. } => "erofs",
-            Format::Cpio { .. } => "cpio",
-            Format::Ext4 { .. } => "ext4",
-            Format::Oci { .. } => "oci",
-        }
+        self.into()
     }
 
     /// The artifact's name below the export's folder, or below its version's.

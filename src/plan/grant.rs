@@ -4,13 +4,27 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// A capability that `rootwright.toml` grants to a library.
 #[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
 )]
 #[serde(into = "String", try_from = "String")]
 #[schemars(with = "String")]
+#[strum(serialize_all = "snake_case")]
 pub enum Grant {
     /// Make roots.
     Bootstrap,
@@ -28,30 +42,19 @@ pub enum Grant {
     Secret(Option<String>),
 }
 
-const NAMED: [(&str, Grant); 7] = [
-    ("bootstrap", Grant::Bootstrap),
-    ("host_tools", Grant::HostTools),
-    ("host_run", Grant::HostRun),
-    ("host_paths", Grant::HostPaths),
-    ("keys", Grant::Keys),
-    ("unsigned", Grant::Unsigned),
-    ("secret", Grant::Secret(None)),
-];
-
 impl Grant {
     /// How grants are written, for messages.
     pub fn forms() -> Vec<&'static str> {
-        let named = NAMED.iter().map(|(name, _)| *name);
-        named.chain(["secret:NAME"]).collect()
+        [Grant::VARIANTS, &["secret:NAME"]].concat()
     }
 
     /// A grant as `rootwright.toml` writes it.
     pub fn parse(text: &str) -> Option<Grant> {
-        if let Some((_, grant)) = NAMED.iter().find(|(name, _)| *name == text) {
-            return Some(grant.clone());
+        match text.strip_prefix("secret:") {
+            Some("") => None,
+            Some(name) => Some(Grant::Secret(Some(name.to_owned()))),
+            None => text.parse().ok(),
         }
-        let name = text.strip_prefix("secret:")?;
-        (!name.is_empty()).then(|| Grant::Secret(Some(name.to_owned())))
     }
 
     /// Whether this grant includes `other`.
@@ -69,10 +72,7 @@ impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Grant::Secret(Some(name)) => write!(f, "secret:{name}"),
-            other => {
-                let named = NAMED.iter().find(|(_, grant)| grant == other);
-                f.write_str(named.map_or("", |(name, _)| name))
-            }
+            named => f.write_str(named.into()),
         }
     }
 }

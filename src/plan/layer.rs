@@ -7,6 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::digest;
 use super::{Action, Command, Op, Plan, RootId, Step};
 
 /// A blake3 digest, in hexadecimal.
@@ -20,9 +21,7 @@ impl Key {
     pub fn of<P: AsRef<[u8]>>(parts: &[P]) -> Key {
         let mut hasher = blake3::Hasher::new();
         for part in parts {
-            let part = part.as_ref();
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
+            digest::part(&mut hasher, part.as_ref());
         }
         Key(hasher.finalize().to_hex().to_string())
     }
@@ -62,6 +61,11 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Its steps, which are in `plan`.
+    pub fn steps<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a Step> {
+        plan.numbered(&self.steps)
+    }
+
     pub fn last_step(&self) -> usize {
         self.steps.last().copied().unwrap_or_default()
     }
@@ -71,13 +75,6 @@ impl Step {
     /// Whether the step changes its root.
     pub fn makes_layer(&self) -> bool {
         self.root.is_some() && self.actions.iter().any(|action| action.op.changes_root())
-    }
-
-    /// Whether the step reads its root, and so has to see it as it is after the step before.
-    fn exports(&self) -> bool {
-        self.actions
-            .iter()
-            .any(|action| matches!(action.op, Op::Export(_)))
     }
 
     fn runs_a_command(&self) -> bool {
@@ -121,44 +118,34 @@ pub fn layers(plan: &Plan) -> Vec<Layer> {
         .map(|base| (base.root, base.after_step))
         .collect();
     let mut pending: BTreeMap<RootId, Vec<usize>> = BTreeMap::new();
-    let mut found = Found {
-        plan,
-        layers: Vec::new(),
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut close = |root: RootId, pending: &mut BTreeMap<RootId, Vec<usize>>| {
+        if let Some(steps) = pending.remove(&root) {
+            let below = top(plan, &layers, root, usize::MAX);
+            layers.push(Layer { root, steps, below });
+        }
     };
     for step in &plan.steps {
         // The ends that come before this step, whichever root it is of.
         while let Some(end) = ends.iter().find(|(_, after)| *after < step.number).copied() {
             ends.remove(&end);
-            found.close(end.0, &mut pending);
+            close(end.0, &mut pending);
         }
         let Some(root) = step.root else { continue };
         if step.makes_layer() {
             pending.entry(root).or_default().push(step.number);
             if step.runs_a_command() {
-                found.close(root, &mut pending);
+                close(root, &mut pending);
             }
-        } else if step.exports() {
-            found.close(root, &mut pending);
+        } else if step.exports().next().is_some() {
+            // An export sees its root as it is after the step before.
+            close(root, &mut pending);
         }
     }
     for root in plan.roots.iter().map(|root| root.id) {
-        found.close(root, &mut pending);
+        close(root, &mut pending);
     }
-    found.layers
-}
-
-struct Found<'a> {
-    plan: &'a Plan,
-    layers: Vec<Layer>,
-}
-
-impl Found<'_> {
-    fn close(&mut self, root: RootId, pending: &mut BTreeMap<RootId, Vec<usize>>) {
-        if let Some(steps) = pending.remove(&root) {
-            let below = top(self.plan, &self.layers, root, usize::MAX);
-            self.layers.push(Layer { root, steps, below });
-        }
-    }
+    layers
 }
 
 /// The uppermost layer that `root` has after the step `after`, as its place in `layers`.
@@ -208,7 +195,7 @@ pub fn keys(
             None => Some(""),
             Some(below) => keys
                 .get(below)
-                .and_then(|key| key.as_ref())
+                .and_then(Option::as_ref)
                 .map(|key| key.key.as_str()),
         };
         let key = below.and_then(|below| key(plan, layer, below, circumstances));
@@ -225,7 +212,7 @@ fn key(
 ) -> Option<LayerKey> {
     let mut parts: Vec<Vec<u8>> = vec![MEANING.into(), below.into()];
     let mut archives = BTreeSet::new();
-    for step in layer.steps.iter().filter_map(|number| plan.step(*number)) {
+    for step in layer.steps(plan) {
         for program in step.programs() {
             if let Some(version) = circumstances.version(&program) {
                 parts.push(format!("{program} {version}").into_bytes());

@@ -365,7 +365,7 @@ pub struct Allowed {
 }
 
 /// One call of a built-in in the recipe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Counted from 1 over the whole plan.
     pub number: usize,
@@ -419,6 +419,30 @@ impl From<Op> for Action {
 }
 
 impl Step {
+    /// What it is for people, or its built-in where nothing says more.
+    pub fn title(&self) -> &str {
+        match self.label.as_str() {
+            "" => &self.call,
+            label => label,
+        }
+    }
+
+    /// The exports that it writes.
+    pub fn exports(&self) -> impl Iterator<Item = &Export> {
+        self.actions.iter().filter_map(|action| match &action.op {
+            Op::Export(export) => Some(export),
+            _ => None,
+        })
+    }
+
+    /// The boots of exports that it carries out.
+    pub fn boots(&self) -> impl Iterator<Item = &ExpectBoot> {
+        self.actions.iter().filter_map(|action| match &action.op {
+            Op::ExpectBoot(expect) => Some(expect),
+            _ => None,
+        })
+    }
+
     /// The name of the file that its commands' output goes to.
     pub fn log_name(&self) -> String {
         format!("{:02}-{}.log", self.number, self.call)
@@ -453,43 +477,27 @@ impl Plan {
 
     /// The step that writes an export, and the export.
     pub fn export(&self, name: &str) -> Option<(&Step, &Export)> {
-        self.steps.iter().find_map(|step| {
-            let mut actions = step.actions.iter();
-            let export = actions.find_map(|action| match &action.op {
-                Op::Export(export) if export.name == name => Some(export),
-                _ => None,
-            });
-            Some((step, export?))
-        })
+        let mut exports = self.exports();
+        exports.find(|(_, export)| export.name == name)
+    }
+
+    /// Every export, with the step that writes it.
+    pub fn exports(&self) -> impl Iterator<Item = (&Step, &Export)> {
+        let of = |step| Step::exports(step).map(move |export| (step, export));
+        self.steps.iter().flat_map(of)
+    }
+
+    /// Every boot of an export.
+    pub fn boots(&self) -> impl Iterator<Item = &ExpectBoot> {
+        self.steps.iter().flat_map(Step::boots)
     }
 
     pub fn step(&self, number: usize) -> Option<&Step> {
         self.steps.iter().find(|step| step.number == number)
     }
 
-    /// The steps that make one root, in order, those of its bases included.
-    pub fn steps_of(&self, root: RootId) -> Vec<&Step> {
-        let mut lineage = vec![(root, usize::MAX)];
-        let mut at = root;
-        while let Some(base) = self.root(at).and_then(|root| root.base.as_ref()) {
-            // A base has a smaller number than its forks, so this ends.
-            if base.root >= at {
-                break;
-            }
-            let limit = lineage
-                .last()
-                .map_or(usize::MAX, |(_, limit)| *limit)
-                .min(base.after_step);
-            lineage.push((base.root, limit));
-            at = base.root;
-        }
-        self.steps
-            .iter()
-            .filter(|step| {
-                lineage
-                    .iter()
-                    .any(|(id, limit)| step.root == Some(*id) && step.number <= *limit)
-            })
-            .collect()
+    /// The steps with these numbers.
+    pub fn numbered<'a>(&'a self, numbers: &'a [usize]) -> impl Iterator<Item = &'a Step> {
+        numbers.iter().filter_map(|number| self.step(*number))
     }
 }

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ExpectBoot, Export, Names, Run, Text};
+use super::{ExpectBoot, Export, Names, Part, Run, Text};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "snake_case")]
@@ -60,7 +60,7 @@ impl Op {
             Op::Run(run) => run.texts().for_each(|text| names.add(text)),
             Op::WriteFile(file) => names.add(&file.content),
             Op::AppendFile(file) => names.add(&file.content),
-            Op::CopyIn(copy) => names.add_source(&copy.source),
+            Op::CopyIn(copy) => names.add(&Text::of(copy.source.part())),
             _ => {}
         }
     }
@@ -131,6 +131,17 @@ pub enum Source {
     Download(String),
     /// A keyring of [`Plan::keyrings`](super::Plan::keyrings), by its name.
     Keyring(String),
+}
+
+impl Source {
+    /// Its path, as a part of a text.
+    pub fn part(&self) -> Part {
+        match self {
+            Source::File(digest) => Part::File(digest.clone()),
+            Source::Download(sha256) => Part::Download(sha256.clone()),
+            Source::Keyring(name) => Part::Keyring(name.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

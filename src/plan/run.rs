@@ -9,7 +9,7 @@ use super::command::quote_all;
 use super::{Argument, Resolve, Text, Unresolved};
 
 /// A command, and all that it runs with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     pub place: RunPlace,
     pub command: Command,
@@ -35,12 +35,13 @@ pub struct Run {
 }
 
 /// Where a command runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunPlace {
     /// A command of the host, which works on the root from outside.
     Host,
     /// Inside the root, in systemd-nspawn.
+    #[default]
     Root,
     /// Inside the root while its own init runs. systemd runs the command as a unit, and shuts
     /// the system down when it has ended. Journal, machine id and units are the boot's own and
@@ -76,7 +77,7 @@ pub enum Command {
 }
 
 /// A script with its interpreter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Script {
     /// The interpreter and its flags, up to the one that the text follows: `/bin/sh -euc`.
     pub interpreter: Vec<String>,
@@ -98,9 +99,14 @@ impl Script {
         Script {
             interpreter: Script::SHELL.map(str::to_owned).to_vec(),
             text: text.into(),
-            arguments: Vec::new(),
-            programs: Vec::new(),
+            ..Script::default()
         }
+    }
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Command::Program(Vec::new())
     }
 }
 
@@ -111,9 +117,7 @@ impl Command {
             Command::Program(argv) => argv.clone(),
             Command::Script(script) => {
                 let interpreter = script.interpreter.iter();
-                let mut argv: Vec<Argument> = interpreter
-                    .map(|word| Argument::from(word.as_str()))
-                    .collect();
+                let mut argv: Vec<Argument> = interpreter.map(Argument::from).collect();
                 argv.push(script.text.clone());
                 if !script.arguments.is_empty() {
                     // What the interpreter takes as the script's own name.
@@ -244,14 +248,7 @@ impl Run {
         Run {
             place,
             command,
-            env: BTreeMap::new(),
-            stdin: None,
-            user: None,
-            cwd: None,
-            network: false,
-            binds: Vec::new(),
-            downloads: Vec::new(),
-            verdict: Verdict::default(),
+            ..Run::default()
         }
     }
 
@@ -259,7 +256,7 @@ impl Run {
     pub fn texts(&self) -> impl Iterator<Item = &Text> {
         self.command
             .arguments()
-            .map(Argument::text)
+            .map(|argument| -> &Text { argument })
             .chain(self.env.values())
             .chain(&self.stdin)
     }

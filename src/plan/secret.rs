@@ -21,11 +21,8 @@ impl Plan {
     /// The secrets that the plan uses, by name, each with its first use.
     pub fn secrets(&self) -> BTreeMap<String, (&Step, &Action)> {
         let mut secrets = BTreeMap::new();
-        for step in self
-            .steps
-            .iter()
-            .filter(|step| !step.uses.secrets.is_empty())
-        {
+        let has_secrets = |step: &&Step| !step.uses.secrets.is_empty();
+        for step in self.steps.iter().filter(has_secrets) {
             for action in &step.actions {
                 let mut uses = Names::default();
                 action.op.names(&mut uses);

@@ -23,8 +23,11 @@ pub enum ServerPart {
 }
 
 /// What is known only when the export is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::EnumString,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum ServerField {
     Server,
     /// The export's folder on the server.
@@ -39,18 +42,6 @@ pub enum ServerField {
     Cmdline,
 }
 
-impl ServerField {
-    const ALL: [(&str, ServerField); 7] = [
-        ("SERVER", ServerField::Server),
-        ("DIR", ServerField::Dir),
-        ("BUNDLE", ServerField::Bundle),
-        ("URL", ServerField::Url),
-        ("NAME", ServerField::Name),
-        ("VERSION", ServerField::Version),
-        ("CMDLINE", ServerField::Cmdline),
-    ];
-}
-
 impl ServerText {
     /// Parses a template of the standard library, in which `@SERVER@` is a field and `@KEY@`
     /// a value of `values`. The values themselves are not searched.
@@ -60,28 +51,19 @@ impl ServerText {
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('@') {
             literal.push_str(before);
-            let named = after.split_once('@').and_then(|(key, rest)| {
-                let field = ServerField::ALL.iter().find(|(name, _)| *name == key);
-                Some((field, values.get(key), rest))
-                    .filter(|(field, value, _)| field.is_some() || value.is_some())
-            });
-            rest = match named {
-                Some((_, Some(value), rest)) => {
-                    literal.push_str(value);
-                    rest
+            let (key, behind) = after.split_once('@').unwrap_or_default();
+            rest = behind;
+            if let Some(value) = values.get(key) {
+                literal.push_str(value);
+            } else if let Ok(field) = key.parse() {
+                if !literal.is_empty() {
+                    text.push(ServerPart::Literal(std::mem::take(&mut literal)));
                 }
-                Some((Some((_, field)), None, rest)) => {
-                    if !literal.is_empty() {
-                        text.push(ServerPart::Literal(std::mem::take(&mut literal)));
-                    }
-                    text.push(ServerPart::Field { field: *field });
-                    rest
-                }
-                _ => {
-                    literal.push('@');
-                    after
-                }
-            };
+                text.push(ServerPart::Field { field });
+            } else {
+                literal.push('@');
+                rest = after;
+            }
         }
         literal.push_str(rest);
         if !literal.is_empty() {

@@ -3,19 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Deref;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::Source;
-
-/// A piece of a [`Text`] or an [`Argument`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A piece of a [`Text`] or an [`Argument`]; in JSON a string, or an object such as
+/// `{"secret": NAME}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// Means itself, whatever it holds.
-    Literal(String),
     /// The path at which the step's root is mounted, for commands of the host.
-    Root,
+    Root {},
     /// The path of a keyring, by its name in [`Plan::keyrings`](super::Plan::keyrings).
     Keyring(String),
     /// The path of an input file, by its digest in [`Plan::files`](super::Plan::files).
@@ -25,18 +24,22 @@ pub enum Part {
     Download(String),
     /// The value of a secret, by its name.
     Secret(String),
+    /// Means itself, whatever it holds.
+    #[serde(untagged)]
+    Literal(String),
 }
 
 /// Text for the contents of a file, an environment variable, or standard input. In JSON: a
-/// plain string, or an array of strings and objects such as `{"secret": NAME}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// plain string, or an array of [`Part`]s.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "TextData")]
 pub struct Text {
     parts: Vec<Part>,
 }
 
 /// A word of a command line: a [`Text`] without secrets, which every process of the host
 /// could read there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Text")]
 pub struct Argument(Text);
 
@@ -90,9 +93,7 @@ impl Text {
 
     #[must_use]
     pub fn concat(mut self, other: Text) -> Text {
-        for part in other.parts {
-            self.push(part);
-        }
+        other.parts.into_iter().for_each(|part| self.push(part));
         self
     }
 
@@ -130,50 +131,25 @@ impl Argument {
         let secret = text.secrets().next().is_some();
         (!secret).then_some(Argument(text))
     }
+}
 
-    pub fn text(&self) -> &Text {
+impl Deref for Argument {
+    type Target = Text;
+
+    fn deref(&self) -> &Text {
         &self.0
     }
+}
 
-    pub fn parts(&self) -> &[Part] {
-        &self.0.parts
-    }
-
-    /// See [`Text::plain`].
-    pub fn plain(&self) -> Option<Cow<'_, str>> {
-        self.0.plain()
-    }
-
-    /// See [`Text::resolve`].
-    ///
-    /// # Errors
-    /// See [`Resolve`].
-    pub fn resolve(&self, with: &dyn Resolve) -> Result<String, Unresolved> {
-        self.0.resolve(with)
+impl<S: Into<String>> From<S> for Text {
+    fn from(text: S) -> Self {
+        Text::of(Part::Literal(text.into()))
     }
 }
 
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Text::of(Part::Literal(text))
-    }
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Text::from(text.to_owned())
-    }
-}
-
-impl From<String> for Argument {
-    fn from(text: String) -> Self {
-        Argument(text.into())
-    }
-}
-
-impl From<&str> for Argument {
-    fn from(text: &str) -> Self {
-        Argument(text.into())
+impl<S: Into<String>> From<S> for Argument {
+    fn from(text: S) -> Self {
+        Argument(text.into().into())
     }
 }
 
@@ -182,7 +158,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Part::Literal(text) => f.write_str(text),
-            Part::Root => f.write_str("$ROOT"),
+            Part::Root {} => f.write_str("$ROOT"),
             Part::Keyring(name) => write!(f, "<keyring {name}>"),
             Part::File(digest) => write!(f, "<file {}>", digest.get(..12).unwrap_or(digest)),
             Part::Download(digest) => {
@@ -205,78 +181,29 @@ impl fmt::Display for Argument {
     }
 }
 
-/// A part in JSON.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum PartData {
-    Literal(String),
-    Marked(Marked),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Marked {
-    Root {},
-    Keyring(String),
-    File(String),
-    Download(String),
-    Secret(String),
-}
-
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum TextData {
     Plain(String),
-    Parts(Vec<PartData>),
+    Parts(Vec<Part>),
 }
 
-impl From<&Part> for PartData {
-    fn from(part: &Part) -> Self {
-        PartData::Marked(match part {
-            Part::Literal(text) => return PartData::Literal(text.clone()),
-            Part::Root => Marked::Root {},
-            Part::Keyring(name) => Marked::Keyring(name.clone()),
-            Part::File(digest) => Marked::File(digest.clone()),
-            Part::Download(digest) => Marked::Download(digest.clone()),
-            Part::Secret(name) => Marked::Secret(name.clone()),
-        })
-    }
-}
-
-impl From<PartData> for Part {
-    fn from(data: PartData) -> Self {
+impl From<TextData> for Text {
+    fn from(data: TextData) -> Self {
         match data {
-            PartData::Literal(text) => Part::Literal(text),
-            PartData::Marked(Marked::Root {}) => Part::Root,
-            PartData::Marked(Marked::Keyring(name)) => Part::Keyring(name),
-            PartData::Marked(Marked::File(digest)) => Part::File(digest),
-            PartData::Marked(Marked::Download(digest)) => Part::Download(digest),
-            PartData::Marked(Marked::Secret(name)) => Part::Secret(name),
+            TextData::Plain(text) => text.into(),
+            // Neighbours that mean themselves become one.
+            TextData::Parts(parts) => Text::default().concat(Text { parts }),
         }
     }
 }
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(text) = self.plain() {
-            return serializer.serialize_str(&text);
+        match self.plain() {
+            Some(text) => serializer.serialize_str(&text),
+            None => self.parts.serialize(serializer),
         }
-        serializer.collect_seq(self.parts.iter().map(PartData::from))
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match TextData::deserialize(deserializer)? {
-            TextData::Plain(text) => Text::from(text),
-            TextData::Parts(parts) => {
-                let mut text = Text::default();
-                for part in parts {
-                    text.push(part.into());
-                }
-                text
-            }
-        })
     }
 }
 
@@ -354,24 +281,16 @@ impl Names {
         *self == Names::default()
     }
 
-    pub fn add_source(&mut self, source: &Source) {
-        let (names, name) = match source {
-            Source::File(digest) => (&mut self.files, digest),
-            Source::Download(digest) => (&mut self.downloads, digest),
-            Source::Keyring(name) => (&mut self.keyrings, name),
-        };
-        names.insert(name.clone());
-    }
-
     pub fn add(&mut self, text: &Text) {
         for part in &text.parts {
-            match part {
-                Part::Literal(_) | Part::Root => {}
-                Part::Keyring(name) => drop(self.keyrings.insert(name.clone())),
-                Part::File(digest) => drop(self.files.insert(digest.clone())),
-                Part::Download(digest) => drop(self.downloads.insert(digest.clone())),
-                Part::Secret(name) => drop(self.secrets.insert(name.clone())),
-            }
+            let (names, name) = match part {
+                Part::Literal(_) | Part::Root {} => continue,
+                Part::Keyring(name) => (&mut self.keyrings, name),
+                Part::File(digest) => (&mut self.files, digest),
+                Part::Download(digest) => (&mut self.downloads, digest),
+                Part::Secret(name) => (&mut self.secrets, name),
+            };
+            names.insert(name.clone());
         }
     }
 }

@@ -22,15 +22,9 @@ pub enum ToolPart {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolWord(pub Vec<ToolPart>);
 
-impl From<&str> for ToolWord {
-    fn from(text: &str) -> Self {
-        ToolWord(vec![ToolPart::Literal(text.to_owned())])
-    }
-}
-
-impl From<String> for ToolWord {
-    fn from(text: String) -> Self {
-        ToolWord(vec![ToolPart::Literal(text)])
+impl<S: Into<String>> From<S> for ToolWord {
+    fn from(text: S) -> Self {
+        ToolPart::Literal(text.into()).into()
     }
 }
 
@@ -76,10 +70,8 @@ const TAR_ATTRIBUTES: &[&str] = &[
 pub fn tar(export: &Export, compression: Compression, output: ToolPart) -> Vec<ToolWord> {
     let mut argv = words(&["tar", "--create"]);
     argv.push(flag("--file=", output));
-    argv.extend(words(&[
-        // A colon in the name would mean another machine, and a remote shell.
-        "--force-local",
-    ]));
+    // A colon in the name would mean another machine, and a remote shell.
+    argv.push("--force-local".into());
     argv.push(flag("--directory=", ToolPart::Root));
     argv.extend(words(&[
         "--format=posix",

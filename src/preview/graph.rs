@@ -1,6 +1,6 @@
 //! The plan as a picture, in the language of Graphviz.
 
-use crate::plan::{Op, Plan, Step};
+use crate::plan::{Plan, Step};
 
 /// Roots as boxes with their steps in order, forks as dashed arrows, exports as folders, boots of them as boxes.
 pub fn graph(plan: &Plan) -> String {
@@ -55,41 +55,20 @@ pub fn graph(plan: &Plan) -> String {
 
 /// The step whose export a step boots.
 fn booted(plan: &Plan, step: &Step) -> Option<String> {
-    let mut actions = step.actions.iter();
-    let name = actions.find_map(|action| match &action.op {
-        Op::ExpectBoot(expect) => Some(&expect.export),
-        _ => None,
-    })?;
-    let (step, _) = plan.export(name)?;
+    let (step, _) = plan.export(&step.boots().next()?.export)?;
     Some(format!("step_{}", step.number))
 }
 
 fn node(step: &Step) -> String {
-    let exports = step
-        .actions
-        .iter()
-        .any(|action| matches!(action.op, Op::Export(_)));
-    let boots = step
-        .actions
-        .iter()
-        .any(|action| matches!(action.op, Op::ExpectBoot(_)));
-    let label = if step.label.is_empty() {
-        &step.call
-    } else {
-        &step.label
-    };
-    let shape = if exports {
+    let shape = if step.exports().next().is_some() {
         ", shape=folder, style=solid"
-    } else if boots {
+    } else if step.boots().next().is_some() {
         ", shape=box3d, style=solid"
     } else {
         ""
     };
-    format!(
-        "step_{} [label={}{shape}]",
-        step.number,
-        quote(&format!("{}  {label}", step.number))
-    )
+    let label = quote(&format!("{}  {}", step.number, step.title()));
+    format!("step_{} [label={label}{shape}]", step.number)
 }
 
 fn quote(text: &str) -> String {

@@ -1,15 +1,14 @@
 //! The plan as JSON, and the schema of that JSON.
 
 use schemars::generate::SchemaSettings;
+use serde::Serialize;
 
 use crate::plan::{Plan, SCHEMA_VERSION};
 
-/// The plan, with a line break at the end; `docs/plan.md` describes the format.
-pub fn json(plan: &Plan) -> String {
-    // Maps in a plan have string keys, and serde_json knows no NaN: this cannot fail.
-    let mut text = serde_json::to_string_pretty(plan).unwrap_or_default();
-    text.push('\n');
-    text
+/// Data for programs, with a line break at the end; `docs/plan.md` describes that of a plan.
+pub fn json(data: &impl Serialize) -> String {
+    // Maps have string keys, and serde_json knows no NaN: this cannot fail.
+    serde_json::to_string_pretty(data).unwrap_or_default() + "\n"
 }
 
 /// The JSON Schema (draft 2020-12) of what [`json`] writes, with a line break at the end.
@@ -21,7 +20,5 @@ pub fn schema() -> String {
         "title".to_owned(),
         format!("rootwright plan, version {SCHEMA_VERSION}").into(),
     );
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-    text.push('\n');
-    text
+    json(&schema)
 }

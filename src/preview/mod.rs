@@ -12,4 +12,4 @@ mod text;
 pub use graph::graph;
 pub use json::{json, schema};
 pub use sh::sh;
-pub use text::{StepStatus, TextOptions, headline, text};
+pub use text::{StepStatus, TextOptions, headline, plural, text};

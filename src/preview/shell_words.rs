@@ -1,13 +1,6 @@
 //! Words of a shell command line: quoting, and breaking long lines.
 
-/// Whether a word needs no quotes, wherever it stands but in front.
-fn is_bare(word: &str) -> bool {
-    !word.is_empty()
-        && !word.starts_with('=')
-        && word
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c))
-}
+use crate::plan::command::{in_quotes, is_bare};
 
 /// A control character that cannot stand in a script as itself.
 pub fn is_control(c: char) -> bool {
@@ -16,18 +9,19 @@ pub fn is_control(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// What means something between double quotes, or would be hard to read there.
+const SPECIAL: [char; 6] = ['"', '\\', '$', '`', '!', '\n'];
+
 /// One word for bash, quoted where it has to be; a line break stays a line break.
 pub fn word(text: &str) -> String {
-    if is_bare(text) {
+    if is_bare(text) && !text.starts_with('=') {
         text.to_owned()
     } else if text.contains(is_control) {
         ansi_c(text)
-    } else if !text.contains('\'') {
-        format!("'{text}'")
-    } else if !text.contains(['"', '\\', '$', '`', '!', '\n']) {
+    } else if text.contains('\'') && !text.contains(SPECIAL) {
         format!("\"{text}\"")
     } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+        in_quotes(text)
     }
 }
 
@@ -48,22 +42,25 @@ impl Piece {
     pub fn variable(name: impl Into<String>) -> Piece {
         Piece::Variable(name.into())
     }
+
+    /// What means itself.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Piece::Literal(text) => Some(text),
+            Piece::Variable(_) => None,
+        }
+    }
 }
 
 /// One word of pieces.
 pub fn joined(pieces: &[Piece]) -> String {
-    let special =
-        |text: &str| text.contains(['"', '\\', '$', '`', '!', '\n']) || text.contains(is_control);
     match pieces {
         [] => return word(""),
         [Piece::Literal(text)] => return word(text),
         _ => {}
     }
-    let quoted = pieces.iter().all(|piece| {
-        matches!(piece, Piece::Variable(_))
-            || !matches!(piece, Piece::Literal(text) if special(text))
-    });
-    if quoted {
+    let special = |text: &str| text.contains(SPECIAL) || text.contains(is_control);
+    if !pieces.iter().filter_map(Piece::text).any(special) {
         return format!("\"{}\"", expanded(pieces, str::to_owned));
     }
     let piece = |piece: &Piece| match piece {
@@ -81,14 +78,11 @@ pub fn expanded(pieces: &[Piece], escape: impl Fn(&str) -> String) -> String {
             Piece::Literal(text) => out.push_str(&escape(text)),
             Piece::Variable(name) => {
                 let in_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
-                let joins = match pieces.get(at + 1) {
-                    Some(Piece::Literal(text)) => text.starts_with(in_name),
-                    _ => false,
-                };
-                match joins {
-                    true => out.push_str(&format!("${{{name}}}")),
-                    false => out.push_str(&format!("${name}")),
-                }
+                let next = pieces.get(at + 1).and_then(Piece::text);
+                out.push_str(&match next.is_some_and(|text| text.starts_with(in_name)) {
+                    true => format!("${{{name}}}"),
+                    false => format!("${name}"),
+                });
             }
         }
     }

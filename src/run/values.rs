@@ -39,7 +39,7 @@ impl Resolve for Values<'_> {
         let path = |path: PathBuf| path.display().to_string();
         let value = match part {
             Part::Literal(text) => Some(text.clone()),
-            Part::Root => Some(path(self.root.to_owned())),
+            Part::Root {} => Some(path(self.root.to_owned())),
             Part::Keyring(name) => Some(keyring_path(name)),
             Part::File(digest) => self.settings.files.path(self.plan, digest).map(path),
             Part::Download(sha256) => Some(path(self.settings.store.download(sha256))),

@@ -173,7 +173,4 @@ fn draw_plan(plan: &Plan) {
     let layers = layers(plan);
     assert!(layers.len() <= plan.steps.len());
     assert_eq!(keys(plan, &layers, &Nowhere).len(), layers.len());
-    for root in &plan.roots {
-        plan.steps_of(root.id);
-    }
 }

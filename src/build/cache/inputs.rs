@@ -135,11 +135,9 @@ impl Circumstances for BuildInputs<'_> {
         let state = match known_state(self.store, base) {
             Some(state) if self.is_fresh(&state) => state,
             known => {
-                let archives: Vec<&Repository> = archives
-                    .iter()
-                    .filter_map(|index| self.plan.repositories.get(*index))
-                    .collect();
-                let asked = ArchiveStates::new(self.archives.ask(&archives));
+                let archives = archives.iter();
+                let archives = archives.filter_map(|index| self.plan.repositories.get(*index));
+                let asked = ArchiveStates::new(self.archives.ask(&archives.collect::<Vec<_>>()));
                 match known {
                     // What cannot be asked is as it was, as far as anybody knows.
                     Some(known) if asked.archives.iter().any(|a| a.look.is_none()) => known,
@@ -177,21 +175,14 @@ impl Archives {
     /// The state of each of `archives`, in their order.
     pub fn ask(&self, archives: &[&Repository]) -> Vec<ArchiveState> {
         let mut seen = self.seen.borrow_mut();
-        let unknown: Vec<&Repository> = archives
-            .iter()
-            .copied()
-            .filter(|archive| !seen.contains_key(&archive.url))
-            .collect();
+        let mut unknown = archives.to_vec();
+        unknown.retain(|archive| !seen.contains_key(&archive.url));
         // Side by side: each is a file of its own, and mostly a wait.
         let answers: Vec<Option<ArchiveDigest>> = std::thread::scope(|scope| {
-            let asked: Vec<_> = unknown
-                .iter()
-                .map(|archive| scope.spawn(|| ask_archive(archive)))
-                .collect();
-            asked
-                .into_iter()
-                .map(|asked| asked.join().ok().flatten())
-                .collect()
+            let ask = |archive| scope.spawn(move || ask_archive(archive));
+            let asked: Vec<_> = unknown.iter().copied().map(ask).collect();
+            let answers = asked.into_iter().map(|asked| asked.join().ok().flatten());
+            answers.collect()
         });
         for (archive, answer) in unknown.iter().zip(answers) {
             seen.insert(archive.url.clone(), answer);
@@ -225,13 +216,10 @@ fn ask_archive(archive: &Repository) -> Option<ArchiveDigest> {
     let state = Regex::new(&archive.state).ok()?;
     let lines: Vec<&str> = text.lines().filter(|line| state.is_match(line)).collect();
     let date = Regex::new(&archive.date).ok()?;
-    let date = date
-        .captures(&text)
-        .and_then(|found| found.get(1))
-        .and_then(|date| seconds(date.as_str()));
+    let date = date.captures(&text).and_then(|found| found.get(1));
     Some(ArchiveDigest {
         digest: Key::of(&lines).to_string(),
-        date,
+        date: date.and_then(|date| seconds(date.as_str())),
     })
 }
 

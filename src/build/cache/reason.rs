@@ -6,13 +6,6 @@ use crate::diff::changed_actions;
 use crate::plan::{CapturedOutput, Key, Layer, Plan, Step, layers};
 use crate::store::{Built, BuiltLayer};
 
-fn steps_of<'a>(built: &'a Built, layer: &BuiltLayer) -> Vec<&'a Step> {
-    let numbers = layer.steps.iter();
-    numbers
-        .filter_map(|number| built.plan.step(*number))
-        .collect()
-}
-
 /// The layer that stood on `below` in a root of this name.
 fn above<'a>(built: &'a Built, below: Option<&Key>, root: &str) -> Option<&'a BuiltLayer> {
     let layers = layers(&built.plan);
@@ -34,11 +27,7 @@ pub fn why(
     built: &[Built],
 ) -> String {
     let root = plan.root(layer.root).map_or("", |root| root.name.as_str());
-    let steps: Vec<&Step> = layer
-        .steps
-        .iter()
-        .filter_map(|number| plan.step(*number))
-        .collect();
+    let steps: Vec<&Step> = layer.steps(plan).collect();
     let mut before = built
         .iter()
         .filter_map(|built| Some((built, above(built, below, root)?)));
@@ -53,7 +42,7 @@ pub fn why(
     if Some(&old.base) == base {
         return "its layer is not in the store: it failed, or was removed".to_owned();
     }
-    let olds = steps_of(built, old);
+    let olds: Vec<&Step> = built.plan.numbered(&old.steps).collect();
     changed_steps(plan, built, &steps, &olds)
         .or_else(|| changed_versions(versions, &built.versions, &steps))
         .unwrap_or_else(|| {
@@ -78,40 +67,31 @@ fn changed_versions(
 }
 
 fn changed_steps(plan: &Plan, built: &Built, steps: &[&Step], olds: &[&Step]) -> Option<String> {
-    let canonical =
-        |steps: &[&Step]| -> Vec<Vec<u8>> { steps.iter().map(|step| step.canonical()).collect() };
-    let (new, old) = (canonical(steps), canonical(olds));
-    let at = (0..new.len().max(old.len())).find(|at| new.get(*at) != old.get(*at))?;
-    let (Some(step), Some(before)) = (steps.get(at), olds.get(at)) else {
-        return Some(match steps.get(at) {
-            Some(step) => format!("new: {}", step.label),
-            None => format!("gone: {}", olds.get(at)?.label),
-        });
+    let canonical = |step: Option<&&Step>| step.map(|step| step.canonical());
+    let mut places = 0..steps.len().max(olds.len());
+    let at = places.find(|at| canonical(steps.get(*at)) != canonical(olds.get(*at)))?;
+    let (step, before) = match (steps.get(at), olds.get(at)) {
+        (Some(step), Some(before)) => (step, before),
+        (Some(step), None) => return Some(format!("new: {}", step.label)),
+        (None, before) => return Some(format!("gone: {}", before?.label)),
     };
+    let (new, old) = (step.canonical(), before.canonical());
     // What differs may be a step more or a step less, and the rest as it was.
-    let all = |plan: &Plan, step: &Step| -> Vec<Vec<u8>> {
+    let follows = |plan: &Plan, step: &Step, wanted: &[u8]| {
         let later = |other: &&Step| other.root == step.root && other.number > step.number;
-        plan.steps
-            .iter()
-            .filter(later)
-            .map(Step::canonical)
-            .collect()
+        let mut later = plan.steps.iter().filter(later);
+        later.any(|other| other.canonical() == wanted)
     };
-    if old.get(at).is_some_and(|old| all(plan, step).contains(old)) {
+    if follows(plan, step, &old) {
         return Some(format!("new: {}", step.label));
     }
-    if new
-        .get(at)
-        .is_some_and(|new| all(&built.plan, before).contains(new))
-    {
+    if follows(&built.plan, before, &new) {
         return Some(format!("gone: {}", before.label));
     }
-    let texts = (new.get(at), old.get(at));
-    if let (Some(new), Some(old)) = texts
-        && let Some(reason) = changed_inputs(plan, &built.plan, new, old)
-            .or_else(|| changed_file(plan, &built.plan, step, before))
-    {
-        return Some(reason);
+    let reason = changed_inputs(plan, &built.plan, &new, &old)
+        .or_else(|| changed_file(plan, &built.plan, step, before));
+    if reason.is_some() {
+        return reason;
     }
     if step.call != before.call {
         return Some(format!("new: {}", step.label));
@@ -127,22 +107,15 @@ fn changed_inputs(plan: &Plan, before: &Plan, new: &[u8], old: &[u8]) -> Option<
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let options = plan.options.iter().filter_map(|option| {
-        let then = before
-            .options
-            .iter()
-            .find(|then| then.name == option.name)?;
-        Some((
-            format!("option {}", option.name),
-            word(&then.value),
-            word(&option.value),
-        ))
+    let options = plan.options.iter().filter_map(|now| {
+        let mut before = before.options.iter();
+        let then = before.find(|then| then.name == now.name)?;
+        let what = format!("option {}", now.name);
+        Some((what, word(&then.value), word(&now.value)))
     });
     let assumptions = plan.assumptions.iter().filter_map(|now| {
-        let then = before
-            .assumptions
-            .iter()
-            .find(|then| then.what == now.what)?;
+        let mut before = before.assumptions.iter();
+        let then = before.find(|then| then.what == now.what)?;
         Some((now.what.clone(), then.value.clone(), now.value.clone()))
     });
     let captures = plan.captures.iter().filter_map(|now| {

@@ -74,27 +74,21 @@ impl Prepared {
         stack
     }
 
-    pub fn steps(&self, layer: &Layer) -> impl Iterator<Item = &Step> {
-        layer
-            .steps
-            .iter()
-            .filter_map(|number| self.plan.step(*number))
+    pub fn steps<'a>(&'a self, layer: &'a Layer) -> impl Iterator<Item = &'a Step> {
+        self.plan.numbered(&layer.steps)
     }
 
     /// The build, as it is remembered.
     pub fn built(&self) -> Built {
+        let layers = self.layers.iter().zip(&self.keys);
+        let layers = layers.map(|(layer, key)| BuiltLayer {
+            steps: layer.steps.clone(),
+            base: key.base.clone(),
+            key: key.key.clone(),
+        });
         Built {
             plan: self.plan.clone(),
-            layers: self
-                .layers
-                .iter()
-                .zip(&self.keys)
-                .map(|(layer, key)| BuiltLayer {
-                    steps: layer.steps.clone(),
-                    base: key.base.clone(),
-                    key: key.key.clone(),
-                })
-                .collect(),
+            layers: layers.collect(),
             versions: self.versions.clone(),
             began: now(),
         }
@@ -150,17 +144,11 @@ fn statuses(
             let built = built.get_or_insert_with(|| store.recorded(&plan.recipe.path));
             let below = layer.below.and_then(|below| keys.get(below)?.as_ref());
             let base = key.as_ref().map(|key| &key.base);
-            let reason = stale(key.as_ref(), built, store).unwrap_or_else(|| {
-                why(
-                    plan,
-                    layer,
-                    below.map(|key| &key.key),
-                    base,
-                    versions,
-                    built,
-                )
-            });
-            StepStatus::Runs(reason)
+            let below = below.map(|key| &key.key);
+            let stale = stale(key.as_ref(), built, store);
+            StepStatus::Runs(
+                stale.unwrap_or_else(|| why(plan, layer, below, base, versions, built)),
+            )
         };
         for step in &layer.steps {
             status.insert(*step, said.clone());
@@ -182,10 +170,8 @@ fn stale(key: Option<&LayerKey>, built: &[Built], store: &Store) -> Option<Strin
 
 /// `packages of 2026-11-20, 3 days old`
 fn age(info: &LayerInfo) -> Option<String> {
-    let dates = info
-        .archives
-        .iter()
-        .filter_map(|archive| archive.look.as_ref()?.date);
+    let archives = info.archives.iter();
+    let dates = archives.filter_map(|archive| archive.look.as_ref()?.date);
     let youngest = dates.max()?;
     let day = jiff::Timestamp::from_second(i64::try_from(youngest).ok()?).ok()?;
     let day = day.strftime("%Y-%m-%d");

@@ -1,15 +1,13 @@
 //! Where a call in a script names the field or word that a report is about.
 
-use crate::diagnose::{Frame, Position, Report, SourceMap, Span, own_calls};
+use crate::diagnose::{Frame, Report, SourceMap, Span, own_calls, position};
 
 /// The report, drawn at the first of these fields that the call has.
 pub fn at_field(mut report: Report, sources: &SourceMap, fields: &[&str]) -> Report {
     report.trace = own_calls(&report.trace);
     let focus = fields.iter().find_map(|name| {
-        let frames = report.trace.iter().rev();
-        frames
-            .filter_map(|frame| field(sources, frame, name))
-            .next()
+        let mut frames = report.trace.iter().rev();
+        frames.find_map(|frame| field(sources, frame, name))
     });
     match focus {
         Some(span) => report.focus(Some(span)).label("here"),
@@ -54,17 +52,9 @@ fn find(
     let range = sources.byte_range(&frame.span)?;
     let (offset, length) = search(text.get(range.clone())?)?;
     let start = range.start + offset;
-    let position = |byte: usize| -> Option<Position> {
-        let before = text.get(..byte)?;
-        let line = before.rsplit('\n').next().unwrap_or(before);
-        Some(Position {
-            line: u32::try_from(before.matches('\n').count()).ok()? + 1,
-            column: u32::try_from(line.chars().count()).ok()? + 1,
-        })
-    };
     Some(Span {
         file: frame.span.file.clone(),
-        start: position(start)?,
-        end: position(start + length)?,
+        start: position(text, start),
+        end: position(text, start + length),
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Findings;
 use crate::diagnose::Report;
-use crate::plan::{Op, Plan};
+use crate::plan::{Export, Plan};
 use crate::run::Settings;
 use crate::store::{Built, Store};
 
@@ -40,42 +40,30 @@ fn estimate(plan: &Plan, store: &Store) -> u64 {
 fn store_space(settings: &Settings, needed: u64) -> Option<Report> {
     let free = free(settings.store.root())?;
     (free < needed).then(|| {
-        Report::new(
-            "host::space",
-            format!("the store has only {} MiB free", free >> 20),
-        )
-        .cause(format!(
-            "the build needs about {} MiB in `{}`",
-            needed >> 20,
-            settings.store.root().display()
-        ))
-        .help("free space there (`rootwright cache gc`), or use another store with `--store DIR`")
+        let (free, needed) = (free >> 20, needed >> 20);
+        let store = settings.store.root().display();
+        Report::new("host::space", format!("the store has only {free} MiB free"))
+            .cause(format!("the build needs about {needed} MiB in `{store}`"))
+            .help(
+                "free space there (`rootwright cache gc`), or use another store with `--store DIR`",
+            )
     })
 }
 
 /// Why the output folder may have too little space for the exports. Their size is not known
 /// before they are written, so this is never an error.
 fn export_space(plan: &Plan, settings: &Settings, root: u64) -> Option<String> {
-    let exports = plan.steps.iter().flat_map(|step| &step.actions);
-    let new = exports
-        .filter(|action| match &action.op {
-            Op::Export(export) => !settings.out.join(&export.name).exists(),
-            _ => false,
-        })
-        .count() as u64;
+    let is_new = |export: &Export| !settings.out.join(&export.name).exists();
+    let new = plan.exports().filter(|(_, export)| is_new(export)).count() as u64;
     let folder = settings.out.ancestors().find(|folder| folder.is_dir())?;
     let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev()).ok();
     // On the same disk as the layers, the exports come on top of them.
     let same = device(folder) == device(settings.store.root());
     let needed = new * root + if same { root } else { 0 };
     let free = free(folder)?;
-    (new > 0 && free < needed).then(|| {
-        format!(
-            "{} MiB are free, up to {} may be needed",
-            free >> 20,
-            needed >> 20
-        )
-    })
+    let (free_mib, needed_mib) = (free >> 20, needed >> 20);
+    (new > 0 && free < needed)
+        .then(|| format!("{free_mib} MiB are free, up to {needed_mib} may be needed"))
 }
 
 /// Free bytes for the file system that `path` is on.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Checked, Findings, Subject};
 use crate::diagnose::{Report, Trouble};
+use crate::plan::command::quote_all;
 use crate::plan::{NeedKind, Op, Plan};
 use crate::recipe::stdlib::Stdlib;
 use crate::run::process::{Process, find_program};
@@ -63,22 +64,16 @@ impl HostTools {
     /// What is wrong with the table.
     pub fn new(table: &str, os_release: &str) -> Result<Self, String> {
         let mut tools: HostTools = toml::from_str(table).map_err(|error| error.to_string())?;
-        let ids: Vec<&str> = ["ID=", "ID_LIKE="]
-            .iter()
-            .flat_map(|key| {
-                os_release
-                    .lines()
-                    .filter_map(move |line| line.strip_prefix(*key))
-            })
-            .flat_map(|value| value.trim_matches(['"', '\'']).split_whitespace())
-            .collect();
         // The host's own ID comes first: it decides before what it is like.
-        tools.family = ids.iter().find_map(|id| {
-            let family = tools
-                .families
-                .iter()
-                .find(|(_, family)| family.ids.iter().any(|known| known == id));
-            family.map(|(name, _)| name.clone())
+        let values = ["ID=", "ID_LIKE="].into_iter().flat_map(|key| {
+            let lines = os_release.lines();
+            lines.filter_map(move |line| line.strip_prefix(key))
+        });
+        let mut ids = values.flat_map(|value| value.trim_matches(['"', '\'']).split_whitespace());
+        tools.family = ids.find_map(|id| {
+            let mut families = tools.families.iter();
+            let (name, _) = families.find(|(_, family)| family.ids.iter().any(|own| own == id))?;
+            Some(name.clone())
         });
         Ok(tools)
     }
@@ -91,12 +86,13 @@ impl HostTools {
         let table = stdlib.text("host/tools.toml").unwrap_or_default();
         let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         HostTools::new(&table, &os_release).map_err(|error| {
-            Report::new(
-                "host::tools",
-                format!("the stdlib's table of host tools cannot be read: {error}"),
-            )
-            .into()
+            let message = format!("the stdlib's table of host tools cannot be read: {error}");
+            Report::new("host::tools", message).into()
         })
+    }
+
+    fn family(&self) -> Option<&Family> {
+        self.families.get(self.family.as_ref()?)
     }
 
     /// The package of this host's family.
@@ -111,15 +107,13 @@ impl HostTools {
         report: Report,
         packages: &BTreeMap<String, String>,
     ) -> (Report, Option<String>) {
-        let Some(package) = self.package(packages) else {
-            return (report, None);
-        };
-        let command = self.install_command(&BTreeSet::from([package.clone()]));
+        let package = self.package(packages);
+        let command = self.install_command(&package.clone().into_iter().collect());
         let report = match command {
-            Some(command) => report.next(crate::plan::command::quote_all(&command)),
+            Some(command) => report.next(quote_all(&command)),
             None => report,
         };
-        (report, Some(package))
+        (report, package)
     }
 
     /// Tools of the plan that are older than the table's minimum, each looked at once.
@@ -129,32 +123,17 @@ impl HostTools {
             wanted.contains_key(*tool) && checked.insert(Checked::Version((*tool).clone()))
         });
         used.filter_map(|(tool, minimum)| {
-            let output = Process::new(&minimum.command).capture(1 << 16).ok()?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let number = |c: char| c.is_ascii_digit() || c == '.';
-            let version = text
-                .lines()
-                .next()?
-                .split(|c: char| !number(c))
-                .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?
-                .trim_end_matches('.')
-                .to_owned();
+            let version = version(&minimum.command)?;
             let parts = |version: &str| -> Vec<u64> {
-                version
-                    .split('.')
-                    .filter_map(|part| part.parse().ok())
-                    .collect()
+                let parts = version.split('.');
+                parts.filter_map(|part| part.parse().ok()).collect()
             };
             (parts(&version) < parts(&minimum.version)).then(|| {
-                Report::new(
-                    "host::too_old",
-                    format!(
-                        "`{tool}` is too old: {version}, and {} is needed",
-                        minimum.version
-                    ),
-                )
-                .cause(minimum.why.clone())
-                .help("install a newer one, or build on a newer host")
+                let needed = &minimum.version;
+                let message = format!("`{tool}` is too old: {version}, and {needed} is needed");
+                Report::new("host::too_old", message)
+                    .cause(minimum.why.clone())
+                    .help("install a newer one, or build on a newer host")
             })
         })
         .collect()
@@ -172,38 +151,35 @@ impl HostTools {
                 package: self
                     .tools
                     .get(name)
-                    .and_then(|packages| self.package(packages)),
+                    .and_then(|by_family| self.package(by_family)),
                 name: name.clone(),
                 why: why.clone(),
             })
             .collect()
     }
 
-    /// The command to run before packages are installed, if the host needs one.
-    fn refresh_command(&self) -> Option<&[String]> {
-        let family = self.families.get(self.family.as_ref()?)?;
-        (!family.refresh.is_empty()).then_some(family.refresh.as_slice())
-    }
-
-    /// What the commands that install find in their environment.
-    fn install_environment(&self) -> impl Iterator<Item = (&String, &String)> {
-        let family = self
-            .family
-            .as_ref()
-            .and_then(|name| self.families.get(name));
-        family.into_iter().flat_map(|family| &family.environment)
-    }
-
     /// The command that installs packages; `None` where the host is not known, or there
     /// are none.
     fn install_command(&self, packages: &BTreeSet<String>) -> Option<Vec<String>> {
-        let mut command = self.families.get(self.family.as_ref()?)?.install.clone();
+        let mut command = self.family()?.install.clone();
         if packages.is_empty() {
             return None;
         }
         command.extend(packages.iter().cloned());
         Some(command)
     }
+}
+
+/// The first number in the first line of what a command prints.
+fn version(command: &[String]) -> Option<String> {
+    let output = Process::new(command).capture(1 << 16).ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut words = text
+        .lines()
+        .next()?
+        .split(|c: char| !c.is_ascii_digit() && c != '.');
+    let word = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    Some(word.trim_end_matches('.').to_owned())
 }
 
 /// Programs and files of the host, and the versions of programs if steps will run.
@@ -216,8 +192,7 @@ pub fn check(
     let missing = missing(subject.plan, &subject.programs, tools);
     let packages = missing.iter().filter_map(|missing| missing.package.clone());
     findings.packages.extend(packages);
-    let missing = (!missing.is_empty()).then(|| report(&missing, tools));
-    findings.add("tools and files of the host", missing);
+    findings.add("tools and files of the host", report(&missing, tools));
     if !subject.steps.is_empty() {
         // Asking for versions takes as long as a build that has nothing to do.
         let too_old = tools.too_old(subject.plan, checked);
@@ -227,19 +202,15 @@ pub fn check(
 
 /// What of a plan's programs and files this host does not have.
 pub fn missing_of(plan: &Plan, tools: &HostTools) -> Option<Report> {
-    let missing = missing(plan, &BTreeMap::new(), tools);
-    (!missing.is_empty()).then(|| report(&missing, tools))
+    report(&missing(plan, &BTreeMap::new(), tools), tools)
 }
 
 /// Which of these programs, with what they are for, this host does not have.
 pub fn missing_programs(programs: &BTreeMap<String, String>, tools: &HostTools) -> Option<Report> {
-    let missing = tools.missing_programs(programs);
-    (!missing.is_empty()).then(|| {
-        let mut report = report(&missing, tools);
-        // A build's ways to install tools do not know these.
-        report.help.clear();
-        report
-    })
+    let mut report = report(&tools.missing_programs(programs), tools)?;
+    // A build's ways to install tools do not know these.
+    report.help.clear();
+    Some(report)
 }
 
 /// The host's programs that a plan runs, and what for.
@@ -269,10 +240,8 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                 Op::Run(_) => want("systemd-nspawn", "commands inside roots".to_owned()),
                 Op::Export(export) => {
                     if export.packages.is_some() {
-                        want(
-                            "systemd-nspawn",
-                            "the list of an export's packages".to_owned(),
-                        );
+                        let why = "the list of an export's packages";
+                        want("systemd-nspawn", why.to_owned());
                     }
                     for tool in export.format.tools() {
                         want(tool, why.clone());
@@ -320,33 +289,26 @@ fn missing(
     missing
 }
 
-/// One report for everything that is missing.
-fn report(missing: &[MissingTool], tools: &HostTools) -> Report {
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|missing| match &missing.package {
-            Some(package) => format!("`{}` ({}): package {package}", missing.name, missing.why),
-            None => format!("`{}` ({})", missing.name, missing.why),
-        })
-        .collect();
+/// One report for everything that is missing, if anything is.
+fn report(missing: &[MissingTool], tools: &HostTools) -> Option<Report> {
     let message = match missing.len() {
+        0 => return None,
         1 => "this host lacks one thing that is needed".to_owned(),
         count => format!("this host lacks {count} things that are needed"),
     };
-    let mut report = Report::new("host::missing", message).cause(lines.join("\n"));
+    let lines = missing.iter().map(|missing| match &missing.package {
+        Some(package) => format!("`{}` ({}): package {package}", missing.name, missing.why),
+        None => format!("`{}` ({})", missing.name, missing.why),
+    });
+    let lines: Vec<String> = lines.collect();
+    let report = Report::new("host::missing", message).cause(lines.join("\n"));
     let packages = missing.iter().filter_map(|m| m.package.clone()).collect();
-    report = match tools.install_command(&packages) {
-        Some(command) => {
-            let command = crate::plan::command::quote_all(&command);
-            report
-                .help(
-                    "`rootwright doctor --fix` and `rootwright build --install-tools` install them",
-                )
-                .next(command)
-        }
+    Some(match tools.install_command(&packages) {
+        Some(command) => report
+            .help("`rootwright doctor --fix` and `rootwright build --install-tools` install them")
+            .next(quote_all(&command)),
         None => report.help("install them with the host's package manager"),
-    };
-    report
+    })
 }
 
 /// Bytes of what a package manager prints.
@@ -361,18 +323,15 @@ pub fn install(
     tools: &HostTools,
     tell: &dyn Fn(&str),
 ) -> Result<(), Trouble> {
-    let Some(install) = tools.install_command(packages) else {
+    let (Some(family), Some(install)) = (tools.family(), tools.install_command(packages)) else {
         return Ok(());
     };
-    let commands = tools
-        .refresh_command()
-        .into_iter()
-        .chain([install.as_slice()]);
-    for command in commands {
-        let shown = crate::plan::command::quote_all(command);
+    let refresh = Some(&family.refresh).filter(|command| !command.is_empty());
+    for command in refresh.into_iter().chain([&install]) {
+        let shown = quote_all(command);
         tell(&format!("installing host tools: {shown}"));
         let mut process = Process::new(command).merge_errors();
-        for (name, value) in tools.install_environment() {
+        for (name, value) in &family.environment {
             process = process.env(name, value);
         }
         let said = match process.capture(MOST_OUTPUT) {
@@ -380,15 +339,14 @@ pub fn install(
             Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
             Err(error) => error.to_string(),
         };
-        let lines: Vec<&str> = said.lines().rev().take(12).collect();
-        let lines: Vec<&str> = lines.into_iter().rev().collect();
-        return Err(
-            Report::new("host::install", "installing the host tools failed")
-                .cause(lines.join("\n"))
-                .help("run the command by hand, and see what it says")
-                .next(shown)
-                .into(),
-        );
+        let lines: Vec<&str> = said.lines().collect();
+        let last = lines
+            .get(lines.len().saturating_sub(12)..)
+            .unwrap_or_default();
+        let report = Report::new("host::install", "installing the host tools failed")
+            .cause(last.join("\n"))
+            .help("run the command by hand, and see what it says");
+        return Err(report.next(shown).into());
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ fn used<'a>(subject: &Subject<'a>) -> Vec<&'a Keyring> {
     if subject.repositories {
         for check in &plan.checks {
             let arguments = check.command.arguments().chain(check.env.values());
-            arguments.for_each(|argument| used.add(argument.text()));
+            arguments.for_each(|argument| used.add(argument));
         }
     }
     let keyrings = plan.keyrings.iter();

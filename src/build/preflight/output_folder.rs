@@ -9,7 +9,7 @@ use std::fs;
 
 use crate::diagnose::Report;
 use crate::export::{Error, publish};
-use crate::plan::{Op, Plan};
+use crate::plan::Plan;
 
 /// All that stands in the way of the exports of `plan`: their names, what is at
 /// `OUT/NAME` now, and whether `out` can be written. Changes nothing. Empty for a plan
@@ -17,41 +17,31 @@ use crate::plan::{Op, Plan};
 pub fn check(plan: &Plan, out: &Path) -> Vec<Report> {
     let mut reports = Vec::new();
     let mut names = BTreeSet::new();
-    let mut any = false;
-    for step in &plan.steps {
-        for action in &step.actions {
-            let Op::Export(export) = &action.op else {
-                continue;
-            };
-            any = true;
-            let found = publish::check_name(&export.name).and_then(|()| {
-                if !names.insert(&export.name) {
-                    return Err(Error::Twice {
-                        name: export.name.clone(),
-                    });
-                }
-                // What is wrong with the folder itself is said once, below.
-                match fs::metadata(out) {
-                    Ok(metadata) if metadata.is_dir() => publish::refuse_foreign(
-                        &out.join(&export.name),
-                        export.format.is_versioned(),
-                    ),
-                    _ => Ok(()),
-                }
-            });
-            if let Err(error) = found {
-                reports.push(Report::from(error).trace(step.calls.clone()));
+    for (step, export) in plan.exports() {
+        let found = publish::check_name(&export.name).and_then(|()| {
+            if !names.insert(&export.name) {
+                return Err(Error::Twice {
+                    name: export.name.clone(),
+                });
             }
+            // What is wrong with the folder itself is said once, below.
+            match fs::metadata(out) {
+                Ok(metadata) if metadata.is_dir() => {
+                    let place = out.join(&export.name);
+                    publish::refuse_foreign(&place, export.format.is_versioned())
+                }
+                _ => Ok(()),
+            }
+        });
+        if let Err(error) = found {
+            reports.push(Report::from(error).trace(step.calls.clone()));
         }
     }
-    if any && let Err(error) = writable(out) {
-        reports.push(
-            Error::Out {
-                path: out.to_owned(),
-                error,
-            }
-            .into(),
-        );
+    if plan.exports().next().is_some()
+        && let Err(error) = writable(out)
+    {
+        let path = out.to_owned();
+        reports.push(Error::Out { path, error }.into());
     }
     reports
 }

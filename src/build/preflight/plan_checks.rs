@@ -36,7 +36,7 @@ const MOST_LINES: usize = 200;
 
 /// A line of a check's output.
 #[derive(Debug, Deserialize)]
-struct Line {
+struct CheckLine {
     /// A finding: what is wrong.
     message: Option<String>,
     /// What could not be looked at, and why.
@@ -88,11 +88,9 @@ pub fn check(
     findings: &mut Findings,
 ) {
     let known = |check: &Check| Key::of(&[serde_json::to_vec(check).unwrap_or_default()]);
-    let checks = plan
-        .checks
-        .iter()
-        .filter(|check| environment.repositories || check.sources.is_empty());
+    let checks = plan.checks.iter();
     let checks: Vec<&Check> = checks
+        .filter(|check| environment.repositories || check.sources.is_empty())
         .filter(|check| checked.insert(Checked::PlanCheck(known(check))))
         .collect();
     for answer in run(plan, &checks, environment) {
@@ -137,17 +135,13 @@ fn one(plan: &Plan, check: &Check, environment: &Environment<'_>) -> Answer {
         about: check.about.clone(),
         ..Answer::default()
     };
-    match listen(plan, check, environment) {
-        Ok((lines, trouble)) => {
-            for line in lines {
-                take(&mut answer, line, check, environment);
-            }
-            answer.unknown.extend(trouble);
-        }
-        Err(error) => answer
-            .unknown
-            .push(format!("the check did not run: {error}")),
+    let said = listen(plan, check, environment);
+    let (lines, trouble) =
+        said.unwrap_or_else(|error| (Vec::new(), Some(format!("the check did not run: {error}"))));
+    for line in lines {
+        take(&mut answer, line, check, environment);
     }
+    answer.unknown.extend(trouble);
     answer
 }
 
@@ -156,14 +150,10 @@ fn listen(
     plan: &Plan,
     check: &Check,
     environment: &Environment<'_>,
-) -> std::io::Result<(Vec<Line>, Option<String>)> {
+) -> std::io::Result<(Vec<CheckLine>, Option<String>)> {
     let timeout = environment.timeout;
     let folder = tempfile::tempdir()?;
-    let names: String = check
-        .wants
-        .iter()
-        .map(|want| format!("{}\n", want.name))
-        .collect();
+    let names = check.wants.iter().map(|want| format!("{}\n", want.name));
     let values = Values {
         plan,
         settings: environment.settings,
@@ -177,7 +167,7 @@ fn listen(
         // A little less than it has: what it knows, it can still say.
         .env("PATIENCE", (timeout.as_secs().max(2) - 1).to_string())
         .dir(folder.path())
-        .stdin(names)
+        .stdin(names.collect::<String>())
         .limit(timeout);
     for (name, value) in &check.env {
         process = process.env(name, value.resolve(&values).map_err(missing)?);
@@ -185,11 +175,9 @@ fn listen(
     let said = process.capture(MOST_BYTES)?;
     let mut lines = Vec::new();
     let mut odd = None;
-    for line in String::from_utf8_lossy(&said.stdout)
-        .lines()
-        .take(MOST_LINES)
-    {
-        match serde_json::from_str::<Line>(line) {
+    let text = String::from_utf8_lossy(&said.stdout);
+    for line in text.lines().take(MOST_LINES) {
+        match serde_json::from_str::<CheckLine>(line) {
             Ok(line) => lines.push(line),
             Err(_) => odd = Some(format!("the check printed `{line}`, which is no finding")),
         }
@@ -209,7 +197,7 @@ fn listen(
 }
 
 /// Adds what a line says.
-fn take(answer: &mut Answer, line: Line, check: &Check, environment: &Environment<'_>) {
+fn take(answer: &mut Answer, line: CheckLine, check: &Check, environment: &Environment<'_>) {
     if let Some(unknown) = line.unknown {
         answer.unknown.push(unknown);
         return;
@@ -219,16 +207,14 @@ fn take(answer: &mut Answer, line: Line, check: &Check, environment: &Environmen
         answer.unknown.push(why.to_owned());
         return;
     };
-    let want = line
-        .line
-        .and_then(|number| check.wants.get(number.checked_sub(1)?));
+    let number = line.line;
+    let want = number.and_then(|number| check.wants.get(number.checked_sub(1)?));
     if let Some(step) = want.and_then(|want| want.after) {
         let why = format!("{message}, but step {step} may add others");
         answer.unknown.push(why);
         return;
     }
-    let calls = want.map_or(&check.calls, |want| &want.calls);
-    let calls = own_calls(calls);
+    let calls = own_calls(want.map_or(&check.calls, |want| &want.calls));
     let sources = environment.sources;
     let literal = want.and_then(|want| want.literal.clone());
     let focus = literal.or_else(|| {

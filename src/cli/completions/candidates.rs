@@ -24,10 +24,10 @@ use crate::recipe::{self, Settings};
 use crate::reference::Reference;
 
 /// All that was typed, of which whoever completes one word is given that word alone.
-static ASKED: OnceLock<(Vec<OsString>, Global)> = OnceLock::new();
+static COMMAND_LINE: OnceLock<(Vec<OsString>, Global)> = OnceLock::new();
 
 pub fn run(args: Words, global: Global, printer: &Printer) -> Done {
-    let (words, _) = ASKED.get_or_init(|| (args.words, global));
+    let (words, _) = COMMAND_LINE.get_or_init(|| (args.words, global));
     let Some(last) = words.len().checked_sub(1) else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -49,9 +49,8 @@ pub fn run(args: Words, global: Global, printer: &Printer) -> Done {
 /// Recipes, and folders on the way to them.
 pub fn recipes() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let is_recipe = |path: &Path| path.extension().is_some_and(|ending| ending == "rhai");
         let mut found = PathCompleter::any()
-            .filter(move |path| path.is_file() && is_recipe(path))
+            .filter(|path| path.is_file() && repository::is_recipe(path))
             .complete(current);
         found.extend(in_repository(current));
         found
@@ -109,12 +108,10 @@ pub fn options() -> ArgValueCompleter {
                     CompletionCandidate::new(name).help(Some(help(option).into()))
                 })
                 .collect(),
-            Some((name, value)) => {
-                let option = declared.get(name);
-                option
-                    .map(|option| values(option, value))
-                    .unwrap_or_default()
-            }
+            Some((name, value)) => declared
+                .get(name)
+                .map(|option| values(option, value))
+                .unwrap_or_default(),
         }
     })
 }
@@ -155,7 +152,7 @@ fn help(option: &OptionValue) -> String {
 /// The options of the recipes among the words, with the values that are given already.
 fn declared() -> BTreeMap<String, OptionValue> {
     let mut found = BTreeMap::new();
-    let Some((words, global)) = ASKED.get() else {
+    let Some((words, global)) = COMMAND_LINE.get() else {
         return found;
     };
     let (_, before) = words.split_last().unwrap_or((&OsString::new(), &[]));
@@ -168,7 +165,7 @@ fn declared() -> BTreeMap<String, OptionValue> {
     let words = before.iter().skip(2).filter_map(|word| word.to_str());
     let words = words.filter(|word| !word.starts_with('-') && !word.contains('='));
     for recipe in words.filter_map(|word| repository::recipe(word).ok()) {
-        if recipe.extension().is_none_or(|ending| ending != "rhai") || !recipe.is_file() {
+        if !repository::is_recipe(&recipe) || !recipe.is_file() {
             continue;
         }
         // Libraries are not fetched for this.

@@ -103,7 +103,7 @@ impl Script<'_> {
         let files = boot_files(run).map(|(name, content)| (name, Text::from(content)));
         let stdin = run.stdin.clone().map(|text| (BOOT_STDIN, text));
         for (name, content) in files.into_iter().chain(stdin) {
-            let input = Input::of(&pieces(self.plan, &content));
+            let input = self.input(&content);
             self.call_with("boot_file", vec![name.to_owned()], input);
         }
         let network = if run.network { "online" } else { "offline" };
@@ -140,23 +140,18 @@ impl Script<'_> {
     pub fn arguments(&mut self, command: &Command) -> Vec<String> {
         let argv = command.argv();
         let is_block = |text: &str| text.trim_end().contains('\n') && !text.contains(is_control);
-        let blocks: Vec<usize> = (0..argv.len())
-            .filter(|at| {
-                argv.get(*at)
-                    .and_then(|arg| arg.plain())
-                    .is_some_and(|text| is_block(&text))
-            })
-            .collect();
+        let texts = argv.iter().enumerate();
+        let texts = texts.filter_map(|(at, argument)| Some((at, argument.plain()?)));
+        let blocks: Vec<_> = texts.filter(|(_, text)| is_block(text)).collect();
         let mut words: Vec<String> = argv.iter().map(|arg| argument(self.plan, arg)).collect();
         // There is one variable, so one argument can go this way.
-        if let [at] = blocks.as_slice()
-            && let Some(text) = argv.get(*at).and_then(|arg| arg.plain())
+        if let [(at, text)] = blocks.as_slice()
             && let Some(word) = words.get_mut(*at)
         {
             self.uses("take");
-            let end = delimiter(&text);
+            let end = delimiter(text);
             self.line(&format!("take <<'{end}'"));
-            self.out.push_str(&text);
+            self.out.push_str(text);
             *word = match text.ends_with('\n') {
                 true => "\"$text\"".to_owned(),
                 false => {
@@ -191,8 +186,7 @@ impl Script<'_> {
             line.push("--".to_owned());
         }
         line.extend(words);
-        let mut input =
-            stdin.map_or_else(Input::default, |text| Input::of(&pieces(self.plan, text)));
+        let mut input = stdin.map_or_else(Input::default, |text| self.input(text));
         let mut tail = String::new();
         if let Some(why) = &run.verdict.allow_failure {
             self.uses("allowed");

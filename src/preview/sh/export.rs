@@ -1,5 +1,7 @@
 //! Exports: the tree or an archive of it, with kernel, initramfs and manifest beside it.
 
+use serde_json::json;
+
 use super::super::shell_words::{Piece, joined, word};
 use super::script::Script;
 use super::words::Input;
@@ -11,11 +13,10 @@ use crate::plan::{
 pub fn write(script: &mut Script<'_>, export: &Export) {
     if let Some(why) = refusal(&export.format) {
         let message = format!("a script can't write the export `{}`: {why}", export.name);
-        script.refuse(
+        return script.refuse(
             &message,
             "run `rootwright build`, or choose another `format`",
         );
-        return;
     }
     let mut begin = vec![word(&export.name)];
     match &export.format {
@@ -51,13 +52,11 @@ pub fn write(script: &mut Script<'_>, export: &Export) {
     }
     let head = [Piece::literal(manifest(script.plan, export))];
     script.call_with("export_manifest", words, Input::of(&head));
-    script.call(
-        match export.format.is_versioned() {
-            true => "finish_version",
-            false => "finish_export",
-        },
-        Vec::new(),
-    );
+    let finish = match export.format.is_versioned() {
+        true => "finish_version",
+        false => "finish_export",
+    };
+    script.call(finish, Vec::new());
 }
 
 /// Why only rootwright writes a format.
@@ -73,14 +72,10 @@ fn artifact(script: &mut Script<'_>, export: &Export) {
     match &export.format {
         Format::Dir | Format::Nfs { .. } => {
             script.line("mkdir -- \"$stage/root\"");
+            let tar = tool::tar_copy(export, ToolPart::Output);
             match export.exclude.is_empty() {
                 true => pipe(script, "", export, &[tool::copy()]),
-                false => pipe(
-                    script,
-                    "",
-                    export,
-                    &tool::tar_copy(export, ToolPart::Output),
-                ),
+                false => pipe(script, "", export, &tar),
             }
         }
         Format::Tar { compression } => {
@@ -177,11 +172,7 @@ fn quoted(export: &Export, word: &ToolWord) -> String {
             }),
         }
     }
-    let literal = pieces.iter().map(|piece| match piece {
-        Piece::Literal(text) => Some(text.as_str()),
-        Piece::Variable(_) => None,
-    });
-    match literal.collect::<Option<String>>() {
+    match pieces.iter().map(Piece::text).collect::<Option<String>>() {
         Some(text) => self::word(&text),
         None => joined(&pieces),
     }
@@ -215,10 +206,8 @@ fn cmdline(script: &mut Script<'_>, export: &Export) {
     };
     script.call("write_cmdline", how);
     for text in &export.texts {
-        let to = joined(&[
-            Piece::variable("stage"),
-            Piece::literal(format!("/{}", text.name)),
-        ]);
+        let name = Piece::literal(format!("/{}", text.name));
+        let to = joined(&[Piece::variable("stage"), name]);
         let words = vec!["cat".to_owned(), format!(">{to}")];
         script.command("", words, Input::of(&server_text(text)), "");
     }
@@ -242,19 +231,16 @@ fn server_text(text: &ServerText) -> Vec<Piece> {
 
 /// The manifest up to the packages, which only the root knows.
 fn manifest(plan: &Plan, export: &Export) -> String {
-    let options: Vec<serde_json::Value> = plan
-        .options
-        .iter()
-        .map(|option| serde_json::json!({ "name": option.name, "value": option.value }))
-        .collect();
-    let head = serde_json::json!({
+    let options = plan.options.iter();
+    let options = options.map(|option| json!({ "name": option.name, "value": option.value }));
+    let head = json!({
         "made_by": "rootwright",
         "schema": 1,
         "rootwright": plan.rootwright,
         "name": export.name,
         "format": export.format,
         "recipe": { "path": plan.recipe.path, "title": plan.recipe.title },
-        "options": options,
+        "options": options.collect::<Vec<_>>(),
     });
     let mut text = serde_json::to_string_pretty(&head).unwrap_or_default();
     // The packages are added to this object, and it is closed after them.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::super::shell_words::word;
 use super::super::text::secrets;
 use super::script::comment;
-use crate::plan::{NeedKind, Op, Plan, secret_variable};
+use crate::plan::{NeedKind, Plan, secret_variable};
 
 /// The comment above everything.
 pub fn comments(plan: &Plan) -> String {
@@ -25,11 +25,8 @@ pub fn comments(plan: &Plan) -> String {
         plan.rootwright, plan.recipe.path
     );
     for name in secrets(plan) {
-        let _ = writeln!(
-            text,
-            "    {}    the secret `{name}`",
-            secret_variable(&name)
-        );
+        let variable = secret_variable(&name);
+        let _ = writeln!(text, "    {variable}    the secret `{name}`");
     }
     let mut section = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -39,54 +36,25 @@ pub fn comments(plan: &Plan) -> String {
             }
         }
     };
-    section(
-        "Options",
-        plan.options
-            .iter()
-            .map(|option| {
-                let given = if option.given { "given" } else { "default" };
-                format!("{} = {} ({given})", option.name, option.value)
-            })
-            .collect(),
-    );
-    section(
-        "Assumed",
-        plan.assumptions
-            .iter()
-            .map(|a| format!("{} = {} ({})", a.what, a.value, a.from))
-            .collect(),
-    );
-    section(
-        "Captured",
-        plan.captures
-            .iter()
-            .map(|c| format!("{} ({})", c.describe(), c.captured.origin()))
-            .collect(),
-    );
-    section(
-        "Inputs",
-        plan.inputs
-            .iter()
-            .map(|input| format!("{} = {}", input.name(), input.value()))
-            .collect(),
-    );
-    section(
-        "Messages",
-        plan.messages
-            .iter()
-            .map(|message| message.text.clone())
-            .collect(),
-    );
-    let boots = plan.steps.iter().flat_map(|step| &step.actions);
-    section(
-        "Left out: a script boots no exports",
-        boots
-            .filter_map(|action| match &action.op {
-                Op::ExpectBoot(op) => Some(format!("rootwright boot OUT_DIR/{}", op.export)),
-                _ => None,
-            })
-            .collect(),
-    );
+    let options = plan.options.iter().map(|option| {
+        let given = if option.given { "given" } else { "default" };
+        format!("{} = {} ({given})", option.name, option.value)
+    });
+    section("Options", options.collect());
+    let assumed = plan.assumptions.iter();
+    let assumed = assumed.map(|a| format!("{} = {} ({})", a.what, a.value, a.from));
+    section("Assumed", assumed.collect());
+    let captured = plan.captures.iter();
+    let captured = captured.map(|c| format!("{} ({})", c.describe(), c.captured.origin()));
+    section("Captured", captured.collect());
+    let inputs = plan.inputs.iter();
+    let inputs = inputs.map(|input| format!("{} = {}", input.name(), input.value()));
+    section("Inputs", inputs.collect());
+    let messages = plan.messages.iter().map(|message| message.text.clone());
+    section("Messages", messages.collect());
+    let boots = plan.boots();
+    let boots = boots.map(|boot| format!("rootwright boot OUT_DIR/{}", boot.export));
+    section("Left out: a script boots no exports", boots.collect());
     format!("#!/usr/bin/env bash\n#\n{}", comment(&text, ""))
 }
 
@@ -97,12 +65,8 @@ pub fn checks(plan: &Plan, tools: &[(String, String)]) -> String {
         let _ = writeln!(out, "need {} {}", word(tool), word(why));
     }
     for name in secrets(plan) {
-        let _ = writeln!(
-            out,
-            "need_secret {} {}",
-            secret_variable(&name),
-            word(&name)
-        );
+        let variable = secret_variable(&name);
+        let _ = writeln!(out, "need_secret {variable} {}", word(&name));
     }
     out.push_str("enter \"$@\"\n");
     out
@@ -113,15 +77,14 @@ pub fn needs(plan: &Plan) -> Vec<(String, String)> {
     plan.needs
         .iter()
         .map(|need| {
-            let mut why = need.why.clone();
-            let packages: Vec<String> = need
-                .packages
-                .iter()
+            let packages = need.packages.iter();
+            let packages: Vec<String> = packages
                 .map(|(family, package)| format!("{package} on {family}"))
                 .collect();
-            if !packages.is_empty() {
-                why.push_str(&format!(" (package {})", packages.join(", ")));
-            }
+            let why = match packages.is_empty() {
+                true => need.why.clone(),
+                false => format!("{} (package {})", need.why, packages.join(", ")),
+            };
             let name = match need.kind {
                 NeedKind::File if !need.name.contains('/') => format!("./{}", need.name),
                 NeedKind::File | NeedKind::Tool => need.name.clone(),

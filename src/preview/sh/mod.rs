@@ -85,11 +85,8 @@ fn containers(runtime: &str) -> Vec<String> {
 }
 
 fn steps(script: &mut Script<'_>, plan: &Plan) {
-    let fresh: Vec<&Root> = plan
-        .roots
-        .iter()
-        .filter(|root| root.base.is_none())
-        .collect();
+    let fresh = plan.roots.iter().filter(|root| root.base.is_none());
+    let fresh: Vec<&Root> = fresh.collect();
     if !fresh.is_empty() {
         script.line("");
     }
@@ -112,11 +109,8 @@ fn steps(script: &mut Script<'_>, plan: &Plan) {
         let mut actions = step.actions.iter();
         let used = actions.any(|action| !matches!(action.op, Op::ExpectBoot(_)));
         enter(script, plan, step.root.filter(|_| used), &mut current);
-        script.line(&format!(
-            "step {} {}",
-            step.number,
-            word(&step.label.replace('\n', " "))
-        ));
+        let label = word(&step.label.replace('\n', " "));
+        script.line(&format!("step {} {label}", step.number));
         script.step(step);
         forks(script, plan, Some(step.number), &mut current);
     }
@@ -150,16 +144,12 @@ fn forks(script: &mut Script<'_>, plan: &Plan, after: Option<usize>, current: &m
             continue;
         };
         script.line("");
-        script.out.push_str(&comment(
-            &format!("{} is forked from {}.", root.name, from.name),
-            "",
-        ));
+        script.comment(&format!("{} is forked from {}.", root.name, from.name));
         enter(script, plan, Some(from.id), current);
-        script.line(&format!("mkdir -- {}", directory(plan, root)));
-        script.line(&format!(
-            "cp --archive --preserve=xattr --reflink=auto -- \"$ROOT/.\" {}",
-            directory(plan, root)
-        ));
+        let to = directory(plan, root);
+        script.line(&format!("mkdir -- {to}"));
+        let copy = "cp --archive --preserve=xattr --reflink=auto --";
+        script.line(&format!("{copy} \"$ROOT/.\" {to}"));
     }
 }
 
@@ -173,9 +163,8 @@ fn leftovers(script: &mut Script<'_>, plan: &Plan) {
     script.line("current='putting the roots in place'");
     for root in &plan.roots {
         let name = name(plan, root);
-        script.line(&format!(
-            "[[ ! -e $OUT/{name} ]] || die \"$OUT/{name} exists already\""
-        ));
+        let exists = format!("die \"$OUT/{name} exists already\"");
+        script.line(&format!("[[ ! -e $OUT/{name} ]] || {exists}"));
     }
     for root in &plan.roots {
         let name = name(plan, root);
@@ -192,27 +181,17 @@ fn directory(plan: &Plan, root: &Root) -> String {
 /// A root's name as the name of a directory that no other root has.
 fn name(plan: &Plan, root: &Root) -> String {
     let safe = |root: &Root| -> String {
-        let name: String = root
-            .name
-            .chars()
-            .map(|c| match c {
-                c if c.is_ascii_alphanumeric() || "._-".contains(c) => c,
-                _ => '_',
-            })
-            .collect();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let name = root.name.replace(|c: char| !plain(c), "_");
         match name.trim_start_matches(['.', '-']) {
             "" => "root".to_owned(),
             name => name.to_owned(),
         }
     };
     let name = safe(root);
-    let shared = plan
-        .roots
-        .iter()
-        .any(|other| other.id != root.id && safe(other) == name);
-    if shared {
-        format!("{name}-{}", root.id)
-    } else {
-        name
+    let mut others = plan.roots.iter().filter(|other| other.id != root.id);
+    match others.any(|other| safe(other) == name) {
+        true => format!("{name}-{}", root.id),
+        false => name,
     }
 }

@@ -4,8 +4,8 @@ use super::super::shell_words::word;
 use super::export;
 use super::pattern::{self, Replacement};
 use super::script::Script;
-use super::words::{self, Input};
-use crate::plan::{Action, Attributes, EditFile, Op, Part, Source, Step};
+use super::words::Input;
+use crate::plan::{Action, Attributes, EditFile, Op, Step};
 
 impl Script<'_> {
     pub fn step(&mut self, step: &Step) {
@@ -61,11 +61,7 @@ impl Script<'_> {
             }
             Op::EditFile(file) => self.edit(file),
             Op::CopyIn(copy) => {
-                let source = match &copy.source {
-                    Source::File(digest) => word(words::file(self.plan, digest)),
-                    Source::Download(digest) => self.joined(Part::Download(digest.clone())),
-                    Source::Keyring(name) => self.joined(Part::Keyring(name.clone())),
-                };
+                let source = self.joined(copy.source.part());
                 let words = with_attributes(vec![source, word(&copy.path)], &copy.attributes);
                 self.call("copy_in", words);
             }

@@ -9,7 +9,7 @@ pub fn pieces(plan: &Plan, text: &Text) -> Vec<Piece> {
     for part in text.parts() {
         match part {
             Part::Literal(text) => out.push(Piece::literal(text)),
-            Part::Root => out.push(Piece::variable("ROOT")),
+            Part::Root {} => out.push(Piece::variable("ROOT")),
             Part::Keyring(name) => {
                 out.push(Piece::variable("keyrings"));
                 out.push(Piece::literal(format!("/{name}")));
@@ -31,7 +31,7 @@ pub fn file<'a>(plan: &'a Plan, digest: &'a str) -> &'a str {
 }
 
 pub fn argument(plan: &Plan, argument: &Argument) -> String {
-    joined(&pieces(plan, argument.text()))
+    joined(&pieces(plan, argument))
 }
 
 /// How a command gets its standard input: `{before}COMMAND{after}`, then the lines of `body`.
@@ -43,29 +43,26 @@ pub struct Input {
 }
 
 impl Input {
+    fn new(before: impl Into<String>, after: impl Into<String>, body: impl Into<String>) -> Input {
+        Input {
+            before: before.into(),
+            after: after.into(),
+            body: body.into(),
+        }
+    }
+
     /// Here-documents where a person can read them, else what `printf` writes.
     pub fn of(pieces: &[Piece]) -> Input {
-        let literal = |piece: &Piece| match piece {
-            Piece::Literal(text) => text.clone(),
-            Piece::Variable(_) => String::new(),
-        };
-        let plain: String = pieces.iter().map(literal).collect();
-        let varies = pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Variable(_)));
-        let ended = matches!(pieces.last(), Some(Piece::Literal(text)) if text.ends_with('\n'));
+        let plain: String = pieces.iter().filter_map(Piece::text).collect();
+        let varies = pieces.iter().any(|piece| piece.text().is_none());
+        let last = pieces.last().and_then(Piece::text);
+        let ended = last.is_some_and(|text| text.ends_with('\n'));
         if pieces.is_empty() {
-            return Input {
-                after: " </dev/null".to_owned(),
-                ..Input::default()
-            };
+            return Input::new("", " </dev/null", "");
         }
         let lines = plain.matches('\n').count();
         if plain.contains(is_control) || lines == 0 || varies && (lines == 1 || !ended) {
-            return Input {
-                before: format!("{} | ", print(pieces)),
-                ..Input::default()
-            };
+            return Input::new(format!("{} | ", print(pieces)), "", "");
         }
         let end = delimiter(&plain);
         if varies {
@@ -73,24 +70,16 @@ impl Input {
                 let escaped = text.replace('\\', "\\\\");
                 escaped.replace('$', "\\$").replace('`', "\\`")
             };
-            return Input {
-                before: String::new(),
-                after: format!(" <<{end}"),
-                body: format!("{}{end}\n", expanded(pieces, escape)),
-            };
+            let body = format!("{}{end}\n", expanded(pieces, escape));
+            return Input::new("", format!(" <<{end}"), body);
         }
         match ended {
-            true => Input {
-                before: String::new(),
-                after: format!(" <<'{end}'"),
-                body: format!("{plain}{end}\n"),
-            },
+            true => Input::new("", format!(" <<'{end}'"), format!("{plain}{end}\n")),
             // A here-document always ends with a line break.
-            false => Input {
-                before: format!("head --bytes=-1 <<'{end}' | "),
-                after: String::new(),
-                body: format!("{plain}\n{end}\n"),
-            },
+            false => {
+                let before = format!("head --bytes=-1 <<'{end}' | ");
+                Input::new(before, "", format!("{plain}\n{end}\n"))
+            }
         }
     }
 }
@@ -108,9 +97,8 @@ pub fn delimiter(content: &str) -> String {
 
 /// A command that prints the pieces, without a process of its own that would show them.
 fn print(pieces: &[Piece]) -> String {
-    let escaped =
-        |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains(is_control));
-    if !pieces.iter().any(escaped) {
+    let mut texts = pieces.iter().filter_map(Piece::text);
+    if !texts.any(|text| text.contains(is_control)) {
         let words: Vec<String> = pieces
             .iter()
             .map(|piece| match piece {

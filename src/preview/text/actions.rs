@@ -3,15 +3,22 @@
 use super::super::shell_words::{fold, word};
 use super::headline::{Headline, one_line};
 use super::page::{Page, Style, wrap};
-use crate::plan::{Action, Command, Export, Op, Plan, Run, RunPlace, Source, Step, Text, Times};
+use crate::plan::{Action, AppendFile, Command, Export, Op, Plan, Run, RunPlace, Source};
+use crate::plan::{Step, Text, Times, WriteFile};
 
-/// A file of at most this many lines is shown whole …
-const FILE_LINES: usize = 12;
-/// … and of a longer one, as many as this.
-const FILE_HEAD: usize = 8;
-/// The same for scripts that are arguments of commands: there the steps of a build hide.
-const SCRIPT_LINES: usize = 24;
-const SCRIPT_HEAD: usize = 20;
+/// How many lines a text has at most that is shown whole, and how many are shown of a longer
+/// one.
+struct Limits {
+    whole: usize,
+    head: usize,
+}
+
+const FILE: Limits = Limits { whole: 12, head: 8 };
+/// Of scripts that are arguments of commands: there the steps of a build hide.
+const SCRIPT: Limits = Limits {
+    whole: 24,
+    head: 20,
+};
 
 /// What a step's title says in brackets where the title is its only operation, which is
 /// then not said again.
@@ -49,13 +56,25 @@ struct Lines<'a> {
 }
 
 /// A command line as it is shown.
-struct Shown<'a> {
+struct CommandLine<'a> {
     mark: &'a str,
     style: Style,
     env: Vec<String>,
     command: &'a Command,
     /// What the command line does not say: `in /srv`.
     notes: Vec<String>,
+}
+
+impl<'a> CommandLine<'a> {
+    fn new(mark: &'a str, style: Style, command: &'a Command) -> Self {
+        CommandLine {
+            mark,
+            style,
+            env: Vec::new(),
+            command,
+            notes: Vec::new(),
+        }
+    }
 }
 
 impl Lines<'_> {
@@ -67,13 +86,7 @@ impl Lines<'_> {
             }
         }
         if let Some(command) = &action.only_if {
-            self.command(Shown {
-                mark: "only if",
-                style: Style::Dim,
-                env: Vec::new(),
-                command,
-                notes: Vec::new(),
-            });
+            self.command(CommandLine::new("only if", Style::Dim, command));
         }
         if let Some(headline) = Headline::of(Some(self.plan), &action.op)
             && !implied
@@ -88,8 +101,10 @@ impl Lines<'_> {
         }
         match &action.op {
             Op::Run(run) => self.run(run),
-            Op::WriteFile(file) => self.block(&file.content.to_string(), FILE_LINES, FILE_HEAD),
-            Op::AppendFile(file) => self.block(&file.content.to_string(), FILE_LINES, FILE_HEAD),
+            Op::WriteFile(WriteFile { content, .. })
+            | Op::AppendFile(AppendFile { content, .. }) => {
+                self.block(&content.to_string(), FILE);
+            }
             Op::EditFile(file) => {
                 for edit in &file.edits {
                     self.detail("replace", &format!("/{}/", one_line(&edit.pattern)));
@@ -98,12 +113,12 @@ impl Lines<'_> {
             }
             Op::RequirePaths(paths) => {
                 for path in &paths.paths {
-                    let mut text = format!("{} ({}", path.any_of.join(" or "), path.package);
-                    if !path.why.is_empty() {
-                        text.push_str(&format!(": {}", path.why));
-                    }
-                    text.push(')');
-                    self.detail("", &text);
+                    let why = match path.why.as_str() {
+                        "" => String::new(),
+                        why => format!(": {why}"),
+                    };
+                    let files = path.any_of.join(" or ");
+                    self.detail("", &format!("{files} ({}{why})", path.package));
                 }
             }
             Op::Export(export) => self.export(export),
@@ -147,25 +162,20 @@ impl Lines<'_> {
             (_, Some(_)) => ("root$", Style::Green),
         };
         let env = run.env.iter();
-        self.command(Shown {
-            mark,
-            style,
-            env: env
-                .map(|(name, value)| format!("{name}={}", shown(value)))
-                .collect(),
-            command: &run.command,
+        let env = env.map(|(name, value)| format!("{name}={}", shown(value)));
+        self.command(CommandLine {
+            env: env.collect(),
             notes,
+            ..CommandLine::new(mark, style, &run.command)
         });
         if let Some(stdin) = &run.stdin {
             self.page.spaces(self.indent + 2);
             self.page.line(Style::Dim, "standard input");
-            self.block(&stdin.to_string(), FILE_LINES, FILE_HEAD);
+            self.block(&stdin.to_string(), FILE);
         }
         for pattern in &run.verdict.fail_on {
-            self.detail(
-                "fails on",
-                &format!("/{}/ in its output", one_line(pattern)),
-            );
+            let text = format!("/{}/ in its output", one_line(pattern));
+            self.detail("fails on", &text);
         }
         for pattern in &run.verdict.ignore {
             self.detail("but not", &format!("/{}/", one_line(pattern)));
@@ -179,21 +189,16 @@ impl Lines<'_> {
         for pattern in &export.exclude {
             self.detail("leave out", pattern);
         }
-        let patterns = |list: &[String]| {
-            list.join(" or ")
-                .replace("{kver}", "<newest kernel in root>")
-        };
         for (key, list) in [("kernel", &export.kernel), ("initramfs", &export.initramfs)] {
-            if !list.is_empty() {
-                self.detail(key, &patterns(list));
-            }
+            let patterns = list.join(" or ");
+            self.detail(key, &patterns.replace("{kver}", "<newest kernel in root>"));
         }
         if let Some(cmdline) = &export.cmdline {
             self.detail("cmdline", cmdline);
         }
         if let Some(command) = &export.cmdline_command {
             self.detail("cmdline", "as this prints in the root:");
-            self.inside(command);
+            self.command(CommandLine::new("root#", Style::Green, command));
         }
         match &export.times {
             Times::Kept => {}
@@ -202,27 +207,15 @@ impl Lines<'_> {
             }
             Times::Newest { command } => {
                 self.detail("times", "none after what this prints in the root:");
-                self.inside(command);
+                self.command(CommandLine::new("root#", Style::Green, command));
             }
         }
-        if !export.texts.is_empty() {
-            let names: Vec<&str> = export.texts.iter().map(|text| text.name.as_str()).collect();
-            self.detail("beside", &names.join(", "));
-        }
-    }
-
-    fn inside(&mut self, command: &Command) {
-        self.command(Shown {
-            mark: "root#",
-            style: Style::Green,
-            env: Vec::new(),
-            command,
-            notes: Vec::new(),
-        });
+        let names: Vec<&str> = export.texts.iter().map(|text| text.name.as_str()).collect();
+        self.detail("beside", &names.join(", "));
     }
 
     /// `root# useradd admin`; a script goes below as a block.
-    fn command(&mut self, command: Shown<'_>) {
+    fn command(&mut self, command: CommandLine<'_>) {
         let mut words = command.env;
         let mut blocks = Vec::new();
         let argv = command.command.argv();
@@ -237,7 +230,7 @@ impl Lines<'_> {
                 }
                 blocks.push(text);
             } else {
-                words.push(shown(argument.text()));
+                words.push(shown(argument));
             }
         }
         self.page.spaces(self.indent);
@@ -265,17 +258,16 @@ impl Lines<'_> {
         }
         self.page.end();
         for block in blocks {
-            self.block(&block, SCRIPT_LINES, SCRIPT_HEAD);
+            self.block(&block, SCRIPT);
         }
     }
 
     /// Lines behind a bar.
-    fn block(&mut self, text: &str, most: usize, head: usize) {
+    fn block(&mut self, text: &str, limits: Limits) {
         let lines: Vec<&str> = text.lines().collect();
-        let shown = if lines.len() > most {
-            head
-        } else {
-            lines.len()
+        let shown = match lines.len() {
+            all if all > limits.whole => limits.head,
+            all => all,
         };
         for line in lines.iter().take(shown) {
             self.page.spaces(self.indent + 2);
@@ -285,10 +277,8 @@ impl Lines<'_> {
         if shown < lines.len() {
             self.shortened = true;
             self.page.spaces(self.indent + 2);
-            self.page.line(
-                Style::Dim,
-                &format!("│ … {} more lines", lines.len() - shown),
-            );
+            let more = format!("│ … {} more lines", lines.len() - shown);
+            self.page.line(Style::Dim, &more);
         }
     }
 
@@ -311,14 +301,10 @@ impl Lines<'_> {
 
 /// A text as a word: what stands for something else is shown without quotes.
 fn shown(text: &Text) -> String {
+    let line = one_line(&text.to_string());
     match text.plain() {
-        Some(plain) => word(&one_line(&plain)),
-        None => {
-            let text = one_line(&text.to_string());
-            match text.contains([' ', '\'', '"', '\\', '`']) {
-                true => format!("\"{text}\""),
-                false => text,
-            }
-        }
+        Some(_) => word(&line),
+        None if line.contains([' ', '\'', '"', '\\', '`']) => format!("\"{line}\""),
+        None => line,
     }
 }

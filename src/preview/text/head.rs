@@ -14,50 +14,36 @@ pub fn write(page: &mut Page, plan: &Plan, permissions: Permissions) {
         }
         page.end();
     }
-    row(page, "recipe", &[(Style::Plain, plan.recipe.path.clone())]);
+    row(page, "recipe", &plan.recipe.path);
     for (at, root) in plan.roots.iter().enumerate() {
         let key = match (at, plan.roots.len()) {
             (0, 1) => "root",
             (0, _) => "roots",
             _ => "",
         };
-        row(page, key, &[(Style::Plain, describe(plan, root))]);
+        row(page, key, &describe(plan, root));
     }
-    options(page, &plan.options);
-    libraries(page, &plan.libraries);
-    let assumed: Vec<[String; 2]> = plan
-        .assumptions
-        .iter()
-        .map(|a| [format!("{} = {}", a.what, a.value), a.from.clone()])
-        .collect();
-    table(page, "assumed", &assumed);
-    let captured: Vec<[String; 2]> = plan
-        .captures
-        .iter()
-        .map(|c| [c.describe(), c.captured.origin().to_owned()])
-        .collect();
-    table(page, "captured", &captured);
-    let inputs: Vec<[String; 2]> = plan
-        .inputs
-        .iter()
-        .map(|input| {
-            [
-                format!("{} = {}", input.name(), short(input.value())),
-                String::new(),
-            ]
-        })
-        .collect();
-    table(page, "inputs", &inputs);
-    let secrets = secrets(plan);
-    list(page, "secrets", &secrets);
+    table(page, "options", plan.options.iter().map(option));
+    table(page, "libraries", plan.libraries.iter().map(library));
+    let assumed = plan.assumptions.iter();
+    let assumed = assumed.map(|a| [format!("{} = {}", a.what, a.value), a.from.clone()]);
+    table(page, "assumed", assumed);
+    let captured = plan.captures.iter();
+    let captured = captured.map(|c| [c.describe(), c.captured.origin().to_owned()]);
+    table(page, "captured", captured);
+    let inputs = plan.inputs.iter().map(|input| {
+        let value = short(input.value());
+        [format!("{} = {value}", input.name()), String::new()]
+    });
+    table(page, "inputs", inputs);
+    list(page, "secrets", &secrets(plan));
     let needs: Vec<String> = [NeedKind::Tool, NeedKind::File]
         .iter()
         .flat_map(|kind| plan.needs.iter().filter(move |need| need.kind == *kind))
         .map(|need| need.name.clone())
         .collect();
     list(page, "needs", &needs);
-    let keys: Vec<[String; 2]> = plan.keyrings.iter().map(keyring).collect();
-    table(page, "keys", &keys);
+    table(page, "keys", plan.keyrings.iter().map(keyring));
     capabilities(page, plan, permissions);
 }
 
@@ -77,15 +63,15 @@ fn describe(plan: &Plan, root: &Root) -> String {
         1 => String::new(),
         _ => format!("{}:", root.name),
     };
-    for part in [&root.distro, &root.release] {
+    for (before, part) in [
+        (" ", &root.distro),
+        (" ", &root.release),
+        (", ", &root.arch),
+    ] {
         if !part.is_empty() {
-            text.push(' ');
+            text.push_str(before);
             text.push_str(part);
         }
-    }
-    if !root.arch.is_empty() {
-        text.push_str(", ");
-        text.push_str(&root.arch);
     }
     if let Some(base) = &root.base {
         let name = plan.root(base.root).map_or("?", |base| base.name.as_str());
@@ -97,46 +83,34 @@ fn describe(plan: &Plan, root: &Root) -> String {
     text.trim_start().to_owned()
 }
 
-fn options(page: &mut Page, options: &[OptionValue]) {
-    let rows: Vec<[String; 2]> = options
-        .iter()
-        .map(|option| {
-            let mut note = match (option.given, &option.from) {
-                (true, _) => "given".to_owned(),
-                (false, Some(from)) => format!("from {from}"),
-                (false, None) => "default".to_owned(),
-            };
-            let others: Vec<String> = option
-                .choices
-                .iter()
-                .filter(|choice| **choice != option.value)
-                .map(value)
-                .collect();
-            if !others.is_empty() {
-                note.push_str(&format!(", or {}", others.join(", ")));
-            }
-            if !option.help.is_empty() {
-                note.push_str(": ");
-                note.push_str(&option.help);
-            }
-            [format!("{} = {}", option.name, value(&option.value)), note]
-        })
-        .collect();
-    table(page, "options", &rows);
+/// `suite = bookworm` and `default, or trixie: Debian release`
+fn option(option: &OptionValue) -> [String; 2] {
+    let mut note = match (option.given, &option.from) {
+        (true, _) => "given".to_owned(),
+        (false, Some(from)) => format!("from {from}"),
+        (false, None) => "default".to_owned(),
+    };
+    let choices = option.choices.iter();
+    let others = choices.filter(|choice| **choice != option.value);
+    let others: Vec<String> = others.map(value).collect();
+    if !others.is_empty() {
+        note.push_str(&format!(", or {}", others.join(", ")));
+    }
+    if !option.help.is_empty() {
+        note.push_str(": ");
+        note.push_str(&option.help);
+    }
+    [format!("{} = {}", option.name, value(&option.value)), note]
 }
 
-fn libraries(page: &mut Page, libraries: &[LibraryUse]) {
-    let rows: Vec<[String; 2]> = libraries
-        .iter()
-        .map(|library| {
-            let version = library.version.as_ref();
-            let version = version.map_or_else(String::new, |version| format!("{version}, "));
-            let commit = short(&library.commit);
-            let note = format!("{version}{}", commit.get(..12).unwrap_or(&commit));
-            [format!("@{} = {}", library.name, library.git), note]
-        })
-        .collect();
-    table(page, "libraries", &rows);
+/// `@site = https://example.org/site` and `v1, 0123456789ab`
+fn library(library: &LibraryUse) -> [String; 2] {
+    let commit = library.commit.get(..12).unwrap_or(&library.commit);
+    let note = match &library.version {
+        Some(version) => format!("{version}, {commit}"),
+        None => commit.to_owned(),
+    };
+    [format!("@{} = {}", library.name, library.git), note]
 }
 
 /// What the plan does beyond changing its own roots: each access once, with who asks and
@@ -171,10 +145,9 @@ fn capabilities(page: &mut Page, plan: &Plan, permissions: Permissions) {
     page.end();
     page.line(Style::Cyan, "beyond its own roots, this plan does");
     for (style, what, note) in rows {
-        let note = if note.is_empty() {
-            note
-        } else {
-            format!(" ({note})")
+        let note = match note.as_str() {
+            "" => note,
+            note => format!(" ({note})"),
         };
         let width = page.width.saturating_sub(COLUMN);
         for (at, line) in wrap(&format!("{what}{note}"), width).iter().enumerate() {
@@ -210,17 +183,19 @@ pub fn secrets(plan: &Plan) -> Vec<String> {
     plan.secrets().into_keys().collect()
 }
 
-fn row(page: &mut Page, key: &str, cells: &[(Style, String)]) {
+fn row(page: &mut Page, key: &str, text: &str) {
+    put_key(page, key);
+    page.line(Style::Plain, text);
+}
+
+fn put_key(page: &mut Page, key: &str) {
     page.put(Style::Cyan, key);
     page.spaces(COLUMN.saturating_sub(key.len()));
-    for (style, text) in cells {
-        page.put(*style, text);
-    }
-    page.end();
 }
 
 /// Pairs in two aligned columns; a note that does not fit goes below its value.
-fn table(page: &mut Page, key: &str, rows: &[[String; 2]]) {
+fn table(page: &mut Page, key: &str, rows: impl Iterator<Item = [String; 2]>) {
+    let rows: Vec<[String; 2]> = rows.collect();
     // One long value must not push every note to the right edge.
     let widest = page.width.saturating_sub(COLUMN) * 3 / 5;
     let align = rows
@@ -230,9 +205,7 @@ fn table(page: &mut Page, key: &str, rows: &[[String; 2]]) {
         .max()
         .unwrap_or(0);
     for (at, [value, note]) in rows.iter().enumerate() {
-        let key = if at == 0 { key } else { "" };
-        page.put(Style::Cyan, key);
-        page.spaces(COLUMN.saturating_sub(key.len()));
+        put_key(page, if at == 0 { key } else { "" });
         let value = value.replace('\n', " ");
         page.put(Style::Plain, &value);
         if note.is_empty() {
@@ -258,12 +231,8 @@ fn table(page: &mut Page, key: &str, rows: &[[String; 2]]) {
 }
 
 fn list(page: &mut Page, key: &str, names: &[String]) {
-    if names.is_empty() {
-        return;
-    }
     let width = page.width.saturating_sub(COLUMN);
     for (at, line) in wrap(&names.join(", "), width).iter().enumerate() {
-        let key = if at == 0 { key } else { "" };
-        row(page, key, &[(Style::Plain, line.clone())]);
+        row(page, if at == 0 { key } else { "" }, line);
     }
 }

@@ -1,6 +1,6 @@
 //! Operations on files in one line each.
 
-use crate::plan::{Attributes, Compression, Format, Op, Part, Plan, Source, Text, Via};
+use crate::plan::{Attributes, Compression, Export, Format, Op, Plan, Source, Text, Via};
 
 /// `make directory`, `/srv`, `mode 0700`.
 pub struct Headline {
@@ -12,92 +12,60 @@ pub struct Headline {
 impl Headline {
     /// `None` for commands, which are shown as such.
     pub fn of(plan: Option<&Plan>, op: &Op) -> Option<Headline> {
-        let line = |verb, what: String, note: String| {
-            Some(Headline {
-                verb,
-                what: one_line(&what),
-                note,
-            })
-        };
-        match op {
-            Op::Run(_) => None,
+        let (verb, what, note) = match op {
+            Op::Run(_) => return None,
             Op::WriteFile(file) => {
                 let note = size(&file.content, &file.attributes);
-                line("write", file.path.clone(), note)
+                ("write", file.path.clone(), note)
             }
             Op::AppendFile(file) => {
                 let note = size(&file.content, &Attributes::default());
-                line("append to", file.path.clone(), note)
+                ("append to", file.path.clone(), note)
             }
-            Op::EditFile(file) => line("edit", file.path.clone(), String::new()),
+            Op::EditFile(file) => ("edit", file.path.clone(), String::new()),
             Op::CopyIn(copy) => {
                 let (verb, source) = source(plan, &copy.source);
                 let what = format!("{source} → {}", copy.path);
-                line(verb, what, attributes(&copy.attributes))
+                (verb, what, attributes(&copy.attributes))
             }
-            Op::MakeDir(dir) => line(
-                "make directory",
-                dir.path.clone(),
-                attributes(&dir.attributes),
-            ),
+            Op::MakeDir(dir) => {
+                let note = attributes(&dir.attributes);
+                ("make directory", dir.path.clone(), note)
+            }
             Op::Symlink(link) => {
                 let what = format!("{} → {}", link.path, link.target);
-                line("link", what, String::new())
+                ("link", what, String::new())
             }
-            Op::RemovePath(path) => line("remove", path.path.clone(), if_exists(path.missing_ok)),
+            Op::RemovePath(path) => ("remove", path.path.clone(), if_exists(path.missing_ok)),
             Op::MovePath(path) => {
                 let what = format!("{} → {}", path.from, path.to);
-                line("move", what, if_exists(path.missing_ok))
+                ("move", what, if_exists(path.missing_ok))
             }
             Op::SetMode(set) => {
                 let what = format!("{:04o} {}", set.mode, set.path);
-                line("mode", what, below(set.recursive))
+                ("mode", what, below(set.recursive))
             }
             Op::SetOwner(set) => {
-                let group = set
-                    .group
-                    .as_ref()
-                    .map_or(String::new(), |g| format!(":{g}"));
+                let group = set.group.as_ref();
+                let group = group.map_or(String::new(), |group| format!(":{group}"));
                 let what = format!("{}{group} {}", set.owner, set.path);
-                line("owner", what, below(set.recursive))
+                ("owner", what, below(set.recursive))
             }
-            Op::RequirePaths(paths) => {
-                line("require", format!("for {}", paths.purpose), String::new())
-            }
-            Op::Export(export) => {
-                let file = export.format.artifact();
-                let slash = if export.format.is_folder() { "/" } else { "" };
-                let version = match &export.format {
-                    Format::Nfs { version, .. } => {
-                        format!("{}/", version.as_deref().unwrap_or("VERSION"))
-                    }
-                    _ => String::new(),
-                };
-                let mut how = match &export.format {
-                    Format::Dir => "directory".to_owned(),
-                    Format::Nfs {
-                        keep: Some(keep), ..
-                    } => format!("nfs, {keep} versions kept"),
-                    format => format.name().to_owned(),
-                };
-                match export.format.compression() {
-                    None | Some(Compression::None) => {}
-                    Some(compression) => how.push_str(&format!(", {}", compression.name())),
-                }
-                line(
-                    "export",
-                    format!("{}/{version}{file}{slash}", export.name),
-                    how,
-                )
-            }
+            Op::RequirePaths(paths) => ("require", format!("for {}", paths.purpose), String::new()),
+            Op::Export(export) => ("export", artifact(export), format(&export.format)),
             Op::ExpectBoot(expect) => {
                 let mut notes = vec!["in QEMU".to_owned()];
                 notes.extend((expect.via == Via::Pxe).then(|| "from the firmware on".to_owned()));
                 notes.extend(expect.memory.map(|memory| format!("{memory} MiB")));
                 notes.push(format!("{} s at most", expect.timeout));
-                line("boot", expect.export.clone(), notes.join(", "))
+                ("boot", expect.export.clone(), notes.join(", "))
             }
-        }
+        };
+        Some(Headline {
+            verb,
+            what: one_line(&what),
+            note,
+        })
     }
 
     pub fn text(&self) -> String {
@@ -105,19 +73,46 @@ impl Headline {
     }
 }
 
+/// `node/VERSION/root/`
+fn artifact(export: &Export) -> String {
+    let file = export.format.artifact();
+    let slash = if export.format.is_folder() { "/" } else { "" };
+    let version = match &export.format {
+        Format::Nfs { version, .. } => version.as_deref().unwrap_or("VERSION").to_owned() + "/",
+        _ => String::new(),
+    };
+    format!("{}/{version}{file}{slash}", export.name)
+}
+
+/// `squashfs, zstd`
+fn format(format: &Format) -> String {
+    let how = match format {
+        Format::Dir => "directory".to_owned(),
+        Format::Nfs {
+            keep: Some(keep), ..
+        } => format!("nfs, {keep} versions kept"),
+        format => format.name().to_owned(),
+    };
+    match format.compression() {
+        None | Some(Compression::None) => how,
+        Some(compression) => format!("{how}, {}", compression.name()),
+    }
+}
+
 /// What a copy does, and what it is of.
 fn source(plan: Option<&Plan>, source: &Source) -> (&'static str, String) {
-    match source {
-        Source::File(digest) => match plan.and_then(|plan| plan.file(digest)) {
-            Some(file) => ("copy in", file.name.clone()),
-            None => ("copy in", Part::File(digest.clone()).to_string()),
-        },
-        Source::Download(sha256) => match plan.and_then(|plan| plan.download(sha256)) {
-            Some(file) => ("fetch", file.url.clone()),
-            None => ("fetch", Part::Download(sha256.clone()).to_string()),
-        },
-        Source::Keyring(name) => ("copy in", format!("the keyring {name}")),
-    }
+    let (verb, known) = match source {
+        Source::Keyring(name) => return ("copy in", format!("the keyring {name}")),
+        Source::File(digest) => {
+            let file = plan.and_then(|plan| plan.file(digest));
+            ("copy in", file.map(|file| file.name.clone()))
+        }
+        Source::Download(sha256) => {
+            let file = plan.and_then(|plan| plan.download(sha256));
+            ("fetch", file.map(|file| file.url.clone()))
+        }
+    };
+    (verb, known.unwrap_or_else(|| source.part().to_string()))
 }
 
 /// Line breaks written as `\n`.
@@ -126,33 +121,34 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// `27 bytes, mode 0600`
-fn size(content: &Text, attr: &Attributes) -> String {
-    let mut note = if content.is_empty() {
+fn size(content: &Text, attributes: &Attributes) -> String {
+    let note = if content.is_empty() {
         "empty".to_owned()
     } else if content.secrets().next().is_some() {
         // Its length would say something about the secret.
         "with a secret".to_owned()
     } else {
-        super::page::count(content.to_string().len(), "byte", "bytes")
+        super::page::plural(content.to_string().len(), "byte", "bytes")
     };
-    let attributes = attributes(attr);
-    if !attributes.is_empty() {
-        note.push_str(&format!(", {attributes}"));
+    match self::attributes(attributes).as_str() {
+        "" => note,
+        attributes => format!("{note}, {attributes}"),
     }
-    note
 }
 
 fn attributes(attributes: &Attributes) -> String {
-    let mut parts = Vec::new();
-    if let Some(mode) = attributes.mode {
-        parts.push(format!("mode {mode:04o}"));
-    }
-    if let Some(owner) = &attributes.owner {
-        parts.push(format!("owner {owner}"));
-    }
-    if let Some(group) = &attributes.group {
-        parts.push(format!("group {group}"));
-    }
+    let parts = [
+        attributes.mode.map(|mode| format!("mode {mode:04o}")),
+        attributes
+            .owner
+            .as_ref()
+            .map(|owner| format!("owner {owner}")),
+        attributes
+            .group
+            .as_ref()
+            .map(|group| format!("group {group}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join(", ")
 }
 

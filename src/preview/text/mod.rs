@@ -7,6 +7,7 @@ mod page;
 mod totals;
 
 pub use head::secrets;
+pub use page::plural;
 
 use std::collections::BTreeMap;
 
@@ -66,14 +67,8 @@ pub fn headline(plan: Option<&Plan>, op: &Op) -> Option<String> {
 pub fn text(plan: &Plan, options: &TextOptions) -> String {
     let mut page = Page::new(options.color, options.width);
     head::write(&mut page, plan, options.permissions);
-    let digits = plan
-        .steps
-        .iter()
-        .map(|step| step.number)
-        .max()
-        .unwrap_or(1)
-        .to_string()
-        .len();
+    let last = plan.steps.iter().map(|step| step.number).max();
+    let digits = last.unwrap_or(1).to_string().len();
     let mut shortened = false;
     for (at, step) in plan.steps.iter().enumerate() {
         if at == 0 || options.commands {
@@ -91,10 +86,7 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
 /// ` 3  install openssh-server                          recipes/x.rhai:15  cached`
 fn title(page: &mut Page, plan: &Plan, step: &Step, options: &TextOptions, digits: usize) {
     let indent = digits + 3;
-    let mut label = match step.label.is_empty() {
-        true => step.call.clone(),
-        false => step.label.clone(),
-    };
+    let mut label = step.title().to_owned();
     if plan.roots.len() > 1
         && let Some(root) = step.root.and_then(|id| plan.root(id))
     {

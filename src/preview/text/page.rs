@@ -99,6 +99,6 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// `1 step`, `2 steps`.
-pub fn count(number: usize, one: &str, many: &str) -> String {
+pub fn plural(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

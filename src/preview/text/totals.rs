@@ -1,6 +1,6 @@
 //! What stands below the steps: messages and totals.
 
-use super::page::{Page, Style, count, wrap};
+use super::page::{Page, Style, plural, wrap};
 use super::{StepStatus, TextOptions, place};
 use crate::plan::{MessageLevel, Op, Plan};
 
@@ -28,11 +28,7 @@ pub fn write(page: &mut Page, plan: &Plan, options: &TextOptions, shortened: boo
         }
     }
 
-    let mut host = 0;
-    let mut root = 0;
-    let mut exports = 0;
-    let mut boots = 0;
-    let mut others = 0;
+    let (mut host, mut root, mut exports, mut boots, mut others) = (0, 0, 0, 0, 0);
     for action in plan.steps.iter().flat_map(|step| &step.actions) {
         match &action.op {
             Op::Run(run) if run.place.is_host() => host += 1,
@@ -42,49 +38,32 @@ pub fn write(page: &mut Page, plan: &Plan, options: &TextOptions, shortened: boo
             _ => others += 1,
         }
     }
-    let mut parts = Vec::new();
-    if host > 0 {
-        parts.push(count(host, "host command", "host commands"));
-    }
-    if root > 0 {
-        parts.push(format!(
-            "{} in the root",
-            count(root, "command", "commands")
-        ));
-    }
-    if others > 0 {
-        parts.push(count(others, "file operation", "file operations"));
-    }
-    if exports > 0 {
-        parts.push(count(exports, "export", "exports"));
-    }
-    if boots > 0 {
-        parts.push(count(boots, "boot", "boots"));
-    }
+    let counts = [
+        (host, "host command", "host commands"),
+        (root, "command in the root", "commands in the root"),
+        (others, "file operation", "file operations"),
+        (exports, "export", "exports"),
+        (boots, "boot", "boots"),
+    ];
+    let counts = counts.iter().filter(|(count, ..)| *count > 0);
+    let parts: Vec<String> = counts
+        .map(|(count, one, many)| plural(*count, one, many))
+        .collect();
     page.end();
-    page.put(Style::Bold, &count(plan.steps.len(), "step", "steps"));
+    page.put(Style::Bold, &plural(plan.steps.len(), "step", "steps"));
     if !parts.is_empty() {
         page.put(Style::Plain, &format!(": {}", parts.join(", ")));
     }
     page.end();
     if !options.status.is_empty() {
-        let known = |step: &&crate::plan::Step| options.status.get(&step.number);
-        let cached = plan
+        let status = plan
             .steps
             .iter()
-            .filter(|step| matches!(known(step), Some(StepStatus::Cached(_))))
-            .count();
-        let runs = plan
-            .steps
-            .iter()
-            .filter(|step| {
-                matches!(
-                    known(step),
-                    Some(StepStatus::Runs(_) | StepStatus::Follows(_))
-                )
-            })
-            .count();
-        page.line(Style::Plain, &format!("{cached} cached, {runs} to run"));
+            .filter_map(|step| options.status.get(&step.number));
+        let (cached, to_run): (Vec<&StepStatus>, Vec<_>) =
+            status.partition(|status| matches!(status, StepStatus::Cached(_)));
+        let (cached, to_run) = (cached.len(), to_run.len());
+        page.line(Style::Plain, &format!("{cached} cached, {to_run} to run"));
     }
     if shortened && options.commands {
         page.line(

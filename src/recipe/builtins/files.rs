@@ -80,7 +80,7 @@ fn write_file(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
 /// What goes into a file: where a root or a file is while it is built says nothing later.
 fn content(call: &Call<'_>) -> Result<Text> {
     let text = call.secret_text(2)?;
-    let passing = |part: &Part| matches!(part, Part::Root | Part::File(_) | Part::Download(_));
+    let passing = |part: &Part| matches!(part, Part::Root {} | Part::File(_) | Part::Download(_));
     if text.parts().iter().any(passing) {
         let message = "a path that is there for one build stands in the content of a file";
         let report = call.refuse(2, "path_place", message);

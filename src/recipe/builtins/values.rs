@@ -91,7 +91,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
     });
 
     engine.register_get("path", |root: &mut RootRef| Typed {
-        text: Text::of(Part::Root),
+        text: Text::of(Part::Root {}),
         root: Some(root.id),
     });
 

@@ -168,7 +168,7 @@ pub fn rooted(word: &str) -> Argument {
     let mut text = Text::default();
     for (at, literal) in word.split("$ROOT").enumerate() {
         if at > 0 {
-            text.push(Part::Root);
+            text.push(Part::Root {});
         }
         text.push(Part::Literal(literal.to_owned()));
     }
@@ -524,7 +524,7 @@ pub fn nasty() -> Plan {
             name: word.clone(),
         });
         builder = builder.download(&word, &digest);
-        let rooted = Text::of(Part::Root).concat(format!("{word}$ROOTX").into());
+        let rooted = Text::of(Part::Root {}).concat(format!("{word}$ROOTX").into());
         let echo = [
             "echo".into(),
             word.as_str().into(),
