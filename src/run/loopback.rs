@@ -1,5 +1,6 @@
 //! A network in which there is nothing but the loopback.
 
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
@@ -13,13 +14,10 @@ use super::Error;
 /// # Errors
 /// When the kernel refuses the namespace.
 pub fn own_network() -> Result<(), Error> {
-    let fail = |source: rustix::io::Errno| Error::Namespace {
-        what: "make a network namespace",
-        source: source.into(),
-    };
     // Safe with this flag: no file descriptor of another thread changes its meaning.
     #[allow(deprecated)]
-    rustix::thread::unshare(UnshareFlags::NEWNET).map_err(fail)?;
+    rustix::thread::unshare(UnshareFlags::NEWNET)
+        .map_err(Error::namespace("make a network namespace"))?;
     up()
 }
 
@@ -28,15 +26,12 @@ pub fn own_network() -> Result<(), Error> {
 /// # Errors
 /// When the kernel refuses it.
 pub fn up() -> Result<(), Error> {
-    let fail = |source: std::io::Error| Error::Namespace {
-        what: "set the loopback up",
-        source,
+    let refused = ask(&request()).map(|answer| refusal(&answer));
+    let done = match refused {
+        Ok(None) => Ok(()),
+        Ok(Some(errno)) | Err(errno) => Err(errno),
     };
-    let answer = ask(&request()).map_err(|error| fail(error.into()))?;
-    match refusal(&answer) {
-        None => Ok(()),
-        Some(errno) => Err(fail(std::io::Error::from_raw_os_error(errno))),
-    }
+    done.map_err(Error::namespace("set the loopback up"))
 }
 
 fn ask(request: &[u8]) -> rustix::io::Result<Vec<u8>> {
@@ -76,12 +71,12 @@ fn request() -> Vec<u8> {
 }
 
 /// What the kernel said against it: NLMSG_ERROR carries 0, or a negative errno.
-fn refusal(answer: &[u8]) -> Option<i32> {
+fn refusal(answer: &[u8]) -> Option<Errno> {
     let code = answer.get(16..20).and_then(|code| code.try_into().ok());
     match code.map(i32::from_ne_bytes) {
         Some(0) => None,
-        Some(code) => Some(-code),
-        None => Some(rustix::io::Errno::PROTO.raw_os_error()),
+        Some(code) => Some(Errno::from_raw_os_error(-code)),
+        None => Some(Errno::PROTO),
     }
 }
 
@@ -99,7 +94,7 @@ mod tests {
         let mut answer = vec![0; 36];
         assert_eq!(refusal(&answer), None);
         answer[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
-        assert_eq!(refusal(&answer), Some(1));
-        assert_eq!(refusal(&[]), Some(rustix::io::Errno::PROTO.raw_os_error()));
+        assert_eq!(refusal(&answer), Some(Errno::PERM));
+        assert_eq!(refusal(&[]), Some(Errno::PROTO));
     }
 }

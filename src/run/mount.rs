@@ -13,6 +13,7 @@ use rustix::mount::{
 };
 
 use super::Error;
+use super::resolver::handle_path;
 
 /// A mounted root; unmounted when it is dropped.
 pub struct Mounted {
@@ -58,10 +59,14 @@ impl Mounted {
                 Ok(()) => break,
                 // A layer that was committed a moment ago may still be held by the mount
                 // that it was made in.
-                Err(rustix::io::Errno::BUSY) if start.elapsed() < PATIENCE => {
+                Err(rustix::io::Errno::BUSY) if start.elapsed() < HELD_FOR => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                Err(error) => return Err(Error::overlay(error)),
+                Err(error) => {
+                    return Err(Error::Overlay {
+                        source: error.into(),
+                    });
+                }
             }
         }
         Ok(Mounted {
@@ -119,7 +124,7 @@ const OPTIONS: &[(&str, &str)] = &[("redirect_dir", "on"), ("metacopy", "off"), 
 const WITHOUT_SYNCS: &str = "volatile";
 
 /// How long a layer may still be held by the mount that it was made in.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HELD_FOR: Duration = Duration::from_secs(10);
 
 fn mount_any(
     lower: &[PathBuf],
@@ -244,17 +249,11 @@ impl Covered {
     /// # Errors
     /// When the path leads nowhere, or the mount is refused.
     pub fn over(root: &Path, path: &str, with: &Path) -> Result<Self, Error> {
-        let failed = |message: String| Error::Downloads {
-            path: path.to_owned(),
-            message,
-        };
-        let inside = pathrs::Root::open(root).map_err(|error| failed(error.to_string()))?;
+        let inside = pathrs::Root::open(root).map_err(Error::downloads(path))?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        let folder = inside
-            .mkdir_all(path, &mode)
-            .map_err(|error| failed(error.to_string()))?;
-        let target = handle_path(&folder)?;
-        mount_copy(with, &target).map_err(|error| failed(error.to_string()))?;
+        let folder = inside.mkdir_all(path, &mode);
+        let target = handle_path(&folder.map_err(Error::downloads(path))?).map_err(Error::store)?;
+        mount_copy(with, &target).map_err(Error::downloads(path))?;
         Ok(Covered {
             target: Some(target),
             path: path.to_owned(),
@@ -266,10 +265,7 @@ impl Covered {
     /// # Errors
     /// When it can't be unmounted.
     pub fn uncover(mut self) -> Result<(), Error> {
-        self.unmount().map_err(|error| Error::Downloads {
-            path: self.path.clone(),
-            message: error.to_string(),
-        })
+        self.unmount().map_err(Error::downloads(&self.path))
     }
 
     fn unmount(&mut self) -> rustix::io::Result<()> {
@@ -295,10 +291,4 @@ impl Drop for Covered {
             tracing::warn!("cannot uncover `{}`: {error}", self.path);
         }
     }
-}
-
-/// Where an open file of a root is, as the host sees it.
-fn handle_path(handle: &pathrs::Handle) -> Result<PathBuf, Error> {
-    use std::os::fd::AsRawFd;
-    fs::read_link(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd())).map_err(Error::store)
 }

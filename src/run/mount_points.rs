@@ -40,11 +40,7 @@ impl Points {
     ///
     /// # Errors
     /// When the root cannot be changed.
-    pub fn remove(mut self) -> Result<(), Error> {
-        self.take_away()
-    }
-
-    fn take_away(&mut self) -> Result<(), Error> {
+    pub fn remove(&mut self) -> Result<(), Error> {
         for path in std::mem::take(&mut self.missing) {
             let inside = open(&self.root)?;
             let removed = match inside.remove_dir(&path) {
@@ -64,7 +60,7 @@ impl Points {
 
 impl Drop for Points {
     fn drop(&mut self) {
-        if let Err(error) = self.take_away() {
+        if let Err(error) = self.remove() {
             tracing::warn!("{error}");
         }
     }

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use tempfile::TempDir;
 
 use super::Error;
 use super::mount::Mounted;
@@ -28,7 +29,7 @@ pub struct Open {
 pub struct Closed {
     /// The folder that becomes the layer.
     made: PathBuf,
-    folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
 /// Mounts the layers `below`, the lowest first, with a fresh one on top.
@@ -45,10 +46,7 @@ pub fn open(store: &Store, below: &[Key], work: &Path) -> Result<Open, Error> {
 /// # Errors
 /// As [`open`].
 pub fn open_trees(lower: &[PathBuf], work: &Path) -> Result<Open, Error> {
-    let folder = tempfile::Builder::new()
-        .prefix("step-")
-        .tempdir_in(work)
-        .map_err(Error::store)?;
+    let folder = TempDir::with_prefix_in("step-", work).map_err(Error::store)?;
     let made = folder.path().join("layer");
     let upper = made.join("fs");
     fs::create_dir_all(&upper).map_err(Error::store)?;
@@ -124,10 +122,7 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
     };
     trees.extend(rest.iter().map(|key| store.layer_fs(key)));
     let open = open_trees(&trees, work)?;
-    let folder = tempfile::Builder::new()
-        .prefix("merge-")
-        .tempdir_in(work)
-        .map_err(Error::store)?;
+    let folder = TempDir::with_prefix_in("merge-", work).map_err(Error::store)?;
     let tree = folder.path().join("fs");
     fs::create_dir(&tree).map_err(Error::store)?;
     let argv = tool::resolved(&tool::copy(), |part| match part {
@@ -139,9 +134,8 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
         let said = copied.stderr();
         return Err(Error::store(std::io::Error::other(said.trim().to_owned())));
     }
-    store
-        .commit_merged(top, folder.path())
-        .map_err(Error::store)
+    let committed = store.commit_merged(top, folder.path());
+    committed.map_err(Error::store)
 }
 
 /// The directory `/` itself is the topmost layer's: mode and owner go on from the layer
