@@ -96,7 +96,7 @@ impl From<Error> for Report {
             Error::Foreign { what, .. } => report
                 .cause(format!("it is {what}, and rootwright replaces only its own exports"))
                 .help("move it away, give the export another name, or name another folder with `--out DIR`"),
-            Error::Io { error, .. } => because(report, &error),
+            Error::Io { error, .. } | Error::Layers { error } => because(report, &error),
             Error::Tool { command, cause, .. } => {
                 let report = report.command(*command);
                 match cause {
@@ -105,8 +105,6 @@ impl From<Error> for Report {
                     None => report,
                 }
             }
-            // The command's own report says more than we could.
-            Error::Packages { report: inner } => inner,
             Error::PackageLine { .. } => report.help(
                 "the distro module sets the command: it has to print nothing but such lines",
             ),
@@ -130,11 +128,11 @@ impl From<Error> for Report {
             ),
             Error::NoExport { why, .. } => report.cause(why),
             Error::Packed { .. } => report.help("name the recipe: its root is looked at instead"),
-            Error::Cmdline { report: inner } | Error::View { report: inner } => inner,
+            // The command's own report says more than we could.
+            Error::Packages { report } | Error::Cmdline { report } | Error::View { report } => report,
             Error::Time { .. } => {
                 report.help("the distro module sets the command: it has to print seconds since 1970")
             }
-            Error::Layers { error } => because(report, &error),
             Error::Root { error } => error.into(),
             Error::Manifest { error } => report.cause(error.to_string()),
         }
@@ -142,6 +140,13 @@ impl From<Error> for Report {
 }
 
 impl Error {
+    pub(super) fn out(path: &Path) -> impl Fn(io::Error) -> Error + Copy {
+        move |error| Error::Out {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
     /// What becomes of an input or output error.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error + Copy {
         move |error| Error::Io {

@@ -44,12 +44,13 @@ struct Facts {
 
 pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<LayerTar>, Error> {
     let trees: Vec<PathBuf> = job.layers.iter().map(|layer| layer.tree.clone()).collect();
+    let failed = |error| Error::Layers { error };
     let mut before = Listing::new();
     let mut tars = Vec::new();
     for (at, layer) in job.layers.iter().enumerate() {
         let view = view(trees.get(..=at).unwrap_or_default(), work)?;
-        let now = list(view.root(), &export.times).map_err(|error| Error::Layers { error })?;
-        let names = changed(view.root(), &before, &now).map_err(|error| Error::Layers { error })?;
+        let now = list(view.root(), &export.times).map_err(failed)?;
+        let names = changed(view.root(), &before, &now).map_err(failed)?;
         before = now;
         if names.is_empty() {
             continue;
@@ -155,8 +156,7 @@ fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<
     let places = Places::of_root(export, view, file);
     let mut argv = places.argv(&tar(export, Compression::None, ToolPart::Output));
     argv.pop();
-    argv.push("--no-recursion".to_owned());
-    argv.push("--null".to_owned());
+    argv.extend(["--no-recursion", "--null"].map(str::to_owned));
     argv.push(format!("--files-from={}", list.path().display()));
     tools::run("pack a layer into", file, tools::process(&argv))
 }

@@ -5,12 +5,11 @@
 //! a pattern leaves out the same as in every format.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, FileTimes, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::tools::Places;
@@ -54,9 +53,7 @@ fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
     let Some(folder) = before.parent() else {
         return Ok(None);
     };
-    let mut from = tempfile::Builder::new()
-        .prefix(".try-")
-        .tempfile_in(folder)?;
+    let mut from = tempfile::NamedTempFile::with_prefix_in(".try-", folder)?;
     from.write_all(b"1\n")?;
     let to = dest.join(".try");
     let blocks = rustix::fs::ioctl_ficlone(File::create_new(&to)?, from.as_file());
@@ -111,8 +108,8 @@ fn same_files(places: &Places<'_>, before: &Path) -> Result<Vec<PathBuf>, Error>
     // Into this file tar writes names only, and reads no contents.
     let nowhere = ToolPart::Literal("/dev/null".to_owned());
     let mut list = places.argv(&tar(places.export, Compression::None, nowhere));
-    list.insert(1, "--verbose".to_owned());
-    list.insert(1, "--quoting-style=escape".to_owned());
+    let shown = ["--quoting-style=escape", "--verbose"];
+    list.splice(1..1, shown.map(str::to_owned));
     let names = tools::output("list the files of", root, &list)?;
     let mut same = Vec::new();
     for line in names.lines() {
@@ -163,18 +160,7 @@ fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
 }
 
 fn set_times(path: &Path, metadata: &Metadata) -> io::Result<()> {
-    let time = Timespec {
-        tv_sec: metadata.mtime(),
-        tv_nsec: metadata.mtime_nsec(),
-    };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
-    Ok(rustix::fs::utimensat(
-        CWD,
-        path,
-        &times,
-        AtFlags::SYMLINK_NOFOLLOW,
-    )?)
+    let time = metadata.modified()?;
+    let times = FileTimes::new().set_accessed(time).set_modified(time);
+    File::open(path)?.set_times(times)
 }

@@ -1,6 +1,7 @@
 //! A copy of the root for tools that take a tree: without what is left out, and with
 //! times clamped. Both are tar's doing, so that a pattern means the same in every format.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -30,18 +31,16 @@ impl Staged {
     /// order in which it was filled.
     pub fn in_memory(export: &Export, root: &Path, folder: &Path) -> Result<Staged, Error> {
         let mut staged = Staged::empty(folder)?;
+        let (name, options) = ("rootwright-stage", c"mode=0755,size=100%,nr_inodes=0");
         rustix::mount::mount(
-            "rootwright-stage",
+            name,
             &staged.path,
             "tmpfs",
             MountFlags::NODEV,
-            Some(c"mode=0755,size=100%,nr_inodes=0"),
+            Some(options),
         )
-        .map_err(|error| Error::Io {
-            doing: "mount a tmpfs on",
-            path: staged.path.clone(),
-            error: error.into(),
-        })?;
+        .map_err(io::Error::from)
+        .map_err(Error::io("mount a tmpfs on", &staged.path))?;
         staged.mounted = true;
         copy(export, root, &staged.path)?;
         Ok(staged)
@@ -49,10 +48,7 @@ impl Staged {
 
     fn empty(folder: &Path) -> Result<Staged, Error> {
         let failed = Error::io("make a folder in", folder);
-        let made = tempfile::Builder::new()
-            .prefix("stage-")
-            .tempdir_in(folder)
-            .map_err(failed)?;
+        let made = tempfile::TempDir::with_prefix_in("stage-", folder).map_err(failed)?;
         let path = made.path().join("root");
         std::fs::create_dir(&path).map_err(failed)?;
         Ok(Staged {

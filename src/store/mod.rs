@@ -36,6 +36,7 @@ use fs_err as fs;
 use rustix::fs::FlockOperation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 
 pub use build_record::{Built, BuiltLayer};
 pub use checksum::{Damage, Sum};
@@ -158,9 +159,7 @@ impl Store {
     /// When it cannot be made.
     pub fn work(&self) -> io::Result<Work> {
         let _guard = self.guard()?;
-        let folder = tempfile::Builder::new()
-            .prefix("build-")
-            .tempdir_in(self.root.join("tmp"))?;
+        let folder = TempDir::with_prefix_in("build-", self.root.join("tmp"))?;
         let _lock = locked(&folder.path().join("lock"))?;
         let path = folder.keep();
         Ok(Work { path, _lock })
@@ -208,9 +207,7 @@ impl Store {
     /// # Errors
     /// When it cannot be made.
     pub fn logs(&self) -> io::Result<PathBuf> {
-        let folder = tempfile::Builder::new()
-            .prefix("build-")
-            .tempdir_in(self.root.join("logs"))?;
+        let folder = TempDir::with_prefix_in("build-", self.root.join("logs"))?;
         Ok(folder.keep())
     }
 
