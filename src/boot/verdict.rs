@@ -103,13 +103,11 @@ impl Expected {
         };
         let is_overlay = |word: &str| {
             let (name, value) = word.split_once('=').unwrap_or((word, "1"));
-            [
-                "rootwright.overlay",
-                "rd.overlay",
-                "rd.live.overlay.overlayfs",
-            ]
-            .contains(&name)
-                && !["0", "no", "off"].contains(&value)
+            let on = !["0", "no", "off"].contains(&value);
+            on && matches!(
+                name,
+                "rootwright.overlay" | "rd.overlay" | "rd.live.overlay.overlayfs"
+            )
         };
         match cmdline.split_whitespace().any(is_overlay) {
             true => Expected::Overlay(below),

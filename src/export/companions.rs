@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, ExportJob};
+use crate::diagnose::Report;
 use crate::plan::{
     Action, Allowed, Export, Format, Key, Op, Plan, ServerField, ServerPart, ServerText, Times,
     Transport,
@@ -171,10 +172,7 @@ pub struct Answers {
 /// Asks the root.
 pub fn ask(export: &Export, job: &ExportJob<'_>) -> Result<Answers, Error> {
     let cmdline = match &export.cmdline_command {
-        Some(command) => {
-            let output = (job.in_root)(command).map_err(|report| Error::Cmdline { report })?;
-            Some(output.trim().to_owned())
-        }
+        Some(command) => Some((job.in_root)(command)?.trim().to_owned()),
         None => export.cmdline.clone(),
     };
     Ok(Answers {
@@ -188,7 +186,7 @@ pub fn with_time(export: &Export, job: &ExportJob<'_>) -> Result<Export, Error> 
     let Times::Newest { command } = &export.times else {
         return Ok(export.clone());
     };
-    let output = (job.in_root)(command).map_err(|report| Error::Packages { report })?;
+    let output = (job.in_root)(command)?;
     let seconds = output.trim().parse().map_err(|_| Error::Time {
         output: output.trim().to_owned(),
     })?;
@@ -215,7 +213,7 @@ fn packages(export: &Export, job: &ExportJob<'_>) -> Result<Vec<Package>, Error>
     let Some(command) = &export.packages else {
         return Ok(Vec::new());
     };
-    let output = (job.in_root)(command).map_err(|report| Error::Packages { report })?;
+    let output = (job.in_root)(command)?;
     let mut packages = Vec::new();
     for (index, line) in output.lines().enumerate() {
         if line.trim().is_empty() {
@@ -319,7 +317,7 @@ fn boot_images(
     bundle: &Path,
     kernel_version: Option<&str>,
 ) -> Result<Vec<String>, Error> {
-    let tree = Tree::open(job.root).map_err(|error| Error::Root { error })?;
+    let tree = Tree::open(job.root).map_err(Report::from)?;
     let mut listed = Vec::new();
     for (patterns, name) in [
         (&export.kernel, "vmlinuz"),

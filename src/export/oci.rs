@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::oci_steps::LayerTar;
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, companions, oci_steps, tools};
 use crate::export::ExportJob;
 use crate::plan::tool::{ToolPart, oci_archive, tar};
@@ -38,7 +38,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
         (OciLayers::Steps, [_, _, ..]) => oci_steps::write(export, job, work.path())?,
         _ => {
             let path = work.path().join("root.tar");
-            let places = Places::of_root(export, job.root, &path);
+            let places = ToolPaths::of_root(export, job.root, &path);
             places.pack(&tar(export, Compression::None, ToolPart::Output))?;
             let label = "rootwright".to_owned();
             vec![LayerTar { path, label }]
@@ -87,7 +87,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
     let version = json!({ "imageLayoutVersion": "1.0.0" });
     companions::write_json(&layout.join("oci-layout"), &version)?;
     if *archive {
-        let places = Places {
+        let places = ToolPaths {
             export,
             root: job.root,
             tree: &layout,

@@ -11,14 +11,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, tools};
 use crate::diagnose::HintSet;
 use crate::export::ExportJob;
 use crate::plan::tool::{ToolPart, tar};
 use crate::plan::{Compression, Export, Times};
 use crate::run::files::attributes;
-use crate::run::stack::{Open, open_trees};
+use crate::run::stack::open_trees;
 
 /// Of a file that is not there any more.
 const WHITEOUT: &str = ".wh.";
@@ -48,7 +48,9 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
     let mut before = Listing::new();
     let mut tars = Vec::new();
     for (at, layer) in job.layers.iter().enumerate() {
-        let view = view(trees.get(..=at).unwrap_or_default(), work)?;
+        // With room for whiteouts on top.
+        let view = open_trees(trees.get(..=at).unwrap_or_default(), work);
+        let view = view.map_err(|error| error.report(&HintSet::default()))?;
         let now = list(view.root(), &export.times).map_err(failed)?;
         let names = changed(view.root(), &before, &now).map_err(failed)?;
         before = now;
@@ -63,13 +65,6 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
         });
     }
     Ok(tars)
-}
-
-/// The root as it is with these layers, with room for whiteouts on top.
-fn view(trees: &[PathBuf], work: &Path) -> Result<Open, Error> {
-    open_trees(trees, work).map_err(|error| Error::View {
-        report: error.report(&HintSet::default()),
-    })
 }
 
 fn list(root: &Path, times: &Times) -> io::Result<Listing> {
@@ -153,7 +148,7 @@ fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<
         list.write_all(b"\0").map_err(failed)?;
     }
     list.flush().map_err(failed)?;
-    let places = Places::of_root(export, view, file);
+    let places = ToolPaths::of_root(export, view, file);
     let mut argv = places.argv(&tar(export, Compression::None, ToolPart::Output));
     argv.pop();
     argv.extend(["--no-recursion", "--null"].map(str::to_owned));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, stage, tools};
 use crate::plan::tool::{ToolPart, copy, tar, tar_copy};
 use crate::plan::{Compression, Export, Share};
@@ -20,7 +20,7 @@ use crate::run::files::{attributes, same_bytes};
 
 /// How the file systems here can share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Sharing {
     Blocks,
     Links,
 }
@@ -35,7 +35,7 @@ pub fn write(
 ) -> Result<(), Error> {
     fs::create_dir(dest).map_err(Error::io("make", dest))?;
     let failed = Error::io("share files with the version before in", dest);
-    let places = Places::of_root(export, root, dest);
+    let places = ToolPaths::of_root(export, root, dest);
     if let Some((before, share)) = before
         && let Some(way) = way(before, dest, share).map_err(failed)?
     {
@@ -49,7 +49,7 @@ pub fn write(
 }
 
 /// Tries with a file of two bytes what the file systems can.
-fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
+fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Sharing>> {
     let Some(folder) = before.parent() else {
         return Ok(None);
     };
@@ -59,7 +59,7 @@ fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
     let blocks = rustix::fs::ioctl_ficlone(File::create_new(&to)?, from.as_file());
     fs::remove_file(&to)?;
     if blocks.is_ok() {
-        return Ok(Some(Way::Blocks));
+        return Ok(Some(Sharing::Blocks));
     }
     if share == Share::Blocks {
         return Ok(None);
@@ -68,10 +68,10 @@ fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
         return Ok(None);
     }
     fs::remove_file(&to)?;
-    Ok(Some(Way::Links))
+    Ok(Some(Sharing::Links))
 }
 
-fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
+fn with(places: &ToolPaths<'_>, before: &Path, way: Sharing) -> Result<(), Error> {
     let (root, dest) = (places.root, places.output);
     let failed = Error::io("share files with the version before in", dest);
     let same = same_files(places, before)?;
@@ -103,7 +103,7 @@ fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
 }
 
 /// The files of the export that `before` has just so, relative to the root.
-fn same_files(places: &Places<'_>, before: &Path) -> Result<Vec<PathBuf>, Error> {
+fn same_files(places: &ToolPaths<'_>, before: &Path) -> Result<Vec<PathBuf>, Error> {
     let root = places.root;
     // Into this file tar writes names only, and reads no contents.
     let nowhere = ToolPart::Literal("/dev/null".to_owned());
@@ -135,9 +135,9 @@ fn is_same(new: &Path, old: &Path) -> io::Result<bool> {
     Ok(attributes(new)? == attributes(old)? && same_bytes(new, old)?)
 }
 
-fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
+fn put(source: &Path, before: &Path, to: &Path, way: Sharing) -> io::Result<()> {
     match way {
-        Way::Links => match fs::hard_link(before, to) {
+        Sharing::Links => match fs::hard_link(before, to) {
             Ok(()) => return Ok(()),
             // As many names as the file system allows.
             Err(error) if error.raw_os_error() == Some(Errno::MLINK.raw_os_error()) => {
@@ -145,7 +145,7 @@ fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
             }
             Err(error) => return Err(error),
         },
-        Way::Blocks => {
+        Sharing::Blocks => {
             rustix::fs::ioctl_ficlone(File::create_new(to)?, File::open(before)?)?;
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, tools};
 use crate::plan::Export;
 use crate::plan::tool::{ToolPart, tar_copy};
@@ -75,7 +75,7 @@ impl Drop for Staged {
 
 /// Fills the empty folder `dest`.
 pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
-    let places = Places::of_root(export, root, dest);
+    let places = ToolPaths::of_root(export, root, dest);
     let [pack, unpack] = tar_copy(export, ToolPart::Output).map(|words| places.argv(&words));
     let processes = vec![tools::process(&pack), tools::process(&unpack)];
     tools::pipe("copy the root to", dest, processes)

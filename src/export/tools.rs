@@ -19,7 +19,7 @@ const MOST_OUTPUT: usize = 1 << 30;
 
 /// What the parts of a tool's command line stand for.
 #[derive(Clone, Copy, Debug)]
-pub struct Places<'a> {
+pub struct ToolPaths<'a> {
     pub export: &'a Export,
     pub root: &'a Path,
     /// Where there is no copy, the root itself.
@@ -27,10 +27,10 @@ pub struct Places<'a> {
     pub output: &'a Path,
 }
 
-impl<'a> Places<'a> {
+impl<'a> ToolPaths<'a> {
     /// For a tool that takes the root itself.
     pub fn of_root(export: &'a Export, root: &'a Path, output: &'a Path) -> Self {
-        Places {
+        ToolPaths {
             export,
             root,
             tree: root,

@@ -2,7 +2,7 @@
 
 /// What the system did when its time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
-pub enum Doing {
+pub enum BootStage {
     #[strum(to_string = "the root's system was not up")]
     Up,
     #[strum(to_string = "the script in the root's system had not ended")]
@@ -26,7 +26,7 @@ pub enum BootFailure {
     #[error("the root's system did not shut down as it should")]
     Gone,
     #[error("{doing} after {seconds} s")]
-    Late { seconds: u64, doing: Doing },
+    Late { seconds: u64, doing: BootStage },
 }
 
 impl BootFailure {
@@ -51,8 +51,8 @@ impl BootFailure {
             && !waiting.is_empty()
         {
             let what = match doing {
-                Doing::Down => "stopped",
-                Doing::Up | Doing::Script => "started",
+                BootStage::Down => "stopped",
+                BootStage::Up | BootStage::Script => "started",
             };
             parts.push(format!("still being {what}: {waiting}"));
         }

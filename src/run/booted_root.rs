@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::boot_failure::{BootFailure, Doing};
+use super::boot_failure::{BootFailure, BootStage};
 use super::output::Log;
 use crate::plan::Run;
 use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
@@ -71,14 +71,14 @@ impl Control {
             "down" => return None,
             "no-init" => return Some(BootFailure::NoInit),
             "again" => return Some(BootFailure::Again),
-            "script" => Doing::Script,
-            "ended" => Doing::Down,
-            _ => Doing::Up,
+            "script" => BootStage::Script,
+            "ended" => BootStage::Down,
+            _ => BootStage::Up,
         };
         Some(match (read("late"), doing) {
             (Some(_), doing) => BootFailure::Late { seconds, doing },
-            (None, Doing::Up) => BootFailure::NotUp,
-            (None, Doing::Script | Doing::Down) => BootFailure::Gone,
+            (None, BootStage::Up) => BootFailure::NotUp,
+            (None, BootStage::Script | BootStage::Down) => BootFailure::Gone,
         })
     }
 }

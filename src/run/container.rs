@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Error;
 use super::mount::Covered;
-use super::mount_points::Points;
+use super::mount_points::MountPoints;
 use super::process::passed_on;
 use super::resolver::Resolver;
 use crate::plan::command::{ContainerCommand, Mode};
@@ -60,7 +60,7 @@ impl<'a> Setup<'a> {
 #[derive(Default)]
 struct Guards {
     covers: Vec<Cover>,
-    points: Option<Points>,
+    points: Option<MountPoints>,
     resolver: Option<Resolver>,
 }
 
@@ -76,7 +76,7 @@ impl Guards {
         if setup.network {
             guards.resolver = Resolver::lend(root)?;
         }
-        guards.points = Some(Points::of(root, setup.binds)?);
+        guards.points = Some(MountPoints::of(root, setup.binds)?);
         for downloads in setup.downloads {
             let downloaded = store.downloaded(downloads, folder).map_err(Error::store)?;
             let mount = Covered::over(root, &downloads.path, downloaded.path())?;
@@ -94,7 +94,7 @@ impl Guards {
             cover.downloaded.keep();
             result = result.and(uncovered);
         }
-        let points = self.points.as_mut().map_or(Ok(()), Points::remove);
+        let points = self.points.as_mut().map_or(Ok(()), MountPoints::remove);
         let resolver = self.resolver.as_mut().map_or(Ok(()), Resolver::restore);
         result.and(points).and(resolver)
     }

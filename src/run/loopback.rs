@@ -1,6 +1,7 @@
 //! A network in which there is nothing but the loopback.
 
-use rustix::io::Errno;
+use std::io;
+
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
@@ -26,11 +27,8 @@ pub fn own_network() -> Result<(), Error> {
 /// # Errors
 /// When the kernel refuses it.
 pub fn up() -> Result<(), Error> {
-    let refused = ask(&request()).map(|answer| refusal(&answer));
-    let done = match refused {
-        Ok(None) => Ok(()),
-        Ok(Some(errno)) | Err(errno) => Err(errno),
-    };
+    let answer = ask(&request()).map_err(io::Error::from);
+    let done = answer.and_then(|answer| accepted(&answer));
     done.map_err(Error::namespace("set the loopback up"))
 }
 
@@ -70,13 +68,13 @@ fn request() -> Vec<u8> {
     bytes
 }
 
-/// What the kernel said against it: NLMSG_ERROR carries 0, or a negative errno.
-fn refusal(answer: &[u8]) -> Option<Errno> {
+/// Whether the kernel has done it: NLMSG_ERROR carries 0, or a negative errno.
+fn accepted(answer: &[u8]) -> io::Result<()> {
     let code = answer.get(16..20).and_then(|code| code.try_into().ok());
     match code.map(i32::from_ne_bytes) {
-        Some(0) => None,
-        Some(code) => Some(Errno::from_raw_os_error(-code)),
-        None => Some(Errno::PROTO),
+        Some(0) => Ok(()),
+        Some(code) => Err(io::Error::from_raw_os_error(-code)),
+        None => Err(rustix::io::Errno::PROTO.into()),
     }
 }
 
@@ -92,9 +90,10 @@ mod tests {
     #[test]
     fn an_answer_is_an_errno() {
         let mut answer = vec![0; 36];
-        assert_eq!(refusal(&answer), None);
+        assert!(accepted(&answer).is_ok());
         answer[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
-        assert_eq!(refusal(&answer), Some(Errno::PERM));
-        assert_eq!(refusal(&[]), Some(Errno::PROTO));
+        let errno = |answer: &[u8]| accepted(answer).unwrap_err().raw_os_error();
+        assert_eq!(errno(&answer), Some(1));
+        assert_eq!(errno(&[]), Some(rustix::io::Errno::PROTO.raw_os_error()));
     }
 }

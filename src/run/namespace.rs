@@ -24,7 +24,7 @@ static INSIDE: AtomicBool = AtomicBool::new(false);
 pub const TEMPORARY: &str = "/run/systemd/nspawn/tmp";
 
 /// Which of the two processes this is.
-pub enum Process {
+pub enum BuildProcess {
     /// PID 1, in namespaces of its own.
     Inner,
     /// The outer process, after the inner one has ended: the status to exit with.
@@ -36,10 +36,10 @@ pub enum Process {
 ///
 /// # Errors
 /// When the kernel refuses a namespace or a mount.
-pub fn enter(offline: bool) -> Result<Process, Error> {
+pub fn enter(offline: bool) -> Result<BuildProcess, Error> {
     match std::env::var(MARKER) {
-        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| Process::Inner),
-        _ => outside(offline).map(Process::Outer),
+        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| BuildProcess::Inner),
+        _ => outside(offline).map(BuildProcess::Outer),
     }
 }
 

@@ -6,7 +6,7 @@ use super::changed_files::{Change, changes};
 use super::container::{self, Setup};
 use super::operations::Running;
 use super::process::Process;
-use super::stack::{self, Open};
+use super::stack::{self, OpenRoot};
 use super::{Error, Settings};
 use crate::plan::command::Mode;
 use crate::plan::{Key, Layer, Plan, RootId, Run, RunPlace, top};
@@ -138,7 +138,7 @@ impl BuiltRoot {
 
 /// A root that is mounted to be read.
 pub struct MountedRoot {
-    open: Open,
+    open: OpenRoot,
     _work: Work,
 }
 
@@ -168,7 +168,7 @@ pub fn shell(
         true => None,
         false => Some(partial(plan, built, &work, settings, output)?),
     };
-    trees.extend(below.as_ref().map(stack::Closed::tree));
+    trees.extend(below.as_ref().map(stack::FreshLayer::tree));
     let open = stack::open_trees(&trees, work.path())?;
     let setup = Setup {
         network: true,
@@ -195,8 +195,8 @@ fn partial(
     work: &Work,
     settings: &Settings,
     output: &(dyn Fn(&str) + Sync),
-) -> Result<stack::Closed, Error> {
-    let open: Open = stack::open_trees(&built.trees, work.path())?;
+) -> Result<stack::FreshLayer, Error> {
+    let open: OpenRoot = stack::open_trees(&built.trees, work.path())?;
     for step in built.steps.iter().filter_map(|number| plan.step(*number)) {
         let running = Running {
             plan,

@@ -14,7 +14,7 @@
 //! STORE/failed/KEY/           the layer of a step that failed, for inspection
 //! STORE/logs/BUILD/           one log a step, and the journal of commands
 //! STORE/captures/KEY          what `capture` saw
-//! STORE/fetch/DIGEST          fetched files
+//! STORE/fetch/sha256/DIGEST   fetched files
 //! STORE/keyrings/NAME         keys that packages are checked with, by their fingerprints
 //! STORE/checks/              what checks before a build have downloaded
 //! STORE/versions.json         what programs of the host said their versions are
@@ -209,11 +209,6 @@ impl Store {
     pub fn logs(&self) -> io::Result<PathBuf> {
         let folder = TempDir::with_prefix_in("build-", self.root.join("logs"))?;
         Ok(folder.keep())
-    }
-
-    /// The file of a fetched file with this sha256 digest.
-    pub fn fetched(&self, sha256: &str) -> PathBuf {
-        self.root.join("fetch").join(sha256)
     }
 
     /// What `capture` saw for a key.

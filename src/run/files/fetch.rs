@@ -66,11 +66,8 @@ fn get(url: &str, to: &Path) -> Result<(), Error> {
         });
     }
     let to = to.display().to_string();
-    let argv = [
-        CURL.split(' ').collect(),
-        vec!["--output", &to, "--url", url],
-    ]
-    .concat();
+    let file = ["--output", &to, "--url", url];
+    let argv: Vec<&str> = CURL.split(' ').chain(file).collect();
     let quoted = command::quote_all(&argv);
     let failed = |cause, status: String, said: &str| Error::Download {
         url: url.to_owned(),

@@ -30,7 +30,7 @@ pub struct Tree {
 
 /// A name in a directory that exists; the name itself may be free.
 #[derive(Debug)]
-pub struct Place {
+pub struct NameInDir {
     pub dir: OwnedFd,
     pub name: OsString,
     /// The path inside of the root, for people; links before it are followed already.
@@ -128,13 +128,13 @@ impl Tree {
 
     /// Where `path` is, its last name not followed if it is a link. Missing parents are
     /// made.
-    pub fn place(&self, path: &str) -> Result<Place, Error> {
+    pub fn place(&self, path: &str) -> Result<NameInDir, Error> {
         self.place_of(checked(path)?)
     }
 
     /// Where `path` leads, links followed to the end: where the last of them leads
     /// nowhere, that is the place, inside of the root, and its parents are made.
-    pub fn place_followed(&self, path: &str) -> Result<Place, Error> {
+    pub fn place_followed(&self, path: &str) -> Result<NameInDir, Error> {
         let mut at = checked(path)?.to_owned();
         for _ in 0..LINKS {
             let place = self.place_of(&at)?;
@@ -147,10 +147,10 @@ impl Tree {
         Err(failed_to("follow", Path::new(path), Errno::LOOP.into()))
     }
 
-    fn place_of(&self, path: &Path) -> Result<Place, Error> {
+    fn place_of(&self, path: &Path) -> Result<NameInDir, Error> {
         // `/`, or a path that ends in `..`: a directory by itself.
         let (parent, name) = split(path).unwrap_or((path.to_owned(), ".".into()));
-        Ok(Place {
+        Ok(NameInDir {
             dir: self.ensure_dir(&parent)?,
             name,
             path: path.to_owned(),
@@ -163,7 +163,7 @@ impl Tree {
         doing: &'static str,
         path: &str,
         follow: bool,
-    ) -> Result<(Place, Stat), Error> {
+    ) -> Result<(NameInDir, Stat), Error> {
         let missing = || Error::Missing {
             doing,
             path: path.to_owned(),
@@ -181,7 +181,7 @@ impl Tree {
                 at = parent.join(target.ok_or_else(missing)?);
                 continue;
             }
-            let place = Place {
+            let place = NameInDir {
                 dir,
                 name,
                 path: at,
