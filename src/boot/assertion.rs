@@ -14,7 +14,7 @@ use crate::plan::{ExpectBoot, Key};
 use crate::run::interrupt;
 
 /// Changes when a boot with the same key would be looked at in another way.
-const LOOK: &str = "boot 1";
+const BOOT_CHECK: &str = "boot 1";
 
 /// Boots what recipes expect to boot.
 pub struct Boots<'a> {
@@ -52,7 +52,7 @@ impl<'a> Boots<'a> {
         let expect = serde_json::to_string(expect).unwrap_or_default();
         let [machines, check, start] = &self.files;
         Some(Key::of(&[
-            LOOK,
+            BOOT_CHECK,
             identity.as_str(),
             &expect,
             machines,
@@ -67,10 +67,7 @@ impl<'a> Boots<'a> {
     /// A report without a place in the recipe if the node does not come up, or a check fails.
     pub fn boot(&self, job: &BootJob<'_>) -> Result<(), Report> {
         let opened = Opened::open(job.export).map_err(Report::from)?;
-        let failed = |error: Error| {
-            let report = error.report(&(self.hints)());
-            with_rollback(report, &opened)
-        };
+        let failed = |error: Error| with_rollback(error.report(&(self.hints)()), &opened);
         let boot = Boot {
             opened: &opened,
             wanted: &Wanted::from(job.expect),
@@ -91,30 +88,26 @@ impl<'a> Boots<'a> {
 /// What does not hold, as a report.
 fn report(verdict: &Verdict, opened: &Opened) -> Report {
     let wrong: Vec<&Check> = verdict.checks.iter().filter(|check| !check.holds).collect();
-    let cause: Vec<String> = wrong
+    let causes = wrong
         .iter()
-        .map(|check| format!("{}: {}", check.what, check.found))
-        .collect();
+        .map(|check| format!("{}: {}", check.what, check.found));
+    let cause: Vec<String> = causes.collect();
     let console = fs::read(&verdict.console).unwrap_or_default();
     let seconds = verdict.host_times.last().map_or(0.0, |time| time.seconds);
-    Report::new(
-        "boot::expectation",
-        format!(
-            "a node boots from the export `{}`, but not all is well",
-            name(opened)
-        ),
-    )
-    .command(CommandReport {
-        command: verdict.command.clone(),
-        place: "on the host".to_owned(),
-        status: format!("up after {seconds:.0} s, looked at, and ended"),
-        lines: wrong.iter().flat_map(|check| check.lines.clone()).collect(),
-        total_lines: String::from_utf8_lossy(&console).lines().count(),
-        log: Some(verdict.console.clone()),
-    })
-    .cause(format!("this does not hold:\n{}", cause.join("\n")))
-    .help("mend the recipe; or look around in the node, with its console on your terminal")
-    .next(attend(opened))
+    let name = name(opened);
+    let message = format!("a node boots from the export `{name}`, but not all is well");
+    Report::new("boot::expectation", message)
+        .command(CommandReport {
+            command: verdict.command.clone(),
+            place: "on the host".to_owned(),
+            status: format!("up after {seconds:.0} s, looked at, and ended"),
+            lines: wrong.iter().flat_map(|check| check.lines.clone()).collect(),
+            total_lines: String::from_utf8_lossy(&console).lines().count(),
+            log: Some(verdict.console.clone()),
+        })
+        .cause(format!("this does not hold:\n{}", cause.join("\n")))
+        .help("mend the recipe; or look around in the node, with its console on your terminal")
+        .next(attend(opened))
 }
 
 /// The command that gives the node's console.

@@ -31,15 +31,10 @@ impl Excerpt {
         let searched: Vec<&str> = said.map(|line| unmarked(line)).collect();
         let lines: Vec<&String> = all.iter().filter(|line| !line.trim().is_empty()).collect();
         let at = over.and_then(|over| lines.iter().position(|line| line.contains(&plain(over))));
+        let is_panic = |line: Option<&&String>| line.is_some_and(|l| l.contains("Kernel panic"));
         let (from, to) = match at {
             // What a kernel that is lost says after that is for who mends kernels.
-            Some(at)
-                if lines
-                    .get(at)
-                    .is_some_and(|line| line.contains("Kernel panic")) =>
-            {
-                (at.saturating_sub(BEFORE), at + 1)
-            }
+            Some(at) if is_panic(lines.get(at)) => (at.saturating_sub(BEFORE), at + 1),
             Some(at) => (at.saturating_sub(BEFORE), at + 1 + AFTER),
             None => (lines.len().saturating_sub(BEFORE + AFTER), lines.len()),
         };
@@ -54,8 +49,7 @@ impl Excerpt {
     /// What else was said, by somebody else.
     pub fn add(&mut self, lines: Vec<String>) {
         for line in lines {
-            self.searched.push('\n');
-            self.searched.push_str(&line);
+            self.searched.extend(["\n", &line]);
             self.total += 1;
             self.shown.push(line);
         }
@@ -72,11 +66,8 @@ pub fn tail(path: &Path) -> Vec<String> {
         let _ = file.read_to_end(&mut bytes);
     }
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines = text.lines().map(str::trim_end);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let from = lines.len().saturating_sub(BEFORE + AFTER);
     lines.into_iter().skip(from).map(str::to_owned).collect()
 }
@@ -102,15 +93,13 @@ fn plain(line: &str) -> String {
 
 /// A line without the kernel's time and the name of who has written it.
 fn unmarked(line: &str) -> &str {
-    let Some((time, rest)) = line
+    let marked = line
         .strip_prefix('[')
-        .and_then(|line| line.split_once("] "))
-    else {
+        .and_then(|line| line.split_once("] "));
+    let is_time = |time: &str| time.trim().parse::<f64>().is_ok();
+    let Some((_, rest)) = marked.filter(|(time, _)| is_time(time)) else {
         return line;
     };
-    if time.trim().parse::<f64>().is_err() {
-        return line;
-    }
     match rest.split_once("]: ") {
         Some((who, said)) if !who.contains(' ') && who.contains('[') => said,
         _ => rest,
@@ -123,40 +112,37 @@ mod tests {
 
     #[test]
     fn consoles_are_read_without_colours() {
-        assert_eq!(
-            plain("\u{1b}[0;32m  OK  \u{1b}[0m] Reached\r"),
-            "  OK  ] Reached"
-        );
+        let line = plain("\u{1b}[0;32m  OK  \u{1b}[0m] Reached\r");
+        assert_eq!(line, "  OK  ] Reached");
     }
 
     #[test]
     fn hints_see_what_programs_of_a_node_say() {
-        assert_eq!(
-            unmarked("[   12.345678] dracut-initqueue[512]: mount.nfs4: No such device"),
-            "mount.nfs4: No such device"
-        );
-        assert_eq!(
-            unmarked("[    1.0] Kernel panic - not syncing: x"),
-            "Kernel panic - not syncing: x"
-        );
-        assert_eq!(
-            unmarked("[  OK  ] Reached target"),
-            "[  OK  ] Reached target"
-        );
+        for (line, said) in [
+            (
+                "[   12.345678] dracut-initqueue[512]: mount.nfs4: No such",
+                "mount.nfs4: No such",
+            ),
+            (
+                "[    1.0] Kernel panic - not syncing: x",
+                "Kernel panic - not syncing: x",
+            ),
+            ("[  OK  ] Reached target", "[  OK  ] Reached target"),
+        ] {
+            assert_eq!(unmarked(line), said);
+        }
     }
 
     #[test]
     fn what_led_to_a_panic_is_shown_and_not_the_registers() {
+        let panic = "[    2.0] Kernel panic - not syncing: Attempted to kill init!";
         let mut text: String = (0..50)
             .map(|n| format!("[    1.{n:02}] line {n}\r\n"))
             .collect();
-        text +=
-            "init: no such file\n[    2.0] Kernel panic - not syncing: Attempted to kill init!\n";
-        text += "[    2.0] RIP: 0033\n[    2.0] RAX: 0\n";
-        let excerpt = Excerpt::of(
-            &text,
-            Some("[    2.0] Kernel panic - not syncing: Attempted to kill init!"),
-        );
+        text += "init: no such file\n";
+        text += panic;
+        text += "\n[    2.0] RIP: 0033\n[    2.0] RAX: 0\n";
+        let excerpt = Excerpt::of(&text, Some(panic));
         assert_eq!(excerpt.total, 54);
         let [.., before, last] = excerpt.shown.as_slice() else {
             panic!("{excerpt:?}")

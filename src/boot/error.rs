@@ -92,7 +92,7 @@ impl Error {
     pub fn report(&self, hints: &HintSet) -> Report {
         let report = Report::of(self);
         match self {
-            Error::Table { .. } => report,
+            Error::Table { .. } | Error::Interrupted => report,
             Error::Machine { known, .. } => report.cause(format!("the stdlib's `boot/machines.toml` knows {}", known.join(", "))),
             Error::Bootless { why, .. } => report.cause(why.clone())
                 .help("a node needs a kernel, `dracut` with the transport, and an export in the format `nfs`, `dir`, `squashfs`, `erofs` or `cpio`"),
@@ -128,7 +128,6 @@ impl Error {
             }
             Error::NoAnswer(silence) => silence.report(report, hints),
             Error::Network(error) => error.report(hints),
-            Error::Interrupted => report,
             Error::Io(source) => report.cause(source.to_string()),
         }
     }
@@ -138,35 +137,29 @@ impl Silence {
     fn report(&self, report: Report, hints: &HintSet) -> Report {
         let tools = [self.program.as_str(), "dracut", "mount.nfs4"];
         let known = hints.explain(&tools, &self.excerpt.searched);
+        let seconds = self.seconds;
         let mut report = report.command(CommandReport {
             command: self.command.clone(),
             place: "on the host".to_owned(),
             status: match self.why {
-                Why::Died => format!(
-                    "its console said after {:.0} s that it is over",
-                    self.seconds
-                ),
-                Why::Ended => format!("QEMU ended after {:.0} s", self.seconds),
-                Why::Timeout => format!("ended after {:.0} s without an answer", self.seconds),
+                Why::Died => format!("its console said after {seconds:.0} s that it is over"),
+                Why::Ended => format!("QEMU ended after {seconds:.0} s"),
+                Why::Timeout => format!("ended after {seconds:.0} s without an answer"),
             },
             lines: self.excerpt.shown.clone(),
             total_lines: self.excerpt.total,
             log: Some(self.log.clone()),
         });
-        let reached = match &self.reached {
-            Some(reached) => format!("it got as far as: {reached}"),
-            None => "its console has nothing that is known".to_owned(),
+        report = match (known.first(), &self.reached) {
+            (Some(known), _) => report.cause(&known.cause).help(&known.help),
+            (None, Some(reached)) => report.cause(format!("it got as far as: {reached}")),
+            (None, None) => report.cause("its console has nothing that is known"),
         };
-        report = match known.first() {
-            Some(known) => report.cause(&known.cause).help(&known.help),
-            None => report.cause(reached),
-        };
-        let report = match self.why {
-            Why::Timeout => report.help(
+        if self.why == Why::Timeout {
+            report = report.help(
                 "an emulated processor is slow: give it longer with `--timeout SECONDS`, in a recipe with `timeout`",
-            ),
-            _ => report,
-        };
+            );
+        }
         report
             .help("look around in the node, with its console on your terminal")
             .next(self.attend.clone())

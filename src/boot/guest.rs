@@ -58,21 +58,17 @@ impl Script {
     pub fn new(text: &str, commands: &[String]) -> Result<Script, Error> {
         let mut calls = String::new();
         for (number, command) in commands.iter().enumerate() {
-            if command.len() > MOST {
-                return Err(Error::Command {
-                    length: command.len(),
-                    limit: MOST,
-                });
+            let (length, limit) = (command.len(), MOST);
+            if length > limit {
+                return Err(Error::Command { length, limit });
             }
             let quoted = crate::plan::command::quote(command);
             calls.push_str(&format!("run {number} {quoted}\n"));
         }
         // A line of a command that looks like the end would be one.
         let calls = calls.replace(&format!("\n{END}"), &format!("\n {END}"));
-        Ok(Script(format!(
-            "{}\n{END}\n",
-            text.replace(COMMANDS, &calls)
-        )))
+        let text = text.replace(COMMANDS, &calls);
+        Ok(Script(format!("{text}\n{END}\n")))
     }
 
     /// The script for a node that has `left` to answer, less what the answer itself takes.
@@ -92,11 +88,8 @@ pub struct Facts {
 impl Facts {
     /// Takes a line; others than the check's are left alone. Gives the stage that it names.
     pub fn take(&mut self, line: &str) -> Option<String> {
-        let (name, value) = line
-            .trim()
-            .strip_prefix("rootwright ")?
-            .split_once(' ')
-            .unwrap_or((line.trim().trim_start_matches("rootwright "), ""));
+        let said = line.trim().strip_prefix("rootwright ")?;
+        let (name, value) = said.split_once(' ').unwrap_or((said, ""));
         self.add(name, value);
         (name == "stage").then(|| value.to_owned())
     }
@@ -129,13 +122,10 @@ impl Facts {
         let prefix = format!("{number} ");
         let of = |name: &str| -> Vec<String> {
             let values = self.all(name).iter();
-            values
-                .filter_map(|value| value.strip_prefix(&prefix))
-                .map(str::to_owned)
-                .collect()
+            let own = values.filter_map(|value| value.strip_prefix(&prefix));
+            own.map(str::to_owned).collect()
         };
-        let status = of("status").into_iter().next_back().unwrap_or_default();
-        (status, of("output"))
+        (of("status").pop().unwrap_or_default(), of("output"))
     }
 }
 

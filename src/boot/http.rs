@@ -49,19 +49,7 @@ impl Http {
                     };
                     // Whoever went away meanwhile misses nothing.
                     let _ = match file.and_then(|path| fs::File::open(path).ok()) {
-                        Some(file) => {
-                            let length = file.metadata().map(|metadata| metadata.len());
-                            let length =
-                                length.ok().and_then(|length| usize::try_from(length).ok());
-                            let counted = Counted {
-                                file,
-                                sent: Arc::clone(&sent),
-                            };
-                            let response =
-                                Response::new(StatusCode(200), Vec::new(), counted, length, None);
-                            // Firmware waits for the end of what comes in chunks.
-                            request.respond(response.with_chunked_threshold(usize::MAX))
-                        }
+                        Some(file) => request.respond(response(file, Arc::clone(&sent))),
                         None => request.respond(Response::empty(404)),
                     };
                 }
@@ -84,15 +72,21 @@ impl Drop for Http {
     }
 }
 
+fn response(file: fs::File, sent: Arc<AtomicU64>) -> Response<Counted> {
+    let length = file.metadata().map(|metadata| metadata.len());
+    let length = length.ok().and_then(|length| length.try_into().ok());
+    let counted = Counted { file, sent };
+    let response = Response::new(StatusCode(200), Vec::new(), counted, length, None);
+    // Firmware waits for the end of what comes in chunks.
+    response.with_chunked_threshold(usize::MAX)
+}
+
 fn find(folder: &Path, url: &str) -> Option<PathBuf> {
     let name = url.trim_start_matches('/').split('?').next()?;
     let plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
     let path = folder.join(name);
-    (plain
-        && path
-            .symlink_metadata()
-            .is_ok_and(|metadata| metadata.is_file()))
-    .then_some(path)
+    let is_file = |metadata: std::fs::Metadata| metadata.is_file();
+    (plain && path.symlink_metadata().is_ok_and(is_file)).then_some(path)
 }
 
 struct Counted {
@@ -141,14 +135,7 @@ mod tests {
         assert!(head.contains("Content-Length: 300000"), "{head}");
         assert_eq!(body.len(), 300_000);
         assert_eq!(http.sent(), 300_000);
-        for url in [
-            "/root/shadow",
-            "/root",
-            "/link",
-            "/../etc/passwd",
-            "/",
-            "/.image",
-        ] {
+        for url in "/root/shadow /root /link /../etc/passwd / /.image".split(' ') {
             assert!(get(url).starts_with("HTTP/1.1 404"), "{url}");
         }
     }

@@ -103,13 +103,12 @@ impl Boot<'_> {
     pub fn memory(&self) -> u64 {
         let artifact = fs::metadata(&self.opened.artifact);
         let size = artifact.map_or(0, |metadata| metadata.len()) >> 20;
-        self.wanted
-            .memory
-            .unwrap_or(match self.opened.manifest.format {
-                Format::Cpio { .. } => 1024 + 6 * size,
-                Format::Dir | Format::Nfs { .. } => 1024,
-                _ => 1024 + 2 * size,
-            })
+        let usual = match self.opened.manifest.format {
+            Format::Cpio { .. } => 1024 + 6 * size,
+            Format::Dir | Format::Nfs { .. } => 1024,
+            _ => 1024 + 2 * size,
+        };
+        self.wanted.memory.unwrap_or(usual)
     }
 }
 
@@ -126,19 +125,13 @@ pub fn name(opened: &Opened) -> String {
 pub fn bootable(opened: &Opened) -> Result<(), Error> {
     let format = &opened.manifest.format;
     if !format.boots() {
-        let why = format!(
-            "an export in the format `{}` is no root for a node",
-            format.name()
-        );
+        let format = format.name();
+        let why = format!("an export in the format `{format}` is no root for a node");
         return Err(bootless(opened, why));
     }
-    match opened.manifest.boot {
-        Some(_) => Ok(()),
-        None => Err(bootless(
-            opened,
-            "no initramfs that gets at it was made for it",
-        )),
-    }
+    let why = "no initramfs that gets at it was made for it";
+    let boot = opened.manifest.boot.as_ref();
+    boot.map(drop).ok_or_else(|| bootless(opened, why))
 }
 
 pub fn bootless(opened: &Opened, why: impl Into<String>) -> Error {
@@ -149,10 +142,8 @@ pub fn bootless(opened: &Opened, why: impl Into<String>) -> Error {
 }
 
 pub fn kernel(opened: &Opened) -> Result<PathBuf, Error> {
-    opened
-        .kernel
-        .clone()
-        .ok_or_else(|| bootless(opened, "there is no kernel beside it"))
+    let kernel = opened.kernel.clone();
+    kernel.ok_or_else(|| bootless(opened, "there is no kernel beside it"))
 }
 
 /// The machine that a kernel is for, by the kernel's name of it.
@@ -168,9 +159,7 @@ pub fn machine_of(opened: &Opened) -> Result<&'static str, Error> {
     } else if head.get(56..60) == Some(b"ARM\x64") {
         Ok("aarch64")
     } else {
-        Err(bootless(
-            opened,
-            "its `vmlinuz` is no kernel for x86_64 or aarch64",
-        ))
+        let why = "its `vmlinuz` is no kernel for x86_64 or aarch64";
+        Err(bootless(opened, why))
     }
 }

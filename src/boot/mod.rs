@@ -80,10 +80,8 @@ impl Boot<'_> {
         let before = Content::of(&opened.artifact)?;
         let (machine, accelerator, servers) = self.prepare()?;
         let promised = servers.cmdline(opened)?;
-        let cmdline = format!(
-            "{promised} {}",
-            guest::words(&machine.console, &machine.channel)
-        );
+        let words = guest::words(&machine.console, &machine.channel);
+        let cmdline = format!("{promised} {words}");
         if cmdline.len() > machine.cmdline {
             return Err(Error::Cmdline {
                 length: cmdline.len(),
@@ -101,11 +99,8 @@ impl Boot<'_> {
             1 => "1 processor".to_owned(),
             several => format!("{several} processors"),
         };
-        see(&format!(
-            "{} MiB, {processors}, {}",
-            self.memory(),
-            accelerator.name
-        ));
+        let (memory, name) = (self.memory(), &accelerator.name);
+        see(&format!("{memory} MiB, {processors}, {name}"));
         let mut stage = |name: &str, seconds: f64| see(&format!("{seconds:6.1} s  {name}"));
         let mut answer = node::watch(&start, &script, &marks, interrupted, &mut stage)?;
         let said = fs::read(console).unwrap_or_default();
@@ -121,10 +116,11 @@ impl Boot<'_> {
         }
         checks.push(Content::of(&opened.artifact)?.unchanged(&before));
         let facts = &answer.facts;
-        let mebibytes = |name: &str| facts.number(name).unwrap_or(0) >> 10;
+        let number = |name: &str| facts.number(name).unwrap_or(0);
+        let mebibytes = |name: &str| number(name) >> 10;
         let total = mebibytes("memory-total");
         Ok(Verdict {
-            export: name(opened),
+            export: job::name(opened),
             transport: opened.transport().map_or("memory", Transport::name),
             firmware: wanted.via == Via::Pxe,
             accelerator: accelerator.name,
@@ -133,10 +129,7 @@ impl Boot<'_> {
             node_times: verdict::node_times(facts),
             host_times: answer.milestones,
             memory: (total.saturating_sub(mebibytes("memory-available")), total),
-            wire: (
-                facts.number("received").unwrap_or(0),
-                facts.number("sent").unwrap_or(0),
-            ),
+            wire: (number("received"), number("sent")),
             http: sent,
             command: answer.command,
             console: console.clone(),
@@ -172,19 +165,14 @@ impl Boot<'_> {
 
 /// What the node loads, with what starts the check in a root without systemd. What the firmware
 /// loads stays as it is.
-fn with_check(load: node::Load, start: &str, folder: &Path) -> Result<node::Load, Error> {
-    Ok(match load {
-        node::Load::Direct {
-            kernel,
-            initramfs,
-            cmdline,
-        } => node::Load::Direct {
-            kernel,
-            initramfs: initramfs::with_check(&initramfs, start, folder)?,
-            cmdline,
-        },
-        firmware => firmware,
-    })
+fn with_check(mut load: node::Load, start: &str, folder: &Path) -> Result<node::Load, Error> {
+    match &mut load {
+        node::Load::Direct { initramfs, .. } => {
+            *initramfs = initramfs::with_check(initramfs, start, folder)?;
+        }
+        node::Load::Firmware { .. } => {}
+    }
+    Ok(load)
 }
 
 /// Does the work in a thread that has a network of its own, and so have the sockets that it

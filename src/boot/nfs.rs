@@ -13,7 +13,7 @@ use crate::run::background::Background;
 use crate::run::process::Process;
 
 /// How long the server has until it listens.
-const PATIENCE: Duration = Duration::from_secs(20);
+const START_TIME: Duration = Duration::from_secs(20);
 /// How often another port is tried: another process may take a free one first.
 const TRIES: usize = 3;
 
@@ -40,10 +40,7 @@ impl Nfs {
         for _ in 0..TRIES {
             let port = free_port()?;
             let configuration = folder.join("ganesha.conf");
-            fs::write(
-                &configuration,
-                configure(&path, port, &recovery.display().to_string()),
-            )?;
+            fs::write(&configuration, configure(&path, port, &recovery))?;
             let _ = fs::remove_file(&log);
             let pid = folder.join("ganesha.pid");
             let files = [("-f", &configuration), ("-L", &log), ("-p", &pid)];
@@ -52,30 +49,27 @@ impl Nfs {
             let server = Process::new(argv).start(Stdio::null());
             let mut server = server.map_err(Error::start(program))?;
             let start = Instant::now();
-            while start.elapsed() < PATIENCE && !server.has_ended() {
+            while start.elapsed() < START_TIME && !server.has_ended() {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
                     // It listens all the same when it has nothing to serve.
+                    let _server = server;
                     return match refused(&log) {
-                        said if said.is_empty() => Ok(Nfs {
-                            port,
-                            _server: server,
-                        }),
+                        said if said.is_empty() => Ok(Nfs { port, _server }),
                         said => Err(Error::Serve { what: "NFS", said }),
                     };
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
         }
-        Err(Error::Serve {
-            what: "NFS",
-            said: tail(&log),
-        })
+        let (what, said) = ("NFS", tail(&log));
+        Err(Error::Serve { what, said })
     }
 }
 
 /// What was tried: version 4 alone needs neither rpcbind nor a bus. No `Bind_addr`: where
 /// there is a loopback alone it takes none, and where nothing else is it needs none.
-fn configure(path: &str, port: u16, recovery: &str) -> String {
+fn configure(path: &str, port: u16, recovery: &Path) -> String {
+    let recovery = recovery.display();
     format!(
         "NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}\n\
          NFSv4 {{ Graceless = true; RecoveryRoot = \"{recovery}\"; Only_Numeric_Owners = true; Delegations = false; }}\n\

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 use super::console::{Excerpt, tail};
-use super::error::Error;
-use super::error::{Silence, Why};
+use super::error::{Error, Silence, Why};
 use super::guest::{Facts, READY, Script};
 use super::job::{Boot, name};
 use super::machine::{Accelerator, Machine, Marks};
@@ -20,9 +19,9 @@ use crate::run::background::Background;
 use crate::run::process::Process;
 
 /// How long QEMU has until it takes the host's connection.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIME: Duration = Duration::from_secs(30);
 /// How often the console is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+const CONSOLE_INTERVAL: Duration = Duration::from_millis(200);
 /// After the console has said that it is over: what comes after may say why.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -56,42 +55,36 @@ pub struct Answer {
     pub command: String,
 }
 
-fn arguments(start: &Start<'_>, more: &[&str]) -> Vec<String> {
+fn arguments(start: &Start<'_>, more: &[&[&str]]) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
-    let wanted = start.boot.wanted;
-    let (memory, processors) = (
-        start.boot.memory().to_string(),
-        wanted.processors.to_string(),
-    );
-    let common = [
-        "-accel",
-        &start.accelerator.argument,
-        "-m",
-        &memory,
-        "-smp",
-        &processors,
-    ];
-    let fixed = ["-nodefaults", "-no-reboot", "-display", "none"];
+    let (memory, processors) = (start.boot.memory(), start.boot.wanted.processors);
     let device = format!("{},netdev=n0", start.machine.network);
-    let argv = |load: &[&str]| start.machine.argv(&[&common, &fixed, load, more]);
-    match &start.load {
+    let (network, load) = match &start.load {
         Load::Direct {
             kernel,
             initramfs,
             cmdline,
-        } => argv(
-            &[
-                &["-netdev", "user,id=n0", "-device", &device][..],
-                &["-kernel", &path(kernel), "-initrd", &path(initramfs)],
-                &["-append", cmdline],
-            ]
-            .concat(),
-        ),
-        Load::Firmware { tftp } => {
-            let net = format!("user,id=n0,tftp={},bootfile=boot.ipxe", path(tftp));
-            argv(&["-netdev", &net, "-device", &device, "-boot", "n"])
+        } => {
+            let (kernel, initramfs) = (path(kernel), path(initramfs));
+            let load = [
+                "-kernel", &kernel, "-initrd", &initramfs, "-append", cmdline,
+            ];
+            ("user,id=n0".to_owned(), load.map(str::to_owned).to_vec())
         }
-    }
+        Load::Firmware { tftp } => (
+            format!("user,id=n0,tftp={},bootfile=boot.ipxe", path(tftp)),
+            ["-boot", "n"].map(str::to_owned).to_vec(),
+        ),
+    };
+    let load: Vec<&str> = load.iter().map(String::as_str).collect();
+    let common: [&[&str]; 5] = [
+        &["-accel", &start.accelerator.argument],
+        &["-m", &memory.to_string(), "-smp", &processors.to_string()],
+        &["-nodefaults", "-no-reboot", "-display", "none"],
+        &["-netdev", &network, "-device", &device],
+        &load,
+    ];
+    start.machine.argv(&[&common, more].concat())
 }
 
 /// Boots a node and waits until it has answered the script. `see` gets the milestones.
@@ -110,25 +103,14 @@ pub fn watch(
     } = start.boot;
     let socket = folder.join("channel");
     let file = format!("file,id=console,path={}", console.display());
-    let channel = format!(
-        "socket,id=channel,path={},server=on,wait=on",
-        socket.display()
-    );
-    let argv = arguments(
-        start,
-        &[
-            "-monitor",
-            "none",
-            "-chardev",
-            &file,
-            "-serial",
-            "chardev:console",
-            "-chardev",
-            &channel,
-            "-serial",
-            "chardev:channel",
-        ],
-    );
+    let path = socket.display();
+    let channel = format!("socket,id=channel,path={path},server=on,wait=on");
+    let ports: [&[&str]; 3] = [
+        &["-monitor", "none"],
+        &["-chardev", &file, "-serial", "chardev:console"],
+        &["-chardev", &channel, "-serial", "chardev:channel"],
+    ];
+    let argv = arguments(start, &ports);
     let errors = folder.join("qemu.log");
     let log = fs::File::create(&errors)?.into_file().into();
     let qemu = Process::new(&argv).start(log);
@@ -146,7 +128,7 @@ pub fn watch(
     let mut dying: Option<(Instant, String)> = None;
     loop {
         let mut closed = false;
-        match lines.recv_timeout(LOOK) {
+        match lines.recv_timeout(CONSOLE_INTERVAL) {
             Ok(line) => {
                 if let Some(stage) = answer.facts.take(&line) {
                     let name = match stage.as_str() {
@@ -229,7 +211,7 @@ fn milestone(answer: &mut Answer, name: String, begin: Instant, see: &mut dyn Fn
 /// # Errors
 /// When QEMU cannot be started.
 pub fn attend(start: &Start<'_>) -> Result<(), Error> {
-    let process = Process::new(arguments(start, &["-serial", "mon:stdio"]));
+    let process = Process::new(arguments(start, &[&["-serial", "mon:stdio"]]));
     let program = process.program();
     let status = process.attached().map_err(Error::start(&program))?;
     tracing::debug!(%status, "qemu");
@@ -249,7 +231,7 @@ fn listen(
             Ok(stream) => break Some(stream),
             // It ended: what it said is in its log, and the console stays empty.
             Err(_) if qemu.has_ended() => break None,
-            Err(error) if begin.elapsed() > PATIENCE => return Err(error.into()),
+            Err(error) if begin.elapsed() > CONNECT_TIME => return Err(error.into()),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     };

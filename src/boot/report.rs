@@ -10,10 +10,11 @@ impl Display for Verdict {
             true => ", from the firmware on",
             false => "",
         };
+        let (export, transport) = (&self.export, self.transport);
+        let (kernel, accelerator) = (&self.kernel, &self.accelerator);
         writeln!(
             out,
-            "{} over {}{from}, Linux {}, {}\n",
-            self.export, self.transport, self.kernel, self.accelerator
+            "{export} over {transport}{from}, Linux {kernel}, {accelerator}\n"
         )?;
         let width = self.checks.iter().map(|check| check.what.chars().count());
         let width = width.max().unwrap_or(0);
@@ -29,13 +30,8 @@ impl Display for Verdict {
         writeln!(out, "  this host's   {}", times(&self.host_times))?;
         let (used, total) = self.memory;
         writeln!(out, "  memory        {used} of {total} MiB in use")?;
-        let (received, sent) = self.wire;
-        write!(
-            out,
-            "  wire          {} received, {} sent",
-            size(received),
-            size(sent)
-        )?;
+        let (received, sent) = (size(self.wire.0), size(self.wire.1));
+        write!(out, "  wire          {received} received, {sent} sent")?;
         if let Some(http) = self.http {
             write!(out, "; {} of files over HTTP", size(http))?;
         }
@@ -44,11 +40,9 @@ impl Display for Verdict {
 }
 
 fn times(times: &[Milestone]) -> String {
-    let times: Vec<String> = times
-        .iter()
-        .map(|time| format!("{} {:.1} s", time.name, time.seconds))
-        .collect();
-    times.join(", ")
+    let times = times.iter();
+    let shown = times.map(|time| format!("{} {:.1} s", time.name, time.seconds));
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn size(bytes: u64) -> String {

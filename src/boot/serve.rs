@@ -47,12 +47,11 @@ impl Servers {
     pub fn cmdline(&self, opened: &Opened) -> Result<String, Error> {
         let cmdline = match &self.nfs {
             // The port is one more option of the mount.
-            Some(nfs) => opened.cmdline_for(&format!("{HOST}:/"), "").map(|line| {
-                line.replace(
-                    &format!("{HOST}:/:"),
-                    &format!("{HOST}:/:port={},", nfs.port),
-                )
-            }),
+            Some(nfs) => {
+                let options = format!("{HOST}:/:port={},", nfs.port);
+                let cmdline = opened.cmdline_for(&format!("{HOST}:/"), "");
+                cmdline.map(|line| line.replace(&format!("{HOST}:/:"), &options))
+            }
             None => opened.cmdline_for("", &self.url()),
         };
         cmdline.ok_or_else(|| bootless(opened, "no initramfs was made for it"))
@@ -65,11 +64,10 @@ impl Servers {
     pub fn load(&self, boot: &Boot<'_>, cmdline: &str) -> Result<node::Load, Error> {
         let opened = boot.opened;
         if boot.wanted.via == Via::Direct {
-            let initramfs = opened.initramfs.clone();
+            let none = || bootless(opened, "there is no initramfs beside it");
             return Ok(node::Load::Direct {
                 kernel: kernel(opened)?,
-                initramfs: initramfs
-                    .ok_or_else(|| bootless(opened, "there is no initramfs beside it"))?,
+                initramfs: opened.initramfs.clone().ok_or_else(none)?,
                 cmdline: cmdline.to_owned(),
             });
         }

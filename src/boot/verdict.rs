@@ -101,19 +101,15 @@ impl Expected {
             Format::Erofs { .. } => "erofs",
             _ => NFS,
         };
-        // The last word counts.
-        let mut overlay = false;
-        for word in cmdline.split_whitespace() {
+        let is_overlay = |word: &str| {
             let (name, value) = word.split_once('=').unwrap_or((word, "1"));
-            let off = ["0", "no", "off"].contains(&value);
-            match name {
-                "rootwright.overlay" | "rd.overlay" | "rd.live.overlay.overlayfs" if !off => {
-                    overlay = true;
-                }
-                _ => {}
-            }
-        }
-        match overlay {
+            let on = !["0", "no", "off"].contains(&value);
+            on && matches!(
+                name,
+                "rootwright.overlay" | "rd.overlay" | "rd.live.overlay.overlayfs"
+            )
+        };
+        match cmdline.split_whitespace().any(is_overlay) {
             true => Expected::Overlay(below),
             false => Expected::Plain(below),
         }
@@ -126,11 +122,8 @@ pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Che
     let goal = goal(facts);
     let state = facts.one("state");
     let jobs = facts.all("job").iter();
-    let up = Check::new(
-        format!("reached {goal}"),
-        stages.iter().any(|stage| stage == goal),
-        state,
-    );
+    let reached = stages.iter().any(|stage| stage == goal);
+    let up = Check::new(format!("reached {goal}"), reached, state);
     let mut checks = vec![up.lines(jobs.map(|job| format!("still to be done: {job}")).collect())];
     let (root, lower, source) = (facts.one("root"), facts.one("lower"), facts.one("source"));
     match expected {
@@ -171,19 +164,16 @@ pub fn checks(facts: &Facts, expected: Expected, commands: &[String]) -> Vec<Che
     let journal = facts.all("journal").to_vec();
     checks.push(Check::new("no unit has failed", none, found).lines(journal));
     for (number, command) in commands.iter().enumerate() {
-        let (status, lines) = facts.command(number);
+        let (status, mut lines) = facts.command(number);
         let found = match status.as_str() {
             "" => "it has not said".to_owned(),
-            "0" => lines.first().cloned().unwrap_or_default(),
+            "0" if lines.is_empty() => String::new(),
+            "0" => lines.remove(0),
             // timeout(1)
             "124" => "exit status 124, as of a command that was not done in time".to_owned(),
             status => format!("exit status {status}"),
         };
         let shown = command.lines().next().unwrap_or_default();
-        let lines = match status.as_str() {
-            "0" => lines.into_iter().skip(1).collect(),
-            _ => lines,
-        };
         checks.push(Check::new(format!("`{shown}`"), status == "0", found).lines(lines));
     }
     checks
@@ -200,20 +190,16 @@ fn goal(facts: &Facts) -> &str {
 /// The stages that the node's own service manager dates, in microseconds; without systemd the
 /// check itself has looked at the clock.
 pub fn node_times(facts: &Facts) -> Vec<Milestone> {
-    [
-        ("initramfs", "initramfs"),
-        ("system", "the root's init"),
-        ("up", goal(facts)),
-    ]
-    .into_iter()
-    .filter_map(|(fact, name)| {
+    let system = ("system", "the root's init");
+    let stages = [("initramfs", "initramfs"), system, ("up", goal(facts))];
+    let times = stages.into_iter().filter_map(|(fact, name)| {
         let micros = facts.number(fact).filter(|micros| *micros > 0)?;
         Some(Milestone {
             name: name.to_owned(),
             seconds: (micros / 1000) as f64 / 1000.0,
         })
-    })
-    .collect()
+    });
+    times.collect()
 }
 
 /// For a node that came up, and was not done with answering in time.
@@ -246,34 +232,20 @@ mod tests {
 
     #[test]
     fn a_node_that_says_nothing_holds_nothing() {
-        let checks = checks(
-            &Facts::default(),
-            Expected::Overlay("nfs4"),
-            &["true".to_owned()],
-        );
-        let held: Vec<&str> = checks
-            .iter()
-            .filter(|check| check.holds)
-            .map(|check| check.what.as_str())
-            .collect();
-        assert_eq!(held, [""; 0]);
+        let expected = Expected::Overlay("nfs4");
+        let checks = checks(&Facts::default(), expected, &["true".to_owned()]);
+        let held: Vec<&Check> = checks.iter().filter(|check| check.holds).collect();
+        assert!(held.is_empty(), "{held:?}");
     }
 
     #[test]
     fn a_failed_unit_is_named_with_its_journal() {
         let mut facts = Facts::default();
-        for line in [
-            "rootwright state degraded",
-            "rootwright failed a.service",
-            "rootwright journal a.service: no such file",
-        ] {
-            facts.take(line);
-        }
-        let checks = checks(&facts, Expected::Memory, &[]);
-        let check = checks
-            .iter()
-            .find(|check| check.what.contains("unit"))
-            .unwrap();
+        facts.take("rootwright state degraded");
+        facts.take("rootwright failed a.service");
+        facts.take("rootwright journal a.service: no such file");
+        let mut checks = checks(&facts, Expected::Memory, &[]).into_iter();
+        let check = checks.find(|check| check.what.contains("unit")).unwrap();
         assert_eq!((check.holds, check.found.as_str()), (false, "a.service"));
         assert_eq!(check.lines, ["a.service: no such file"]);
     }

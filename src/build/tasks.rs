@@ -16,7 +16,7 @@ use crate::export::{self, ExportJob, ExportLayer};
 use crate::plan::{Command, ExpectBoot, Export, Key, Layer, LayerKey, Op, Run, RunPlace, Step};
 use crate::preview::StepStatus;
 use crate::run::operations::Running;
-use crate::run::stack::{self, Open};
+use crate::run::stack::{self, OpenRoot};
 use crate::run::{Error, Settings, interrupt};
 use crate::store::{LayerInfo, Work, now};
 
@@ -104,7 +104,7 @@ impl<'a> Runner<'a> {
         self.exported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn open(&self, below: &[Key]) -> Result<Open, Error> {
+    pub fn open(&self, below: &[Key]) -> Result<OpenRoot, Error> {
         stack::open(&self.settings.store, below, self.work.path())
     }
 

@@ -186,8 +186,8 @@ type Done = Result<ExitCode, Trouble>;
 /// one, after that has ended.
 fn namespaces(offline: bool) -> Result<(), Trouble> {
     match namespace::enter(offline)? {
-        namespace::Process::Inner => Ok(()),
-        namespace::Process::Outer(code) => Err(Trouble::exit(u8::try_from(code).unwrap_or(1))),
+        namespace::BuildProcess::Inner => Ok(()),
+        namespace::BuildProcess::Outer(code) => Err(Trouble::exit(u8::try_from(code).unwrap_or(1))),
     }
 }
 

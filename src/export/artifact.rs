@@ -44,13 +44,12 @@ impl Opened {
         let manifest: Manifest =
             serde_json::from_slice(&text).map_err(|error| missing(error.to_string()))?;
         if manifest.made_by != MADE_BY {
-            return Err(missing(
-                "its `manifest.json` is not rootwright's".to_owned(),
-            ));
+            let why = "its `manifest.json` is not rootwright's";
+            return Err(missing(why.to_owned()));
         }
-        let artifact = real.join(manifest.format.artifact());
+        let name = manifest.format.artifact();
+        let artifact = real.join(&name);
         if fs::symlink_metadata(&artifact).is_err() {
-            let name = manifest.format.artifact();
             return Err(missing(format!("`{name}` is not there")));
         }
         let file = |name: &str| Some(real.join(name)).filter(|path| path.is_file());
@@ -83,10 +82,8 @@ impl Opened {
     /// `SERVER:PATH`, or `url` in the place of the folder that the artifact is in.
     pub fn cmdline_for(&self, nfs: &str, url: &str) -> Option<String> {
         let boot = self.manifest.boot.as_ref()?;
-        Some(
-            boot.cmdline
-                .replace("SERVER:PATH", nfs)
-                .replace("live:URL/", &format!("live:{}/", url.trim_end_matches('/'))),
-        )
+        let live = format!("live:{}/", url.trim_end_matches('/'));
+        let cmdline = boot.cmdline.replace("SERVER:PATH", nfs);
+        Some(cmdline.replace("live:URL/", &live))
     }
 }

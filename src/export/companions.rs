@@ -2,16 +2,17 @@
 //! `manifest.json`. What the root does not have is not written.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use std::fs::{self, Metadata};
 
 use super::{Error, ExportJob};
+use crate::diagnose::Report;
 use crate::plan::{
-    Allowed, Export, Format, Key, Op, Plan, ServerField, ServerPart, ServerText, Step, Times,
+    Action, Allowed, Export, Format, Key, Op, Plan, ServerField, ServerPart, ServerText, Times,
     Transport,
 };
 use crate::run::files::{self, Tree, glob};
@@ -133,14 +134,10 @@ impl ExportLocation {
     /// `SERVER:PATH`.
     fn cmdline(&self, export: &Export, template: &str) -> String {
         match (export.format.transport(), &self.version) {
-            (Some(Transport::Nfs), Some(version)) => template.replace(
-                "SERVER:PATH",
-                &format!(
-                    "{}:{}/{version}/root",
-                    export.served.server(),
-                    self.dir(export)
-                ),
-            ),
+            (Some(Transport::Nfs), Some(version)) => {
+                let (server, dir) = (export.served.server(), self.dir(export));
+                template.replace("SERVER:PATH", &format!("{server}:{dir}/{version}/root"))
+            }
             (Some(Transport::Http), _) => {
                 template.replace("live:URL/", &format!("live:{}/", self.url(export)))
             }
@@ -174,11 +171,10 @@ pub struct Answers {
 
 /// Asks the root.
 pub fn ask(export: &Export, job: &ExportJob<'_>) -> Result<Answers, Error> {
-    let mut cmdline = export.cmdline.clone();
-    if let Some(command) = &export.cmdline_command {
-        let output = (job.in_root)(command).map_err(|report| Error::Cmdline { report })?;
-        cmdline = Some(output.trim().to_owned());
-    }
+    let cmdline = match &export.cmdline_command {
+        Some(command) => Some((job.in_root)(command)?.trim().to_owned()),
+        None => export.cmdline.clone(),
+    };
     Ok(Answers {
         packages: packages(export, job)?,
         cmdline,
@@ -190,7 +186,7 @@ pub fn with_time(export: &Export, job: &ExportJob<'_>) -> Result<Export, Error> 
     let Times::Newest { command } = &export.times else {
         return Ok(export.clone());
     };
-    let output = (job.in_root)(command).map_err(|report| Error::Packages { report })?;
+    let output = (job.in_root)(command)?;
     let seconds = output.trim().parse().map_err(|_| Error::Time {
         output: output.trim().to_owned(),
     })?;
@@ -217,23 +213,23 @@ fn packages(export: &Export, job: &ExportJob<'_>) -> Result<Vec<Package>, Error>
     let Some(command) = &export.packages else {
         return Ok(Vec::new());
     };
-    let output = (job.in_root)(command).map_err(|report| Error::Packages { report })?;
+    let output = (job.in_root)(command)?;
     let mut packages = Vec::new();
     for (index, line) in output.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
         }
-        let fields: Vec<&str> = line.split('\t').collect();
-        let [name, version, architecture] = fields.as_slice() else {
+        let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
+        let Ok([name, version, architecture]) = <[String; 3]>::try_from(fields) else {
             return Err(Error::PackageLine {
                 number: index + 1,
                 line: line.to_owned(),
             });
         };
         packages.push(Package {
-            name: (*name).to_owned(),
-            version: (*version).to_owned(),
-            architecture: (*architecture).to_owned(),
+            name,
+            version,
+            architecture,
         });
     }
     packages.sort();
@@ -279,6 +275,10 @@ pub fn write(
         entries.insert(name, entry(&path)?);
     }
     let plan = job.plan;
+    let options = plan.options.iter().map(|option| OptionEntry {
+        name: option.name.clone(),
+        value: option.value.clone(),
+    });
     let manifest = Manifest {
         made_by: MADE_BY.to_owned(),
         schema: 1,
@@ -292,14 +292,7 @@ pub fn write(
             path: plan.recipe.path.clone(),
             title: plan.recipe.title.clone(),
         },
-        options: plan
-            .options
-            .iter()
-            .map(|option| OptionEntry {
-                name: option.name.clone(),
-                value: option.value.clone(),
-            })
-            .collect(),
+        options: options.collect(),
         kernel_version,
         files: entries,
         packages: answers.packages,
@@ -310,13 +303,10 @@ pub fn write(
 
 /// What the recipe allows in the root that this export is of.
 fn allowed(export: &Export, plan: &Plan) -> Vec<Allowed> {
-    let exports = |step: &&Step| {
-        step.actions
-            .iter()
-            .any(|action| matches!(&action.op, Op::Export(op) if op.name == export.name))
-    };
-    let root = plan.steps.iter().find(exports).and_then(|step| step.root);
-    let root = root.and_then(|root| plan.root(root));
+    let this = |action: &Action| matches!(&action.op, Op::Export(op) if op.name == export.name);
+    let mut steps = plan.steps.iter();
+    let step = steps.find(|step| step.actions.iter().any(this));
+    let root = step.and_then(|step| plan.root(step.root?));
     root.map(|root| root.allowed.clone()).unwrap_or_default()
 }
 
@@ -327,22 +317,16 @@ fn boot_images(
     bundle: &Path,
     kernel_version: Option<&str>,
 ) -> Result<Vec<String>, Error> {
-    let tree = Tree::open(job.root).map_err(|error| Error::Root { error })?;
+    let tree = Tree::open(job.root).map_err(Report::from)?;
     let mut listed = Vec::new();
     for (patterns, name) in [
         (&export.kernel, "vmlinuz"),
         (&export.initramfs, "initramfs.img"),
     ] {
         let to = bundle.join(name);
-        let found = first_file(&tree, patterns, kernel_version)
-            .and_then(|found| match found {
-                Some(mut from) => {
-                    write_file(&to, |file| io::copy(&mut from, file).map(drop)).map(|()| true)
-                }
-                None => Ok(false),
-            })
-            .map_err(Error::io("write", &to))?;
-        if found {
+        let failed = Error::io("write", &to);
+        if let Some(mut from) = first_file(&tree, patterns, kernel_version).map_err(failed)? {
+            write_file(&to, |file| io::copy(&mut from, file).map(drop)).map_err(failed)?;
             listed.push(name.to_owned());
         }
     }
@@ -360,8 +344,7 @@ fn set_time(path: &Path, seconds: u64) -> Result<(), Error> {
 
 /// Makes a file one that any server may read.
 pub fn readable(path: &Path) -> Result<(), Error> {
-    fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
-        .map_err(Error::io("write", path))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).map_err(Error::io("write", path))
 }
 
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
@@ -377,7 +360,7 @@ fn first_file(
     tree: &Tree,
     patterns: &[String],
     kernel_version: Option<&str>,
-) -> io::Result<Option<std::fs::File>> {
+) -> io::Result<Option<fs::File>> {
     for pattern in patterns {
         let pattern = match kernel_version {
             Some(version) => pattern.replace("{kver}", version),
@@ -385,6 +368,7 @@ fn first_file(
             None => pattern.clone(),
         };
         let mut paths = glob::expand(tree, &pattern)?;
+        let text = |path: &PathBuf| path.display().to_string();
         paths.sort_by(|a, b| files::version_order(&text(b), &text(a)));
         for path in paths {
             if let Some(file) = tree.open_file(&path)? {
@@ -393,10 +377,6 @@ fn first_file(
         }
     }
     Ok(None)
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn entry(path: &PathBuf) -> Result<FileEntry, Error> {
@@ -421,5 +401,5 @@ fn write_text(path: &Path, text: &str) -> Result<(), Error> {
 fn write_file(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
     let mut file = fs::File::create_new(path)?;
     fill(&mut file)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    file.set_permissions(fs::Permissions::from_mode(0o644))
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::diagnose::{CommandReport, Report};
-use crate::run::files;
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", prefix = "export::")]
@@ -37,8 +36,6 @@ pub enum Error {
         /// What of the output says why.
         cause: Option<&'static str>,
     },
-    #[error("the list of packages cannot be read: {report}")]
-    Packages { report: Report },
     #[error(
         "line {number} of the list of packages is not `name<tab>version<tab>architecture`: `{line}`"
     )]
@@ -66,16 +63,13 @@ pub enum Error {
     NoExport { path: PathBuf, why: String },
     #[error("`{}` is of the format `{format}`, which is not unpacked to be looked at", path.display())]
     Packed { path: PathBuf, format: &'static str },
-    #[error("the kernel command line is not known: {report}")]
-    Cmdline { report: Report },
     #[error("the time that times are clamped to is not known: `{output}` is no number")]
     Time { output: String },
     #[error("the image's layers cannot be read")]
     Layers { error: io::Error },
-    #[error("{report}")]
-    View { report: Report },
-    #[error("{error}")]
-    Root { error: files::Error },
+    /// Of a command in the root, or of the root itself: it says more than we could.
+    #[error("{0}")]
+    Below(#[from] Report),
     #[error("the manifest of the export cannot be written")]
     Manifest { error: serde_json::Error },
 }
@@ -96,7 +90,7 @@ impl From<Error> for Report {
             Error::Foreign { what, .. } => report
                 .cause(format!("it is {what}, and rootwright replaces only its own exports"))
                 .help("move it away, give the export another name, or name another folder with `--out DIR`"),
-            Error::Io { error, .. } => because(report, &error),
+            Error::Io { error, .. } | Error::Layers { error } => because(report, &error),
             Error::Tool { command, cause, .. } => {
                 let report = report.command(*command);
                 match cause {
@@ -105,8 +99,6 @@ impl From<Error> for Report {
                     None => report,
                 }
             }
-            // The command's own report says more than we could.
-            Error::Packages { report: inner } => inner,
             Error::PackageLine { .. } => report.help(
                 "the distro module sets the command: it has to print nothing but such lines",
             ),
@@ -130,18 +122,23 @@ impl From<Error> for Report {
             ),
             Error::NoExport { why, .. } => report.cause(why),
             Error::Packed { .. } => report.help("name the recipe: its root is looked at instead"),
-            Error::Cmdline { report: inner } | Error::View { report: inner } => inner,
+            Error::Below(report) => report,
             Error::Time { .. } => {
                 report.help("the distro module sets the command: it has to print seconds since 1970")
             }
-            Error::Layers { error } => because(report, &error),
-            Error::Root { error } => error.into(),
             Error::Manifest { error } => report.cause(error.to_string()),
         }
     }
 }
 
 impl Error {
+    pub(super) fn out(path: &Path) -> impl Fn(io::Error) -> Error + Copy {
+        move |error| Error::Out {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
     /// What becomes of an input or output error.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> Error + Copy {
         move |error| Error::Io {

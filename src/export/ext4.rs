@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::stage::Staged;
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, tools};
 use crate::plan::tool::ext4;
 use crate::plan::{Export, Times};
@@ -31,11 +31,9 @@ pub fn write(
     // Metadata takes a few per cent, the journal up to 64 MiB.
     let needed = blocks * 4096 * 108 / 100 + inodes * 512 + (72 << 20);
     let kib = size.unwrap_or(needed).div_ceil(4096) * 4;
-    let places = Places {
-        export,
-        root,
+    let places = ToolPaths {
         tree: tree.path(),
-        output: file,
+        ..ToolPaths::of_root(export, root, file)
     };
     let inodes_made = inodes.saturating_mul(5).div_ceil(4).max(1024).to_string();
     places.pack(&ext4(export, &format!("{kib}k"), &inodes_made))?;
@@ -62,9 +60,7 @@ pub fn write(
             }
         }
     }
-    let argv: Vec<String> = ["debugfs", "-w", "-f", "-", &file.display().to_string()]
-        .map(str::to_owned)
-        .to_vec();
+    let argv = ["debugfs", "-w", "-f", "-", &file.display().to_string()].map(str::to_owned);
     let set = tools::dated(export, tools::process(&argv)).stdin(script);
     tools::run_noisy("set the times in", file, set)
 }

@@ -33,9 +33,8 @@ pub fn identity(export: &Export, out: &Path, root: &Key) -> Key {
 /// Whether `bundle` was made of the same, and nobody has changed it as far as sizes and
 /// times of the files beside the tree say. The tree itself is not gone through.
 pub fn is_fresh(bundle: &Path, identity: &Key) -> bool {
-    let manifest = Manifest::read(bundle);
     let made_of = |manifest: &Manifest| manifest.identity.as_ref() == Some(identity);
-    let Some(manifest) = manifest.filter(made_of) else {
+    let Some(manifest) = Manifest::read(bundle).filter(made_of) else {
         return false;
     };
     let complete = manifest.files.iter().all(|(name, entry)| {

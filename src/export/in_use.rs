@@ -93,6 +93,12 @@ impl ExportPath {
             mount,
         }
     }
+
+    /// Whether a path of this device's file system is in it.
+    fn has(&self, device: &str, path: &Path) -> bool {
+        let mount = self.mount.as_ref();
+        mount.is_some_and(|(own, top)| own == device && path.starts_with(top))
+    }
 }
 
 fn top(path: &Path) -> Option<(u64, u64)> {
@@ -114,10 +120,10 @@ fn marker(version: &Path) -> Option<String> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with(MARKER) {
             let text = fs::read_to_string(entry.path()).unwrap_or_default();
-            let line = text.lines().next().unwrap_or_default().trim().to_owned();
-            return Some(match line.is_empty() {
-                true => format!("the file `{name}` beside it says so"),
-                false => format!("the file `{name}` beside it says: {line}"),
+            let line = text.lines().next().unwrap_or_default().trim();
+            return Some(match line {
+                "" => format!("the file `{name}` beside it says so"),
+                line => format!("the file `{name}` beside it says: {line}"),
             });
         }
     }
@@ -203,13 +209,10 @@ fn processes(places: &[ExportPath], sources: &Sources, in_use: &mut InUse) {
         let on_devices: Vec<(String, PathBuf)> = on_devices.collect();
         let tops = ["root", "cwd"].map(|link| top(&process.join(link)));
         let used = |place: &ExportPath| {
-            let (real, mount) = (&place.real, place.mount.as_ref());
-            held.iter().any(|path| path.starts_with(real))
-                || mount.is_some_and(|(device, top)| {
-                    let inside =
-                        |(of, path): &(String, PathBuf)| of == device && path.starts_with(top);
-                    on_devices.iter().any(inside)
-                })
+            held.iter().any(|path| path.starts_with(&place.real))
+                || on_devices
+                    .iter()
+                    .any(|(device, path)| place.has(device, path))
                 || place.top.is_some() && tops.contains(&place.top)
         };
         for place in places.iter().filter(|place| used(place)) {
@@ -259,43 +262,28 @@ impl Mount {
     fn parse(line: &str) -> Option<Mount> {
         let (left, right) = line.split_once(" - ")?;
         let mut fields = left.split(' ').skip(2);
-        let device = fields.next()?.to_owned();
-        let root = unescape(fields.next()?);
-        let at = unescape(fields.next()?);
         Some(Mount {
-            device,
-            root,
-            at,
+            device: fields.next()?.to_owned(),
+            root: unescape(fields.next()?),
+            at: unescape(fields.next()?),
             options: right.to_owned(),
         })
     }
 }
 
 fn unescape(text: &str) -> PathBuf {
-    let plain = [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ];
-    let text = plain.iter().fold(text.to_owned(), |text, (code, plain)| {
-        text.replace(code, plain)
-    });
-    PathBuf::from(text)
+    let text = text.replace("\\040", " ").replace("\\011", "\t");
+    PathBuf::from(text.replace("\\012", "\n").replace("\\134", "\\"))
 }
 
 fn mounts(process: &Path, places: &[ExportPath], in_use: &mut InUse) {
     for mount in Mount::of(process) {
         for place in places {
-            let bound = place.mount.as_ref().is_some_and(|(device, path)| {
-                *device == mount.device && mount.root.starts_with(path)
-            });
             // Of an overlay or of a loopback mount of NFS.
-            let named = mount
-                .options
-                .split([' ', ',', ':', '='])
-                .any(|word| unescape(word).starts_with(&place.real));
-            if bound || named {
+            let mut words = mount.options.split([' ', ',', ':', '=']);
+            if place.has(&mount.device, &mount.root)
+                || words.any(|word| unescape(word).starts_with(&place.real))
+            {
                 in_use.note(place, format!("it is mounted at {}", mount.at.display()));
             }
         }

@@ -27,7 +27,7 @@ use crate::diagnose::Report;
 use crate::plan::tool::{self, ToolPart};
 use crate::plan::{Command, Export, Format, Key, Plan, Share};
 use stage::Staged;
-use tools::Places;
+use tools::ToolPaths;
 
 pub use artifact::Opened;
 pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
@@ -97,12 +97,12 @@ pub fn write(export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Error> {
 
 fn artifact(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error> {
     let (root, staging) = (job.root, job.staging);
-    let places = Places::of_root(export, root, to);
+    let places = ToolPaths::of_root(export, root, to);
     // Tools that know neither what is left out nor until when times are clamped get a copy.
-    let staged = |pack: &dyn Fn(Places<'_>) -> Result<(), Error>| {
+    let staged = |pack: &dyn Fn(ToolPaths<'_>) -> Result<(), Error>| {
         let tree = Staged::new(export, root, staging)?;
         let tree = tree.path();
-        pack(Places { tree, ..places })
+        pack(ToolPaths { tree, ..places })
     };
     match &export.format {
         Format::Dir | Format::Nfs { .. } => {

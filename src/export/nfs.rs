@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::in_use::Sources;
 use super::publish::{self, Draft};
-use super::versions::Shelf;
+use super::versions::{Shelf, Version};
 use super::{Error, companions, freshness, shared_files};
 use crate::export::ExportJob;
 use crate::plan::{Export, Format, Key, Share};
@@ -32,22 +32,20 @@ pub fn write(export: &Export, job: &ExportJob<'_>, identity: &Key) -> Result<Pat
     publish::make_out(job.out)?;
     let shelf = Shelf::ensure(&export.name, job.out, job.staging)?;
     let locked = shelf.lock()?;
-    let (version, sharing) = match &export.format {
-        Format::Nfs {
-            version: Some(name),
-            share,
-            ..
-        } => {
+    let (wanted, sharing) = match &export.format {
+        Format::Nfs { version, share, .. } => (version.as_deref(), *share),
+        _ => (None, Share::Blocks),
+    };
+    let version = match wanted {
+        Some(name) => {
             publish::check_name(name)?;
-            if fs::symlink_metadata(shelf.path().join(name)).is_ok() {
-                return Err(Error::VersionTaken {
-                    path: shelf.path().join(name),
-                });
+            let path = shelf.path().join(name);
+            if fs::symlink_metadata(&path).is_ok() {
+                return Err(Error::VersionTaken { path });
             }
-            (name.clone(), *share)
+            name.to_owned()
         }
-        Format::Nfs { share, .. } => (locked.next()?, *share),
-        _ => (locked.next()?, Share::Blocks),
+        None => locked.next()?,
     };
     let draft = Draft::new(&version, shelf.path(), job.staging, false)?;
     let versions = shelf.versions()?;
@@ -78,10 +76,8 @@ fn keep(shelf: &Shelf, format: &Format) {
         return;
     };
     let keep = usize::try_from(*keep).unwrap_or(usize::MAX).max(1);
-    if shelf
-        .versions()
-        .is_ok_and(|versions| versions.len() <= keep)
-    {
+    let few = |versions: Vec<Version>| versions.len() <= keep;
+    if shelf.versions().is_ok_and(few) {
         return;
     }
     match shelf.prune(&[], keep, &Sources::default()) {

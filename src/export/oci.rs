@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::oci_steps::LayerTar;
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, companions, oci_steps, tools};
 use crate::export::ExportJob;
 use crate::plan::tool::{ToolPart, oci_archive, tar};
@@ -27,10 +27,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
         return Ok(());
     };
     let failed = Error::io("write", to);
-    let work = tempfile::Builder::new()
-        .prefix("oci-")
-        .tempdir_in(job.staging)
-        .map_err(failed)?;
+    let work = tempfile::TempDir::with_prefix_in("oci-", job.staging).map_err(failed)?;
     let layout = match archive {
         true => work.path().join("layout"),
         false => to.to_owned(),
@@ -41,7 +38,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
         (OciLayers::Steps, [_, _, ..]) => oci_steps::write(export, job, work.path())?,
         _ => {
             let path = work.path().join("root.tar");
-            let places = Places::of_root(export, job.root, &path);
+            let places = ToolPaths::of_root(export, job.root, &path);
             places.pack(&tar(export, Compression::None, ToolPart::Output))?;
             let label = "rootwright".to_owned();
             vec![LayerTar { path, label }]
@@ -51,26 +48,22 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
     let mut ids = Vec::new();
     let mut history = Vec::new();
     for tar in &tars {
-        ids.push(format!(
-            "sha256:{}",
-            files::sha256(&tar.path).map_err(failed)?
-        ));
+        let digest = files::sha256(&tar.path).map_err(failed)?;
+        ids.push(format!("sha256:{digest}"));
         history.push(json!({ "created_by": tar.label }));
         described.push(layer(&blobs, &tar.path, *compression)?);
         fs::remove_file(&tar.path).map_err(failed)?;
     }
-    let mut config = json!({
+    let config = json!({
         "architecture": architecture,
         "os": "linux",
         "rootfs": { "type": "layers", "diff_ids": ids },
         "history": history,
-        "config": {},
+        "config": match command.as_slice() {
+            [] => json!({}),
+            command => json!({ "Cmd": command }),
+        },
     });
-    if !command.is_empty()
-        && let Some(of) = config.get_mut("config")
-    {
-        *of = json!({ "Cmd": command });
-    }
     let config = document(&blobs, "config", &config)?;
     let manifest = json!({
         "schemaVersion": 2,
@@ -94,7 +87,7 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
     let version = json!({ "imageLayoutVersion": "1.0.0" });
     companions::write_json(&layout.join("oci-layout"), &version)?;
     if *archive {
-        let places = Places {
+        let places = ToolPaths {
             export,
             root: job.root,
             tree: &layout,
@@ -107,13 +100,13 @@ pub fn write(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Erro
 
 /// Puts a layer among the blobs; gives its descriptor.
 fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Error> {
-    let packed = tar.with_extension("packed");
+    let packed = blobs.join("layer");
     let failed = Error::io("write", &packed);
-    let media = format!("{MEDIA}.layer.v1.tar");
     let media = match compression.argv() {
         None => {
+            // From the store to the output folder, which may be another file system.
             fs::copy(tar, &packed).map_err(failed)?;
-            media
+            "layer.v1.tar".to_owned()
         }
         Some(program) => {
             let argv: Vec<String> = program.iter().map(|&word| word.to_owned()).collect();
@@ -121,33 +114,28 @@ fn layer(blobs: &Path, tar: &Path, compression: Compression) -> Result<Value, Er
                 .stdin_file(fs::File::open(tar).map_err(failed)?)
                 .stdout_file(tools::create(&packed)?);
             tools::run("pack a layer into", &packed, run)?;
-            format!("{media}+{}", compression.name())
+            format!("layer.v1.tar+{}", compression.name())
         }
     };
-    let digest = files::sha256(&packed).map_err(failed)?;
-    let size = fs::metadata(&packed).map_err(failed)?.len();
-    let blob = blobs.join(&digest);
-    // From the store to the output folder, which may be another file system.
-    fs::copy(&packed, &blob).map_err(failed)?;
-    fs::remove_file(&packed).map_err(failed)?;
-    companions::readable(&blob)?;
-    Ok(json!({
-        "mediaType": media,
-        "digest": format!("sha256:{digest}"),
-        "size": size,
-    }))
+    companions::readable(&packed)?;
+    blob(&packed, &media)
 }
 
 /// Puts a document among the blobs; gives its descriptor.
 fn document(blobs: &Path, kind: &str, value: &Value) -> Result<Value, Error> {
     let path = blobs.join(kind);
     companions::write_json(&path, value)?;
-    let failed = Error::io("write", &path);
-    let digest = files::sha256(&path).map_err(failed)?;
-    let size = fs::metadata(&path).map_err(failed)?.len();
-    fs::rename(&path, blobs.join(&digest)).map_err(failed)?;
+    blob(&path, &format!("{kind}.v1+json"))
+}
+
+/// Gives a new file among the blobs its name there, the digest; gives its descriptor.
+fn blob(path: &Path, media: &str) -> Result<Value, Error> {
+    let failed = Error::io("write", path);
+    let digest = files::sha256(path).map_err(failed)?;
+    let size = fs::metadata(path).map_err(failed)?.len();
+    fs::rename(path, path.with_file_name(&digest)).map_err(failed)?;
     Ok(json!({
-        "mediaType": format!("{MEDIA}.{kind}.v1+json"),
+        "mediaType": format!("{MEDIA}.{media}"),
         "digest": format!("sha256:{digest}"),
         "size": size,
     }))

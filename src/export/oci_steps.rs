@@ -11,14 +11,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, tools};
 use crate::diagnose::HintSet;
 use crate::export::ExportJob;
 use crate::plan::tool::{ToolPart, tar};
 use crate::plan::{Compression, Export, Times};
 use crate::run::files::attributes;
-use crate::run::stack::{Open, open_trees};
+use crate::run::stack::open_trees;
 
 /// Of a file that is not there any more.
 const WHITEOUT: &str = ".wh.";
@@ -44,12 +44,15 @@ struct Facts {
 
 pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<LayerTar>, Error> {
     let trees: Vec<PathBuf> = job.layers.iter().map(|layer| layer.tree.clone()).collect();
+    let failed = |error| Error::Layers { error };
     let mut before = Listing::new();
     let mut tars = Vec::new();
     for (at, layer) in job.layers.iter().enumerate() {
-        let view = view(trees.get(..=at).unwrap_or_default(), work)?;
-        let now = list(view.root(), &export.times).map_err(|error| Error::Layers { error })?;
-        let names = changed(view.root(), &before, &now).map_err(|error| Error::Layers { error })?;
+        // With room for whiteouts on top.
+        let view = open_trees(trees.get(..=at).unwrap_or_default(), work);
+        let view = view.map_err(|error| error.report(&HintSet::default()))?;
+        let now = list(view.root(), &export.times).map_err(failed)?;
+        let names = changed(view.root(), &before, &now).map_err(failed)?;
         before = now;
         if names.is_empty() {
             continue;
@@ -62,13 +65,6 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
         });
     }
     Ok(tars)
-}
-
-/// The root as it is with these layers, with room for whiteouts on top.
-fn view(trees: &[PathBuf], work: &Path) -> Result<Open, Error> {
-    open_trees(trees, work).map_err(|error| Error::View {
-        report: error.report(&HintSet::default()),
-    })
 }
 
 fn list(root: &Path, times: &Times) -> io::Result<Listing> {
@@ -152,11 +148,10 @@ fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<
         list.write_all(b"\0").map_err(failed)?;
     }
     list.flush().map_err(failed)?;
-    let places = Places::of_root(export, view, file);
+    let places = ToolPaths::of_root(export, view, file);
     let mut argv = places.argv(&tar(export, Compression::None, ToolPart::Output));
     argv.pop();
-    argv.push("--no-recursion".to_owned());
-    argv.push("--null".to_owned());
+    argv.extend(["--no-recursion", "--null"].map(str::to_owned));
     argv.push(format!("--files-from={}", list.path().display()));
     tools::run("pack a layer into", file, tools::process(&argv))
 }

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
@@ -38,11 +38,7 @@ impl Draft {
         let hidden = format!(".{name}.partial-");
         remove_stale(out, &hidden);
         remove_stale(staging, &hidden);
-        let unusable = |error| Error::Out {
-            path: out.to_owned(),
-            error,
-        };
-        let beside = make(out, &hidden).map_err(unusable)?;
+        let beside = make(out, &hidden).map_err(Error::out(out))?;
         // Being on one file system is not enough for a rename, being on one mount is:
         // so the way is tried with the empty folder.
         let (path, lock) = match move_into(&beside.0, staging) {
@@ -138,29 +134,20 @@ fn exchange(new: &Path, old: &Path) -> io::Result<()> {
 
 /// A name is one visible component of a path.
 pub fn check_name(name: &str) -> Result<(), Error> {
-    let why = if name.is_empty() {
-        "it is empty"
-    } else if name.contains('/') || name.contains('\0') {
-        "it holds a character that separates paths"
-    } else if name.starts_with('.') {
-        "it starts with a dot"
-    } else if name.len() > 200 {
-        "it is longer than 200 bytes"
-    } else {
-        return Ok(());
+    let why = match name {
+        "" => "it is empty",
+        _ if name.contains(['/', '\0']) => "it holds a character that separates paths",
+        _ if name.starts_with('.') => "it starts with a dot",
+        _ if name.len() > 200 => "it is longer than 200 bytes",
+        _ => return Ok(()),
     };
-    Err(Error::Name {
-        name: name.to_owned(),
-        why,
-    })
+    let name = name.to_owned();
+    Err(Error::Name { name, why })
 }
 
 /// Makes the output folder.
 pub fn make_out(out: &Path) -> Result<(), Error> {
-    fs::create_dir_all(out).map_err(|error| Error::Out {
-        path: out.to_owned(),
-        error,
-    })
+    fs::create_dir_all(out).map_err(Error::out(out))
 }
 
 /// Nothing is at `dest`, or an export of rootwright's of the same form: versions are never
@@ -190,15 +177,14 @@ pub fn refuse_foreign(dest: &Path, versioned: bool) -> Result<(), Error> {
         Err(error) => return Err(failed(error)),
     };
     match serde_json::from_slice::<Mark>(&manifest) {
-        Ok(mark) if mark.made_by == MADE_BY => {
-            // A version's own manifest says `nfs`, too, and is never replaced.
-            let versions = mark.format.is_some_and(|format| format.kind == "nfs");
-            let path = dest.to_owned();
-            match versions == versioned {
-                true => Ok(()),
-                false => Err(Error::OtherForm { path, versions }),
-            }
-        }
+        // A version's own manifest says `nfs`, too, and is never replaced.
+        Ok(mark) if mark.made_by == MADE_BY => match mark.is_versioned() {
+            versions if versions == versioned => Ok(()),
+            versions => Err(Error::OtherForm {
+                path: dest.to_owned(),
+                versions,
+            }),
+        },
         _ => Err(foreign(
             "a folder whose `manifest.json` is not rootwright's",
         )),
@@ -217,16 +203,19 @@ struct Mark {
     format: Option<FormatKind>,
 }
 
+impl Mark {
+    fn is_versioned(&self) -> bool {
+        self.format.as_ref().is_some_and(|of| of.kind == "nfs")
+    }
+}
+
 /// A new locked folder in `dir`, closed to others until it is published.
 fn make(dir: &Path, prefix: &str) -> io::Result<(PathBuf, File)> {
     loop {
-        let made = tempfile::Builder::new()
-            .prefix(prefix)
-            .make_in(dir, |path| {
-                std::fs::DirBuilder::new().mode(0o700).create(path)
-            })?;
-        let (_, path) = made.into_parts();
-        let path = path.keep().map_err(|error| error.error)?;
+        let mut made = tempfile::Builder::new();
+        made.prefix(prefix)
+            .permissions(fs::Permissions::from_mode(0o700));
+        let path = made.tempdir_in(dir)?.keep();
         // Between these two calls somebody who clears up may have taken it for stale.
         let Ok(lock) = File::open(&path) else {
             continue;
@@ -253,10 +242,7 @@ fn move_into(path: &Path, staging: &Path) -> Option<PathBuf> {
 
 /// Removes what exports of this name left behind when they were killed.
 pub fn remove_stale(dir: &Path, prefix: &str) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if !entry.file_name().to_string_lossy().starts_with(prefix)
             || !entry.file_type().is_ok_and(|kind| kind.is_dir())
         {

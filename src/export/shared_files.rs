@@ -5,15 +5,14 @@
 //! a pattern leaves out the same as in every format.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, FileTimes, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::io::Errno;
 
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, stage, tools};
 use crate::plan::tool::{ToolPart, copy, tar, tar_copy};
 use crate::plan::{Compression, Export, Share};
@@ -21,7 +20,7 @@ use crate::run::files::{attributes, same_bytes};
 
 /// How the file systems here can share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Sharing {
     Blocks,
     Links,
 }
@@ -36,7 +35,7 @@ pub fn write(
 ) -> Result<(), Error> {
     fs::create_dir(dest).map_err(Error::io("make", dest))?;
     let failed = Error::io("share files with the version before in", dest);
-    let places = Places::of_root(export, root, dest);
+    let places = ToolPaths::of_root(export, root, dest);
     if let Some((before, share)) = before
         && let Some(way) = way(before, dest, share).map_err(failed)?
     {
@@ -50,19 +49,17 @@ pub fn write(
 }
 
 /// Tries with a file of two bytes what the file systems can.
-fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
+fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Sharing>> {
     let Some(folder) = before.parent() else {
         return Ok(None);
     };
-    let mut from = tempfile::Builder::new()
-        .prefix(".try-")
-        .tempfile_in(folder)?;
+    let mut from = tempfile::NamedTempFile::with_prefix_in(".try-", folder)?;
     from.write_all(b"1\n")?;
     let to = dest.join(".try");
     let blocks = rustix::fs::ioctl_ficlone(File::create_new(&to)?, from.as_file());
     fs::remove_file(&to)?;
     if blocks.is_ok() {
-        return Ok(Some(Way::Blocks));
+        return Ok(Some(Sharing::Blocks));
     }
     if share == Share::Blocks {
         return Ok(None);
@@ -71,10 +68,10 @@ fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Way>> {
         return Ok(None);
     }
     fs::remove_file(&to)?;
-    Ok(Some(Way::Links))
+    Ok(Some(Sharing::Links))
 }
 
-fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
+fn with(places: &ToolPaths<'_>, before: &Path, way: Sharing) -> Result<(), Error> {
     let (root, dest) = (places.root, places.output);
     let failed = Error::io("share files with the version before in", dest);
     let same = same_files(places, before)?;
@@ -106,13 +103,13 @@ fn with(places: &Places<'_>, before: &Path, way: Way) -> Result<(), Error> {
 }
 
 /// The files of the export that `before` has just so, relative to the root.
-fn same_files(places: &Places<'_>, before: &Path) -> Result<Vec<PathBuf>, Error> {
+fn same_files(places: &ToolPaths<'_>, before: &Path) -> Result<Vec<PathBuf>, Error> {
     let root = places.root;
     // Into this file tar writes names only, and reads no contents.
     let nowhere = ToolPart::Literal("/dev/null".to_owned());
     let mut list = places.argv(&tar(places.export, Compression::None, nowhere));
-    list.insert(1, "--verbose".to_owned());
-    list.insert(1, "--quoting-style=escape".to_owned());
+    let shown = ["--quoting-style=escape", "--verbose"];
+    list.splice(1..1, shown.map(str::to_owned));
     let names = tools::output("list the files of", root, &list)?;
     let mut same = Vec::new();
     for line in names.lines() {
@@ -138,9 +135,9 @@ fn is_same(new: &Path, old: &Path) -> io::Result<bool> {
     Ok(attributes(new)? == attributes(old)? && same_bytes(new, old)?)
 }
 
-fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
+fn put(source: &Path, before: &Path, to: &Path, way: Sharing) -> io::Result<()> {
     match way {
-        Way::Links => match fs::hard_link(before, to) {
+        Sharing::Links => match fs::hard_link(before, to) {
             Ok(()) => return Ok(()),
             // As many names as the file system allows.
             Err(error) if error.raw_os_error() == Some(Errno::MLINK.raw_os_error()) => {
@@ -148,7 +145,7 @@ fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
             }
             Err(error) => return Err(error),
         },
-        Way::Blocks => {
+        Sharing::Blocks => {
             rustix::fs::ioctl_ficlone(File::create_new(to)?, File::open(before)?)?;
         }
     }
@@ -163,18 +160,7 @@ fn put(source: &Path, before: &Path, to: &Path, way: Way) -> io::Result<()> {
 }
 
 fn set_times(path: &Path, metadata: &Metadata) -> io::Result<()> {
-    let time = Timespec {
-        tv_sec: metadata.mtime(),
-        tv_nsec: metadata.mtime_nsec(),
-    };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
-    Ok(rustix::fs::utimensat(
-        CWD,
-        path,
-        &times,
-        AtFlags::SYMLINK_NOFOLLOW,
-    )?)
+    let time = metadata.modified()?;
+    let times = FileTimes::new().set_accessed(time).set_modified(time);
+    File::open(path)?.set_times(times)
 }

@@ -1,11 +1,12 @@
 //! A copy of the root for tools that take a tree: without what is left out, and with
 //! times clamped. Both are tar's doing, so that a pattern means the same in every format.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::tools::Places;
+use super::tools::ToolPaths;
 use super::{Error, tools};
 use crate::plan::Export;
 use crate::plan::tool::{ToolPart, tar_copy};
@@ -30,18 +31,16 @@ impl Staged {
     /// order in which it was filled.
     pub fn in_memory(export: &Export, root: &Path, folder: &Path) -> Result<Staged, Error> {
         let mut staged = Staged::empty(folder)?;
+        let (name, options) = ("rootwright-stage", c"mode=0755,size=100%,nr_inodes=0");
         rustix::mount::mount(
-            "rootwright-stage",
+            name,
             &staged.path,
             "tmpfs",
             MountFlags::NODEV,
-            Some(c"mode=0755,size=100%,nr_inodes=0"),
+            Some(options),
         )
-        .map_err(|error| Error::Io {
-            doing: "mount a tmpfs on",
-            path: staged.path.clone(),
-            error: error.into(),
-        })?;
+        .map_err(io::Error::from)
+        .map_err(Error::io("mount a tmpfs on", &staged.path))?;
         staged.mounted = true;
         copy(export, root, &staged.path)?;
         Ok(staged)
@@ -49,10 +48,7 @@ impl Staged {
 
     fn empty(folder: &Path) -> Result<Staged, Error> {
         let failed = Error::io("make a folder in", folder);
-        let made = tempfile::Builder::new()
-            .prefix("stage-")
-            .tempdir_in(folder)
-            .map_err(failed)?;
+        let made = tempfile::TempDir::with_prefix_in("stage-", folder).map_err(failed)?;
         let path = made.path().join("root");
         std::fs::create_dir(&path).map_err(failed)?;
         Ok(Staged {
@@ -79,7 +75,7 @@ impl Drop for Staged {
 
 /// Fills the empty folder `dest`.
 pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
-    let places = Places::of_root(export, root, dest);
+    let places = ToolPaths::of_root(export, root, dest);
     let [pack, unpack] = tar_copy(export, ToolPart::Output).map(|words| places.argv(&words));
     let processes = vec![tools::process(&pack), tools::process(&unpack)];
     tools::pipe("copy the root to", dest, processes)

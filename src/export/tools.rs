@@ -19,7 +19,7 @@ const MOST_OUTPUT: usize = 1 << 30;
 
 /// What the parts of a tool's command line stand for.
 #[derive(Clone, Copy, Debug)]
-pub struct Places<'a> {
+pub struct ToolPaths<'a> {
     pub export: &'a Export,
     pub root: &'a Path,
     /// Where there is no copy, the root itself.
@@ -27,10 +27,10 @@ pub struct Places<'a> {
     pub output: &'a Path,
 }
 
-impl<'a> Places<'a> {
+impl<'a> ToolPaths<'a> {
     /// For a tool that takes the root itself.
     pub fn of_root(export: &'a Export, root: &'a Path, output: &'a Path) -> Self {
-        Places {
+        ToolPaths {
             export,
             root,
             tree: root,
@@ -121,7 +121,7 @@ pub fn run_noisy(doing: &'static str, path: &Path, process: Process) -> Result<(
 
 /// Runs a tool.
 pub fn run(doing: &'static str, path: &Path, process: Process) -> Result<(), Error> {
-    run_with(doing, path, vec![process], true)
+    pipe(doing, path, vec![process])
 }
 
 /// Runs tools, each of which reads what the one before it prints.
@@ -144,10 +144,8 @@ fn run_with(
     let failed = |error: std::io::Error| tool.failed(error.to_string(), "");
     let joined = join(processes).map_err(failed)?;
     let captured = std::thread::scope(|scope| {
-        let running: Vec<_> = joined
-            .into_iter()
-            .map(|process| scope.spawn(|| process.capture(MOST_COMPLAINTS)))
-            .collect();
+        let start = |process: Process| scope.spawn(|| process.capture(MOST_COMPLAINTS));
+        let running: Vec<_> = joined.into_iter().map(start).collect();
         let captured = running.into_iter().map(|running| match running.join() {
             Ok(captured) => captured,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -196,7 +194,6 @@ impl Tool<'_> {
     }
 
     fn failed(&self, status: String, stderr: &str) -> Error {
-        let lines: Vec<&str> = stderr.lines().collect();
         Error::Tool {
             doing: self.doing,
             path: self.path.to_owned(),
@@ -204,12 +201,8 @@ impl Tool<'_> {
                 command: self.command.clone(),
                 place: "on the host".to_owned(),
                 status,
-                lines: lines
-                    .iter()
-                    .take(SHOWN)
-                    .map(|&line| line.to_owned())
-                    .collect(),
-                total_lines: lines.len(),
+                lines: stderr.lines().take(SHOWN).map(str::to_owned).collect(),
+                total_lines: stderr.lines().count(),
                 log: None,
             }),
             cause: cause(stderr),
@@ -218,21 +211,15 @@ impl Tool<'_> {
 }
 
 fn cause(stderr: &str) -> Option<&'static str> {
+    let attributes =
+        "the file system of the output folder cannot hold the attributes of the root's files";
     let known = [
         ("No space left on device", super::error::DISK_FULL),
         ("Disk quota exceeded", "the disk quota is used up"),
         ("Read-only file system", "the file system is read-only"),
-        (
-            "Operation not supported",
-            "the file system of the output folder cannot hold the attributes of the root's files",
-        ),
-        (
-            "setting attributes",
-            "the file system of the output folder cannot hold the attributes of the root's files",
-        ),
+        ("Operation not supported", attributes),
+        ("setting attributes", attributes),
     ];
-    known
-        .iter()
-        .find(|(pattern, _)| stderr.contains(pattern))
-        .map(|(_, cause)| *cause)
+    let mut known = known.into_iter();
+    known.find_map(|(pattern, cause)| stderr.contains(pattern).then_some(cause))
 }

@@ -110,11 +110,8 @@ impl Shelf {
     pub(super) fn lock(&self) -> Result<Locked<'_>, Error> {
         let path = self.path.join(LOCK);
         let failed = Error::io("lock", &self.path);
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(failed)?;
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.map_err(failed)?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)
             .map_err(|error| failed(error.into()))?;
         // Nobody else adds or removes versions now: what is hidden was left by the killed.
@@ -169,8 +166,7 @@ impl Shelf {
             Some(to) => versions.iter().find(|version| version.name == to),
             None => {
                 let at = versions.iter().position(|version| version.current);
-                at.and_then(|at| at.checked_sub(1))
-                    .and_then(|at| versions.get(at))
+                at.and_then(|at| versions.get(at.checked_sub(1)?))
             }
         };
         let Some(wanted) = wanted else {
@@ -191,22 +187,23 @@ impl Shelf {
             return Err(self.no_version(Some(name), versions));
         }
         let old = versions.len().saturating_sub(keep);
-        let wanted: Vec<&Version> = versions
-            .iter()
-            .enumerate()
-            .filter(|(at, version)| match names {
-                [] => *at < old && !version.current,
-                names => names.contains(&version.name),
-            })
-            .map(|(_, version)| version)
-            .collect();
+        let wanted: Vec<&Version> = match names {
+            [] => versions
+                .iter()
+                .take(old)
+                .filter(|version| !version.current)
+                .collect(),
+            names => versions
+                .iter()
+                .filter(|version| names.contains(&version.name))
+                .collect(),
+        };
         let paths: Vec<&Path> = wanted
             .iter()
             .map(|version| version.path.as_path())
             .collect();
         let in_use = InUse::look(&paths, sources);
-        let mut passed = Vec::new();
-        let mut free = Vec::new();
+        let (mut kept, mut free) = (Vec::new(), Vec::new());
         for version in wanted {
             let user = match version.current {
                 true => Some("it is the current version".to_owned()),
@@ -214,7 +211,7 @@ impl Shelf {
             };
             match user {
                 None => free.push(version),
-                Some(why) if names.is_empty() => passed.push((version.name.clone(), why)),
+                Some(why) if names.is_empty() => kept.push((version.name.clone(), why)),
                 Some(why) => {
                     let path = version.path.clone();
                     return Err(Error::InUse { path, why });
@@ -226,10 +223,7 @@ impl Shelf {
             locked.remove(version)?;
             removed.push(version.name.clone());
         }
-        Ok(Pruned {
-            removed,
-            kept: passed,
-        })
+        Ok(Pruned { removed, kept })
     }
 
     fn read(&self) -> Option<Versions> {

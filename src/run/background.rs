@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 
-use super::process::{Process, kill_group, pidfd, signal_group};
+use super::process::{Process, pidfd, signal_group};
 
 /// How long a program has to end after it is asked to.
 const TERMINATION_TIME: Duration = Duration::from_secs(3);
@@ -45,7 +45,7 @@ impl Drop for Background {
             let time = Timespec::try_from(TERMINATION_TIME).ok();
             let _ = rustix::event::poll(&mut [PollFd::new(&process, PollFlags::IN)], time.as_ref());
         }
-        kill_group(&self.0);
+        signal_group(&self.0, Signal::KILL);
         let _ = self.0.wait();
     }
 }

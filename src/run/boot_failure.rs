@@ -1,73 +1,49 @@
 //! Why a root's own system did not do what it was booted for.
 
-use std::fmt;
-
 /// What the system did when its time was over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+pub enum BootStage {
+    #[strum(to_string = "the root's system was not up")]
     Up,
+    #[strum(to_string = "the script in the root's system had not ended")]
     Script,
+    #[strum(to_string = "the root's system had not shut down")]
     Down,
 }
 
 /// Why a root's own system did not do what it was booted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BootFailure {
-    /// There is no systemd in the root.
+    #[error("the root has no systemd that could boot it")]
     NoInit,
     /// It ended before it was up, or went into its emergency mode.
+    #[error("the root's system did not come up")]
     NotUp,
     /// It was booted anew before the script had ended.
+    #[error("the root's system rebooted before the script had ended")]
     Again,
     /// It ended before the script had, or otherwise than the script.
+    #[error("the root's system did not shut down as it should")]
     Gone,
-    Late {
-        seconds: u64,
-        doing: Doing,
-    },
-}
-
-impl fmt::Display for BootFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BootFailure::NoInit => write!(f, "the root has no systemd that could boot it"),
-            BootFailure::NotUp => write!(f, "the root's system did not come up"),
-            BootFailure::Again => {
-                write!(f, "the root's system rebooted before the script had ended")
-            }
-            BootFailure::Gone => write!(f, "the root's system did not shut down as it should"),
-            BootFailure::Late { seconds, doing } => {
-                let what = match doing {
-                    Doing::Up => "the root's system was not up",
-                    Doing::Script => "the script in the root's system had not ended",
-                    Doing::Down => "the root's system had not shut down",
-                };
-                write!(f, "{what} after {seconds} s")
-            }
-        }
-    }
+    #[error("{doing} after {seconds} s")]
+    Late { seconds: u64, doing: BootStage },
 }
 
 impl BootFailure {
     /// What hung or failed, from the lines that [`told`] finds.
     pub fn cause(&self, output: &[String]) -> Option<String> {
-        let units = |kind: &str| -> Vec<String> {
-            let mut names: Vec<String> = Vec::new();
-            for line in output {
-                if let Some(name) = line.strip_prefix(kind).map(str::trim)
-                    && !names.iter().any(|known| known == name)
-                {
-                    names.push(name.to_owned());
+        let units = |kind: &str| {
+            let mut names: Vec<&str> = Vec::new();
+            for name in output.iter().filter_map(|line| line.strip_prefix(kind)) {
+                if !names.contains(&name.trim()) {
+                    names.push(name.trim());
                 }
             }
-            names
-        };
-        let list = |names: &[String]| {
-            let quoted = names.iter().take(UNITS).map(|name| {
+            let units = names.iter().take(UNITS).map(|name| {
                 let unit = name.split(' ').next().unwrap_or_default();
                 format!("`{unit}`")
             });
-            quoted.collect::<Vec<_>>().join(", ")
+            units.collect::<Vec<_>>().join(", ")
         };
         let (waiting, failed) = (units("waiting:"), units("failed:"));
         let mut parts = Vec::new();
@@ -75,18 +51,18 @@ impl BootFailure {
             && !waiting.is_empty()
         {
             let what = match doing {
-                Doing::Down => "stopped",
-                Doing::Up | Doing::Script => "started",
+                BootStage::Down => "stopped",
+                BootStage::Up | BootStage::Script => "started",
             };
-            parts.push(format!("still being {what}: {}", list(&waiting)));
+            parts.push(format!("still being {what}: {waiting}"));
         }
         if !failed.is_empty() {
-            parts.push(format!("failed: {}", list(&failed)));
+            parts.push(format!("failed: {failed}"));
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    pub fn help(&self) -> String {
+    pub fn help(&self) -> &'static str {
         match self {
             BootFailure::NoInit => {
                 "install it in a step before this one; what needs no running system can be said with `nspawn_run`"
@@ -98,7 +74,6 @@ impl BootFailure {
                 "mend or mask what hangs; or give it more time, in seconds: `timeout: 600`"
             }
         }
-        .to_owned()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::boot_failure::{BootFailure, Doing};
+use super::boot_failure::{BootFailure, BootStage};
 use super::output::Log;
 use crate::plan::Run;
 use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
@@ -38,20 +38,17 @@ impl Control {
     ///
     /// # Errors
     /// When the root cannot be opened.
-    pub fn argv(&self, run: &Run, timeout: u64, root_path: &Path) -> std::io::Result<Vec<String>> {
-        let inside = pathrs::Root::open(root_path).map_err(std::io::Error::other)?;
+    pub fn argv(&self, run: &Run, timeout: u64, root: &Path) -> std::io::Result<Vec<String>> {
+        let inside = pathrs::Root::open(root).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.
         let etc = inside.resolve("/etc").ok();
         let etc = etc.as_ref().map(super::resolver::handle_path).transpose()?;
-        let etc = etc.map(|path| path.display().to_string());
-        let root = root_path.display().to_string();
+        let word = |path: &Path| path.display().to_string();
         let mut argv = ["bash", "-euo", "pipefail"].map(str::to_owned).to_vec();
-        argv.push(self.0.path().join(BOOT).display().to_string());
-        argv.push(timeout.to_string());
-        argv.push(root);
-        argv.push(etc.unwrap_or_default());
-        argv.push(self.0.path().display().to_string());
-        argv.extend(super::container::argv(run, Mode::Boot, root_path, &[]));
+        argv.extend([word(&self.0.path().join(BOOT)), timeout.to_string()]);
+        argv.extend([word(root), etc.as_deref().map_or_else(String::new, word)]);
+        argv.push(word(self.0.path()));
+        argv.extend(super::container::argv(run, Mode::Boot, root, &[]));
         Ok(argv)
     }
 
@@ -70,25 +67,18 @@ impl Control {
     pub fn failure(&self, seconds: u64) -> Option<BootFailure> {
         let read = |name: &str| fs::read_to_string(self.0.path().join(name)).ok();
         let stage = read("stage").unwrap_or_default();
-        let late = read("late").is_some();
-        match stage.trim() {
-            "down" => None,
-            "no-init" => Some(BootFailure::NoInit),
-            "again" => Some(BootFailure::Again),
-            "script" if late => Some(BootFailure::Late {
-                seconds,
-                doing: Doing::Script,
-            }),
-            "ended" if late => Some(BootFailure::Late {
-                seconds,
-                doing: Doing::Down,
-            }),
-            _ if late => Some(BootFailure::Late {
-                seconds,
-                doing: Doing::Up,
-            }),
-            "script" | "ended" => Some(BootFailure::Gone),
-            _ => Some(BootFailure::NotUp),
-        }
+        let doing = match stage.trim() {
+            "down" => return None,
+            "no-init" => return Some(BootFailure::NoInit),
+            "again" => return Some(BootFailure::Again),
+            "script" => BootStage::Script,
+            "ended" => BootStage::Down,
+            _ => BootStage::Up,
+        };
+        Some(match (read("late"), doing) {
+            (Some(_), doing) => BootFailure::Late { seconds, doing },
+            (None, BootStage::Up) => BootFailure::NotUp,
+            (None, BootStage::Script | BootStage::Down) => BootFailure::Gone,
+        })
     }
 }

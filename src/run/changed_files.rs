@@ -26,6 +26,18 @@ pub struct Change {
     pub texts: Option<(String, String)>,
 }
 
+impl Change {
+    fn new(kind: ChangeKind, path: &Path, is_dir: bool) -> Self {
+        Change {
+            kind,
+            path: path.to_owned(),
+            is_dir,
+            note: String::new(),
+            texts: None,
+        }
+    }
+}
+
 /// Bytes of the largest file whose text is compared.
 const TEXT_BYTES: u64 = 64 << 10;
 
@@ -44,31 +56,22 @@ pub fn changes(upper: &Path, below: &Path) -> io::Result<Vec<Change>> {
         let before = below.join(path);
         let old = fs::symlink_metadata(&before).ok();
         let new = entry.metadata()?;
-        let mut change = Change {
-            kind: ChangeKind::Changed,
-            path: path.to_owned(),
-            is_dir: new.is_dir(),
-            note: String::new(),
-            texts: None,
-        };
         let kind = new.file_type();
         // A device with the numbers 0 and 0 is the kernel's mark for a removed file.
         if kind.is_char_device() && new.rdev() == 0 {
-            let Some(old) = old else { continue };
-            change.kind = ChangeKind::Removed;
-            change.is_dir = old.is_dir();
-            changes.push(change);
+            changes.extend(old.map(|old| Change::new(ChangeKind::Removed, path, old.is_dir())));
             continue;
         }
         let Some(old) = old else {
-            change.kind = ChangeKind::Added;
-            change.texts = text(entry.path(), &new).map(|new| (String::new(), new));
-            changes.push(change);
+            let mut added = Change::new(ChangeKind::Added, path, new.is_dir());
+            added.texts = text(entry.path(), &new).map(|new| (String::new(), new));
+            changes.push(added);
             continue;
         };
+        let mut change = Change::new(ChangeKind::Changed, path, new.is_dir());
+        change.note = attributes(&old, &new);
         if new.is_dir() && old.is_dir() {
             // A folder is there for what is in it, unless something of its own differs.
-            change.note = attributes(&old, &new);
             let hidden = is_opaque(entry.path()).then(|| fs::read_dir(&before));
             if !change.note.is_empty() {
                 changes.push(change);
@@ -76,12 +79,12 @@ pub fn changes(upper: &Path, below: &Path) -> io::Result<Vec<Change>> {
             for gone in hidden.into_iter().flatten().flatten() {
                 let name = gone?.file_name();
                 if !entry.path().join(&name).exists() {
-                    changes.push(removed(&path.join(&name), &before.join(&name)));
+                    let is_dir = before.join(&name).is_dir();
+                    changes.push(Change::new(ChangeKind::Removed, &path.join(&name), is_dir));
                 }
             }
             continue;
         }
-        change.note = attributes(&old, &new);
         if kind.is_file() && old.file_type().is_file() {
             let texts = (text(&before, &old), text(entry.path(), &new));
             match texts {
@@ -94,16 +97,6 @@ pub fn changes(upper: &Path, below: &Path) -> io::Result<Vec<Change>> {
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changes)
-}
-
-fn removed(path: &Path, before: &Path) -> Change {
-    Change {
-        kind: ChangeKind::Removed,
-        path: path.to_owned(),
-        is_dir: before.is_dir(),
-        note: String::new(),
-        texts: None,
-    }
 }
 
 fn is_opaque(path: &Path) -> bool {
@@ -136,14 +129,8 @@ pub fn hunks(old: &str, new: &str) -> Vec<String> {
     let diff = similar::TextDiff::from_lines(old, new);
     let mut unified = diff.unified_diff();
     let hunks = unified.context_radius(2).iter_hunks();
-    hunks
-        .flat_map(|hunk| {
-            hunk.to_string()
-                .lines()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let text: String = hunks.map(|hunk| hunk.to_string()).collect();
+    text.lines().map(str::to_owned).collect()
 }
 
 fn text(path: &Path, metadata: &std::fs::Metadata) -> Option<String> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Error;
 use super::mount::Covered;
-use super::mount_points::Points;
+use super::mount_points::MountPoints;
 use super::process::passed_on;
 use super::resolver::Resolver;
 use crate::plan::command::{ContainerCommand, Mode};
@@ -45,24 +45,22 @@ impl<'a> Setup<'a> {
     ) -> Result<T, Error> {
         let guards = Guards::new(self, root, store, folder)?;
         let result = work();
-        let released = guards.release();
-        match (result, released) {
-            (Ok(value), Ok(())) => Ok(value),
-            (Ok(_), Err(error)) => Err(error),
-            (Err(error), Ok(())) => Err(error),
+        match (result, guards.release()) {
             (Err(error), Err(also)) => {
                 tracing::warn!("{also}");
                 Err(error)
             }
+            (result, released) => result.and_then(|value| released.map(|()| value)),
         }
     }
 }
 
 /// The changes that are in force, in the order in which they are undone: an error or a
 /// panic drops them.
+#[derive(Default)]
 struct Guards {
     covers: Vec<Cover>,
-    points: Option<Points>,
+    points: Option<MountPoints>,
     resolver: Option<Resolver>,
 }
 
@@ -74,15 +72,11 @@ struct Cover {
 
 impl Guards {
     fn new(setup: Setup<'_>, root: &Path, store: &Store, folder: &Path) -> Result<Self, Error> {
-        let mut guards = Guards {
-            covers: Vec::new(),
-            points: None,
-            resolver: None,
-        };
+        let mut guards = Guards::default();
         if setup.network {
             guards.resolver = Resolver::lend(root)?;
         }
-        guards.points = Some(Points::of(root, setup.binds)?);
+        guards.points = Some(MountPoints::of(root, setup.binds)?);
         for downloads in setup.downloads {
             let downloaded = store.downloaded(downloads, folder).map_err(Error::store)?;
             let mount = Covered::over(root, &downloads.path, downloaded.path())?;
@@ -100,8 +94,8 @@ impl Guards {
             cover.downloaded.keep();
             result = result.and(uncovered);
         }
-        let points = self.points.take().map_or(Ok(()), Points::remove);
-        let resolver = self.resolver.take().map_or(Ok(()), Resolver::restore);
+        let points = self.points.as_mut().map_or(Ok(()), MountPoints::remove);
+        let resolver = self.resolver.as_mut().map_or(Ok(()), Resolver::restore);
         result.and(points).and(resolver)
     }
 }
@@ -117,32 +111,27 @@ pub fn argv(run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Vec<String> 
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
 
-    struct Place {
+    struct LentRoot {
         folder: tempfile::TempDir,
         store: Store,
     }
 
-    impl Place {
+    impl LentRoot {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             std::fs::create_dir_all(folder.path().join("root/etc")).unwrap();
             let store = Store::open(&folder.path().join("store")).unwrap();
-            let place = Place { folder, store };
-            std::fs::write(place.root().join("etc/resolv.conf"), "own").unwrap();
-            place
+            let root = LentRoot { folder, store };
+            std::fs::write(root.path().join("etc/resolv.conf"), "own").unwrap();
+            root
         }
 
-        fn root(&self) -> std::path::PathBuf {
+        fn path(&self) -> std::path::PathBuf {
             self.folder.path().join("root")
         }
 
@@ -151,7 +140,7 @@ mod tests {
             setup: Setup<'_>,
             work: impl FnOnce() -> Result<(), Error>,
         ) -> Result<(), Error> {
-            setup.around(&self.root(), &self.store, self.folder.path(), work)
+            setup.around(&self.path(), &self.store, self.folder.path(), work)
         }
 
         fn is_as_before(&self) {
@@ -160,9 +149,9 @@ mod tests {
                 let names = entries.map(|entry| entry.unwrap().file_name());
                 names.collect::<Vec<_>>()
             };
-            assert_eq!(names(self.root()), ["etc"]);
-            assert_eq!(names(self.root().join("etc")), ["resolv.conf"]);
-            let text = std::fs::read_to_string(self.root().join("etc/resolv.conf"));
+            assert_eq!(names(self.path()), ["etc"]);
+            assert_eq!(names(self.path().join("etc")), ["resolv.conf"]);
+            let text = std::fs::read_to_string(self.path().join("etc/resolv.conf"));
             assert_eq!(text.unwrap(), "own");
         }
     }
@@ -177,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_root_is_put_back_after_success_failure_and_panic() {
-        let place = Place::new();
+        let root = LentRoot::new();
         let binds = [bind()];
         let setup = Setup {
             network: true,
@@ -185,32 +174,32 @@ mod tests {
             downloads: &[],
         };
         // As systemd-nspawn does it.
-        let mount = || std::fs::create_dir_all(place.root().join("srv/data")).unwrap();
-        let worked = place.around(setup, || {
+        let mount = || std::fs::create_dir_all(root.path().join("srv/data")).unwrap();
+        let worked = root.around(setup, || {
             mount();
             Ok(())
         });
         assert!(worked.is_ok());
-        place.is_as_before();
-        let failed = place.around(setup, || {
+        root.is_as_before();
+        let failed = root.around(setup, || {
             mount();
             Err(Error::Interrupted)
         });
         assert!(matches!(failed, Err(Error::Interrupted)));
-        place.is_as_before();
+        root.is_as_before();
         let panicked = catch_unwind(AssertUnwindSafe(|| {
-            place.around(setup, || {
+            root.around(setup, || {
                 mount();
                 panic!("broken");
             })
         }));
         assert!(panicked.is_err());
-        place.is_as_before();
+        root.is_as_before();
     }
 
     #[test]
     fn a_root_is_put_back_when_it_cannot_be_prepared_whole() {
-        let place = Place::new();
+        let root = LentRoot::new();
         let downloads = [Downloads {
             // A file is in the way.
             path: "/etc/resolv.conf/x".to_owned(),
@@ -222,9 +211,9 @@ mod tests {
             binds: &[],
             downloads: &downloads,
         };
-        let failed = place.around(setup, || panic!("nothing runs"));
+        let failed = root.around(setup, || panic!("nothing runs"));
         assert!(matches!(failed, Err(Error::Downloads { .. })));
-        place.is_as_before();
+        root.is_as_before();
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What can go wrong while a plan runs.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::boot_failure::BootFailure;
 use crate::diagnose::{CommandReport, Frame, HintSet, Report, Trouble};
 use crate::plan::Step;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "run::")]
 pub enum Error {
     #[error("cannot {what}: {source}")]
     Namespace {
@@ -48,11 +49,10 @@ impl From<Error> for Trouble {
 }
 
 /// A command that failed, with what it said.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug, Default)]
 pub struct CommandFailure {
-    /// The built-in that the step is of, and its number.
+    /// The number of the step.
     pub step: usize,
-    pub label: String,
     /// As it was asked for, quoted for a shell.
     pub command: String,
     /// Whether it ran inside of the root.
@@ -77,22 +77,20 @@ pub struct CommandFailure {
 
 impl CommandFailure {
     fn headline(&self) -> String {
+        let (step, status) = (self.step, &self.status);
+        if let Some(boot) = &self.boot {
+            return format!("step {step} failed: {boot}");
+        }
         // Which line of a script it was that failed is not known.
         let what = match self.tools.first() {
             Some(tool) if !self.script => format!("`{tool}`"),
             _ => "the script".to_owned(),
         };
-        let (step, status) = (self.step, &self.status);
-        if let Some(boot) = &self.boot {
-            return format!("step {step} failed: {boot}");
-        }
-        if self.exited_well {
-            format!(
-                "step {step} failed: {what} ended with {status}, but its output says that it failed"
-            )
-        } else {
-            format!("step {step} failed: {what} ended with {status}")
-        }
+        let belied = match self.exited_well {
+            true => ", but its output says that it failed",
+            false => "",
+        };
+        format!("step {step} failed: {what} ended with {status}{belied}")
     }
 }
 
@@ -105,20 +103,23 @@ impl Error {
         Error::Store { source }
     }
 
-    pub(super) fn overlay(error: rustix::io::Errno) -> Self {
-        Error::Overlay {
+    /// What becomes of an error of the kernel's.
+    pub(super) fn namespace<E: Into<std::io::Error>>(what: &'static str) -> impl Fn(E) -> Self {
+        move |error| Error::Namespace {
+            what,
             source: error.into(),
         }
     }
 
-    pub(super) fn resolver(error: &pathrs::error::Error) -> Self {
+    pub(super) fn resolver(error: impl ToString) -> Self {
         Error::Resolver {
             message: error.to_string(),
         }
     }
 
-    pub(super) fn resolver_file(error: std::io::Error) -> Self {
-        Error::Resolver {
+    pub(super) fn downloads<E: ToString>(path: &str) -> impl Fn(E) -> Self {
+        move |error| Error::Downloads {
+            path: path.to_owned(),
             message: error.to_string(),
         }
     }
@@ -143,38 +144,38 @@ impl Error {
 
     /// The error as a report; `hints` are the known causes.
     pub fn report(&self, hints: &HintSet) -> Report {
-        let message = self.to_string();
+        let report = Report::of(self);
         match self {
-            Error::Namespace { source, .. } => {
-                let report = Report::new("run::namespace", message);
+            Error::Namespace { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => report
+                    .cause("this process may not make namespaces: it lacks CAP_SYS_ADMIN")
+                    .help("run it as root; in a container, give that `--privileged`, or at least CAP_SYS_ADMIN and no seccomp filter"),
+                // mount(2): only a mount point's propagation can be changed.
+                std::io::ErrorKind::InvalidInput => report
+                    .cause("`/` is no mount point, as in a chroot of a plain directory")
+                    .help("mount the directory on itself before the chroot (`mount --bind DIR DIR`), or enter it with systemd-nspawn"),
+                _ => report,
+            },
+            Error::Orphaned
+            | Error::Interrupted
+            | Error::Resolver { .. }
+            | Error::Downloads { .. } => report,
+            Error::Store { source } => with_disk_help(report, source)
+                .help("`--store DIR` keeps the layers elsewhere"),
+            Error::Overlay { source } => with_disk_help(report, source)
+                .help("the store has to be on a file system that overlayfs can write to, such as ext4, xfs or btrfs; another overlay is none"),
+            Error::Start { source, program, calls } => {
+                let report = report.trace(calls.clone());
                 match source.kind() {
-                    std::io::ErrorKind::PermissionDenied => report
-                        .cause("this process may not make namespaces: it lacks CAP_SYS_ADMIN")
-                        .help("run it as root; in a container, give that `--privileged`, or at least CAP_SYS_ADMIN and no seccomp filter"),
-                    // mount(2): only a mount point's propagation can be changed.
-                    std::io::ErrorKind::InvalidInput => report
-                        .cause("`/` is no mount point, as in a chroot of a plain directory")
-                        .help("mount the directory on itself before the chroot (`mount --bind DIR DIR`), or enter it with systemd-nspawn"),
+                    std::io::ErrorKind::NotFound => {
+                        report.help(format!("install `{program}` on this host"))
+                    }
                     _ => report,
                 }
             }
-            Error::Orphaned => Report::new("run::orphaned", message),
-            Error::Interrupted => Report::new("run::interrupted", message),
-            Error::Store { source } => with_disk_help(Report::new("run::store", message), source)
-                .help("`--store DIR` keeps the layers elsewhere"),
-            Error::Overlay { source } => with_disk_help(Report::new("run::overlay", message), source)
-                .help("the store has to be on a file system that overlayfs can write to, such as ext4, xfs or btrfs; another overlay is none"),
-            Error::Resolver { .. } => Report::new("run::resolver", message),
-            Error::Downloads { .. } => Report::new("run::downloads", message),
-            Error::Start { source, program, calls } => {
-                let report = Report::new("run::start", message).trace(calls.clone());
-                if source.kind() == std::io::ErrorKind::NotFound {
-                    report.help(format!("install `{program}` on this host"))
-                } else {
-                    report
-                }
+            Error::Command { failure, calls } => {
+                command_report(report, failure, hints).trace(calls.clone())
             }
-            Error::Command { failure, calls } => command_report(failure, message, hints).trace(calls.clone()),
             Error::Step { report, calls } => {
                 let mut report = report.clone();
                 if report.trace.is_empty() {
@@ -199,18 +200,17 @@ fn with_disk_help(report: Report, source: &std::io::Error) -> Report {
     }
 }
 
-fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) -> Report {
+fn command_report(report: Report, failure: &CommandFailure, hints: &HintSet) -> Report {
     let tools: Vec<&str> = failure.tools.iter().map(String::as_str).collect();
     let known = hints.explain(&tools, &failure.output.join("\n"));
     let lines = lines_that_matter(failure, known.first().map_or(&[], |known| &known.lines));
-    let mut report = Report::new("run::command", message).command(CommandReport {
+    let place = match failure.in_root {
+        true => "in the root",
+        false => "on the host",
+    };
+    let mut report = report.command(CommandReport {
         command: failure.command.clone(),
-        place: if failure.in_root {
-            "in the root"
-        } else {
-            "on the host"
-        }
-        .to_owned(),
+        place: place.to_owned(),
         status: failure.status.clone(),
         lines,
         total_lines: failure.output.len(),
@@ -230,7 +230,10 @@ fn command_report(failure: &CommandFailure, message: String, hints: &HintSet) ->
             .help("where the machine has run out of memory, the kernel's log says which process it ended: `dmesg`");
     }
     if let Some(kept) = &failure.kept {
-        report = report.next(kept_command(kept));
+        let kept = kept.display();
+        report = report.next(format!(
+            "ls {kept}/fs    # what the failed step had changed"
+        ));
     }
     report
 }
@@ -243,11 +246,8 @@ fn lines_that_matter(failure: &CommandFailure, known: &[String]) -> Vec<String> 
     let told = output.iter().filter(|line| failure.told.contains(line));
     let errors = output.iter().filter(|line| looks_like_error(line));
     // The end of what the command itself said.
-    let own: Vec<&String> = output
-        .iter()
-        .filter(|line| !failure.told.contains(line))
-        .collect();
-    let tail = own.iter().copied().skip(own.len().saturating_sub(TAIL));
+    let own = output.iter().filter(|line| !failure.told.contains(line));
+    let tail = own.rev().take(TAIL);
     let mut wanted: BTreeSet<&String> = known
         .iter()
         .chain(marked.take(ERRORS))
@@ -261,13 +261,6 @@ fn lines_that_matter(failure: &CommandFailure, known: &[String]) -> Vec<String> 
     shown.cloned().collect()
 }
 
-fn kept_command(kept: &Path) -> String {
-    format!(
-        "ls {}/fs    # what the failed step had changed",
-        kept.display()
-    )
-}
-
 /// Whether the end of the output is a message of the program itself: `setfiles` and
 /// `ssh-keygen` also end with 255.
 fn says_why(failure: &CommandFailure) -> bool {
@@ -277,30 +270,20 @@ fn says_why(failure: &CommandFailure) -> bool {
         let name = line.split_once(": ").map(|(name, _)| name);
         name.is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
     };
-    let refused = |line: &str| {
-        let lower = line.to_lowercase();
-        let words = ["invalid", "unknown", "denied", "not permitted", "usage:"];
-        words.iter().any(|word| lower.contains(word))
-    };
+    let refused = |line: &str| has_any(line, "invalid|unknown|denied|not permitted|usage:");
     end.into_iter()
         .any(|line| looks_like_error(line) || refused(line) || by_name(line))
 }
 
 fn looks_like_error(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    line.starts_with("E: ")
-        || [
-            "error:",
-            "error ",
-            "failed",
-            "fatal",
-            "cannot ",
-            "no such",
-            "not found",
-            "unable to",
-        ]
-        .iter()
-        .any(|word| lower.contains(word))
+    let words = "error:|error |failed|fatal|cannot |no such|not found|unable to";
+    line.starts_with("E: ") || has_any(line, words)
+}
+
+/// Whether a line has one of the words, which bars part, in whichever case.
+fn has_any(line: &str, words: &str) -> bool {
+    let line = line.to_lowercase();
+    words.split('|').any(|word| line.contains(word))
 }
 
 #[cfg(test)]
@@ -309,22 +292,13 @@ mod tests {
 
     fn ended_with_255(output: &[&str]) -> String {
         let failure = CommandFailure {
-            step: 1,
-            label: "nspawn_run".to_owned(),
-            command: "setfiles".to_owned(),
             in_root: true,
-            script: false,
             tools: vec!["setfiles".to_owned()],
             status: "exit status 255".to_owned(),
-            exited_well: false,
-            matched: Vec::new(),
-            told: Vec::new(),
             output: output.iter().map(|&line| line.to_owned()).collect(),
-            log: PathBuf::from("log"),
-            kept: None,
-            boot: None,
+            ..CommandFailure::default()
         };
-        let report = command_report(&failure, String::new(), &HintSet::default());
+        let report = command_report(Report::default(), &failure, &HintSet::default());
         report.cause.clone().unwrap_or_default()
     }
 

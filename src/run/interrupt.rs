@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use super::Error;
 
@@ -18,18 +19,17 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
+/// The signals that ask this process to end, handled from now on.
+pub(super) fn termination_signals() -> Result<Signals, Error> {
+    Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::namespace("handle signals"))
+}
+
 /// Watches for signals; PID 1 would ignore them without a handler.
 ///
 /// # Errors
 /// When the handlers cannot be set up.
 pub fn watch() -> Result<(), Error> {
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|source| {
-            Error::Namespace {
-                what: "handle signals",
-                source,
-            }
-        })?;
+    let mut signals = termination_signals()?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if INTERRUPTED.swap(true, Ordering::SeqCst) {

@@ -26,6 +26,10 @@ const LARGEST: u64 = 32 << 20;
 /// Bytes of what a program prints: gpg prints keys.
 const MOST_OUTPUT: usize = 64 << 20;
 
+/// Its last word is the folder.
+const GPG: &str =
+    "gpg --batch --no-tty --quiet --no-options --no-autostart --trust-model always --homedir";
+
 /// Makes a keyring, unless it is in place.
 ///
 /// # Errors
@@ -137,7 +141,10 @@ impl<'a> Making<'a> {
                 break;
             }
             let folder = tempfile::tempdir()?;
-            let said = fetched(&command.words(), folder.path())?;
+            let argv = command.words();
+            tracing::debug!(argv = command::quote_all(&argv), "fetching keys");
+            let fetch = Process::new(&argv).env("HOME", folder.path());
+            let said = fetch.dir(folder.path()).capture(MOST_OUTPUT)?.stderr();
             let files = candidates(folder.path());
             for file in &files {
                 let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -152,15 +159,10 @@ impl<'a> Making<'a> {
     }
 
     fn gpg(&self, arguments: &[&str]) -> std::io::Result<Captured> {
-        let mut argv: Vec<&OsStr> = Vec::new();
-        let fixed = ["gpg", "--batch", "--no-tty", "--quiet", "--no-options"];
-        argv.extend(fixed.map(OsStr::new));
-        let fixed = ["--no-autostart", "--trust-model", "always", "--homedir"];
-        argv.extend(fixed.map(OsStr::new));
-        argv.push(self.home.path().as_os_str());
-        argv.extend(arguments.iter().map(OsStr::new));
-        let gpg = Process::new(argv).env("HOME", self.home.path());
-        gpg.capture(MOST_OUTPUT)
+        let home = self.home.path();
+        let argv = GPG.split(' ').map(OsStr::new).chain([home.as_os_str()]);
+        let argv = argv.chain(arguments.iter().map(OsStr::new));
+        Process::new(argv).env("HOME", home).capture(MOST_OUTPUT)
     }
 
     /// Takes the keys of a file in, if there are any.
@@ -170,8 +172,8 @@ impl<'a> Making<'a> {
             return Ok(());
         };
         if fs::metadata(file)?.len() > LARGEST {
-            self.seen
-                .push(format!("{shown} is too large for a keyring"));
+            let seen = format!("{shown} is too large for a keyring");
+            self.seen.push(seen);
             return Ok(());
         }
         let known = self.found.len();
@@ -193,14 +195,10 @@ impl<'a> Making<'a> {
         if self.keyring.armor {
             arguments.push("--armor");
         }
-        let all: Vec<&str> = self.found.keys().map(String::as_str).collect();
-        let wanted: Vec<&str> = self
-            .keyring
-            .fingerprints
-            .iter()
-            .map(String::as_str)
-            .collect();
-        arguments.extend(if wanted.is_empty() { all } else { wanted });
+        match self.keyring.fingerprints.as_slice() {
+            [] => arguments.extend(self.found.keys().map(String::as_str)),
+            wanted => arguments.extend(wanted.iter().map(String::as_str)),
+        }
         let output = self.gpg(&arguments)?;
         if output.stdout.is_empty() {
             let said = output.stderr();
@@ -243,13 +241,6 @@ impl<'a> Making<'a> {
             ),
         }
     }
-}
-
-/// Runs a command that fetches; gives what it said.
-fn fetched(argv: &[String], folder: &Path) -> std::io::Result<String> {
-    tracing::debug!(argv = command::quote_all(argv), "fetching keys");
-    let fetch = Process::new(argv).env("HOME", folder).dir(folder);
-    Ok(fetch.capture(MOST_OUTPUT)?.stderr())
 }
 
 /// The files below a folder that may hold keys, in the order of their names.

@@ -1,5 +1,7 @@
 //! A network in which there is nothing but the loopback.
 
+use std::io;
+
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
@@ -13,13 +15,10 @@ use super::Error;
 /// # Errors
 /// When the kernel refuses the namespace.
 pub fn own_network() -> Result<(), Error> {
-    let fail = |source: rustix::io::Errno| Error::Namespace {
-        what: "make a network namespace",
-        source: source.into(),
-    };
     // Safe with this flag: no file descriptor of another thread changes its meaning.
     #[allow(deprecated)]
-    rustix::thread::unshare(UnshareFlags::NEWNET).map_err(fail)?;
+    rustix::thread::unshare(UnshareFlags::NEWNET)
+        .map_err(Error::namespace("make a network namespace"))?;
     up()
 }
 
@@ -28,15 +27,9 @@ pub fn own_network() -> Result<(), Error> {
 /// # Errors
 /// When the kernel refuses it.
 pub fn up() -> Result<(), Error> {
-    let fail = |source: std::io::Error| Error::Namespace {
-        what: "set the loopback up",
-        source,
-    };
-    let answer = ask(&request()).map_err(|error| fail(error.into()))?;
-    match refusal(&answer) {
-        None => Ok(()),
-        Some(errno) => Err(fail(std::io::Error::from_raw_os_error(errno))),
-    }
+    let answer = ask(&request()).map_err(io::Error::from);
+    let done = answer.and_then(|answer| accepted(&answer));
+    done.map_err(Error::namespace("set the loopback up"))
 }
 
 fn ask(request: &[u8]) -> rustix::io::Result<Vec<u8>> {
@@ -75,13 +68,13 @@ fn request() -> Vec<u8> {
     bytes
 }
 
-/// What the kernel said against it: NLMSG_ERROR carries 0, or a negative errno.
-fn refusal(answer: &[u8]) -> Option<i32> {
+/// Whether the kernel has done it: NLMSG_ERROR carries 0, or a negative errno.
+fn accepted(answer: &[u8]) -> io::Result<()> {
     let code = answer.get(16..20).and_then(|code| code.try_into().ok());
     match code.map(i32::from_ne_bytes) {
-        Some(0) => None,
-        Some(code) => Some(-code),
-        None => Some(rustix::io::Errno::PROTO.raw_os_error()),
+        Some(0) => Ok(()),
+        Some(code) => Err(io::Error::from_raw_os_error(-code)),
+        None => Err(rustix::io::Errno::PROTO.into()),
     }
 }
 
@@ -97,9 +90,10 @@ mod tests {
     #[test]
     fn an_answer_is_an_errno() {
         let mut answer = vec![0; 36];
-        assert_eq!(refusal(&answer), None);
+        assert!(accepted(&answer).is_ok());
         answer[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
-        assert_eq!(refusal(&answer), Some(1));
-        assert_eq!(refusal(&[]), Some(rustix::io::Errno::PROTO.raw_os_error()));
+        let errno = |answer: &[u8]| accepted(answer).unwrap_err().raw_os_error();
+        assert_eq!(errno(&answer), Some(1));
+        assert_eq!(errno(&[]), Some(rustix::io::Errno::PROTO.raw_os_error()));
     }
 }

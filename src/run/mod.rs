@@ -30,7 +30,7 @@ pub use boot_failure::BootFailure;
 pub use error::{CommandFailure, Error};
 pub use mount::Mounted;
 pub use process::how_it_ended;
-pub use secrets::{MissingSecret, Secrets, UnknownSecret};
+pub use secrets::{MissingSecret, Secrets};
 pub use values::{Files, Values};
 
 use crate::store::Store;

@@ -13,6 +13,7 @@ use rustix::mount::{
 };
 
 use super::Error;
+use super::resolver::handle_path;
 
 /// A mounted root; unmounted when it is dropped.
 pub struct Mounted {
@@ -45,6 +46,13 @@ impl Mounted {
             }
             lower => lower,
         };
+        let overlay = Overlay {
+            lower,
+            upper,
+            work: &work,
+            target: &target,
+            links: &folder.join("l"),
+        };
         let start = Instant::now();
         loop {
             // A folder that a mount without syncs has worked in is not taken again.
@@ -54,14 +62,17 @@ impl Mounted {
                 }
                 _ => fs::create_dir(&work).map_err(Error::store)?,
             }
-            match mount_any(lower, upper, &work, &target, folder) {
+            match overlay.mount() {
                 Ok(()) => break,
                 // A layer that was committed a moment ago may still be held by the mount
                 // that it was made in.
-                Err(rustix::io::Errno::BUSY) if start.elapsed() < PATIENCE => {
+                Err(rustix::io::Errno::BUSY) if start.elapsed() < HELD_FOR => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                Err(error) => return Err(Error::overlay(error)),
+                Err(error) => {
+                    let source = error.into();
+                    return Err(Error::Overlay { source });
+                }
             }
         }
         Ok(Mounted {
@@ -119,48 +130,93 @@ const OPTIONS: &[(&str, &str)] = &[("redirect_dir", "on"), ("metacopy", "off"), 
 const WITHOUT_SYNCS: &str = "volatile";
 
 /// How long a layer may still be held by the mount that it was made in.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HELD_FOR: Duration = Duration::from_secs(10);
 
-fn mount_any(
-    lower: &[PathBuf],
-    upper: &Path,
-    work: &Path,
-    target: &Path,
-    folder: &Path,
-) -> rustix::io::Result<()> {
-    use rustix::io::Errno;
-    match mount_new(lower, upper, work, target) {
-        // `lowerdir+` came with Linux 6.5.
-        Err(Errno::INVAL | Errno::NOSYS) => {}
-        other => return other,
-    }
-    match mount_old(lower, upper, work, target, folder, WITHOUT_SYNCS) {
-        Err(Errno::INVAL) => mount_old(lower, upper, work, target, folder, "rw"),
-        other => other,
-    }
+/// An overlay that is to be mounted.
+struct Overlay<'a> {
+    /// The lowest first.
+    lower: &'a [PathBuf],
+    upper: &'a Path,
+    work: &'a Path,
+    target: &'a Path,
+    /// A folder for the links of the old call.
+    links: &'a Path,
 }
 
-fn mount_new(
-    lower: &[PathBuf],
-    upper: &Path,
-    work: &Path,
-    target: &Path,
-) -> rustix::io::Result<()> {
-    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    let fd = context.as_fd();
-    // The kernel takes the topmost first.
-    for layer in lower.iter().rev() {
-        rustix::mount::fsconfig_set_string(fd, "lowerdir+", layer)?;
+impl Overlay<'_> {
+    fn mount(&self) -> rustix::io::Result<()> {
+        use rustix::io::Errno;
+        match self.mount_new() {
+            // `lowerdir+` came with Linux 6.5.
+            Err(Errno::INVAL | Errno::NOSYS) => {}
+            other => return other,
+        }
+        match self.mount_old(WITHOUT_SYNCS) {
+            Err(Errno::INVAL) => self.mount_old("rw"),
+            other => other,
+        }
     }
-    rustix::mount::fsconfig_set_string(fd, "upperdir", upper)?;
-    rustix::mount::fsconfig_set_string(fd, "workdir", work)?;
-    for (option, value) in OPTIONS {
-        rustix::mount::fsconfig_set_string(fd, *option, *value)?;
+
+    fn mount_new(&self) -> rustix::io::Result<()> {
+        let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        let fd = context.as_fd();
+        // The kernel takes the topmost first.
+        for layer in self.lower.iter().rev() {
+            rustix::mount::fsconfig_set_string(fd, "lowerdir+", layer)?;
+        }
+        rustix::mount::fsconfig_set_string(fd, "upperdir", self.upper)?;
+        rustix::mount::fsconfig_set_string(fd, "workdir", self.work)?;
+        for (option, value) in OPTIONS {
+            rustix::mount::fsconfig_set_string(fd, *option, *value)?;
+        }
+        rustix::mount::fsconfig_set_flag(fd, WITHOUT_SYNCS)?;
+        rustix::mount::fsconfig_create(fd)?;
+        let mount =
+            rustix::mount::fsmount(fd, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+        attach(mount.as_fd(), self.target)
     }
-    rustix::mount::fsconfig_set_flag(fd, WITHOUT_SYNCS)?;
-    rustix::mount::fsconfig_create(fd)?;
-    let mount = rustix::mount::fsmount(fd, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    attach(mount.as_fd(), target)
+
+    /// The old call takes all options on one page. Short links stand for the layers there,
+    /// which also lets their paths hold any character.
+    fn mount_old(&self, extra: &str) -> rustix::io::Result<()> {
+        let io = |error: std::io::Error| {
+            let code = error.raw_os_error().unwrap_or(0);
+            rustix::io::Errno::from_raw_os_error(code)
+        };
+        let links = self.links;
+        let _ = fs::remove_dir_all(links);
+        fs::create_dir(links).map_err(io)?;
+        let link = |name: &str, path: &Path| {
+            std::os::unix::fs::symlink(path, links.join(name)).map_err(io)
+        };
+        link("u", self.upper)?;
+        link("w", self.work)?;
+        let opened = fs::File::open(links).map_err(io)?;
+        let base = format!(
+            "/proc/self/fd/{}",
+            std::os::fd::AsRawFd::as_raw_fd(opened.file())
+        );
+        let mut names = Vec::new();
+        for (number, layer) in self.lower.iter().rev().enumerate() {
+            link(&number.to_string(), layer)?;
+            names.push(format!("{base}/{number}"));
+        }
+        let mut options = format!(
+            "{extra},lowerdir={},upperdir={base}/u,workdir={base}/w",
+            names.join(":")
+        );
+        for (option, value) in OPTIONS {
+            options.push_str(&format!(",{option}={value}"));
+        }
+        let options = CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
+        rustix::mount::mount(
+            "overlay",
+            self.target,
+            "overlay",
+            MountFlags::empty(),
+            Some(options.as_c_str()),
+        )
+    }
 }
 
 /// Puts a mount that is nowhere yet over `target`, whose last component is not followed.
@@ -171,54 +227,6 @@ fn attach(mount: BorrowedFd<'_>, target: &Path) -> rustix::io::Result<()> {
         rustix::fs::CWD,
         target,
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )
-}
-
-/// The old call takes all options on one page. Short links stand for the layers there,
-/// which also lets their paths hold any character.
-fn mount_old(
-    lower: &[PathBuf],
-    upper: &Path,
-    work: &Path,
-    target: &Path,
-    folder: &Path,
-    extra: &str,
-) -> rustix::io::Result<()> {
-    let io = |error: std::io::Error| {
-        let code = error.raw_os_error().unwrap_or(0);
-        rustix::io::Errno::from_raw_os_error(code)
-    };
-    let links = folder.join("l");
-    let _ = fs::remove_dir_all(&links);
-    fs::create_dir(&links).map_err(io)?;
-    let link =
-        |name: &str, path: &Path| std::os::unix::fs::symlink(path, links.join(name)).map_err(io);
-    link("u", upper)?;
-    link("w", work)?;
-    let opened = fs::File::open(&links).map_err(io)?;
-    let base = format!(
-        "/proc/self/fd/{}",
-        std::os::fd::AsRawFd::as_raw_fd(opened.file())
-    );
-    let mut names = Vec::new();
-    for (number, layer) in lower.iter().rev().enumerate() {
-        link(&number.to_string(), layer)?;
-        names.push(format!("{base}/{number}"));
-    }
-    let mut options = format!(
-        "{extra},lowerdir={},upperdir={base}/u,workdir={base}/w",
-        names.join(":")
-    );
-    for (option, value) in OPTIONS {
-        options.push_str(&format!(",{option}={value}"));
-    }
-    let options = CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
-    rustix::mount::mount(
-        "overlay",
-        target,
-        "overlay",
-        MountFlags::empty(),
-        Some(options.as_c_str()),
     )
 }
 
@@ -244,17 +252,11 @@ impl Covered {
     /// # Errors
     /// When the path leads nowhere, or the mount is refused.
     pub fn over(root: &Path, path: &str, with: &Path) -> Result<Self, Error> {
-        let failed = |message: String| Error::Downloads {
-            path: path.to_owned(),
-            message,
-        };
-        let inside = pathrs::Root::open(root).map_err(|error| failed(error.to_string()))?;
+        let inside = pathrs::Root::open(root).map_err(Error::downloads(path))?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        let folder = inside
-            .mkdir_all(path, &mode)
-            .map_err(|error| failed(error.to_string()))?;
-        let target = handle_path(&folder)?;
-        mount_copy(with, &target).map_err(|error| failed(error.to_string()))?;
+        let folder = inside.mkdir_all(path, &mode);
+        let target = handle_path(&folder.map_err(Error::downloads(path))?).map_err(Error::store)?;
+        mount_copy(with, &target).map_err(Error::downloads(path))?;
         Ok(Covered {
             target: Some(target),
             path: path.to_owned(),
@@ -266,10 +268,7 @@ impl Covered {
     /// # Errors
     /// When it can't be unmounted.
     pub fn uncover(mut self) -> Result<(), Error> {
-        self.unmount().map_err(|error| Error::Downloads {
-            path: self.path.clone(),
-            message: error.to_string(),
-        })
+        self.unmount().map_err(Error::downloads(&self.path))
     }
 
     fn unmount(&mut self) -> rustix::io::Result<()> {
@@ -295,10 +294,4 @@ impl Drop for Covered {
             tracing::warn!("cannot uncover `{}`: {error}", self.path);
         }
     }
-}
-
-/// Where an open file of a root is, as the host sees it.
-fn handle_path(handle: &pathrs::Handle) -> Result<PathBuf, Error> {
-    use std::os::fd::AsRawFd;
-    fs::read_link(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd())).map_err(Error::store)
 }

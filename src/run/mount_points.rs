@@ -11,14 +11,14 @@ use super::Error;
 use crate::plan::Bind;
 
 /// Paths that a root lacks while nothing is mounted on them, the deepest of each bind first.
-/// They are removed when this is dropped; [`Points::remove`] says whether that worked.
+/// They are removed when this is dropped; [`MountPoints::remove`] says whether that worked.
 #[must_use]
-pub struct Points {
+pub struct MountPoints {
     root: PathBuf,
     missing: Vec<PathBuf>,
 }
 
-impl Points {
+impl MountPoints {
     /// # Errors
     /// When the root cannot be opened.
     pub fn of(root: &Path, binds: &[Bind]) -> Result<Self, Error> {
@@ -30,7 +30,7 @@ impl Points {
             let lacks = paths.take_while(|path| inside.resolve(path).is_err());
             missing.extend(lacks.map(Path::to_owned));
         }
-        Ok(Points {
+        Ok(MountPoints {
             root: root.to_owned(),
             missing,
         })
@@ -40,11 +40,7 @@ impl Points {
     ///
     /// # Errors
     /// When the root cannot be changed.
-    pub fn remove(mut self) -> Result<(), Error> {
-        self.take_away()
-    }
-
-    fn take_away(&mut self) -> Result<(), Error> {
+    pub fn remove(&mut self) -> Result<(), Error> {
         for path in std::mem::take(&mut self.missing) {
             let inside = open(&self.root)?;
             let removed = match inside.remove_dir(&path) {
@@ -62,9 +58,9 @@ impl Points {
     }
 }
 
-impl Drop for Points {
+impl Drop for MountPoints {
     fn drop(&mut self) {
-        if let Err(error) = self.take_away() {
+        if let Err(error) = self.remove() {
             tracing::warn!("{error}");
         }
     }

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fs_err as fs;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Pid, Signal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::Error;
 
@@ -25,7 +24,7 @@ static INSIDE: AtomicBool = AtomicBool::new(false);
 pub const TEMPORARY: &str = "/run/systemd/nspawn/tmp";
 
 /// Which of the two processes this is.
-pub enum Process {
+pub enum BuildProcess {
     /// PID 1, in namespaces of its own.
     Inner,
     /// The outer process, after the inner one has ended: the status to exit with.
@@ -37,17 +36,15 @@ pub enum Process {
 ///
 /// # Errors
 /// When the kernel refuses a namespace or a mount.
-pub fn enter(offline: bool) -> Result<Process, Error> {
+pub fn enter(offline: bool) -> Result<BuildProcess, Error> {
     match std::env::var(MARKER) {
-        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| Process::Inner),
-        _ => outside(offline).map(Process::Outer),
+        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| BuildProcess::Inner),
+        _ => outside(offline).map(BuildProcess::Outer),
     }
 }
 
 fn outside(offline: bool) -> Result<i32, Error> {
-    let fail = |what: &'static str| move |source: std::io::Error| Error::Namespace { what, source };
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(fail("handle signals"))?;
+    let mut signals = super::interrupt::termination_signals()?;
     // The thread comes first: in a process whose children get another PID namespace, no
     // further thread can start.
     let (started, inner) = std::sync::mpsc::channel::<Pid>();
@@ -69,22 +66,21 @@ fn outside(offline: bool) -> Result<i32, Error> {
         deprecated,
         reason = "its successor is unsafe for UnshareFlags::FILES alone, which is not among these"
     )]
-    rustix::thread::unshare(flags)
-        .map_err(|error| fail("make a mount and a PID namespace")(error.into()))?;
+    rustix::thread::unshare(flags).map_err(Error::namespace("make a mount and a PID namespace"))?;
     let mut child = Command::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
         .env(MARKER, std::process::id().to_string())
         .spawn()
-        .map_err(fail("start the inner process"))?;
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = started.send(pid);
-    }
-    let status = child.wait().map_err(fail("wait for the inner process"))?;
-    Ok(exit_code(status))
+        .map_err(Error::namespace("start the inner process"))?;
+    let _ = started.send(Pid::from_child(&child));
+    let status = child.wait();
+    status
+        .map(exit_code)
+        .map_err(Error::namespace("wait for the inner process"))
 }
 
 /// As a shell reports it: 128 and the signal's number for a killed process.
-fn exit_code(status: ExitStatus) -> i32 {
+pub fn exit_code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status
         .code()
@@ -92,25 +88,21 @@ fn exit_code(status: ExitStatus) -> i32 {
 }
 
 fn inside(outer: &str) -> Result<(), Error> {
-    let fail = |what: &'static str| {
-        move |error: rustix::io::Errno| Error::Namespace {
-            what,
-            source: error.into(),
-        }
-    };
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(fail("tie this process to its parent"))?;
+        .map_err(Error::namespace("tie this process to its parent"))?;
     // The outer process may have died before that line; /proc is still its namespace's.
     if !Path::new("/proc").join(outer).exists() {
         return Err(Error::Orphaned);
     }
     let private = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", private).map_err(fail("make the mounts private"))?;
+    rustix::mount::mount_change("/", private)
+        .map_err(Error::namespace("make the mounts private"))?;
     // What containers copy of these mounts goes when the mount itself does: an overlay
     // whose layers are still in use elsewhere cannot be stood on.
     let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", shared).map_err(fail("make the mounts private"))?;
-    mount_proc().map_err(fail("mount /proc"))?;
+    rustix::mount::mount_change("/", shared)
+        .map_err(Error::namespace("make the mounts private"))?;
+    mount_proc().map_err(Error::namespace("mount /proc"))?;
     // systemd-nspawn keeps folders below /run/systemd/nspawn, and refuses to remove them
     // where /run is on a disk. A tmpfs over it, or over /run where there is none to
     // mount over, leaves the host's /run as it is.
@@ -121,7 +113,7 @@ fn inside(outer: &str) -> Result<(), Error> {
         .unwrap_or("/run");
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount("tmpfs", target, "tmpfs", flags, Some(c"mode=0755"))
-        .map_err(fail("mount a tmpfs for systemd-nspawn"))?;
+        .map_err(Error::namespace("mount a tmpfs for systemd-nspawn"))?;
     // Temporary files of this process and of the host's tools go with the namespace, too.
     if fs::create_dir_all(TEMPORARY).is_ok() {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);

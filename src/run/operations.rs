@@ -132,15 +132,13 @@ impl Running<'_> {
             Error::in_step(report, self.step, calls)
         };
         let words = run.command.resolve(&values).map_err(unresolved)?;
-        let mut env = BTreeMap::new();
-        for (name, text) in &run.env {
-            env.insert(name.clone(), text.resolve(&values).map_err(unresolved)?);
-        }
+        let env = run.env.iter();
+        let env = env.map(|(name, text)| Ok((name.clone(), text.resolve(&values)?)));
         let stdin = run.stdin.as_ref().map(|text| text.resolve(&values));
         let mut started = Started {
             run,
             argv: words,
-            env,
+            env: env.collect::<Result<_, _>>().map_err(unresolved)?,
             stdin: stdin.transpose().map_err(unresolved)?,
             with_errors,
         };
@@ -151,8 +149,7 @@ impl Running<'_> {
             }
             RunPlace::BootedRoot { timeout } => return self.booted(calls, started, timeout),
         }
-        let setup = Setup::of(run);
-        self.around(setup, || {
+        self.around(run, || {
             let ended = self.ran(calls, &started)?;
             self.decide(calls, &started, ended)
         })
@@ -171,7 +168,7 @@ impl Running<'_> {
         started.argv = control
             .argv(run, timeout, self.root)
             .map_err(Error::store)?;
-        let ended = self.around(Setup::of(run), || self.ran(calls, &started))?;
+        let ended = self.around(run, || self.ran(calls, &started))?;
         control.keep_console(&self.log());
         match control.failure(timeout) {
             // A system that does not go down leaves a root that nobody has seen.
@@ -180,12 +177,8 @@ impl Running<'_> {
         }
     }
 
-    fn around<T>(
-        &self,
-        setup: Setup<'_>,
-        work: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        setup.around(self.root, &self.settings.store, self.work, work)
+    fn around<T>(&self, run: &Run, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        Setup::of(run).around(self.root, &self.settings.store, self.work, work)
     }
 
     fn decide(&self, calls: &[Frame], started: &Started<'_>, ended: Ended) -> Result<Ended, Error> {
@@ -199,11 +192,8 @@ impl Running<'_> {
     fn ran(&self, calls: &[Frame], started: &Started<'_>) -> Result<Ended, Error> {
         let step = self.step;
         let place = started.run.place.built_in();
-        tracing::debug!(
-            step = step.number,
-            command = started.run.command.shown(),
-            place
-        );
+        let command = started.run.command.shown();
+        tracing::debug!(step = step.number, command, place);
         let start = Instant::now();
         let mut see = |line: &str| (self.output)(line);
         let mut process = Process::new(&started.argv);
@@ -245,13 +235,12 @@ impl Running<'_> {
     ) -> Error {
         let step = self.step;
         let run = started.run;
-        let told = match run.place {
-            RunPlace::BootedRoot { .. } => boot_failure::told(&ended.output).collect(),
-            RunPlace::Host | RunPlace::Root => Vec::new(),
-        };
+        let booted = matches!(run.place, RunPlace::BootedRoot { .. });
+        let told = boot_failure::told(&ended.output)
+            .filter(|_| booted)
+            .collect();
         let failure = CommandFailure {
             step: step.number,
-            label: step.label.clone(),
             command: self.settings.secrets.redact(&run.command.shown()),
             in_root: !run.place.is_host(),
             script: run.command.script().is_some(),
@@ -315,21 +304,15 @@ fn tools(run: &Run) -> Vec<String> {
     }
     let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
     let text = script.text.to_string();
-    let mut tools: Vec<String> = text
+    let is_program = |word: &&str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        !SHELL_WORDS.contains(word) && word.chars().all(plain)
+    };
+    let lines = text
         .lines()
-        .filter_map(|line| {
-            line.trim()
-                .trim_start_matches("exec ")
-                .split_whitespace()
-                .next()
-        })
-        .filter(|word| !SHELL_WORDS.contains(word))
-        .filter(|word| {
-            word.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-        })
-        .map(base)
-        .collect();
+        .map(|line| line.trim().trim_start_matches("exec "));
+    let words = lines.filter_map(|line| line.split_whitespace().next());
+    let mut tools: Vec<String> = words.filter(is_program).map(base).collect();
     tools.reverse();
     tools.dedup();
     // Programs in the middle of lines are not found: with a shell, all hints are asked.

@@ -62,14 +62,8 @@ impl PidNamespace {
                 }
             })?;
         let lost = || std::io::Error::other("the thread that starts commands has panicked");
-        let (init, child) = started.recv().map_err(|_| lost())??;
-        let Init { init, hold, said } = init;
-        let namespace = PidNamespace {
-            init,
-            hold: Some(hold),
-            said,
-            parent: Some((done, parent)),
-        };
+        let (mut namespace, child) = started.recv().map_err(|_| lost())??;
+        namespace.parent = Some((done, parent));
         Ok((namespace, child))
     }
 
@@ -115,13 +109,7 @@ impl Drop for PidNamespace {
     }
 }
 
-struct Init {
-    init: Child,
-    hold: ChildStdin,
-    said: BufReader<ChildStdout>,
-}
-
-fn spawn(command: &mut Command) -> std::io::Result<(Init, Child)> {
+fn spawn(command: &mut Command) -> std::io::Result<(PidNamespace, Child)> {
     #[expect(
         deprecated,
         reason = "its successor is unsafe for UnshareFlags::FILES alone, which is not among these"
@@ -137,27 +125,23 @@ fn spawn(command: &mut Command) -> std::io::Result<(Init, Child)> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let (Some(hold), Some(said)) = (init.stdin.take(), init.stdout.take()) else {
+    let (hold, Some(said)) = (init.stdin.take(), init.stdout.take()) else {
         return Err(std::io::ErrorKind::BrokenPipe.into());
     };
-    let mut said = BufReader::new(said);
+    // It ends with this where the command can't be started.
+    let mut namespace = PidNamespace {
+        init,
+        hold,
+        said: BufReader::new(said),
+        parent: None,
+    };
     let mut first = String::new();
-    let ready = said.read_line(&mut first);
-    let child = match ready {
-        Ok(_) if first.trim_end() == READY => command.spawn(),
-        Ok(_) => {
-            let why = first.trim_end();
+    namespace.said.read_line(&mut first)?;
+    match first.trim_end() {
+        READY => Ok((namespace, command.spawn()?)),
+        why => {
             let why = format!("cannot make a PID namespace for a command: {why}");
             Err(std::io::Error::other(why))
-        }
-        Err(error) => Err(error),
-    };
-    match child {
-        Ok(child) => Ok((Init { init, hold, said }, child)),
-        Err(error) => {
-            let _ = init.kill();
-            let _ = init.wait();
-            Err(error)
         }
     }
 }

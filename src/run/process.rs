@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -190,12 +189,8 @@ impl Process {
 
     /// The command line, quoted for a shell.
     pub fn shown(&self) -> String {
-        let words: Vec<_> = self
-            .argv
-            .iter()
-            .map(|word| word.to_string_lossy())
-            .collect();
-        quote_all(&words)
+        let words = self.argv.iter().map(|word| word.to_string_lossy());
+        quote_all(&words.collect::<Vec<_>>())
     }
 
     /// The program, for messages.
@@ -301,22 +296,20 @@ impl Process {
 struct Running {
     child: Child,
     namespace: Option<PidNamespace>,
-    ended: bool,
+    /// Once it has ended.
+    status: Option<ExitStatus>,
 }
 
 impl Running {
     fn start(mut command: Command, own_namespace: bool) -> std::io::Result<Self> {
         let (namespace, child) = match own_namespace && namespace::is_inside() {
-            true => {
-                let (namespace, child) = PidNamespace::spawn(command)?;
-                (Some(namespace), child)
-            }
+            true => PidNamespace::spawn(command).map(|(space, child)| (Some(space), child))?,
             false => (None, command.spawn()?),
         };
         Ok(Running {
             child,
             namespace,
-            ended: false,
+            status: None,
         })
     }
 
@@ -329,7 +322,6 @@ impl Running {
         let mut timed_out = false;
         // First the program ends, then, in a namespace, its init, and all others with it.
         let mut wait_for = Some(pidfd(&self.child)?);
-        let mut status = None;
         loop {
             let left = match deadline {
                 _ if wait_for.is_none() => Some(Timespec::default()),
@@ -387,18 +379,16 @@ impl Running {
                 return Err(error);
             }
             if process_is_ready {
-                wait_for = match (&mut self.namespace, status) {
+                wait_for = match (&mut self.namespace, self.status) {
                     (Some(namespace), None) => {
-                        status = Some(self.child.wait()?);
-                        self.ended = true;
+                        self.status = Some(self.child.wait()?);
                         namespace.command_has_ended();
                         Some(pidfd(namespace.init())?)
                     }
                     (None, None) => {
                         // Before it is waited for: until then its number is its own.
-                        kill_group(&self.child);
-                        status = Some(self.child.wait()?);
-                        self.ended = true;
+                        signal_group(&self.child, Signal::KILL);
+                        self.status = Some(self.child.wait()?);
                         None
                     }
                     (_, Some(_)) => None,
@@ -408,7 +398,7 @@ impl Running {
                 break;
             }
         }
-        let status = match status {
+        let status = match self.status {
             Some(status) => status,
             None => self.child.wait()?,
         };
@@ -426,43 +416,32 @@ impl Running {
     fn kill(&mut self) {
         match &mut self.namespace {
             Some(namespace) => namespace.kill(),
-            None => kill_group(&self.child),
+            None => signal_group(&self.child, Signal::KILL),
         }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !self.ended {
+        if self.status.is_none() {
             self.kill();
             let _ = self.child.wait();
         }
     }
 }
 
-fn to_pid(child: &Child) -> Option<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-}
-
 /// Readable once the process has ended.
 pub(super) fn pidfd(child: &Child) -> std::io::Result<OwnedFd> {
-    let pid = to_pid(child).ok_or(std::io::ErrorKind::InvalidInput)?;
+    let pid = Pid::from_child(child);
     Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-pub(super) fn kill_group(child: &Child) {
-    signal_group(child, Signal::KILL);
-}
-
 pub(super) fn signal_group(child: &Child, signal: Signal) {
-    if let Some(pid) = to_pid(child) {
-        // It may be empty.
-        let _ = rustix::process::kill_process_group(pid, signal);
-    }
+    // It may be empty.
+    let _ = rustix::process::kill_process_group(Pid::from_child(child), signal);
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

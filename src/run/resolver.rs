@@ -42,6 +42,7 @@ pub struct Resolver {
     ours: std::fs::File,
     /// Whether the image has one of its own, put aside.
     aside: bool,
+    /// Until it is restored.
     lent: bool,
 }
 
@@ -57,15 +58,15 @@ impl Resolver {
         let Some(content) = host() else {
             return Ok(None);
         };
-        let inside = pathrs::Root::open(root).map_err(|error| Error::resolver(&error))?;
+        let inside = pathrs::Root::open(root).map_err(Error::resolver)?;
         let Ok(etc) = inside.resolve("/etc") else {
             return Ok(None);
         };
-        let etc = handle_path(&etc).map_err(Error::resolver_file)?;
+        let etc = handle_path(&etc).map_err(Error::resolver)?;
         if !etc.is_dir() {
             return Ok(None);
         }
-        put(etc, content).map(Some).map_err(Error::resolver_file)
+        put(etc, content).map(Some).map_err(Error::resolver)
     }
 
     /// Puts the image's own back, byte for byte. Where the command has replaced or removed
@@ -74,18 +75,19 @@ impl Resolver {
     ///
     /// # Errors
     /// When /etc cannot be written to.
-    pub fn restore(mut self) -> Result<(), Error> {
-        self.lent = false;
-        self.put_back().map_err(Error::resolver_file)
+    pub fn restore(&mut self) -> Result<(), Error> {
+        match std::mem::take(&mut self.lent) {
+            true => self.put_back().map_err(Error::resolver),
+            false => Ok(()),
+        }
     }
 
     fn put_back(&self) -> std::io::Result<()> {
         let (place, aside) = (self.etc.join(NAME), self.etc.join(ASIDE));
         // A package may have moved "the image's file" to a name of its own.
-        let lent = if self.is_ours(&place) {
-            Some(place)
-        } else {
-            self.moved()?
+        let lent = match self.is_ours(&place) {
+            true => Some(place),
+            false => self.moved()?,
         };
         match (lent, self.aside) {
             (Some(lent), true) => {
@@ -120,10 +122,8 @@ impl Resolver {
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        if self.lent
-            && let Err(error) = self.put_back()
-        {
-            tracing::warn!("{}", Error::resolver_file(error));
+        if let Err(error) = self.restore() {
+            tracing::warn!("{error}");
         }
     }
 }

@@ -6,10 +6,10 @@ use super::changed_files::{Change, changes};
 use super::container::{self, Setup};
 use super::operations::Running;
 use super::process::Process;
-use super::stack::{self, Open};
+use super::stack::{self, OpenRoot};
 use super::{Error, Settings};
 use crate::plan::command::Mode;
-use crate::plan::{Key, Layer, Plan, RootId, Run, RunPlace, Step, top};
+use crate::plan::{Key, Layer, Plan, RootId, Run, RunPlace, top};
 use crate::store::{Built, Store, Work};
 
 /// Where in a recipe a shell is opened.
@@ -64,11 +64,10 @@ impl BuiltRoot {
             Point::After(number) => (root_of(plan, number)?, number),
             Point::Before(number) => (root_of(plan, number)?, number.saturating_sub(1)),
             Point::Failed => {
-                let failed = layers.iter().zip(&built.layers).find_map(|(layer, of)| {
-                    let tree = store.failed_fs(&of.key)?;
-                    Some((layer, tree))
-                });
-                let (layer, tree) = failed.ok_or(NotBuilt::NothingFailed)?;
+                let failed = layers.iter().zip(&built.layers);
+                let mut failed =
+                    failed.filter_map(|(layer, of)| Some((layer, store.failed_fs(&of.key)?)));
+                let (layer, tree) = failed.next().ok_or(NotBuilt::NothingFailed)?;
                 let mut root = BuiltRoot::of(built, &layers, layer.below, store)?;
                 root.trees.push(tree);
                 return Ok(root);
@@ -139,7 +138,7 @@ impl BuiltRoot {
 
 /// A root that is mounted to be read.
 pub struct MountedRoot {
-    open: Open,
+    open: OpenRoot,
     _work: Work,
 }
 
@@ -169,9 +168,7 @@ pub fn shell(
         true => None,
         false => Some(partial(plan, built, &work, settings, output)?),
     };
-    if let Some(below) = &below {
-        trees.push(below.tree());
-    }
+    trees.extend(below.as_ref().map(stack::FreshLayer::tree));
     let open = stack::open_trees(&trees, work.path())?;
     let setup = Setup {
         network: true,
@@ -191,38 +188,28 @@ pub fn shell(
     Ok((status, changed))
 }
 
+/// The layer of the steps that are run on top of the root's.
 fn partial(
     plan: &Plan,
     built: &BuiltRoot,
     work: &Work,
     settings: &Settings,
     output: &(dyn Fn(&str) + Sync),
-) -> Result<stack::Closed, Error> {
-    let open: Open = stack::open_trees(&built.trees, work.path())?;
-    let steps = built.steps.iter().filter_map(|number| plan.step(*number));
-    for step in steps {
-        running(plan, step, open.root(), work, settings, output).actions()?;
+) -> Result<stack::FreshLayer, Error> {
+    let open: OpenRoot = stack::open_trees(&built.trees, work.path())?;
+    for step in built.steps.iter().filter_map(|number| plan.step(*number)) {
+        let running = Running {
+            plan,
+            step,
+            settings,
+            output: Box::new(output),
+            logs: work.path(),
+            work: work.path(),
+            root: open.root(),
+        };
+        running.actions()?;
     }
     Ok(open.unmount())
-}
-
-fn running<'a>(
-    plan: &'a Plan,
-    step: &'a Step,
-    root: &'a Path,
-    work: &'a Work,
-    settings: &'a Settings,
-    output: &'a (dyn Fn(&str) + Sync),
-) -> Running<'a> {
-    Running {
-        plan,
-        step,
-        settings,
-        output: Box::new(output),
-        logs: work.path(),
-        work: work.path(),
-        root,
-    }
 }
 
 fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
@@ -230,12 +217,11 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
     let interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mut words = argv.to_vec();
     if words.is_empty() {
-        let shell = ["/bin/bash", "/bin/sh"].into_iter().find(|shell| {
-            root.join(shell.trim_start_matches('/'))
-                .symlink_metadata()
-                .is_ok()
-        });
-        words.push(shell.unwrap_or("/bin/sh").to_owned());
+        let shell = match root.join("bin/bash").symlink_metadata() {
+            Ok(_) => "/bin/bash",
+            Err(_) => "/bin/sh",
+        };
+        words.push(shell.to_owned());
     }
     let mut run = Run::new(RunPlace::Root, words.iter().map(String::as_str).collect());
     run.network = true;
@@ -256,7 +242,5 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
         source,
         calls: Vec::new(),
     })?;
-    use std::os::unix::process::ExitStatusExt;
-    let signal = status.signal().unwrap_or(0);
-    Ok(status.code().unwrap_or(128 + signal))
+    Ok(super::namespace::exit_code(status))
 }

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use tempfile::TempDir;
 
 use super::Error;
 use super::mount::Mounted;
@@ -19,23 +20,23 @@ const MOST: usize = 150;
 const MERGED: usize = 100;
 
 /// A mounted root whose changes go to a fresh layer.
-pub struct Open {
+pub struct OpenRoot {
     mounted: Mounted,
-    closed: Closed,
+    closed: FreshLayer,
 }
 
 /// The fresh layer, after its root was unmounted.
-pub struct Closed {
+pub struct FreshLayer {
     /// The folder that becomes the layer.
     made: PathBuf,
-    folder: tempfile::TempDir,
+    _folder: TempDir,
 }
 
 /// Mounts the layers `below`, the lowest first, with a fresh one on top.
 ///
 /// # Errors
 /// When a folder cannot be made, or the kernel refuses the overlay.
-pub fn open(store: &Store, below: &[Key], work: &Path) -> Result<Open, Error> {
+pub fn open(store: &Store, below: &[Key], work: &Path) -> Result<OpenRoot, Error> {
     let lower = trees(store, below, work)?;
     open_trees(&lower, work)
 }
@@ -44,23 +45,23 @@ pub fn open(store: &Store, below: &[Key], work: &Path) -> Result<Open, Error> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_trees(lower: &[PathBuf], work: &Path) -> Result<Open, Error> {
-    let folder = tempfile::Builder::new()
-        .prefix("step-")
-        .tempdir_in(work)
-        .map_err(Error::store)?;
+pub fn open_trees(lower: &[PathBuf], work: &Path) -> Result<OpenRoot, Error> {
+    let folder = TempDir::with_prefix_in("step-", work).map_err(Error::store)?;
     let made = folder.path().join("layer");
     let upper = made.join("fs");
     fs::create_dir_all(&upper).map_err(Error::store)?;
     root_attributes(lower.last(), &upper).map_err(Error::store)?;
     let mounted = Mounted::overlay(lower, &upper, folder.path())?;
-    Ok(Open {
+    Ok(OpenRoot {
         mounted,
-        closed: Closed { made, folder },
+        closed: FreshLayer {
+            made,
+            _folder: folder,
+        },
     })
 }
 
-impl Open {
+impl OpenRoot {
     /// Where the root is.
     pub fn root(&self) -> &Path {
         self.mounted.path()
@@ -74,13 +75,13 @@ impl Open {
         self.mounted.settle().map_err(Error::store)
     }
 
-    pub fn unmount(self) -> Closed {
+    pub fn unmount(self) -> FreshLayer {
         drop(self.mounted);
         self.closed
     }
 }
 
-impl Closed {
+impl FreshLayer {
     /// The folder that becomes the layer; `fs` in it is the tree.
     pub fn made(&self) -> &Path {
         &self.made
@@ -89,10 +90,6 @@ impl Closed {
     /// What was changed.
     pub fn tree(&self) -> PathBuf {
         self.made.join("fs")
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 
@@ -124,10 +121,7 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
     };
     trees.extend(rest.iter().map(|key| store.layer_fs(key)));
     let open = open_trees(&trees, work)?;
-    let folder = tempfile::Builder::new()
-        .prefix("merge-")
-        .tempdir_in(work)
-        .map_err(Error::store)?;
+    let folder = TempDir::with_prefix_in("merge-", work).map_err(Error::store)?;
     let tree = folder.path().join("fs");
     fs::create_dir(&tree).map_err(Error::store)?;
     let argv = tool::resolved(&tool::copy(), |part| match part {
@@ -139,9 +133,8 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
         let said = copied.stderr();
         return Err(Error::store(std::io::Error::other(said.trim().to_owned())));
     }
-    store
-        .commit_merged(top, folder.path())
-        .map_err(Error::store)
+    let committed = store.commit_merged(top, folder.path());
+    committed.map_err(Error::store)
 }
 
 /// The directory `/` itself is the topmost layer's: mode and owner go on from the layer

@@ -43,7 +43,7 @@ impl Resolve for Values<'_> {
             Part::Keyring(name) => Some(keyring_path(name)),
             Part::File(digest) => self.settings.files.path(self.plan, digest).map(path),
             Part::Download(sha256) => Some(path(self.settings.store.download(sha256))),
-            Part::Secret(name) => self.settings.secrets.value(name).ok().map(str::to_owned),
+            Part::Secret(name) => self.settings.secrets.value(name).cloned(),
         };
         value.ok_or_else(|| Unresolved(part.clone()))
     }

@@ -46,10 +46,7 @@ impl Sum {
                 u64::from(metadata.uid()),
                 u64::from(metadata.gid()),
                 metadata.nlink() * u64::from(kind.is_file()),
-                match kind.is_char_device() || kind.is_block_device() {
-                    true => metadata.rdev(),
-                    false => 0,
-                },
+                metadata.rdev() * u64::from(kind.is_char_device() || kind.is_block_device()),
                 metadata.mtime().cast_unsigned(),
                 metadata.mtime_nsec().cast_unsigned(),
             ];
@@ -112,28 +109,28 @@ impl Store {
         let mut damage = Vec::new();
         for key in self.layers()? {
             see(&key);
-            let mut found = |what: String| {
-                damage.push(Damage {
-                    path: format!("layers/{key}"),
-                    what,
-                });
-            };
-            if self.info(&key).is_none() {
-                found("its layer.json is missing or cannot be read".to_owned());
-            } else {
-                match (Sum::of(&self.layer_fs(&key)), self.sum(&key)) {
-                    (Err(error), _) => found(format!("it cannot be read: {error}")),
-                    (Ok(now), Some(then)) if now.digest != then.digest => {
-                        found("its files are not those that were committed".to_owned());
-                    }
-                    (Ok(_), Some(_)) => {}
-                    // Its build ended before the sum was taken.
-                    (Ok(_), None) => drop(self.take_sum(&key)?),
-                }
-            }
+            let path = format!("layers/{key}");
+            let what = self.layer_damage(&key)?;
+            damage.extend(what.map(|what| Damage { path, what }));
         }
         damage.extend(self.verify_downloads()?);
         Ok(damage)
+    }
+
+    fn layer_damage(&self, key: &Key) -> io::Result<Option<String>> {
+        if self.info(key).is_none() {
+            let what = "its layer.json is missing or cannot be read";
+            return Ok(Some(what.to_owned()));
+        }
+        Ok(match (Sum::of(&self.layer_fs(key)), self.sum(key)) {
+            (Err(error), _) => Some(format!("it cannot be read: {error}")),
+            (Ok(now), Some(then)) if now.digest != then.digest => {
+                Some("its files are not those that were committed".to_owned())
+            }
+            (Ok(_), Some(_)) => None,
+            // Its build ended before the sum was taken.
+            (Ok(_), None) => self.take_sum(key).map(|_| None)?,
+        })
     }
 
     /// The digests of downloads stand in their names.

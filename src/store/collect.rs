@@ -10,7 +10,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use strum::IntoEnumIterator;
 
-use super::{Store, Sum, Work, is_free, now, read_json, write_json};
+use super::{Store, Work, is_free, now, read_json, write_json};
 use crate::plan::Key;
 
 /// One thing that the store holds.
@@ -95,13 +95,9 @@ pub struct Collected {
 #[derive(Debug, Serialize, Deserialize)]
 struct ExportRecord {
     path: PathBuf,
+    /// Records of boots have none.
+    #[serde(default)]
     layers: Vec<Key>,
-}
-
-/// What any record of an export says.
-#[derive(Deserialize)]
-struct Exported {
-    path: PathBuf,
 }
 
 impl Store {
@@ -135,32 +131,28 @@ impl Store {
         let building = (!held.is_empty()).then_some(Hold::MaybeBuild);
         for (path, layers) in self.kept_exports()? {
             for key in layers {
+                let hold = held.entry(key.to_string());
+                hold.or_insert_with(|| Hold::Export(path.clone()));
                 users
-                    .entry(key.clone())
+                    .entry(key)
                     .or_default()
                     .insert(path.display().to_string());
-                held.entry(key.to_string())
-                    .or_insert_with(|| Hold::Export(path.clone()));
             }
         }
         let mut entries = Vec::new();
         for key in self.layers()? {
             let info = self.info(&key).unwrap_or_default();
             let path = self.layer(&key);
-            let sum = match self.sum(&key) {
-                Some(sum) => sum,
-                None => Sum {
-                    digest: key.clone(),
-                    bytes: bytes_below(&path)?,
-                    files: 0,
-                },
+            let bytes = match self.sum(&key) {
+                Some(sum) => sum.bytes,
+                None => bytes_below(&path)?,
             };
             let used = fs::metadata(path.join("layer.json")).map_or(0, |m| seconds(m.mtime()));
             entries.push(Entry {
                 kind: EntryKind::Layers,
                 name: key.to_string(),
                 label: info.labels.join("; "),
-                bytes: sum.bytes,
+                bytes,
                 made: info.made,
                 used,
                 users: users.remove(&key).unwrap_or_default().into_iter().collect(),
@@ -227,16 +219,13 @@ impl Store {
     pub fn remove(&self, names: &[String]) -> io::Result<Result<Collected, Box<Entry>>> {
         self.sweep(|entries| {
             let mut doomed: BTreeSet<String> = names.iter().cloned().collect();
+            let is_layer = |entry: &&Entry| entry.kind == EntryKind::Layers;
             // A layer without those below is of no use.
             loop {
                 let before = doomed.len();
-                for entry in entries
-                    .iter()
-                    .filter(|entry| entry.kind == EntryKind::Layers)
-                {
-                    let parent = Key::parse(&entry.name)
-                        .and_then(|key| self.info(&key))
-                        .and_then(|info| info.parent);
+                for entry in entries.iter().filter(is_layer) {
+                    let key = Key::parse(&entry.name);
+                    let parent = key.and_then(|key| self.info(&key)?.parent);
                     if parent.is_some_and(|parent| doomed.contains(parent.as_str())) {
                         doomed.insert(entry.name.clone());
                     }
@@ -290,7 +279,7 @@ impl Store {
 
     fn discard(&self, path: &Path, trash: Option<&Work>) -> io::Result<()> {
         let moved = trash.map(|trash| {
-            let place = tempfile::Builder::new().tempdir_in(trash.path())?.keep();
+            let place = tempfile::tempdir_in(trash.path())?.keep();
             fs::rename(path, place.join("gone"))
         });
         match moved {
@@ -314,15 +303,11 @@ impl Store {
         self.forget_gone("boots")?;
         for entry in fs::read_dir(self.root.join("locks"))? {
             let path = entry?.path();
-            let key = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(Key::parse);
-            if key.is_some_and(|key| !layers.contains(&key)) {
-                // Somebody may be waiting with the file open: only a free one goes.
-                if is_free(&fs::File::open(&path)?) {
-                    fs::remove_file(path)?;
-                }
+            let name = path.file_name().and_then(|name| name.to_str());
+            let gone = |key| !layers.contains(&key);
+            // Somebody may be waiting with the file open: only a free one goes.
+            if name.and_then(Key::parse).is_some_and(gone) && is_free(&fs::File::open(&path)?) {
+                fs::remove_file(path)?;
             }
         }
         Ok(())
@@ -332,7 +317,7 @@ impl Store {
     pub(super) fn forget_gone(&self, folder: &str) -> io::Result<()> {
         for entry in fs::read_dir(self.folder(folder))? {
             let path = entry?.path();
-            let record: Option<Exported> = read_json(&path);
+            let record: Option<ExportRecord> = read_json(&path);
             if !record.is_some_and(|record| record.path.exists()) {
                 fs::remove_file(path)?;
             }

@@ -102,13 +102,12 @@ impl Store {
     /// Notes that the layers were used now, for those who collect what is not.
     pub fn touch<'a>(&self, keys: impl Iterator<Item = &'a Key>) {
         let now = std::time::SystemTime::now();
-        let now = std::fs::FileTimes::new()
-            .set_accessed(now)
-            .set_modified(now);
+        let times = std::fs::FileTimes::new();
+        let times = times.set_accessed(now).set_modified(now);
         for key in keys {
             // A store that is only read serves as well.
             let _ = fs::File::open(self.layer(key).join("layer.json"))
-                .and_then(|file| file.file().set_times(now));
+                .and_then(|file| file.file().set_times(times));
         }
     }
 

@@ -14,7 +14,7 @@
 //! STORE/failed/KEY/           the layer of a step that failed, for inspection
 //! STORE/logs/BUILD/           one log a step, and the journal of commands
 //! STORE/captures/KEY          what `capture` saw
-//! STORE/fetch/DIGEST          fetched files
+//! STORE/fetch/sha256/DIGEST   fetched files
 //! STORE/keyrings/NAME         keys that packages are checked with, by their fingerprints
 //! STORE/checks/              what checks before a build have downloaded
 //! STORE/versions.json         what programs of the host said their versions are
@@ -36,6 +36,7 @@ use fs_err as fs;
 use rustix::fs::FlockOperation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 
 pub use build_record::{Built, BuiltLayer};
 pub use checksum::{Damage, Sum};
@@ -158,9 +159,7 @@ impl Store {
     /// When it cannot be made.
     pub fn work(&self) -> io::Result<Work> {
         let _guard = self.guard()?;
-        let folder = tempfile::Builder::new()
-            .prefix("build-")
-            .tempdir_in(self.root.join("tmp"))?;
+        let folder = TempDir::with_prefix_in("build-", self.root.join("tmp"))?;
         let _lock = locked(&folder.path().join("lock"))?;
         let path = folder.keep();
         Ok(Work { path, _lock })
@@ -208,15 +207,8 @@ impl Store {
     /// # Errors
     /// When it cannot be made.
     pub fn logs(&self) -> io::Result<PathBuf> {
-        let folder = tempfile::Builder::new()
-            .prefix("build-")
-            .tempdir_in(self.root.join("logs"))?;
+        let folder = TempDir::with_prefix_in("build-", self.root.join("logs"))?;
         Ok(folder.keep())
-    }
-
-    /// The file of a fetched file with this sha256 digest.
-    pub fn fetched(&self, sha256: &str) -> PathBuf {
-        self.root.join("fetch").join(sha256)
     }
 
     /// What `capture` saw for a key.

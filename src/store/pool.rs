@@ -30,9 +30,7 @@ impl Store {
     pub fn downloaded(&self, downloads: &Downloads, work: &Path) -> io::Result<Downloaded> {
         let pool = self.folder("packages").join(&downloads.pool);
         fs::create_dir_all(&pool)?;
-        let folder = tempfile::Builder::new()
-            .prefix("downloads-")
-            .tempdir_in(work)?;
+        let folder = tempfile::TempDir::with_prefix_in("downloads-", work)?;
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
         // Two files of one name: the younger is the one that lists speak of now.
         let mut newest: BTreeMap<String, (std::time::SystemTime, PathBuf)> = BTreeMap::new();
@@ -43,8 +41,7 @@ impl Store {
                 continue;
             };
             let made = entry.metadata()?.modified()?;
-            let known = newest.get(name).is_some_and(|(other, _)| *other >= made);
-            if !known {
+            if newest.get(name).is_none_or(|(other, _)| *other < made) {
                 newest.insert(name.to_owned(), (made, entry.path()));
             }
         }
@@ -67,19 +64,15 @@ impl Downloaded {
     /// Takes what is new into the pool. A pool that cannot take it is no failure: the next
     /// build downloads again.
     pub fn keep(self) {
-        let Ok(entries) = fs::read_dir(self.folder.path()) else {
-            return;
-        };
+        let entries = fs::read_dir(self.folder.path()).into_iter().flatten();
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str().filter(|name| name.ends_with(&self.suffix)) else {
                 continue;
             };
             // What came from the pool has its link there.
-            let new = entry
-                .metadata()
-                .is_ok_and(|metadata| metadata.is_file() && metadata.nlink() == 1);
-            if new {
+            let new = |of: std::fs::Metadata| of.is_file() && of.nlink() == 1;
+            if entry.metadata().is_ok_and(new) {
                 let _ = take(&entry.path(), &self.pool, name);
             }
         }

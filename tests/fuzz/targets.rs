@@ -122,7 +122,6 @@ pub fn hints(data: &[u8]) {
     }
     let failure = CommandFailure {
         step: 1,
-        label: "a step".to_owned(),
         command: tools.to_owned(),
         in_root: data.len().is_multiple_of(2),
         script: data.len().is_multiple_of(3),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -14,16 +14,21 @@ use sha2::{Digest, Sha256};
 /// Those of reading it.
 pub fn sha256(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    let mut file = fs::File::open(path)?;
-    let mut buffer = vec![0; 1 << 16];
+    let mut file = buffered(path)?;
     loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            len => hasher.update(buffer.get(..len).unwrap_or_default()),
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            let digest = hasher.finalize();
+            return Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect());
         }
+        hasher.update(bytes);
+        let read = bytes.len();
+        file.consume(read);
     }
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn buffered(path: &Path) -> io::Result<BufReader<File>> {
+    Ok(BufReader::with_capacity(1 << 16, File::open(path)?))
 }
 
 /// Whether two files hold the same.
@@ -31,22 +36,15 @@ pub fn sha256(path: &Path) -> io::Result<String> {
 /// # Errors
 /// Those of reading them.
 pub fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
-    let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let (mut one, mut other) = (buffered(one)?, buffered(other)?);
     loop {
-        let read = one.read(&mut a)?;
-        if read == 0 {
-            return Ok(other.read(&mut b)? == 0);
+        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
+        let both = a.len().min(b.len());
+        if both == 0 || a.get(..both) != b.get(..both) {
+            return Ok(a == b);
         }
-        let (Some(a), Some(b)) = (a.get(..read), b.get_mut(..read)) else {
-            return Ok(false);
-        };
-        match other.read_exact(b) {
-            Ok(()) if a == b => {}
-            Ok(()) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error),
-        }
+        one.consume(both);
+        other.consume(both);
     }
 }
 

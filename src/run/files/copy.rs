@@ -14,9 +14,9 @@ use rustix::fs::{FileType, Mode, OFlags};
 use std::fs;
 
 use super::FileContext;
-use super::draft::{self, Draft, Numbers};
+use super::draft::{self, Draft, OwnerAndMode};
 use super::error::Error;
-use super::tree::{Place, Tree, failed_to, kind_of, names, open_dir_at, stat_at};
+use super::tree::{NameInDir, Tree, failed_to, kind_of, names, open_dir_at, stat_at};
 use crate::plan::digest::digest_tree;
 use crate::plan::{CopyIn, Source};
 
@@ -36,7 +36,7 @@ pub fn copy_in(tree: &Tree, op: &CopyIn, context: &FileContext<'_>) -> Result<()
 
 /// A file at the path is replaced, a link itself too; mode 0644, root's, unless told otherwise.
 fn copy_file(tree: &Tree, op: &CopyIn, source: &Path) -> Result<(), Error> {
-    let numbers = Numbers::of(tree, &op.attributes)?.or_default(0o644);
+    let numbers = OwnerAndMode::of(tree, &op.attributes)?.or_default(0o644);
     let place = tree.place(&op.path)?;
     let failed = |error| failed_to("write", &place.path, error);
     let link = super::tree::read_link(&place.dir, &place.name);
@@ -54,7 +54,7 @@ fn copy_file(tree: &Tree, op: &CopyIn, source: &Path) -> Result<(), Error> {
 }
 
 fn copy_tree(tree: &Tree, op: &CopyIn, source: &Path, digest: &str) -> Result<(), Error> {
-    let numbers = Numbers::of(tree, &op.attributes)?;
+    let numbers = OwnerAndMode::of(tree, &op.attributes)?;
     let unreadable = |error| of_source(source, error);
     let same = |found: String| match found == digest {
         true => Ok(()),
@@ -101,8 +101,8 @@ fn of_source(source: &Path, error: io::Error) -> Error {
 }
 
 struct Staging<'a> {
-    place: &'a Place,
-    numbers: Numbers,
+    place: &'a NameInDir,
+    numbers: OwnerAndMode,
 }
 
 impl Staging<'_> {
@@ -121,7 +121,7 @@ impl Staging<'_> {
             rustix::fs::symlinkat(&target, dir, name).map_err(|e| failed(e.into()))?;
             return numbers.set_owner(dir, name).map_err(failed);
         }
-        let numbers = Numbers {
+        let numbers = OwnerAndMode {
             mode: Some(metadata.mode() & 0o7777),
             ..self.numbers.or_default(0)
         };

@@ -12,49 +12,49 @@ use rustix::io::Errno;
 use xattr::FileExt;
 
 use super::error::Error;
-use super::tree::{Place, Tree, failed_to, kind_of, stat_at};
+use super::tree::{NameInDir, Tree, failed_to, kind_of, stat_at};
 use super::{accounts, remove};
 use crate::plan::Attributes;
 
 /// A name in `dir` that nobody else uses; it is removed again unless it is published.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    place: &'a Place,
+    place: &'a NameInDir,
     pub name: OsString,
     published: bool,
 }
 
 /// Owner and mode as numbers; what is `None` is left to the caller's default.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Numbers {
+pub struct OwnerAndMode {
     pub mode: Option<u32>,
     pub owner: Option<Uid>,
     pub group: Option<Gid>,
 }
 
-impl Numbers {
+impl OwnerAndMode {
     /// Looks names up in the root.
-    pub fn of(tree: &Tree, attributes: &Attributes) -> Result<Numbers, Error> {
+    pub fn of(tree: &Tree, attributes: &Attributes) -> Result<OwnerAndMode, Error> {
         let Attributes { mode, owner, group } = attributes;
         let owner = owner.as_deref().map(|name| accounts::user(tree, name));
         let group = group.as_deref().map(|name| accounts::group(tree, name));
-        Ok(Numbers {
+        Ok(OwnerAndMode {
             mode: *mode,
             owner: owner.transpose()?,
             group: group.transpose()?,
         })
     }
 
-    pub fn of_mode(mode: Option<u32>) -> Numbers {
-        Numbers {
+    pub fn of_mode(mode: Option<u32>) -> OwnerAndMode {
+        OwnerAndMode {
             mode,
-            ..Numbers::default()
+            ..OwnerAndMode::default()
         }
     }
 
     /// What is not given is taken from what is there.
-    pub fn or(self, stat: &Stat) -> Numbers {
-        Numbers {
+    pub fn or(self, stat: &Stat) -> OwnerAndMode {
+        OwnerAndMode {
             mode: self.mode.or(Some(stat.st_mode & 0o7777)),
             owner: self.owner.or(Some(Uid::from_raw(stat.st_uid))),
             group: self.group.or(Some(Gid::from_raw(stat.st_gid))),
@@ -62,8 +62,8 @@ impl Numbers {
     }
 
     /// What is not given is root's, with `mode`.
-    pub fn or_default(self, mode: u32) -> Numbers {
-        Numbers {
+    pub fn or_default(self, mode: u32) -> OwnerAndMode {
+        OwnerAndMode {
             mode: self.mode.or(Some(mode)),
             owner: self.owner.or(Some(Uid::ROOT)),
             group: self.group.or(Some(Gid::ROOT)),
@@ -95,7 +95,7 @@ impl Numbers {
 impl<'a> Draft<'a> {
     /// Finds a free name by trying `make` on one after the other.
     pub fn make<T>(
-        place: &'a Place,
+        place: &'a NameInDir,
         make: impl Fn(&OwnedFd, &OsStr) -> rustix::io::Result<T>,
     ) -> io::Result<(Draft<'a>, T)> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
     }
 
     /// An empty file, readable by root only until it gets its mode.
-    pub fn file(place: &'a Place) -> io::Result<(Draft<'a>, File)> {
+    pub fn file(place: &'a NameInDir) -> io::Result<(Draft<'a>, File)> {
         let (draft, fd) = Draft::make(place, |dir, name| {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))
@@ -146,7 +146,7 @@ impl Drop for Draft<'_> {
 }
 
 /// What is at `place`, if a file can be written there: a regular file or nothing.
-pub fn writable(doing: &'static str, place: &Place) -> Result<Option<Stat>, Error> {
+pub fn writable(doing: &'static str, place: &NameInDir) -> Result<Option<Stat>, Error> {
     let stat =
         stat_at(&place.dir, &place.name).map_err(|error| failed_to(doing, &place.path, error))?;
     match stat.as_ref().map(kind_of) {
@@ -160,8 +160,8 @@ pub fn writable(doing: &'static str, place: &Place) -> Result<Option<Stat>, Erro
 /// otherwise. A file with several names is parted from its other names.
 pub fn replace(
     doing: &'static str,
-    place: &Place,
-    numbers: Numbers,
+    place: &NameInDir,
+    numbers: OwnerAndMode,
     fill: impl FnOnce(&mut File, Option<&mut File>) -> io::Result<()>,
 ) -> Result<(), Error> {
     let old = writable(doing, place)?;
@@ -180,7 +180,7 @@ pub fn replace(
         if let Some(before) = before {
             copy_attributes(&before, &file)?;
             // An access list brings the permission bits along that it was made for.
-            Numbers::of_mode(numbers.mode).set(&place.dir, &draft.name)?;
+            OwnerAndMode::of_mode(numbers.mode).set(&place.dir, &draft.name)?;
         }
         draft.publish()
     };
@@ -203,7 +203,7 @@ pub fn part(dir: &OwnedFd, name: &OsStr, stat: &Stat) -> io::Result<()> {
     if kind_of(stat) != FileType::RegularFile || stat.st_nlink < 2 {
         return Ok(());
     }
-    let place = Place {
+    let place = NameInDir {
         dir: dir.try_clone()?,
         name: name.to_owned(),
         path: name.into(),
@@ -211,7 +211,9 @@ pub fn part(dir: &OwnedFd, name: &OsStr, stat: &Stat) -> io::Result<()> {
     let mut old = open(&place)?;
     let (draft, mut file) = Draft::file(&place)?;
     io::copy(&mut old, &mut file)?;
-    Numbers::default().or(stat).set(&place.dir, &draft.name)?;
+    OwnerAndMode::default()
+        .or(stat)
+        .set(&place.dir, &draft.name)?;
     copy_attributes(&old, &file)?;
     rustix::fs::futimens(&file, &times(stat))?;
     draft.publish()
@@ -225,7 +227,7 @@ pub fn times(stat: &Stat) -> Timestamps {
     }
 }
 
-fn open(place: &Place) -> io::Result<File> {
+fn open(place: &NameInDir) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty())?;
     Ok(File::from(fd))

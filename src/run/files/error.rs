@@ -109,14 +109,13 @@ impl From<Error> for Report {
     fn from(error: Error) -> Report {
         let report = Report::of(&error);
         match error {
-            Error::Root { error, .. } | Error::Source { error, .. } | Error::Store { error, .. } => {
-                because(report, &error)
-            }
-            Error::Io { error, .. } => because(report, &error),
+            Error::Root { error, .. }
+            | Error::Source { error, .. }
+            | Error::Store { error, .. }
+            | Error::Io { error, .. } => because(report, &error),
             Error::Path { .. } => report.help("write the path as seen inside of the root, from `/` on"),
             Error::Missing { .. } => report
                 .help("a step before this one has to make it, often by installing the package that owns it"),
-            Error::Kind { .. } => report,
             Error::Account { nearest, kind, .. } => {
                 let report = report.cause(match kind {
                     "user" => "owners are looked up in `/etc/passwd` of the root, not of the host",
@@ -137,7 +136,6 @@ impl From<Error> for Report {
                 .cause(format!("its digest was {planned}, and is {found} now"))
                 .help("build again: the plan is made anew"),
             Error::Required { missing, .. } => required(report, &missing),
-            Error::Url { .. } => report,
             Error::Download { cause, command, .. } => {
                 let report = report.command(*command);
                 match cause {
@@ -150,7 +148,10 @@ impl From<Error> for Report {
             } => report
                 .cause(format!("sha256 {expected} is expected, the file has {found}"))
                 .help("take the digest from the publisher's own list: the file may have been replaced by a newer one, or tampered with"),
-            Error::NotAFileOperation { .. } | Error::NoSource { .. } => report,
+            Error::Kind { .. }
+            | Error::Url { .. }
+            | Error::NotAFileOperation { .. }
+            | Error::NoSource { .. } => report,
             Error::Unresolved { .. } => report.help("pass its value: `--secret NAME=FILE`"),
         }
     }
@@ -161,20 +162,16 @@ impl Error {
         Error::Kind {
             doing,
             path: path.display().to_string(),
-            what: describe(kind),
+            what: match kind {
+                FileType::RegularFile => "a file",
+                FileType::Directory => "a directory",
+                FileType::Symlink => "a symbolic link",
+                FileType::Fifo => "a named pipe",
+                FileType::Socket => "a socket",
+                FileType::CharacterDevice | FileType::BlockDevice => "a device",
+                FileType::Unknown => "a file of an unusual kind",
+            },
         }
-    }
-}
-
-fn describe(kind: FileType) -> &'static str {
-    match kind {
-        FileType::RegularFile => "a file",
-        FileType::Directory => "a directory",
-        FileType::Symlink => "a symbolic link",
-        FileType::Fifo => "a named pipe",
-        FileType::Socket => "a socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        FileType::Unknown => "a file of an unusual kind",
     }
 }
 
@@ -201,26 +198,21 @@ fn because(report: Report, error: &io::Error) -> Report {
 }
 
 fn required(report: Report, missing: &[RequiredPath]) -> Report {
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|required| {
-            let any_of: Vec<String> = required.any_of.iter().map(|p| format!("`{p}`")).collect();
-            format!("{}: {}", any_of.join(" or "), required.why)
-        })
-        .collect();
-    let mut packages: Vec<&str> = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
+    let mut packages: Vec<String> = Vec::new();
     for required in missing {
-        if !required.package.is_empty() && !packages.contains(&required.package.as_str()) {
-            packages.push(&required.package);
+        let any_of: Vec<String> = required.any_of.iter().map(|p| format!("`{p}`")).collect();
+        lines.push(format!("{}: {}", any_of.join(" or "), required.why));
+        let package = format!("{:?}", required.package);
+        if !required.package.is_empty() && !packages.contains(&package) {
+            packages.push(package);
         }
     }
     let report = report.cause(lines.join("\n"));
-    if packages.is_empty() {
-        return report;
+    match packages.join(", ") {
+        none if none.is_empty() => report,
+        packages => report.help(format!(
+            "install what brings them before: `root.install([{packages}]);`"
+        )),
     }
-    let quoted: Vec<String> = packages.iter().map(|name| format!("{name:?}")).collect();
-    report.help(format!(
-        "install what brings them before: `root.install([{}]);`",
-        quoted.join(", ")
-    ))
 }

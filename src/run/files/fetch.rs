@@ -34,10 +34,8 @@ pub fn download(file: &Download, stored: &Path) -> Result<(), Error> {
         return Ok(());
     }
     fs::create_dir_all(dir).map_err(failed("make"))?;
-    let partial = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempfile_in(dir)
-        .map_err(failed("make"))?;
+    let partial = tempfile::NamedTempFile::with_prefix_in(".partial-", dir);
+    let partial = partial.map_err(failed("make"))?;
     get(&file.url, partial.path())?;
     let found = sha256(partial.path()).map_err(failed("read"))?;
     if found != *expected {
@@ -53,6 +51,12 @@ pub fn download(file: &Download, stored: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Brackets and braces in an address are themselves. A server that stops answering ends the
+/// fetch, not the patience of the reader.
+const CURL: &str = "curl --fail --location --retry 3 --silent --show-error --globoff \
+     --proto https,http,file --proto-redir https,http \
+     --connect-timeout 30 --speed-time 60 --speed-limit 1";
+
 fn get(url: &str, to: &Path) -> Result<(), Error> {
     let scheme = url.split("://").next().unwrap_or_default();
     if !["https", "http", "file"].contains(&scheme) || !url.contains("://") {
@@ -62,68 +66,34 @@ fn get(url: &str, to: &Path) -> Result<(), Error> {
         });
     }
     let to = to.display().to_string();
-    let argv = [
-        "curl",
-        "--fail",
-        "--location",
-        "--retry",
-        "3",
-        "--silent",
-        "--show-error",
-        // Brackets and braces in an address are themselves.
-        "--globoff",
-        "--proto",
-        "https,http,file",
-        "--proto-redir",
-        "https,http",
-        // A server that stops answering ends the fetch, not the patience of the reader.
-        "--connect-timeout",
-        "30",
-        "--speed-time",
-        "60",
-        "--speed-limit",
-        "1",
-        "--output",
-        &to,
-        "--url",
-        url,
-    ];
+    let file = ["--output", &to, "--url", url];
+    let argv: Vec<&str> = CURL.split(' ').chain(file).collect();
     let quoted = command::quote_all(&argv);
-    let report = |status: String, lines: Vec<String>| {
-        Box::new(CommandReport {
+    let failed = |cause, status: String, said: &str| Error::Download {
+        url: url.to_owned(),
+        cause,
+        command: Box::new(CommandReport {
             command: quoted.clone(),
             place: "on the host".to_owned(),
             status,
-            total_lines: lines.len(),
-            lines,
+            total_lines: said.lines().count(),
+            lines: said.lines().map(str::to_owned).collect(),
             log: None,
-        })
+        }),
     };
-    let output = match Process::new(argv).capture(1 << 20) {
-        Ok(output) => output,
-        Err(error) => {
-            let cause = (error.kind() == io::ErrorKind::NotFound)
-                .then_some("the host has no `curl`: install the package `curl`");
-            return Err(Error::Download {
-                url: url.to_owned(),
-                cause,
-                command: report(error.to_string(), Vec::new()),
-            });
-        }
-    };
+    let output = Process::new(argv).capture(1 << 20).map_err(|error| {
+        let cause = (error.kind() == io::ErrorKind::NotFound)
+            .then_some("the host has no `curl`: install the package `curl`");
+        failed(cause, error.to_string(), "")
+    })?;
     let status = output.ended.status;
-    if status.success() {
-        return Ok(());
+    match status.success() {
+        true => Ok(()),
+        false => {
+            let cause = status.code().and_then(cause);
+            Err(failed(cause, how_it_ended(status), &output.stderr()))
+        }
     }
-    let lines = output.stderr();
-    Err(Error::Download {
-        url: url.to_owned(),
-        cause: status.code().and_then(cause),
-        command: report(
-            how_it_ended(status),
-            lines.lines().map(str::to_owned).collect(),
-        ),
-    })
 }
 
 /// curl's exit statuses, from its manual.

@@ -45,20 +45,18 @@ pub fn expand(tree: &Tree, pattern: &str) -> io::Result<Vec<PathBuf>> {
             let Some(dir) = tree.open_dir(&base)? else {
                 continue;
             };
-            match &matcher {
-                None => {
-                    if tree::stat_at(&dir, OsStr::from_bytes(&literal))?.is_some() {
-                        next.push(base.join(OsStr::from_bytes(&literal)));
-                    }
+            let Some(regex) = &matcher else {
+                let literal = OsStr::from_bytes(&literal);
+                if tree::stat_at(&dir, literal)?.is_some() {
+                    next.push(base.join(literal));
                 }
-                Some(regex) => {
-                    for entry in tree::names(&dir)? {
-                        let hidden = entry.as_bytes().starts_with(b".")
-                            && !name.as_bytes().starts_with(b".");
-                        if !hidden && regex.is_match(entry.as_bytes()) {
-                            next.push(base.join(entry));
-                        }
-                    }
+                continue;
+            };
+            for entry in tree::names(&dir)? {
+                let hidden =
+                    entry.as_bytes().starts_with(b".") && !name.as_bytes().starts_with(b".");
+                if !hidden && regex.is_match(entry.as_bytes()) {
+                    next.push(base.join(entry));
                 }
             }
         }
@@ -99,7 +97,7 @@ fn matcher(component: &str) -> Option<Regex> {
         wild = true;
     }
     regex.push('$');
-    wild.then(|| Regex::new(&regex).ok()).flatten()
+    Regex::new(&regex).ok().filter(|_| wild)
 }
 
 fn push_literal(regex: &mut String, c: char) {

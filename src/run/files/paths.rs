@@ -8,16 +8,16 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, Mode, Stat};
 use rustix::io::Errno;
 
-use super::draft::{self, Draft, Numbers};
+use super::draft::{self, Draft, OwnerAndMode};
 use super::error::Error;
-use super::tree::{Place, Tree, failed_to, kind_of, names, open_dir_at, stat_at};
+use super::tree::{NameInDir, Tree, failed_to, kind_of, names, open_dir_at, stat_at};
 use super::{accounts, glob, tree};
 use crate::plan::{MakeDir, MovePath, RequirePaths, SetMode, SetOwner, Symlink};
 
 /// A directory that is there keeps its owner and mode unless told otherwise; a link to
 /// one counts as one.
 pub fn make_dir(tree: &Tree, op: &MakeDir) -> Result<(), Error> {
-    let numbers = Numbers::of(tree, &op.attributes)?;
+    let numbers = OwnerAndMode::of(tree, &op.attributes)?;
     let path = tree::checked(&op.path)?;
     let dir = tree.ensure_dir(path)?;
     // The descriptor is for finding only, its `.` can be changed.
@@ -35,12 +35,12 @@ pub fn symlink(tree: &Tree, op: &Symlink) -> Result<(), Error> {
         rustix::fs::symlinkat(op.target.as_str(), dir, name)
     })
     .map_err(failed)?;
-    let root = Numbers::default().or_default(0);
+    let root = OwnerAndMode::default().or_default(0);
     root.set_owner(&place.dir, &draft.name).map_err(failed)?;
     draft.publish().map_err(failed)
 }
 
-fn refuse_dir(doing: &'static str, place: &Place) -> Result<(), Error> {
+fn refuse_dir(doing: &'static str, place: &NameInDir) -> Result<(), Error> {
     let stat = stat_at(&place.dir, &place.name);
     let stat = stat.map_err(|error| failed_to(doing, &place.path, error))?;
     match stat.as_ref().map(kind_of) {
@@ -77,7 +77,7 @@ fn shift(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<
     for entry in names(&old)? {
         shift(&old, &entry, &made, &entry)?;
     }
-    Numbers::default().or(&stat).set(to, new)?;
+    OwnerAndMode::default().or(&stat).set(to, new)?;
     let (old, made) = (std::fs::File::from(old), std::fs::File::from(made));
     draft::copy_attributes(&old, &made)?;
     rustix::fs::futimens(&made, &draft::times(&stat))?;
@@ -89,7 +89,7 @@ fn shift(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<
 pub fn set_mode(tree: &Tree, op: &SetMode) -> Result<(), Error> {
     let doing = "set the mode of";
     let (place, _) = tree.existing(doing, &op.path, true)?;
-    let numbers = Numbers::of_mode(Some(op.mode));
+    let numbers = OwnerAndMode::of_mode(Some(op.mode));
     let set = |dir: &OwnedFd, name: &OsStr, stat: &Stat| match kind_of(stat) {
         FileType::Symlink => Ok(()),
         _ => {
@@ -106,7 +106,7 @@ pub fn set_mode(tree: &Tree, op: &SetMode) -> Result<(), Error> {
 pub fn set_owner(tree: &Tree, op: &SetOwner) -> Result<(), Error> {
     let doing = "set the owner of";
     let group = op.group.as_deref();
-    let numbers = Numbers {
+    let numbers = OwnerAndMode {
         mode: None,
         owner: Some(accounts::user(tree, &op.owner)?),
         group: group

@@ -7,7 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -30,7 +30,7 @@ pub struct Tree {
 
 /// A name in a directory that exists; the name itself may be free.
 #[derive(Debug)]
-pub struct Place {
+pub struct NameInDir {
     pub dir: OwnedFd,
     pub name: OsString,
     /// The path inside of the root, for people; links before it are followed already.
@@ -54,7 +54,11 @@ impl Tree {
     /// A descriptor (`O_PATH`) of what `path` leads to, links followed; `None` where
     /// there is nothing.
     pub fn find(&self, path: &Path) -> io::Result<Option<OwnedFd>> {
-        present(self.root.resolve(path).map(OwnedFd::from))
+        match self.root.resolve(path).map_err(io_error) {
+            Ok(found) => Ok(Some(found.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn find_kind(&self, path: &Path, kind: FileType) -> io::Result<Option<OwnedFd>> {
@@ -76,13 +80,11 @@ impl Tree {
 
     /// Reads a regular file, links followed; `None` where there is none.
     pub fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        use std::io::Read;
-        let Some(mut file) = self.open_file(path)? else {
-            return Ok(None);
+        let read = |mut file: File| {
+            let mut content = Vec::new();
+            file.read_to_end(&mut content).map(|_| content)
         };
-        let mut content = Vec::new();
-        file.read_to_end(&mut content)?;
-        Ok(Some(content))
+        self.open_file(path)?.map(read).transpose()
     }
 
     /// A directory that can be listed, links followed; `None` where `path` leads to
@@ -119,37 +121,36 @@ impl Tree {
             return self.ensure_dir_within(&parent.join(target), links);
         }
         make_dir(&dir, &name).map_err(failed)?;
-        open_path(&dir, &name).map_err(failed)
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(&dir, &name, flags, Mode::empty());
+        made.map_err(|error| failed(error.into()))
     }
 
     /// Where `path` is, its last name not followed if it is a link. Missing parents are
     /// made.
-    pub fn place(&self, path: &str) -> Result<Place, Error> {
-        let path = checked(path)?;
-        self.place_of(path)
+    pub fn place(&self, path: &str) -> Result<NameInDir, Error> {
+        self.place_of(checked(path)?)
     }
 
     /// Where `path` leads, links followed to the end: where the last of them leads
     /// nowhere, that is the place, inside of the root, and its parents are made.
-    pub fn place_followed(&self, path: &str) -> Result<Place, Error> {
+    pub fn place_followed(&self, path: &str) -> Result<NameInDir, Error> {
         let mut at = checked(path)?.to_owned();
         for _ in 0..LINKS {
             let place = self.place_of(&at)?;
-            let target = read_link(&place.dir, &place.name)
-                .map_err(|error| failed_to("follow", &at, error))?;
-            let Some(target) = target else {
+            let target = read_link(&place.dir, &place.name);
+            let Some(target) = target.map_err(|error| failed_to("follow", &at, error))? else {
                 return Ok(place);
             };
-            let parent = at.parent().unwrap_or(Path::new("/"));
-            at = parent.join(target);
+            at = at.parent().unwrap_or(Path::new("/")).join(target);
         }
         Err(failed_to("follow", Path::new(path), Errno::LOOP.into()))
     }
 
-    fn place_of(&self, path: &Path) -> Result<Place, Error> {
+    fn place_of(&self, path: &Path) -> Result<NameInDir, Error> {
         // `/`, or a path that ends in `..`: a directory by itself.
         let (parent, name) = split(path).unwrap_or((path.to_owned(), ".".into()));
-        Ok(Place {
+        Ok(NameInDir {
             dir: self.ensure_dir(&parent)?,
             name,
             path: path.to_owned(),
@@ -162,7 +163,7 @@ impl Tree {
         doing: &'static str,
         path: &str,
         follow: bool,
-    ) -> Result<(Place, Stat), Error> {
+    ) -> Result<(NameInDir, Stat), Error> {
         let missing = || Error::Missing {
             doing,
             path: path.to_owned(),
@@ -180,7 +181,7 @@ impl Tree {
                 at = parent.join(target.ok_or_else(missing)?);
                 continue;
             }
-            let place = Place {
+            let place = NameInDir {
                 dir,
                 name,
                 path: at,
@@ -226,14 +227,6 @@ fn io_error(error: pathrs::error::Error) -> io::Error {
     }
 }
 
-fn present(found: Result<OwnedFd, pathrs::error::Error>) -> io::Result<Option<OwnedFd>> {
-    match found.map_err(io_error) {
-        Ok(fd) => Ok(Some(fd)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 pub fn kind_of(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
@@ -254,11 +247,6 @@ pub fn read_link(dir: &OwnedFd, name: &OsStr) -> io::Result<Option<PathBuf>> {
         Err(Errno::INVAL | Errno::NOENT) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-fn open_path(dir: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?)
 }
 
 /// Opens the directory `name` for listing; a link is refused.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use regex::RegexBuilder;
 
 use super::FileContext;
-use super::draft::{self, Numbers};
+use super::draft::{self, OwnerAndMode};
 use super::error::Error;
 use super::tree::{Tree, failed_to};
 use crate::plan::{AppendFile, EditFile, Text, WriteFile};
@@ -16,7 +16,7 @@ const SHOWN: usize = 200;
 
 pub fn write(tree: &Tree, op: &WriteFile, context: &FileContext<'_>) -> Result<(), Error> {
     let content = resolve(&op.content, context)?;
-    let numbers = Numbers::of(tree, &op.attributes)?;
+    let numbers = OwnerAndMode::of(tree, &op.attributes)?;
     let place = tree.place_followed(&op.path)?;
     draft::replace("write", &place, numbers, |file, _| {
         file.write_all(content.as_bytes())
@@ -26,7 +26,7 @@ pub fn write(tree: &Tree, op: &WriteFile, context: &FileContext<'_>) -> Result<(
 pub fn append(tree: &Tree, op: &AppendFile, context: &FileContext<'_>) -> Result<(), Error> {
     let content = resolve(&op.content, context)?;
     let place = tree.place_followed(&op.path)?;
-    draft::replace("append to", &place, Numbers::default(), |file, old| {
+    draft::replace("append to", &place, OwnerAndMode::default(), |file, old| {
         if let Some(old) = old {
             io::copy(old, file)?;
         }
@@ -68,7 +68,7 @@ pub fn edit(tree: &Tree, op: &EditFile) -> Result<(), Error> {
         let replacement = edit.replacement.as_str();
         content = regex.replace_all(&content, replacement).into_owned();
     }
-    draft::replace("edit", &place, Numbers::default(), |file, _| {
+    draft::replace("edit", &place, OwnerAndMode::default(), |file, _| {
         file.write_all(content.as_bytes())
     })
 }
