@@ -10,7 +10,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope, Token};
 
 use super::boundary::Home;
 use super::capture_slot::CaptureSlot;
-use super::current::Seat;
+use super::current_session::CurrentSession;
 use super::read;
 use super::runaway::Watch;
 use super::session::{STDLIB, Session};
@@ -124,10 +124,10 @@ fn once(reports: Vec<Report>) -> Vec<Report> {
     left
 }
 
-/// An engine, and the seat that its functions find their session in.
+/// An engine, and the session its functions work for.
 struct Interpreter {
     engine: Engine,
-    seat: Seat,
+    current: CurrentSession,
 }
 
 thread_local! {
@@ -145,7 +145,7 @@ pub fn with<T>(session: &Rc<Session>, work: impl FnOnce(&Engine) -> T) -> T {
 /// that panics in `work` is not used again.
 pub fn with_functions<T>(
     session: &Rc<Session>,
-    extra: fn(&mut Engine, &Seat),
+    extra: fn(&mut Engine, &CurrentSession),
     work: impl FnOnce(&Engine) -> T,
 ) -> T {
     let kind = session.kind();
@@ -154,17 +154,17 @@ pub fn with_functions<T>(
         Some(spare.swap_remove(at).1)
     });
     let interpreter = spare.unwrap_or_else(|| build(extra));
-    interpreter.seat.take(session);
+    interpreter.current.take(session);
     signatures::learn(kind, &interpreter.engine);
     let result = work(&interpreter.engine);
-    interpreter.seat.leave();
+    interpreter.current.leave();
     SPARE.with_borrow_mut(|spare| spare.push((kind, interpreter)));
     result
 }
 
-fn build(extra: fn(&mut Engine, &Seat)) -> Interpreter {
+fn build(extra: fn(&mut Engine, &CurrentSession)) -> Interpreter {
     let mut engine = Engine::new();
-    let seat = Seat::default();
+    let current = CurrentSession::default();
     engine
         .set_optimization_level(OptimizationLevel::None)
         .set_strict_variables(true)
@@ -176,12 +176,12 @@ fn build(extra: fn(&mut Engine, &Seat)) -> Interpreter {
     limits::apply(&mut engine);
     // The engine's own count starts anew in closures and in calls into other modules; the
     // budget's does not.
-    let spending = seat.clone();
+    let spending = current.clone();
     engine.on_progress(move |_| spending.spend().map(Dynamic::from));
     // A script's own output would stand in the middle of a plan; messages are `log`.
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
-    map_words(&mut engine, seat.clone());
-    let ended = seat.clone();
+    map_words(&mut engine, current.clone());
+    let ended = current.clone();
     #[allow(deprecated)] // marked so by rhai because it is volatile, not because it goes
     engine.register_debugger(
         |_, debugger| debugger,
@@ -206,18 +206,18 @@ fn build(extra: fn(&mut Engine, &Seat)) -> Interpreter {
             }
         },
     );
-    engine.set_module_resolver(loader::Resolver::new(seat.clone()));
+    engine.set_module_resolver(loader::Resolver::new(current.clone()));
     disabled::register(&mut engine);
-    builtins::register(&mut engine, &seat);
-    extra(&mut engine, &seat);
-    Interpreter { engine, seat }
+    builtins::register(&mut engine, &current);
+    extra(&mut engine, &current);
+    Interpreter { engine, current }
 }
 
 /// Turns `export` and other reserved words back into names where they are names.
-fn map_words(engine: &mut Engine, seat: Seat) {
+fn map_words(engine: &mut Engine, current: CurrentSession) {
     #[allow(deprecated)] // as above
     engine.on_parse_token(move |token, position, _| {
-        let Some(session) = seat.session() else {
+        let Some(session) = current.session() else {
             return token;
         };
         let mut parsing = session.modules.parsing.borrow_mut();

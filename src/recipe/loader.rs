@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position, Scope, Shared};
 
-use super::current::Seat;
+use super::current_session::CurrentSession;
 use super::error;
 use super::fault::Fault;
 use super::module_cache::Parsing;
@@ -212,12 +212,12 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
 
 /// The resolver of `import`.
 pub struct Resolver {
-    seat: Seat,
+    current: CurrentSession,
 }
 
 impl Resolver {
-    pub fn new(seat: Seat) -> Self {
-        Resolver { seat }
+    pub fn new(current: CurrentSession) -> Self {
+        Resolver { current }
     }
 }
 
@@ -230,7 +230,7 @@ impl ModuleResolver for Resolver {
         position: Position,
     ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
         let not_found = || EvalAltResult::ErrorModuleNotFound(path.to_owned(), position);
-        let session = self.seat.session().ok_or_else(not_found)?;
+        let session = self.current.session().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
         let found = find(&session, importer, path).map_err(Fault::raise)?;
         if let Some(module) = session.modules.evaluated.borrow().get(&found.file) {

@@ -13,7 +13,7 @@ mod call;
 mod call_stack;
 mod capture_slot;
 pub mod check;
-mod current;
+mod current_session;
 mod disabled;
 pub mod doc;
 mod engine;

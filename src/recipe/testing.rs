@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
 
-use super::current::Seat;
+use super::current_session::CurrentSession;
 use super::fault::Fault;
 use super::session::{Session, Test};
 use super::{HostFacts, Settings, engine, loader};
@@ -56,13 +56,13 @@ impl TestOutcome {
 }
 
 /// Makes the functions of tests known to the engine.
-fn register(engine: &mut Engine, seat: &Seat) {
-    plans::register(engine, seat);
-    assertions::register(engine, seat);
+fn register(engine: &mut Engine, current: &CurrentSession) {
+    plans::register(engine, current);
+    assertions::register(engine, current);
 }
 
-fn running(seat: &Seat) -> Result<Running, Box<EvalAltResult>> {
-    let session = seat.session();
+fn running(current: &CurrentSession) -> Result<Running, Box<EvalAltResult>> {
+    let session = current.session();
     let running = session.and_then(|session| {
         let test = Rc::clone(session.test.as_ref()?);
         Some(Running { session, test })

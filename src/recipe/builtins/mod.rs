@@ -43,7 +43,7 @@ use std::any::TypeId;
 use rhai::{Dynamic, Engine};
 
 use super::args::{Call, Result};
-use super::current::Seat;
+use super::current_session::CurrentSession;
 use crate::diagnose::Report;
 
 pub use super::builtin::{Access, Builtin, parameters};
@@ -106,16 +106,16 @@ pub fn find(name: &str) -> Option<&'static Builtin> {
 }
 
 /// Makes every built-in, and the types they give, known to the engine.
-pub fn register(engine: &mut Engine, seat: &Seat) {
-    values::register(engine, seat);
+pub fn register(engine: &mut Engine, current: &CurrentSession) {
+    values::register(engine, current);
     for Registered { builtin, run } in families().iter().flat_map(|family| family.builtins) {
         for arguments in builtin.params.len() - builtin.optional..=builtin.params.len() {
-            let seat = seat.clone();
+            let current = current.clone();
             let types = vec![TypeId::of::<Dynamic>(); arguments];
             engine.register_raw_fn(builtin.name, types, move |context, args| {
                 // An array or a map may be the script's own variable: take a copy.
                 let args = args.iter().map(|arg| arg.flatten_clone()).collect();
-                let Some(session) = seat.session() else {
+                let Some(session) = current.session() else {
                     let message = format!("`{}` is called outside of a recipe", builtin.name);
                     return Err(Fault::raise(fault::no_session(message)));
                 };

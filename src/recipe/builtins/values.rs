@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Engine, ImmutableString};
 
 use crate::plan::{Command, Part, RootId, Text};
-use crate::recipe::current::Seat;
+use crate::recipe::current_session::CurrentSession;
 
 /// A root of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct ExportRef {
 /// What a recipe may ask a root.
 pub const ROOT_PROPERTIES: &[&str] = &["name", "distro", "release", "arch", "path"];
 
-pub fn register(engine: &mut Engine, seat: &Seat) {
+pub fn register(engine: &mut Engine, current: &CurrentSession) {
     engine.register_type_with_name::<RootRef>("Root");
     for name in ["name", "distro", "release", "arch"] {
         let read = move |root: &crate::plan::Root| match name {
@@ -79,13 +79,13 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
             "release" => root.release.clone(),
             _ => root.arch.clone(),
         };
-        let seat = seat.clone();
+        let current = current.clone();
         engine.register_get(name, move |root: &mut RootRef| -> Dynamic {
-            let root = of(&seat, *root);
+            let root = of(&current, *root);
             root.map_or(Dynamic::UNIT, |root| read(&root).into())
         });
     }
-    let named = seat.clone();
+    let named = current.clone();
     engine.register_fn("to_string", move |root: &mut RootRef| -> String {
         of(&named, *root).map(|root| root.name).unwrap_or_default()
     });
@@ -113,8 +113,8 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
     engine.register_fn("to_string", |export: &mut ExportRef| export.name.clone());
 }
 
-fn of(seat: &Seat, root: RootRef) -> Option<crate::plan::Root> {
-    let session = seat.session()?;
+fn of(current: &CurrentSession, root: RootRef) -> Option<crate::plan::Root> {
+    let session = current.session()?;
     session.plan.borrow().root(root.id).cloned()
 }
 

@@ -7,7 +7,7 @@ use super::plans::{TestPlan, text};
 use super::running;
 use crate::diagnose::Report;
 use crate::recipe::args::is_name;
-use crate::recipe::current::Seat;
+use crate::recipe::current_session::CurrentSession;
 use crate::recipe::session::Test;
 
 type Checked = Result<(), Box<EvalAltResult>>;
@@ -27,13 +27,13 @@ const COMPARISONS: &[(&str, Comparison)] = &[
     ("assert_lacks", |all, part| is_part(all, part, false)),
 ];
 
-pub fn register(engine: &mut Engine, seat: &Seat) {
-    let with = seat.clone();
+pub fn register(engine: &mut Engine, current: &CurrentSession) {
+    let with = current.clone();
     engine.register_fn("assert", move |context: Context<'_>, held: bool| {
         let failed = || ("does not hold".to_owned(), None);
         check(&with, &context, (!held).then(failed))
     });
-    let with = seat.clone();
+    let with = current.clone();
     engine.register_fn(
         "assert",
         move |context: Context<'_>, held: bool, message: &str| {
@@ -42,7 +42,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
         },
     );
     for (name, failed) in COMPARISONS {
-        let with = seat.clone();
+        let with = current.clone();
         engine.register_fn(
             *name,
             move |context: Context<'_>, one: Dynamic, other: Dynamic| {
@@ -50,7 +50,7 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
             },
         );
     }
-    let with = seat.clone();
+    let with = current.clone();
     engine.register_fn(
         "snapshot",
         move |context: Context<'_>, plan: TestPlan, name: &str| {
@@ -61,8 +61,8 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
     );
 }
 
-fn check(seat: &Seat, context: &Context<'_>, failed: Option<Failed>) -> Checked {
-    let running = running(seat)?;
+fn check(current: &CurrentSession, context: &Context<'_>, failed: Option<Failed>) -> Checked {
+    let running = running(current)?;
     let Some((message, cause)) = failed else {
         return Ok(());
     };

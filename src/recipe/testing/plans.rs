@@ -11,7 +11,7 @@ use super::{Running, running};
 use crate::diagnose::Report;
 use crate::plan::{Capture, CaptureRequest, Captured, Op, Plan};
 use crate::preview::TextOptions;
-use crate::recipe::current::Seat;
+use crate::recipe::current_session::CurrentSession;
 use crate::recipe::{Failure, Settings, evaluate_here};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -36,7 +36,7 @@ impl Capture for StandIn {
     }
 }
 
-pub fn register(engine: &mut Engine, seat: &Seat) {
+pub fn register(engine: &mut Engine, current: &CurrentSession) {
     engine
         .register_type_with_name::<TestPlan>("plan")
         .register_get("text", |plan: &mut TestPlan| text(&plan.0))
@@ -66,25 +66,25 @@ pub fn register(engine: &mut Engine, seat: &Seat) {
             rhai::serde::to_dynamic(&plan.0.roots)
         });
     engine.register_fn("each", each);
-    register_evaluating(engine, seat, "plan", made);
-    register_evaluating(engine, seat, "expect_error", refused);
+    register_evaluating(engine, current, "plan", made);
+    register_evaluating(engine, current, "expect_error", refused);
 }
 
 /// Registers a function of a recipe and, where they are given, its options.
 fn register_evaluating<T: Variant + Clone>(
     engine: &mut Engine,
-    seat: &Seat,
+    current: &CurrentSession,
     name: &str,
     evaluate: fn(&NativeCallContext<'_>, &Running, &str, &Map) -> Result<T>,
 ) {
-    let with = seat.clone();
+    let with = current.clone();
     engine.register_fn(
         name,
         move |context: NativeCallContext<'_>, recipe: &str, options: Map| {
             evaluate(&context, &running(&with)?, recipe, &options)
         },
     );
-    let with = seat.clone();
+    let with = current.clone();
     engine.register_fn(name, move |context: NativeCallContext<'_>, recipe: &str| {
         evaluate(&context, &running(&with)?, recipe, &Map::new())
     });

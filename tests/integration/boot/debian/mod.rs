@@ -107,8 +107,6 @@ fn looks_like_a_node(export: &Path, release: &str) {
     root_is_locked(&root);
 }
 
-/// `plan --format sh` makes the same root without rootwright.
-
 /// What recipes say without a shell, on the layers that the node's recipe has left.
 fn the_everyday_modules_do_what_they_say(folder: &Path) {
     let node = std::fs::read_to_string(base().join("recipes/debian-nfs.rhai")).unwrap();

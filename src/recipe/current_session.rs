@@ -9,9 +9,9 @@ use super::session::Session;
 
 /// What an engine's functions reach their session through.
 #[derive(Clone, Default)]
-pub struct Seat(Rc<RefCell<Option<Rc<Session>>>>);
+pub struct CurrentSession(Rc<RefCell<Option<Rc<Session>>>>);
 
-impl Seat {
+impl CurrentSession {
     /// The session of the evaluation that runs now; there is one whenever a script runs.
     pub fn session(&self) -> Option<Rc<Session>> {
         self.0.borrow().clone()
