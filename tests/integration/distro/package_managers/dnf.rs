@@ -97,7 +97,10 @@ fn packages_are_installed_upgraded_and_removed() {
         devices.contains("null\n") && !devices.contains("loop"),
         "{devices}"
     );
-    for left in ["etc/kernel/install.d/50-dracut.install", "root/.rpmdb"] {
+    for left in [
+        "etc/kernel/install.d/51-dracut-rescue.install",
+        "root/.rpmdb",
+    ] {
         assert!(export.join(left).symlink_metadata().is_err(), "{left}");
     }
     assert_eq!(read(export.join("etc/machine-id")), "");

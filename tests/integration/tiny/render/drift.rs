@@ -31,6 +31,14 @@ fn build(bench: &Bench, plan: &Plan) -> std::process::Output {
     command.env(PROXY.0, PROXY.1).output().unwrap()
 }
 
+/// What a file holds: a text as it is, for messages, and of more the digest.
+fn content(bytes: &[u8]) -> String {
+    match bytes.len() <= 4096 {
+        true => String::from_utf8_lossy(bytes).into_owned(),
+        false => blake3::hash(bytes).to_string(),
+    }
+}
+
 /// What a tree consists of, by path: all but times.
 pub fn listing(root: &Path) -> BTreeMap<String, String> {
     let mut names: BTreeMap<(u64, u64), Vec<String>> = BTreeMap::new();
@@ -43,7 +51,7 @@ pub fn listing(root: &Path) -> BTreeMap<String, String> {
         let kind = meta.file_type();
         let holds = match () {
             () if kind.is_symlink() => format!("{:?}", fs::read_link(path).unwrap()),
-            () if kind.is_file() => String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned(),
+            () if kind.is_file() => content(&fs::read(path).unwrap()),
             () if kind.is_fifo() => "a named pipe".to_owned(),
             () => String::new(),
         };
