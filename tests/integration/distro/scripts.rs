@@ -39,7 +39,10 @@ fn made(out: &Path) -> BTreeMap<String, String> {
 }
 
 /// Options with which the recipes make the same with less to download and to compare.
-const OPTIONS: &[(&str, &str)] = &[("debian-nfs.rhai", "kernel=linux-image-cloud-amd64")];
+const OPTIONS: &[(&str, &str)] = &[
+    ("debian-nfs.rhai", "kernel=linux-image-cloud-amd64"),
+    ("nfs-node.rhai", "kernel=linux-image-cloud-amd64"),
+];
 
 /// A command on a recipe, with its options.
 fn command(words: &[&str], recipe: &Path) -> Command {
