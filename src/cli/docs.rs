@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use super::printer::Printer;
 use super::{Done, Global};
 use crate::diagnose::Report;
+use crate::diagnose::terminal::json;
 use crate::recipe;
 use crate::reference::{self, Reference, Topic};
 
@@ -55,7 +56,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         Some(name) => Some(whole.find(name).ok_or_else(|| nothing(&whole, name))?),
         None => None,
     };
-    printer.out(&match (args.format, found) {
+    printer.drawn(&match (args.format, found) {
         (Format::Text, None) => reference::text_list(&whole, look),
         (Format::Text, Some(Topic::Entry(entry))) => reference::text_entry(entry, look),
         (Format::Text, Some(Topic::Section(section))) => reference::text_section(section, look),
@@ -66,9 +67,9 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         (Format::Markdown | Format::Html, Some(Topic::Section(section))) => {
             reference::markdown_section(section)
         }
-        (Format::Json, None) => reference::json(&whole),
-        (Format::Json, Some(Topic::Entry(entry))) => reference::json(entry),
-        (Format::Json, Some(Topic::Section(section))) => reference::json(section),
+        (Format::Json, None) => json(&whole),
+        (Format::Json, Some(Topic::Entry(entry))) => json(entry),
+        (Format::Json, Some(Topic::Section(section))) => json(section),
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -63,7 +63,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         }
     };
     match &args.output {
-        None => printer.out(&text),
+        None => printer.drawn(&text),
         Some(path) => std::fs::write(path, text).map_err(|error| {
             let message = format!("cannot write `{}`: {error}", path.display());
             Report::new("plan::output", message)

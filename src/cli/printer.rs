@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use clap::ValueEnum;
 
 use crate::diagnose::render::{Style, render};
+use crate::diagnose::terminal::visible;
 use crate::diagnose::{Report, SourceMap};
 use crate::preview::TextOptions;
 use crate::reference::TextStyle;
@@ -59,13 +60,19 @@ impl Printer {
         }
     }
 
-    /// Writes results. A reader that has gone away (`| head`) is no failure.
+    /// Writes results for people, which may hold the text of strangers.
     pub fn out(&self, text: &str) {
+        self.drawn(&visible(text));
+    }
+
+    /// Writes what may be coloured, or is for programs: whoever made it has seen to control
+    /// characters. A reader that has gone away (`| head`) is no failure.
+    pub fn drawn(&self, text: &str) {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
     pub fn say(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
     }
 
     /// A last line in words; data has none.

@@ -1,7 +1,7 @@
 //! What builds show while they run.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::printer::Printer;
 use crate::build::{At, BuildResult, Events};
+use crate::diagnose::terminal::{is_control, json_line};
 use crate::diagnose::{Report, SourceMap};
 use crate::preview::StepStatus;
 
@@ -54,7 +55,7 @@ impl<'a> Progress<'a> {
     /// Writes a line above the live ones.
     fn say(&self, text: &str) {
         self.lines.suspend(|| {
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            self.printer.say(text);
         });
     }
 
@@ -70,7 +71,7 @@ impl<'a> Progress<'a> {
             }
             line.extend(fields);
         }
-        print_line(&line);
+        self.printer.drawn(&json_line(&line));
         true
     }
 
@@ -84,16 +85,16 @@ impl<'a> Progress<'a> {
     pub fn done(&self, result: &BuildResult) {
         self.clear();
         if self.format == LogFormat::Json {
-            print_line(&json!({
+            self.printer.drawn(&json_line(&json!({
                 "event": "done", "exports": result.exports, "cached": result.cached,
                 "ran": result.ran, "logs": result.logs,
-            }));
+            })));
         }
     }
 
     /// ` 3. install curl`, and before it the recipe where there are several.
     fn title(&self, at: At<'_>, width: usize) -> String {
-        let mut label = at.step.label.clone();
+        let mut label = printable(&at.step.label);
         if at.plan.roots.len() > 1
             && let Some(root) = at.step.root.and_then(|root| at.plan.root(root))
         {
@@ -108,15 +109,9 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn print_line(value: &Value) {
-    let _ = writeln!(std::io::stdout().lock(), "{value}");
-}
-
-/// Control characters would move the cursor about.
+/// A line of a tool's output.
 fn printable(line: &str) -> String {
-    line.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    line.replace(|c| is_control(c) || c == '\t', " ")
 }
 
 impl Events for Progress<'_> {

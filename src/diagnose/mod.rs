@@ -8,6 +8,7 @@ mod origin;
 pub mod render;
 mod report;
 mod source;
+pub mod terminal;
 mod trouble;
 
 pub use hint::{Declaration, Explanation, Hint, HintError, HintSet};

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
 
+use super::terminal::{json_line, of_same_length, visible};
 use super::{Report, Severity, SourceMap, Span};
 
 /// How reports are written.
@@ -29,12 +30,13 @@ pub fn render(
         Style::Human => human(report, sources, color, width),
         Style::Json => {
             let place = report.place();
-            serde_json::to_string(&ReportData { report, place }).unwrap_or_default() + "\n"
+            json_line(&ReportData { report, place })
         }
-        Style::Short => match report.place() {
-            Some(span) => format!("{span}: {}\n", one_line(&report.message)),
-            None => format!("rootwright: {}\n", one_line(&report.message)),
-        },
+        Style::Short => {
+            let place = report.place().map(Span::to_string);
+            let place = place.as_deref().unwrap_or("rootwright");
+            visible(&format!("{place}: {}\n", one_line(&report.message))).into_owned()
+        }
     }
 }
 
@@ -68,11 +70,11 @@ fn human(report: &Report, sources: &SourceMap, color: bool, width: usize) -> Str
         .render_report(&mut out, diagnostic.as_ref())
         .is_err()
     {
-        let _ = writeln!(out, "{}", report.message);
+        let _ = writeln!(out, "{}", visible(&report.message));
     }
-    let mut out = out.trim_end().to_owned() + "\n";
-    rest(&mut out, report);
-    out
+    let mut after = String::new();
+    rest(&mut after, report);
+    format!("{}\n{}", out.trim_end(), visible(&after))
 }
 
 /// What miette has no place for: the calls, the command, the cause, what to do.
@@ -141,13 +143,13 @@ fn diagnostic(report: &Report, sources: &SourceMap) -> miette::Report {
         Severity::Warning => miette::Severity::Warning,
         Severity::Note => miette::Severity::Advice,
     };
-    let diagnostic = MietteDiagnostic::new(&report.message).with_severity(severity);
+    let diagnostic = MietteDiagnostic::new(visible(&report.message)).with_severity(severity);
     let place = report.place().and_then(|span| {
         let text = sources.get(&span.file)?;
         let range = sources.byte_range(span)?;
         let underlined = text.get(range.clone())?;
         Some((
-            NamedSource::new(&span.file, text.to_string()),
+            NamedSource::new(visible(&span.file), of_same_length(text).into_owned()),
             range.start,
             underlined,
         ))
@@ -157,6 +159,10 @@ fn diagnostic(report: &Report, sources: &SourceMap) -> miette::Report {
     };
     // An underline over several lines hides more than it shows: the first will do.
     let first_line = underlined.split('\n').next().unwrap_or_default();
-    let label = LabeledSpan::new(report.label.clone(), start, first_line.len().max(1));
+    let label = report
+        .label
+        .as_deref()
+        .map(|label| visible(label).into_owned());
+    let label = LabeledSpan::new(label, start, first_line.len().max(1));
     miette::Report::new(diagnostic.with_label(label)).with_source_code(source)
 }

@@ -1,5 +1,6 @@
 //! The plan as a picture, in the language of Graphviz.
 
+use crate::diagnose::terminal::visible;
 use crate::plan::{Plan, Step};
 
 /// Roots as boxes with their steps in order, forks as dashed arrows, exports as folders, boots of them as boxes.
@@ -72,7 +73,7 @@ fn node(step: &Step) -> String {
 }
 
 fn quote(text: &str) -> String {
-    let text = text
+    let text = visible(text)
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n");

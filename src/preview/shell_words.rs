@@ -1,13 +1,7 @@
 //! Words of a shell command line: quoting, and breaking long lines.
 
+use crate::diagnose::terminal::is_control;
 use crate::plan::command::{in_quotes, is_bare};
-
-/// A control character that cannot stand in a script as itself.
-pub fn is_control(c: char) -> bool {
-    // Bidirectional controls too: they would show a reader another text than is run.
-    (c.is_control() && !matches!(c, '\n' | '\t'))
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
 
 /// What means something between double quotes, or would be hard to read there.
 const SPECIAL: [char; 6] = ['"', '\\', '$', '`', '!', '\n'];

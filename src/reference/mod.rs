@@ -178,12 +178,6 @@ impl Reference {
     }
 }
 
-/// The reference, or a part of it, as data.
-pub fn json(part: &impl Serialize) -> String {
-    // Strings and lists only: this cannot fail.
-    serde_json::to_string_pretty(part).unwrap_or_default() + "\n"
-}
-
 fn builtin(builtin: &recipe::Builtin) -> Entry {
     let of_root = builtin.params.first() == Some(&"root");
     Entry {

@@ -34,7 +34,7 @@ pub struct Words {
 }
 
 pub fn run(args: &Args, printer: &Printer) -> Done {
-    printer.out(match args.shell {
+    printer.drawn(match args.shell {
         Shell::Bash => include_str!("rootwright.bash"),
         Shell::Zsh => include_str!("rootwright.zsh"),
         Shell::Fish => include_str!("rootwright.fish"),

@@ -1,8 +1,9 @@
 //! Commands of the host, of the root, and of the booted root.
 
-use super::super::shell_words::{is_control, joined, word};
+use super::super::shell_words::{joined, word};
 use super::script::Script;
 use super::words::{Input, argument, delimiter, pieces};
+use crate::diagnose::terminal::is_control;
 use crate::plan::command::{BOOT_STDIN, ContainerCommand, Mode, boot_files};
 use crate::plan::{Command, Run, RunPlace, Text};
 

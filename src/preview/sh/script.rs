@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::shell_words::{fold, is_control, joined};
+use super::super::shell_words::{fold, joined};
 use super::pattern;
 use super::words::{Input, pieces};
+use crate::diagnose::terminal::is_control;
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Part, Plan, RootId, Text};
 

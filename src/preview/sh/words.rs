@@ -1,6 +1,7 @@
 //! Texts of the plan as words and as standard input of the script.
 
-use super::super::shell_words::{Piece, ansi_c, expanded, is_control, joined, octal, word};
+use super::super::shell_words::{Piece, ansi_c, expanded, joined, octal, word};
+use crate::diagnose::terminal::is_control;
 use crate::plan::{Argument, Part, Plan, Text, secret_variable};
 
 /// What a text consists of in the script.

@@ -1,6 +1,6 @@
 //! Lines with colour and indentation.
 
-use super::super::shell_words::is_control;
+use crate::diagnose::terminal::visible;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -40,7 +40,7 @@ impl Page {
             Style::Red => "1;31",
             Style::Cyan => "36",
         };
-        let text = visible(text);
+        let text = visible(text).replace('\t', "    ");
         if self.color && !code.is_empty() && !text.is_empty() {
             self.out.push_str(&format!("\u{1b}[{code}m{text}\u{1b}[0m"));
         } else {
@@ -66,21 +66,6 @@ impl Page {
     pub fn finish(self) -> String {
         self.out
     }
-}
-
-/// Control characters as escapes, so that a file's content cannot play with the terminal.
-fn visible(text: &str) -> String {
-    if !text.contains(is_control) {
-        return text.replace('\t', "    ");
-    }
-    text.chars()
-        .map(|c| match c {
-            '\t' => "    ".to_owned(),
-            '\n' => "\n".to_owned(),
-            c if is_control(c) => c.escape_default().to_string(),
-            c => c.to_string(),
-        })
-        .collect()
 }
 
 /// Breaks text between words; a word that is too long stays whole.

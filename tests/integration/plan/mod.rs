@@ -24,4 +24,5 @@ pub mod script;
 mod sources;
 mod stdlib;
 mod suite;
+mod terminal;
 mod test_command;
