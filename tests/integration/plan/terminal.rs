@@ -95,6 +95,6 @@ fn what_errors_show_is_text() {
     let project = Project::new();
     project
         .recipe("log(\"x\");")
-        .file("rootwright.toml", &format!("[{HOSTILE}\n"));
+        .file("rootwright.toml", format!("[{HOSTILE}\n"));
     says_nothing_hostile(&project, &["plan", "recipe.rhai"]);
 }
