@@ -72,7 +72,7 @@ pub fn build(request: &Request<'_>, events: &dyn Events) -> Result<BuildResult, 
         return Err(Report::new("build::no_recipe", "these folders contain no recipe").into());
     };
     let stdlib = Stdlib::new(shared.stdlib.clone());
-    let store = Store::open(&request.store).map_err(Error::store)?;
+    let store = Store::open(&request.store).map_err(Error::from)?;
     let timeout = preflight::BUILD_TIMEOUT;
     let mut session = Session {
         request,

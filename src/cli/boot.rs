@@ -84,7 +84,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(missing) = preflight.programs(&programs) {
         return Err(missing.into());
     }
-    let store = Store::open(&global.store(&settings.project)).map_err(run::Error::store)?;
+    let store = Store::open(&global.store(&settings.project)).map_err(run::Error::from)?;
     let wanted = Wanted {
         via: match args.via {
             Some(Via::Pxe) => plan::Via::Pxe,

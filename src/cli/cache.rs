@@ -93,7 +93,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         let help = "the first build makes one; `--store DIR` names another";
         return Err(Report::new("cache::no_store", message).help(help).into());
     }
-    let store = Store::open(&path).map_err(failed)?;
+    let store = Store::open(&path).map_err(run::Error::from)?;
     match &args.command {
         Command::Ls { all, json } => {
             let entries = store.entries().map_err(failed)?;

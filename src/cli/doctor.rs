@@ -35,7 +35,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     })?;
     namespaces(false)?;
     let settings = global.settings(&recipe.recipe, &recipe.chosen)?;
-    let store = Store::open(&global.store(&settings.project)).map_err(run::Error::store)?;
+    let store = Store::open(&global.store(&settings.project)).map_err(run::Error::from)?;
     let versions = global.versions()?;
     let known = preview_until_capture(&recipe.recipe, &settings, Some(store.clone()), &versions)?;
     let mut run_settings = run::Settings {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::boot_failure::BootFailure;
 use crate::diagnose::{CommandReport, Frame, HintSet, Report, Trouble};
 use crate::plan::Step;
+use crate::store::OpenError;
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", prefix = "run::")]
@@ -21,6 +22,8 @@ pub enum Error {
     Interrupted,
     #[error("the store cannot be used: {source}")]
     Store { source: std::io::Error },
+    #[error(transparent)]
+    OpenStore(#[from] OpenError),
     #[error("cannot mount the root's layers: {source}")]
     Overlay { source: std::io::Error },
     #[error("cannot give the root the host's name resolution: {message}")]
@@ -162,6 +165,14 @@ impl Error {
             | Error::Downloads { .. } => report,
             Error::Store { source } => with_disk_help(report, source)
                 .help("`--store DIR` keeps the layers elsewhere"),
+            Error::OpenStore(OpenError::Io(source)) => with_disk_help(report, source)
+                .help("`--store DIR` keeps the layers elsewhere"),
+            Error::OpenStore(error) => {
+                let report = report
+                    .cause("whoever can write to a store can put files into the roots that are built from it")
+                    .help("look at what is in it; or keep the layers elsewhere with `--store DIR`");
+                error.cure().into_iter().fold(report, Report::next)
+            }
             Error::Overlay { source } => with_disk_help(report, source)
                 .help("the store has to be on a file system that overlayfs can write to, such as ext4, xfs or btrfs; another overlay is none"),
             Error::Start { source, program, calls } => {

@@ -11,7 +11,7 @@ use super::boot_failure::{self, BootFailure};
 use super::booted_root;
 use super::command::{self as step_command, Command, Ended};
 use super::container::{self, Setup};
-use super::files::{self, FileContext};
+use super::files::{self, FetchLimits, FileContext};
 use super::process::Process;
 use super::{CommandFailure, Error, Settings, Values, error, interrupt, keyrings};
 use crate::diagnose::{Frame, Report};
@@ -82,7 +82,7 @@ impl Running<'_> {
             let Some(download) = self.plan.download(sha256) else {
                 continue;
             };
-            files::download(download, &store.download(sha256))
+            files::download(download, &store.download(sha256), FetchLimits::default())
                 .map_err(|error| Error::in_step(error.into(), self.step, &[]))?;
         }
         Ok(())

@@ -26,6 +26,7 @@ mod checksum;
 mod collect;
 mod layer;
 mod pool;
+mod trust;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -43,6 +44,7 @@ pub use checksum::{Damage, Sum};
 pub use collect::{Collected, Entry, EntryKind, Hold, Limits};
 pub use layer::{ArchiveDigest, ArchiveState, ArchiveStates, LayerInfo};
 pub use pool::Downloaded;
+pub use trust::OpenError;
 
 use crate::plan::Key;
 
@@ -84,17 +86,15 @@ pub struct KeyLock {
 }
 
 impl Store {
-    /// Opens the store, and removes what killed builds have left.
+    /// Opens the store, makes it private, and removes what killed builds have left.
     ///
     /// # Errors
-    /// When its folders cannot be made.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    /// When its folders can't be made, or it isn't this user's alone.
+    pub fn open(root: &Path) -> Result<Self, OpenError> {
         if !root.exists() {
             fs::create_dir_all(root)?;
-            // Old set-uid programs of layers are for nobody else to run.
-            let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-            fs::set_permissions(root, private)?;
         }
+        trust::make_private(root, FOLDERS)?;
         for folder in FOLDERS {
             fs::create_dir_all(root.join(folder))?;
         }

@@ -8,6 +8,8 @@
 #   archive URI SUITE PACKAGE  an archive has it in its component `main`
 #   url URL                    a file of keys, or a package
 set -eu
+# 64 MiB, in blocks of 512 bytes: a server need not say how much it sends.
+ulimit -f 131072
 
 get() { # URL FILE
     curl --silent --show-error --fail --location --globoff --connect-timeout 10 --max-time 120 --output "$2" -- "$1"

@@ -2,6 +2,8 @@
 # What checks of archives share: it stands before them. See src/run/preflight/checks.rs for what
 # they print.
 set -u
+# 1 GiB, in blocks of 1024 bytes: a server need not say how much it sends.
+ulimit -f 1048576
 
 json() {
     local text=${1//\\/\\\\}

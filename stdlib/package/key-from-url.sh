@@ -4,6 +4,8 @@
 #
 # Arguments: URL, SHA256 or nothing
 set -eu
+# 64 MiB, in blocks of 512 bytes: a server need not say how much it sends.
+ulimit -f 131072
 curl --silent --show-error --fail --location --globoff --connect-timeout 10 --max-time 120 --output keys.asc -- "$1"
 if [ -n "$2" ] && ! printf '%s  keys.asc\n' "$2" | sha256sum --check --status; then
     echo "$1 has the digest $(sha256sum keys.asc | cut -d' ' -f1), and $2 was expected" >&2

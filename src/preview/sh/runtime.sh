@@ -910,10 +910,14 @@ keyring_done() { # ABOUT [--armor]
 #: download | curl: downloads files
 # Downloads a file into the scratch directory; one with another digest is refused.
 download() { # URL SHA256
-    local file=$work/fetched/$2
+    local file=$work/fetched/$2 redirects=http,https
     if [[ -e $file ]]; then return; fi
     mkdir -p -- "$work/fetched"
-    curl --fail --silent --show-error --location --retry 3 --output "$file.part" -- "$1"
+    if [[ $1 == https:* ]]; then redirects=https; fi
+    # At most 16 GiB in two hours, and something every minute.
+    prlimit --fsize=17179869184 -- curl --fail --silent --show-error --location --globoff --retry 3 \
+        --connect-timeout 30 --speed-limit 1 --speed-time 60 --max-time 7200 \
+        --proto "=http,https,file" --proto-redir "=$redirects" --output "$file.part" --url "$1"
     printf '%s  %s\n' "$2" "$file.part" | sha256sum --check --quiet -- - ||
         die "$1 does not have the digest $2"
     mv -T -- "$file.part" "$file"

@@ -22,7 +22,7 @@ use crate::plan::{Op, Resolve, Source};
 
 pub use content::{attributes, same_bytes, sha256};
 pub use error::Error;
-pub use fetch::download;
+pub use fetch::{FetchLimits, download};
 pub use kernel::{newest_kernel, version_order};
 pub use tree::Tree;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rootwright::diagnose::Report;
 use rootwright::plan::digest::digest_tree;
 use rootwright::plan::*;
-use rootwright::run::files::{self, FileContext};
+use rootwright::run::files::{self, FetchLimits, FileContext};
 use tempfile::TempDir;
 
 use crate::support::mount::Mount;
@@ -521,7 +521,7 @@ fn fetches_are_verified_and_kept() {
             url: url.clone(),
             calls: Vec::new(),
         };
-        files::download(&file, &f.stored(sha256)).map_err(Report::from)?;
+        files::download(&file, &f.stored(sha256), FetchLimits::default()).map_err(Report::from)?;
         f.try_apply(Op::CopyIn(CopyIn {
             source: Source::Download(sha256.to_owned()),
             path: path.to_owned(),

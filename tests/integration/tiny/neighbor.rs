@@ -1,0 +1,95 @@
+//! Another user of the host, who makes the store, changes it, or stands in its way.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::Path;
+
+use crate::support::Project;
+
+const NOBODY: Option<u32> = Some(65534);
+
+fn mode(path: &Path, bits: u32) {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(bits)).unwrap();
+}
+
+/// A build that is refused before it writes anything, with the fix.
+fn is_refused(prepare: impl Fn(&Path), message: &str, help: &str) {
+    let project = Project::new();
+    project.tiny("");
+    let beside = project.beside().join("shared");
+    std::fs::create_dir(&beside).unwrap();
+    prepare(&beside);
+    let store = beside.join("store");
+    let build = project.build().args(["--store", store.to_str().unwrap()]);
+    build.failure().stderr_contains([message, help]);
+    assert!(!store.join("layers/x").exists());
+    let layers = std::fs::read_dir(store.join("layers")).map_or(0, Iterator::count);
+    assert_eq!(layers, 0, "{message}");
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_store_of_somebody_else_is_not_used() {
+    let owner = "the store can be replaced by another user";
+    let help = "keep the layers elsewhere with `--store DIR`";
+    is_refused(
+        |beside| {
+            let store = beside.join("store");
+            std::fs::create_dir(&store).unwrap();
+            chown(&store, NOBODY, NOBODY).unwrap();
+        },
+        owner,
+        help,
+    );
+    // The folder that it stands in.
+    is_refused(|beside| chown(beside, NOBODY, NOBODY).unwrap(), owner, help);
+    // A link in a folder where everybody may make one.
+    is_refused(
+        |beside| {
+            let real = beside.join("real");
+            std::fs::create_dir(&real).unwrap();
+            symlink(&real, beside.join("store")).unwrap();
+            lchown(beside.join("store"), NOBODY, NOBODY).unwrap();
+            mode(beside, 0o1777);
+        },
+        owner,
+        help,
+    );
+    // A part of it.
+    is_refused(
+        |beside| {
+            let layers = beside.join("store/layers");
+            std::fs::create_dir_all(&layers).unwrap();
+            chown(&layers, NOBODY, NOBODY).unwrap();
+        },
+        owner,
+        help,
+    );
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_store_that_others_can_write_to_is_not_used() {
+    let message = "others can write to the store";
+    is_refused(
+        |beside| {
+            let store = beside.join("store");
+            std::fs::create_dir(&store).unwrap();
+            mode(&store, 0o1777);
+        },
+        message,
+        "next: chmod go-w ",
+    );
+    is_refused(|beside| mode(beside, 0o777), message, "next: chmod go-w ");
+}
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_store_becomes_private() {
+    let project = Project::new();
+    project.tiny("");
+    let store = project.store();
+    std::fs::create_dir_all(&store).unwrap();
+    mode(&store, 0o755);
+    project.build().success();
+    assert_eq!(std::fs::metadata(&store).unwrap().mode() & 0o7777, 0o700);
+}
