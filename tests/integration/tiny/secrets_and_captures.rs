@@ -1,8 +1,8 @@
 //! Secrets and `capture`: when values are taken, and what happens without them.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
-use crate::support::{Project, stderr, stdout, tiny};
+use crate::support::{Project, run, stderr, stdout, tiny};
 
 const EXPORT: &str = r#"root.export(#{ format: "dir", name: "x" });"#;
 
@@ -273,4 +273,36 @@ root.export(#{ format: "dir", name: "{name}" });"#,
     assert_eq!(text, "22");
     let output = project.command(&words).option("three=3").output();
     fails(&output, &["unknown option `three`"]);
+}
+
+/// A command of the host and one in the root look through every process that they see: only what
+/// the recipe gave them is there, and not what else the build was given.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn commands_see_no_secret_but_their_own() {
+    const LOOK: &str = "for file in /proc/[0-9]*/environ; do tr '\\0' '\\n' <$file || true; done";
+    let project = Project::new();
+    project.tiny(format!(
+        r#"root.host_run(script(`{LOOK}`));
+root.nspawn_run(`{LOOK}`, #{{ env: #{{ GIVEN: secret("given") }} }});
+root.write_file("/etc/other", secret("other"));
+"#
+    ));
+    project
+        .build()
+        .env("ROOTWRIGHT_SECRET_GIVEN", "given-4711")
+        .env("ROOTWRIGHT_SECRET_OTHER", "other-4711")
+        .env("ROOTWRIGHT_SECRET_UNUSED", "unused-4711")
+        .success();
+    let logs = run(Command::new("grep")
+        .args(["-rhE", "=|secret"])
+        .arg(project.store().join("logs")));
+    let said = stdout(&logs);
+    assert!(
+        said.contains("GIVEN=<secret given>") && said.contains("PATH="),
+        "{said}"
+    );
+    for value in ["4711", "<secret other>", "SECRET_UNUSED"] {
+        assert!(!said.contains(value), "{value}: {said}");
+    }
 }
