@@ -22,6 +22,10 @@ use super::error::Error;
 /// As many links as the kernel follows in one path.
 const LINKS: usize = 40;
 
+/// Bytes of a file that is read whole: an image may have one as large as it likes, and a sparse
+/// one costs it nothing.
+const MOST_TEXT: u64 = 64 << 20;
+
 /// A root that is mounted, or a directory that is treated as one.
 #[derive(Debug)]
 pub struct Tree {
@@ -79,10 +83,18 @@ impl Tree {
     }
 
     /// Reads a regular file, links followed; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can't be read, or is larger than [`MOST_TEXT`].
     pub fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let read = |mut file: File| {
+        let read = |file: File| {
             let mut content = Vec::new();
-            file.read_to_end(&mut content).map(|_| content)
+            file.take(MOST_TEXT + 1).read_to_end(&mut content)?;
+            if content.len() as u64 > MOST_TEXT {
+                let why = format!("it has more than {} MiB", MOST_TEXT >> 20);
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+            }
+            Ok(content)
         };
         self.open_file(path)?.map(read).transpose()
     }

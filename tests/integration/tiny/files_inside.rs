@@ -321,6 +321,33 @@ fn edits_match_lines_or_say_what_is_near() {
     );
 }
 
+/// An image's file of 3 GiB that takes no space on disk is not read into memory.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn files_without_bounds_are_refused() {
+    let f = Fixture::new();
+    let huge = |path: &str| {
+        let file = fs::File::create(f.at(path)).unwrap();
+        file.set_len(3 << 30).unwrap();
+    };
+    huge("etc/passwd");
+    huge("etc/huge");
+    let owner = Op::SetOwner(SetOwner {
+        path: "/etc".into(),
+        owner: "www-data".to_owned(),
+        group: None,
+        recursive: false,
+    });
+    for op in [owner, edit("/etc/huge", &[("a", "b")])] {
+        let report = f.fails(op);
+        assert_eq!(
+            report.cause.as_deref(),
+            Some("it has more than 64 MiB"),
+            "{report:?}"
+        );
+    }
+}
+
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn accounts_are_those_of_the_root() {
