@@ -65,7 +65,9 @@ impl<'a> Runner<'a> {
         settings: &'a Settings,
         events: &'a dyn Events,
     ) -> std::io::Result<Self> {
-        let folder = settings.store.logs()?;
+        let keys = builds.iter().flat_map(|build| &build.keys);
+        let keys: Vec<&Key> = keys.map(|key| &key.key).collect();
+        let (work, folder) = settings.store.begin(&keys)?;
         let of = |number: usize| folder.join(number.to_string());
         let logs: Vec<PathBuf> = match builds {
             [_] => vec![folder.clone()],
@@ -74,10 +76,6 @@ impl<'a> Runner<'a> {
         for logs in &logs {
             fs::create_dir_all(logs)?;
         }
-        let work = settings.store.work()?;
-        let keys = builds.iter().flat_map(|build| &build.keys);
-        let keys: Vec<&Key> = keys.map(|key| &key.key).collect();
-        settings.store.claim(&work, &keys, &folder)?;
         Ok(Runner {
             settings,
             events,

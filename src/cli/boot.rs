@@ -121,12 +121,13 @@ fn one(
     printer: &Printer,
 ) -> Result<Option<Verdict>, Error> {
     let folder = tempfile::tempdir()?;
+    let (_work, logs) = store.begin(&[])?;
     let boot = Boot {
         opened,
         wanted,
         means,
         folder: folder.path(),
-        console: store.logs()?.join("console.log"),
+        console: logs.join("console.log"),
     };
     printer.summary(&format!("booting {}", boot::name(opened)));
     if args.interactive {

@@ -128,11 +128,8 @@ impl BuiltRoot {
 
     /// Keeps the layers in the store as long as the folder is not dropped.
     fn claim(&self, store: &Store) -> Result<Work, Error> {
-        let work = store.work().map_err(Error::store)?;
         let keys: Vec<&Key> = self.keys.iter().collect();
-        let claimed = store.claim(&work, &keys, Path::new(""));
-        claimed.map_err(Error::store)?;
-        Ok(work)
+        store.claim(&keys).map_err(Error::store)
     }
 }
 

@@ -173,7 +173,9 @@ impl Store {
                     for pool in fs::read_dir(folder)? {
                         let pool = pool?;
                         for file in fs::read_dir(pool.path())? {
-                            let mut entry = other(kind, &file?.path(), held)?;
+                            let Some(mut entry) = there(other(kind, &file?.path(), held))? else {
+                                continue;
+                            };
                             let file = entry.name.split_once('-').map_or("", |(_, file)| file);
                             entry.label = format!("{file} ({})", pool.file_name().display());
                             entries.push(entry);
@@ -182,7 +184,7 @@ impl Store {
                 }
                 _ => {
                     for entry in fs::read_dir(folder)? {
-                        entries.push(other(kind, &entry?.path(), held)?);
+                        entries.extend(there(other(kind, &entry?.path(), held))?);
                     }
                 }
             }
@@ -330,9 +332,9 @@ impl Store {
         let mut claimed = BTreeMap::new();
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let claims = entry?.path().join("claims");
-            for name in fs::read_to_string(claims).unwrap_or_default().lines() {
-                claimed.insert(name.to_owned(), Hold::Build);
-            }
+            let claims = fs::read_to_string(claims).unwrap_or_default();
+            let names = claims.lines().filter(|name| !name.is_empty());
+            claimed.extend(names.map(|name| (name.to_owned(), Hold::Build)));
         }
         Ok(claimed)
     }
@@ -372,7 +374,16 @@ fn seconds(time: i64) -> u64 {
 fn bytes_below(path: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in walkdir::WalkDir::new(path) {
-        bytes += entry?.metadata()?.blocks() * 512;
+        let metadata = entry.and_then(|entry| entry.metadata());
+        bytes += there(metadata.map_err(Into::into))?.map_or(0, |m| m.blocks() * 512);
     }
     Ok(bytes)
+}
+
+/// What a running build has not taken away meanwhile.
+fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }

@@ -130,17 +130,18 @@ impl Store {
         let _guard = self.guard()?;
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let path = entry?.path();
-            let lock = match fs::File::open(path.join("lock")) {
-                Ok(lock) => lock,
-                // Nobody makes a folder without its lock while the guard is held.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::remove_dir_all(&path)?;
-                    continue;
-                }
+            // Nobody makes a folder without its lock while the guard is held.
+            let is_stale = match fs::File::open(path.join("lock")) {
+                Ok(lock) => is_free(&lock),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
                 Err(error) => return Err(error),
             };
-            if is_free(&lock) {
-                fs::remove_dir_all(&path)?;
+            // Whoever holds it may be removing it, too.
+            if is_stale
+                && let Err(error) = fs::remove_dir_all(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
             }
         }
         Ok(())
@@ -158,24 +159,39 @@ impl Store {
     /// # Errors
     /// When it cannot be made.
     pub fn work(&self) -> io::Result<Work> {
-        let _guard = self.guard()?;
-        let folder = TempDir::with_prefix_in("build-", self.root.join("tmp"))?;
-        let _lock = locked(&folder.path().join("lock"))?;
-        let path = folder.keep();
-        Ok(Work { path, _lock })
+        self.claim(&[])
     }
 
-    /// Says that the build of `work` needs these layers, and writes to these logs: they are
-    /// not collected while it lives.
+    /// A fresh folder for work that needs these layers: they are not collected while it is
+    /// held.
     ///
     /// # Errors
-    /// When it cannot be written down.
-    pub fn claim(&self, work: &Work, keys: &[&Key], logs: &Path) -> io::Result<()> {
+    /// When it cannot be made.
+    pub fn claim(&self, keys: &[&Key]) -> io::Result<Work> {
         let _guard = self.guard()?;
-        let logs = logs.file_name().unwrap_or_default().to_string_lossy();
-        let keys: String = keys.iter().map(|key| format!("{key}\n")).collect();
-        let lines = format!("{logs}\n{keys}");
-        fs::write(work.path().join("claims"), lines)
+        self.claimed_work(keys, None)
+    }
+
+    /// The same, and a folder for logs, which stay as long, too.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn begin(&self, keys: &[&Key]) -> io::Result<(Work, PathBuf)> {
+        let _guard = self.guard()?;
+        let logs = TempDir::with_prefix_in("build-", self.root.join("logs"))?.keep();
+        Ok((self.claimed_work(keys, Some(&logs))?, logs))
+    }
+
+    /// The guard is held: a collector sees the folder with its claims, or not at all.
+    fn claimed_work(&self, keys: &[&Key], logs: Option<&Path>) -> io::Result<Work> {
+        let folder = TempDir::with_prefix_in("build-", self.root.join("tmp"))?;
+        let _lock = locked(&folder.path().join("lock"))?;
+        let logs = logs.and_then(Path::file_name).unwrap_or_default();
+        let mut claims: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        claims.push(logs.to_string_lossy().into_owned());
+        fs::write(folder.path().join("claims"), claims.join("\n"))?;
+        let path = folder.keep();
+        Ok(Work { path, _lock })
     }
 
     /// Waits until no other build makes the layer of `key`. `waiting` is asked again and
@@ -200,15 +216,6 @@ impl Store {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// A folder for the logs of one build.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn logs(&self) -> io::Result<PathBuf> {
-        let folder = TempDir::with_prefix_in("build-", self.root.join("logs"))?;
-        Ok(folder.keep())
     }
 
     /// What `capture` saw for a key.

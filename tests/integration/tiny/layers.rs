@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::mount::Mount;
@@ -1195,4 +1196,58 @@ root.nspawn_run(["true"]);
     );
     assert!(removed.status.success(), "{}", stderr(&removed));
     assert!(small.status.success(), "{}", stderr(&small));
+}
+
+/// Two builds at a time, of which each makes layers, beside a collector that keeps nothing it may
+/// remove, and a verifier.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn builds_a_collector_and_a_verifier_at_once() {
+    let project = Project::new();
+    project.tiny(
+        r#"let n = option("n", #{ default: "" });
+root.nspawn_run("echo " + n + " >/n; sleep 0.1");
+root.write_file("/x", n);
+root.nspawn_run("cat /n /x >/both");
+root.export(#{ format: "dir", name: "x" });
+"#,
+    );
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let until_done = |words: &'static [&'static str]| {
+            let (project, done) = (&project, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::SeqCst) {
+                    if project.store().join("layers").is_dir() {
+                        project.command(words).success();
+                    }
+                }
+            })
+        };
+        let beside = [
+            until_done(&["cache", "gc", "--keep", "0", "--max-age", "0s"]),
+            until_done(&["cache", "verify"]),
+        ];
+        let builders = ["a", "b"].map(|builder| {
+            let project = &project;
+            scope.spawn(move || {
+                for number in 0..8 {
+                    let out = format!("out-{builder}");
+                    let build = project.build_to(&out);
+                    build.option(&format!("n={builder}{number}")).success();
+                    let both = project.read(&format!("{out}/x/root/both"));
+                    assert_eq!(both, format!("{builder}{number}\n{builder}{number}"));
+                }
+            })
+        });
+        let built = builders.map(|builder| builder.join().is_ok());
+        done.store(true, Ordering::SeqCst);
+        assert!(
+            beside
+                .map(|other| other.join().is_ok())
+                .iter()
+                .all(|ok| *ok)
+        );
+        assert_eq!(built, [true, true]);
+    });
 }
