@@ -186,6 +186,7 @@ impl<'a> Runner<'a> {
             made: now(),
             versions: build.versions.clone(),
             archives: state.map_or_else(Vec::new, |state| state.archives.clone()),
+            outline: None,
         };
         store
             .commit(&place.key.key, open.made(), &info)

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::boot_failure::BootFailure;
 use crate::diagnose::{CommandReport, Frame, HintSet, Report, Trouble};
-use crate::plan::Step;
-use crate::store::OpenError;
+use crate::plan::{Key, Step};
+use crate::store::{Damage, OpenError};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", prefix = "run::")]
@@ -24,6 +24,8 @@ pub enum Error {
     Store { source: std::io::Error },
     #[error(transparent)]
     OpenStore(#[from] OpenError),
+    #[error("the layer `{}` of the store cannot be used", key.short())]
+    Layer { key: Key, damage: Damage },
     #[error("cannot mount the root's layers: {source}")]
     Overlay { source: std::io::Error },
     #[error("cannot give the root the host's name resolution: {message}")]
@@ -165,6 +167,10 @@ impl Error {
             | Error::Downloads { .. } => report,
             Error::Store { source } => with_disk_help(report, source)
                 .help("`--store DIR` keeps the layers elsewhere"),
+            Error::Layer { key, damage } => report
+                .cause(format!("{}: {}", damage.path, damage.what))
+                .help("somebody has changed it, or the disk has: remove it and what stands on it, and the next build makes them anew")
+                .next(format!("rootwright cache rm {key}")),
             Error::OpenStore(OpenError::Io(source)) => with_disk_help(report, source)
                 .help("`--store DIR` keeps the layers elsewhere"),
             Error::OpenStore(error) => {

@@ -35,8 +35,17 @@ pub struct FreshLayer {
 /// Mounts the layers `below`, the lowest first, with a fresh one on top.
 ///
 /// # Errors
-/// When a folder cannot be made, or the kernel refuses the overlay.
+/// When a layer is not what was committed, a folder cannot be made, or the kernel refuses the
+/// overlay.
 pub fn open(store: &Store, below: &[Key], work: &Path) -> Result<OpenRoot, Error> {
+    for key in below {
+        if let Some(damage) = store.changed(key).map_err(Error::store)? {
+            return Err(Error::Layer {
+                key: key.clone(),
+                damage,
+            });
+        }
+    }
     let lower = trees(store, below, work)?;
     open_trees(&lower, work)
 }

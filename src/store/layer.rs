@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use super::outline::outline;
 use super::{Store, now, read_json, write_json};
 use crate::plan::Key;
 
@@ -23,6 +24,9 @@ pub struct LayerInfo {
     pub seconds: f64,
     /// When it was made, in seconds since 1970.
     pub made: u64,
+    /// Of its tree, when it was committed; see [`Store::changed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outline: Option<Key>,
     /// Versions of the host's programs that made it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<String, String>,
@@ -117,7 +121,12 @@ impl Store {
     /// # Errors
     /// When it cannot be written out or renamed.
     pub fn commit(&self, key: &Key, made: &Path, info: &LayerInfo) -> io::Result<()> {
-        let json = serde_json::to_vec_pretty(info)?;
+        let outline = Some(outline(&made.join("fs"))?);
+        let info = LayerInfo {
+            outline,
+            ..info.clone()
+        };
+        let json = serde_json::to_vec_pretty(&info)?;
         fs::write(made.join("layer.json"), json)?;
         rustix::fs::syncfs(fs::File::open(made)?.as_fd())?;
         let place = self.layer(key);

@@ -25,12 +25,15 @@ mod build_record;
 mod checksum;
 mod collect;
 mod layer;
+mod outline;
 mod pool;
 mod trust;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fs_err as fs;
@@ -59,6 +62,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Layers that this process has found to be what was committed.
+    looked_at: Arc<Mutex<BTreeSet<Key>>>,
 }
 
 /// A folder for work that is not finished. Locked while it is held; removed when it is
@@ -100,6 +105,7 @@ impl Store {
         }
         let store = Store {
             root: fs::canonicalize(root)?,
+            looked_at: Arc::default(),
         };
         store.remove_stale()?;
         Ok(store)
@@ -109,6 +115,7 @@ impl Store {
     pub fn existing(root: &Path) -> Option<Self> {
         root.join("layers").is_dir().then(|| Store {
             root: root.to_owned(),
+            looked_at: Arc::default(),
         })
     }
 

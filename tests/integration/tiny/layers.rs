@@ -1251,3 +1251,41 @@ root.export(#{ format: "dir", name: "x" });
         assert_eq!(built, [true, true]);
     });
 }
+
+/// A layer that was changed in the store is not built on, whatever was changed.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_changed_layer_is_not_used() {
+    for change in [
+        "printf '#!/bin/sh\\n' >etc/first",
+        "rm etc/first",
+        "chmod 4755 etc/first",
+        "chown 1 etc/first",
+        "ln -sf /bin/sh etc/first",
+        "touch etc/more",
+        "mknod etc/disk b 7 0",
+    ] {
+        let project = Project::new();
+        project.tiny("root.nspawn_run(\"echo one >/etc/first\");\nroot.nspawn_run(\"echo two >/etc/second\");\n");
+        project.build().success();
+        let layers = std::fs::read_dir(project.store().join("layers")).unwrap();
+        let layer = layers
+            .map(|layer| layer.unwrap().path())
+            .find(|layer| layer.join("fs/etc/first").exists() && !layer.join("fs/bin").exists())
+            .unwrap();
+        run(Command::new("sh")
+            .args(["-euc", change])
+            .current_dir(layer.join("fs")));
+        let key = layer.file_name().unwrap().to_str().unwrap();
+        // Nothing is built on it, and nobody is in the way of what does not need it.
+        project.build().success();
+        project.edit("echo two", "echo three");
+        project.build().failure().stderr_contains([
+            "of the store cannot be used",
+            "its files are not those that were committed",
+            &format!("next: rootwright cache rm {key}"),
+        ]);
+        project.command(&["cache", "rm", key]).success();
+        project.build().success();
+    }
+}
