@@ -227,6 +227,7 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
     }
     if !plan.downloads.is_empty() {
         want("curl", "files that are fetched".to_owned());
+        want("prlimit", "bounds on files that are fetched".to_owned());
     }
     for step in &plan.steps {
         for action in &step.actions {
