@@ -73,3 +73,21 @@ fn words_of_sources_are_words() {
 root.add_repository(#{ name: "u", uri: "http://mirror.example.org/", key: "k.asc", title: "u\ngpgcheck=0" });"#,
     );
 }
+
+/// apk has one switch for all repositories: one that nobody signed would open it for the others.
+#[test]
+fn one_unchecked_repository_leaves_the_others_checked() {
+    let (code, message, help, place) = error(
+        r#"let root = bootstrap(#{ distro: "alpine", release: "3.22" });
+root.add_repository(#{ name: "u", uri: "http://mirror.example.org/u", allow_unsigned: "mine" });"#,
+    );
+    assert_eq!(code, "script::fail", "{message}");
+    assert_eq!(
+        message,
+        "apk checks the packages of every repository, or of none"
+    );
+    assert!(
+        help.contains("packages_dir") && place.starts_with("2: "),
+        "{help} {place}"
+    );
+}
