@@ -150,3 +150,16 @@ pub fn folders(session: &Session, file: &str) -> Result<(PathBuf, PathBuf), Repo
     let top = library.folder()?.to_owned();
     Ok((top.join(own_folder(file)), top))
 }
+
+/// The file of that name in a folder, unless it or a link leads out of `top`.
+pub fn inside(folder: &Path, top: &Path, name: &str) -> Option<PathBuf> {
+    let mut parts = Path::new(name).components();
+    if parts.any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return None;
+    }
+    let file = folder.join(name);
+    match (file.canonicalize(), top.canonicalize()) {
+        (Ok(real), Ok(top)) if !real.starts_with(&top) => None,
+        _ => Some(file),
+    }
+}

@@ -239,18 +239,8 @@ fn resolve_source(call: &Call<'_>, index: usize, name: &str) -> Result<PathBuf> 
         call.refuse(index, "copy_source", message)
             .help("files that a recipe copies stand beside it, so that it builds the same elsewhere; a value of the host can be an option of the recipe")
     };
-    let mut parts = Path::new(name).components();
-    if parts.any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(outside());
-    }
-    let (folder, repository) = library_modules::folders(call.session, &author)?;
-    let source = folder.join(name);
-    if let (Ok(real), Ok(repository)) = (source.canonicalize(), repository.canonicalize())
-        && !real.starts_with(repository)
-    {
-        return Err(outside());
-    }
-    Ok(source)
+    let (folder, top) = library_modules::folders(call.session, &author)?;
+    library_modules::inside(&folder, &top, name).ok_or_else(outside)
 }
 
 fn make_dir(call: &Call<'_>, root: RootId) -> Result<Dynamic> {

@@ -1,7 +1,7 @@
 //! What packages are checked with before they are installed.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use rhai::{Dynamic, Map};
 
@@ -148,20 +148,18 @@ fn source(call: &Call<'_>, root: RootId, name: &str, pinned: bool) -> Result<(Ke
 }
 
 fn in_repository(call: &Call<'_>, name: &str) -> Result<PathBuf> {
-    let parts = Path::new(name).components();
-    let mut parts = parts.filter(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
-    if parts.next().is_some() {
+    let author = call.author_file();
+    let (mut folder, top) = library_modules::folders(call.session, &author)?;
+    // A library's keys are its own files.
+    if library_modules::library_of(&author).is_none() {
+        folder.clone_from(&call.session.recipe_dir);
+    }
+    library_modules::inside(&folder, &top, name).ok_or_else(|| {
         let message = format!("`{name}` is outside of the recipe's repository");
-        return Err(asked(call).refuse("keyring", "keyring_file", message));
-    }
-    match library_modules::library_of(&call.author_file()) {
-        // A library's keys are its own files.
-        Some(_) => {
-            let (folder, _) = library_modules::folders(call.session, &call.author_file())?;
-            Ok(folder.join(name))
-        }
-        None => Ok(call.session.recipe_dir.join(name)),
-    }
+        asked(call)
+            .refuse("keyring", "keyring_file", message)
+            .help("a path that starts with `/` is the host's")
+    })
 }
 
 fn commands(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Command>> {

@@ -2,6 +2,7 @@
 //! where packages are: each is refused, with every package manager.
 
 use super::script::error;
+use crate::support::Project;
 
 const DISTROS: &[(&str, &str)] = &[
     ("debian", "bookworm"),
@@ -90,4 +91,27 @@ root.add_repository(#{ name: "u", uri: "http://mirror.example.org/u", allow_unsi
         help.contains("packages_dir") && place.starts_with("2: "),
         "{help} {place}"
     );
+}
+
+/// A keyring is a file of the repository, not what a link in it leads to.
+#[test]
+fn a_keyring_is_not_behind_a_link_out_of_the_repository() {
+    for keys in ["keys.asc", "folder/keys.asc", "../keys.asc"] {
+        let project = Project::new();
+        let outside = project.beside().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("keys.asc"), "a key").unwrap();
+        std::os::unix::fs::symlink(&outside, project.path().join("folder")).unwrap();
+        std::os::unix::fs::symlink(outside.join("keys.asc"), project.path().join("keys.asc"))
+            .unwrap();
+        project.recipe(format!(
+            r#"bootstrap(#{{ distro: "debian", release: "bookworm", keyring: "{keys}" }});"#
+        ));
+        let message = format!("`{keys}` is outside of the recipe's repository");
+        let help = "a path that starts with `/` is the host's";
+        project
+            .plan()
+            .failure()
+            .stderr_contains([message.as_str(), help, "recipe.rhai:1:"]);
+    }
 }
