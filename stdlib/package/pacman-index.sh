@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154  # set by who runs it
-# The packages of the folder $folder as a repository $name, whose index pacman in the root at
-# $root has: no other index is fetched anew. The folder came with the recipe, by its digest.
-# The file $own is the configuration $config with this repository, which pacman finds at $place,
+# The packages of the folder $folder as a repository $name. A copy of its index, sync.db, is for
+# pacman's own folder: no other index is fetched anew. The folder came with the recipe, by its
+# digest. The file $own is the configuration $config with this repository, which pacman finds at $place,
 # before all others.
 cd "$folder" || exit 1
 # What a repository that the folder was says of itself does not hold any more.
@@ -12,6 +12,5 @@ if [ ! -e "$1" ]; then
     exit 1
 fi
 repo-add --quiet "$name.db.tar.gz" "$@"
-mkdir -p "$root/var/lib/pacman/sync"
-cp "$name.db.tar.gz" "$root/var/lib/pacman/sync/$name.db"
+cp "$name.db.tar.gz" sync.db
 printf '[%s]\nSigLevel = Never\nServer = file://%s\nInclude = %s\n' "$name" "$place" "$config" >"$own"

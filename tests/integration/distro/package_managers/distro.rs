@@ -157,6 +157,32 @@ root.clean();
         export
     }
 
+    /// An image has a link to a folder of the host in the place of the build's own folder: what the
+    /// host's tool needs isn't written there, nor read from there.
+    pub fn stays_in_the_root(&self) {
+        let bench = (self.bench)();
+        let host = tempfile::tempdir().unwrap();
+        let place = host.path().display();
+        let around = host.path().join("around.sh");
+        std::fs::write(&around, "touch \"${0%/*}/owned\"; exit 1\n").unwrap();
+        let name = format!("{}-link", self.name);
+        let recipe = self.root_of("minimal", "mirror", self.key)
+            + &*text!(
+                r#"root.symlink("/.rootwright", "{place}");
+root.install(["hello"]);
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                place,
+                name
+            );
+        let export = bench.build(&name, &recipe);
+        assert!(export.join("usr/share/hello").exists(), "{name}");
+        assert!(export.join(".rootwright").symlink_metadata().is_err());
+        let names = std::fs::read_dir(host.path()).unwrap();
+        assert_eq!(names.count(), 1, "{name}");
+        assert_eq!(read(&around), "touch \"${0%/*}/owned\"; exit 1\n", "{name}");
+    }
+
     /// A package that the mirror does not have: the check before the build says so.
     pub fn misses(&self) {
         let recipe = self.root("minimal")

@@ -518,3 +518,9 @@ root.export(#{ format: "dir", name: "{kind}" });
         "set `mirror` to another one",
     );
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn a_link_in_the_image_leads_nowhere() {
+    FEDORA.stays_in_the_root();
+}

@@ -207,3 +207,9 @@ fn a_day_that_stays() {
         )
         .underlines(&text!(r#"mirror: "{mirror}""#, mirror));
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn a_link_in_the_image_leads_nowhere() {
+    ARCH.stays_in_the_root();
+}

@@ -211,3 +211,9 @@ fn a_mirror_that_is_down() {
 fn a_mirror_that_only_a_proxy_reaches() {
     OPENSUSE.goes_through_a_proxy();
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn a_link_in_the_image_leads_nowhere() {
+    OPENSUSE.stays_in_the_root();
+}
