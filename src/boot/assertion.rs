@@ -8,7 +8,7 @@ use super::error::Error;
 use super::job::{Boot, Means, Wanted, name};
 use super::verdict::{Check, Verdict};
 use crate::diagnose::{CommandReport, HintSet, Report};
-use crate::export::Opened;
+use crate::export::OpenedExport;
 use crate::plan::command::quote_all;
 use crate::plan::{ExpectBoot, Key};
 use crate::run::interrupt;
@@ -47,7 +47,7 @@ impl<'a> Boots<'a> {
     /// Stands for the artifact and everything that is looked at: a boot with the same key is
     /// not repeated. `None` if it is not known what the artifact was made from.
     pub fn key(&self, expect: &ExpectBoot, export: &Path) -> Option<Key> {
-        let opened = Opened::open(export).ok()?;
+        let opened = OpenedExport::open(export).ok()?;
         let identity = opened.manifest.identity?;
         let expect = serde_json::to_string(expect).unwrap_or_default();
         let [machines, check, start] = &self.files;
@@ -66,7 +66,7 @@ impl<'a> Boots<'a> {
     /// # Errors
     /// A report without a place in the recipe if the node does not come up, or a check fails.
     pub fn boot(&self, job: &BootJob<'_>) -> Result<(), Report> {
-        let opened = Opened::open(job.export).map_err(Report::from)?;
+        let opened = OpenedExport::open(job.export).map_err(Report::from)?;
         let failed = |error: Error| with_rollback(error.report(&(self.hints)()), &opened);
         let boot = Boot {
             opened: &opened,
@@ -86,7 +86,7 @@ impl<'a> Boots<'a> {
 }
 
 /// What does not hold, as a report.
-fn report(verdict: &Verdict, opened: &Opened) -> Report {
+fn report(verdict: &Verdict, opened: &OpenedExport) -> Report {
     let wrong: Vec<&Check> = verdict.checks.iter().filter(|check| !check.holds).collect();
     let causes = wrong
         .iter()
@@ -111,13 +111,13 @@ fn report(verdict: &Verdict, opened: &Opened) -> Report {
 }
 
 /// The command that gives the node's console.
-pub fn attend(opened: &Opened) -> String {
+pub fn attend(opened: &OpenedExport) -> String {
     let path = opened.path.display().to_string();
     quote_all(&["rootwright", "boot", &path, "--interactive"].map(str::to_owned))
 }
 
 /// A version is the current one as soon as it is written.
-fn with_rollback(report: Report, opened: &Opened) -> Report {
+fn with_rollback(report: Report, opened: &OpenedExport) -> Report {
     let out = opened.path.parent().and_then(Path::parent);
     let (Some(version), Some(out)) = (&opened.manifest.version, out) else {
         return report;

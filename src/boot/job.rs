@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::error::Error;
 use super::machine::Machines;
-use crate::export::Opened;
+use crate::export::OpenedExport;
 use crate::plan::{ExpectBoot, Format, Transport, Via};
 
 /// This host, as a node with user networking sees it.
@@ -89,7 +89,7 @@ impl Means {
 
 /// An export that is to be booted.
 pub struct Boot<'a> {
-    pub opened: &'a Opened,
+    pub opened: &'a OpenedExport,
     pub wanted: &'a Wanted,
     pub means: &'a Means,
     /// A folder of its own for sockets, logs of servers and the like.
@@ -113,7 +113,7 @@ impl Boot<'_> {
 }
 
 /// The name for people.
-pub fn name(opened: &Opened) -> String {
+pub fn name(opened: &OpenedExport) -> String {
     match &opened.manifest.version {
         Some(version) => format!("{} version {version}", opened.manifest.name),
         None => opened.manifest.name.clone(),
@@ -122,7 +122,7 @@ pub fn name(opened: &Opened) -> String {
 
 /// # Errors
 /// [`Error::Bootless`] for what is no root for a node.
-pub fn bootable(opened: &Opened) -> Result<(), Error> {
+pub fn bootable(opened: &OpenedExport) -> Result<(), Error> {
     let format = &opened.manifest.format;
     if !format.boots() {
         let format = format.name();
@@ -134,14 +134,14 @@ pub fn bootable(opened: &Opened) -> Result<(), Error> {
     boot.map(drop).ok_or_else(|| bootless(opened, why))
 }
 
-pub fn bootless(opened: &Opened, why: impl Into<String>) -> Error {
+pub fn bootless(opened: &OpenedExport, why: impl Into<String>) -> Error {
     Error::Bootless {
         path: opened.path.clone(),
         why: why.into(),
     }
 }
 
-pub fn kernel(opened: &Opened) -> Result<PathBuf, Error> {
+pub fn kernel(opened: &OpenedExport) -> Result<PathBuf, Error> {
     let kernel = opened.kernel.clone();
     kernel.ok_or_else(|| bootless(opened, "there is no kernel beside it"))
 }
@@ -150,7 +150,7 @@ pub fn kernel(opened: &Opened) -> Result<PathBuf, Error> {
 ///
 /// Sources: Documentation/arch/x86/boot.rst (`HdrS` at 0x202), Documentation/arch/arm64/
 /// booting.rst (`ARM\x64` at 56), both of Linux.
-pub fn machine_of(opened: &Opened) -> Result<&'static str, Error> {
+pub fn machine_of(opened: &OpenedExport) -> Result<&'static str, Error> {
     let kernel = kernel(opened)?;
     let mut head = Vec::new();
     fs::File::open(&kernel)?.take(1024).read_to_end(&mut head)?;

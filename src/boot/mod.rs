@@ -24,7 +24,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use crate::export::Opened;
+use crate::export::OpenedExport;
 use crate::plan::{Transport, Via};
 use crate::run::loopback;
 use job::{bootable, kernel, machine_of};
@@ -42,7 +42,10 @@ pub use verdict::{Check, Expected, Milestone, Verdict};
 ///
 /// # Errors
 /// When the export boots no node, or none that this table knows.
-pub fn programs(opened: &Opened, means: &Means) -> Result<Vec<(String, &'static str)>, Error> {
+pub fn programs(
+    opened: &OpenedExport,
+    means: &Means,
+) -> Result<Vec<(String, &'static str)>, Error> {
     bootable(opened)?;
     let machine = machine_of(opened)?;
     means.machines.get(machine)?;

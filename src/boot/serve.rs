@@ -5,7 +5,7 @@ use fs_err as fs;
 use super::error::Error;
 use super::job::{Boot, HOST, bootless, kernel};
 use super::{http, nfs, node};
-use crate::export::Opened;
+use crate::export::OpenedExport;
 use crate::plan::{Transport, Via};
 
 const BOOT_SCRIPT: &str = "boot.ipxe";
@@ -44,7 +44,7 @@ impl Servers {
     ///
     /// # Errors
     /// [`Error::Bootless`] where there is none.
-    pub fn cmdline(&self, opened: &Opened) -> Result<String, Error> {
+    pub fn cmdline(&self, opened: &OpenedExport) -> Result<String, Error> {
         let cmdline = match &self.nfs {
             // The port is one more option of the mount.
             Some(nfs) => {
@@ -81,7 +81,7 @@ impl Servers {
     /// 1.0.0+git-20190125): the command line goes in as it is.
     ///
     /// The export's own script, with this host's addresses and command line.
-    fn boot_script(&self, opened: &Opened, cmdline: &str) -> Result<String, Error> {
+    fn boot_script(&self, opened: &OpenedExport, cmdline: &str) -> Result<String, Error> {
         let path = opened.path.join(BOOT_SCRIPT);
         let (of, name) = (|| opened.path.clone(), BOOT_SCRIPT);
         if !path.is_file() {

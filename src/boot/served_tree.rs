@@ -7,7 +7,7 @@ use fs_err as fs;
 use super::error::Error;
 use super::verdict::Check;
 use crate::plan::Key;
-use crate::store::Sum;
+use crate::store::LayerSum;
 
 /// Stands for all that is served.
 pub struct Content {
@@ -22,7 +22,7 @@ impl Content {
     /// When it cannot be read.
     pub fn of(artifact: &Path) -> Result<Content, Error> {
         if artifact.is_dir() {
-            let sum = Sum::of(artifact)?;
+            let sum = LayerSum::of(artifact)?;
             return Ok(Content {
                 digest: sum.digest,
                 what: format!("{} files", sum.files),

@@ -12,7 +12,7 @@ use super::{Chosen, Done, Format, Global, build, namespaces_as_root};
 use crate::boot::{self, Boot, Error, Means, Verdict, Wanted};
 use crate::build::preflight::{self, Preflight};
 use crate::diagnose::{Report, Trouble};
-use crate::export::Opened;
+use crate::export::OpenedExport;
 use crate::plan::{self, ExpectBoot, Plan, Transport};
 use crate::recipe::{self, Settings, stdlib::Stdlib};
 use crate::run::{self, interrupt};
@@ -113,7 +113,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
 }
 
 fn one(
-    opened: &Opened,
+    opened: &OpenedExport,
     wanted: &Wanted,
     means: &Means,
     store: &Store,
@@ -162,7 +162,7 @@ fn built(
     means: &Means,
     global: &Global,
     printer: &Printer,
-) -> Result<Vec<Opened>, Trouble> {
+) -> Result<Vec<OpenedExport>, Trouble> {
     let (recipe, chosen) = (args.target.clone(), args.chosen.clone());
     let build = build::Args::of(recipe, chosen, &args.out, &args.secrets);
     // A build may take minutes: what a boot needs is checked before it.
@@ -170,7 +170,7 @@ fn built(
     let result = build::make(&build, &programs, global, printer)?;
     let mut exports = Vec::new();
     for path in &result.exports {
-        let opened = Opened::open(path).map_err(Report::from)?;
+        let opened = OpenedExport::open(path).map_err(Report::from)?;
         let boots = opened.manifest.boot.is_some() && opened.manifest.format.boots();
         if boots && fits(opened.transport(), args.via) {
             exports.push(opened);
@@ -201,8 +201,8 @@ fn fits(transport: Option<Transport>, via: Option<Via>) -> bool {
     }
 }
 
-fn open(path: &Path, via: Option<Via>, settings: &Settings) -> Result<Opened, Trouble> {
-    let opened = Opened::open(path).map_err(Report::from)?;
+fn open(path: &Path, via: Option<Via>, settings: &Settings) -> Result<OpenedExport, Trouble> {
+    let opened = OpenedExport::open(path).map_err(Report::from)?;
     if opened.manifest.boot.is_some() && !fits(opened.transport(), via) {
         let error = Error::Via {
             path: opened.path.clone(),

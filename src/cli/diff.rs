@@ -10,7 +10,7 @@ use super::printer::Printer;
 use super::{Chosen, Done, Format, Global, namespaces_as_root, preview, repository};
 use crate::diagnose::{Report, ReportContent, SourceMap, Trouble};
 use crate::diff::{self, Checkout, PlanDiff, RootsDiff, Shown, Side};
-use crate::export::{self, Opened, Shelf, Unpacked};
+use crate::export::{self, OpenedExport, Shelf, Unpacked};
 use crate::plan::Plan;
 use crate::run::shell::{BuiltRoot, MountedRoot, Point};
 
@@ -220,8 +220,8 @@ fn versions(path: &Path) -> Result<(PathBuf, PathBuf), Trouble> {
 
 /// A directory as it is, an export by its manifest; what is packed is unpacked.
 fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
-    if Opened::is_at(path) {
-        let opened = Opened::open(path).map_err(Report::from)?;
+    if OpenedExport::is_at(path) {
+        let opened = OpenedExport::open(path).map_err(Report::from)?;
         let unpacked = export::unpack(&opened).map_err(Report::from)?;
         let (root, manifest) = (unpacked.root.clone(), Some(opened.manifest));
         return Ok((Side { root, manifest }, Kept::Unpacked(unpacked)));

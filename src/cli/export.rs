@@ -9,7 +9,7 @@ use super::Done;
 use super::printer::{Printer, table};
 use crate::diagnose::Report;
 use crate::export::in_use::{InUse, Sources};
-use crate::export::{Error, Opened, Shelf};
+use crate::export::{Error, OpenedExport, Shelf};
 use crate::preview::plural;
 
 #[derive(Debug, clap::Args)]
@@ -95,7 +95,7 @@ fn list(out: &Path, printer: &Printer) -> Result<(), Error> {
             Ok(shelf) => plural(shelf.versions()?.len(), "version", "versions"),
             Err(_) => String::new(),
         };
-        if let Ok(opened) = Opened::open(&path) {
+        if let Ok(opened) = OpenedExport::open(&path) {
             let manifest = opened.manifest;
             let kernel = manifest.kernel_version.unwrap_or_else(|| "-".to_owned());
             rows.push([name, manifest.format.name().to_owned(), kernel, versions]);

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use super::printer::{Printer, table as columns};
 use super::{Chosen, Done, Global, namespaces_as_root, preview};
 use crate::diagnose::{Report, SourceMap, Trouble};
-use crate::export::{self, Opened};
+use crate::export::{self, OpenedExport};
 use crate::lint::{self, Finding, Lint, Severity, Subject, Table};
 use crate::plan::{Export, Plan, Root, Step, Transport};
 use crate::preview::plural;
@@ -57,8 +57,8 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if target.is_file() {
         return recipe(target, args, global, printer, &table);
     }
-    if Opened::is_at(target) {
-        let opened = Opened::open(target).map_err(Report::from)?;
+    if OpenedExport::is_at(target) {
+        let opened = OpenedExport::open(target).map_err(Report::from)?;
         return export(target, &opened, args, printer, &table);
     }
     let subject = Subject {
@@ -90,7 +90,13 @@ fn look(table: &Table, mut subject: Subject, args: &Args) -> Result<Vec<Finding>
 }
 
 /// An export as it is; what is packed is unpacked first.
-fn export(target: &Path, opened: &Opened, args: &Args, printer: &Printer, table: &Table) -> Done {
+fn export(
+    target: &Path,
+    opened: &OpenedExport,
+    args: &Args,
+    printer: &Printer,
+    table: &Table,
+) -> Done {
     let unpacked = export::unpack(opened).map_err(Report::from)?;
     let transport = opened.transport().or(opened.manifest.format.transport());
     let subject = Subject {

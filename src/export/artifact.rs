@@ -10,7 +10,7 @@ use crate::plan::{Format, Transport};
 
 /// An export, or one version of one.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct OpenedExport {
     /// Where the manifest is.
     pub path: PathBuf,
     pub manifest: Manifest,
@@ -23,13 +23,13 @@ pub struct Opened {
     pub cmdline: Option<String>,
 }
 
-impl Opened {
+impl OpenedExport {
     /// Opens `OUT/NAME`, of which the current version is meant, `OUT/NAME/VERSION` or
     /// `OUT/NAME/current`.
     ///
     /// # Errors
     /// [`Error::NoExport`] where there is none, or not all of it.
-    pub fn open(path: &Path) -> Result<Opened, Error> {
+    pub fn open(path: &Path) -> Result<OpenedExport, Error> {
         let path = match Shelf::open(path) {
             Ok(_) => path.join(CURRENT),
             Err(_) => path.to_owned(),
@@ -58,7 +58,7 @@ impl Opened {
             _ => file("initramfs.img"),
         };
         let cmdline = fs::read_to_string(real.join("cmdline")).ok();
-        Ok(Opened {
+        Ok(OpenedExport {
             kernel: file("vmlinuz"),
             initramfs,
             cmdline: cmdline.map(|line| line.trim_end().to_owned()),

@@ -29,7 +29,7 @@ use crate::plan::{Command, Export, Format, Key, Plan, Share};
 use stage::Staged;
 use tools::ToolPaths;
 
-pub use artifact::Opened;
+pub use artifact::OpenedExport;
 pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
 pub use error::Error;
 pub use unpack::{Unpacked, unpack};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::{Error, Opened, tools};
+use super::{Error, OpenedExport, tools};
 use crate::plan::Format;
 
 const TAR: &str = "tar --extract --numeric-owner --preserve-permissions --xattrs \
@@ -20,7 +20,7 @@ pub struct Unpacked {
 ///
 /// # Errors
 /// [`Error::Packed`] for a format that nothing unpacks here; else what the tool says.
-pub fn unpack(opened: &Opened) -> Result<Unpacked, Error> {
+pub fn unpack(opened: &OpenedExport) -> Result<Unpacked, Error> {
     let format = &opened.manifest.format;
     let path = &opened.artifact;
     if matches!(format, Format::Dir | Format::Nfs { .. }) {

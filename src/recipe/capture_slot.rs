@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::fault;
+use super::reports;
 use crate::diagnose::{Frame, Report, SourceMap};
 use crate::plan::{Capture, CaptureRequest, Captured, Plan, RootId, Run};
 
@@ -47,7 +47,7 @@ pub enum CaptureSlot {
 
 impl CaptureSlot {
     pub fn ask(&self, asked: CaptureCall) -> Result<Captured> {
-        let gone = || fault::capture("nothing is there to run the command of `capture`");
+        let gone = || reports::capture("nothing is there to run the command of `capture`");
         match self {
             CaptureSlot::Nobody => Err(gone()),
             CaptureSlot::Caller(ends) => {

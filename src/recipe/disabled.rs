@@ -2,11 +2,11 @@
 //! without a word, or that say something where nobody hears it. Operators that would hide
 //! a mistake are errors too.
 
-use super::fault;
+use super::reports;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
 use super::builtins::Typed;
-use super::fault::Fault;
+use super::reports::RaisedReport;
 
 /// Whether recipes do not have a function. `sleep` would stop the evaluation past every limit,
 /// `exit` would end it with half a plan, as a success; what the others print is thrown away.
@@ -17,7 +17,7 @@ pub fn is_disabled(name: &str) -> bool {
 type RhaiResult = Result<Dynamic, Box<EvalAltResult>>;
 
 fn not_there(name: &str) -> Box<EvalAltResult> {
-    Fault::raise(fault::unknown_function(format!("there is no function `{name}`"))
+    RaisedReport::raise(reports::unknown_function(format!("there is no function `{name}`"))
     .help("a recipe waits for nothing, and ends at its last line, by `return;` or with `fail(\"…\")`"))
 }
 
@@ -56,8 +56,8 @@ pub fn register(engine: &mut Engine) {
 }
 
 fn compared() -> RhaiResult {
-    Err(Fault::raise(
-        fault::secret_compared("a secret cannot be compared").help(
+    Err(RaisedReport::raise(
+        reports::secret_compared("a secret cannot be compared").help(
             "its value is not known while the plan is made; test it where it is used: in a script of `root.nspawn_run`, with `env`",
         ),
     ))

@@ -1,7 +1,7 @@
 //! Modules of libraries. They are named `@LIBRARY/PATH`, in imports and in spans, wherever
 //! the copy is that they are read from.
 
-use super::fault;
+use super::reports;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,14 +29,14 @@ pub fn read(session: &Session, importer: &str, name: &str) -> ModuleText {
     if let Some(library) = library_of(importer) {
         let message =
             format!("the library `{library}` imports `{name}`, which is another library's");
-        let report = fault::import_path(message);
+        let report = reports::import_path(message);
         return Err(report.help(
             "a library imports its own modules and those of the stdlib; what it needs of another, the recipe can hand to it",
         ));
     }
     let parts = name.split_once('/');
     let Some((library, module)) = parts.filter(|(_, module)| !module.is_empty()) else {
-        let report = fault::import_path(format!("`{name}` names no module"));
+        let report = reports::import_path(format!("`{name}` names no module"));
         return Err(report.help(format!("write `{name}/MODULE`")));
     };
     let library = find(session, library.trim_start_matches(LIBRARY))?;
@@ -47,7 +47,7 @@ pub fn read(session: &Session, importer: &str, name: &str) -> ModuleText {
     let modules = tree::modules(library.folder()?);
     let name = &library.entry.name;
     let message = format!("the library `{name}` has no module `{module}`");
-    let report = fault::unknown_module(message);
+    let report = reports::unknown_module(message);
     Err(match nearest(module, modules.iter().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `@{name}/{near}`?")),
         None => report.help(format!("it has {}", modules.join(", "))),
@@ -62,7 +62,7 @@ fn find(session: &Session, name: &str) -> Result<Arc<Library>, Report> {
         return Ok(Arc::clone(library));
     }
     let message = format!("there is no library `{name}`");
-    let report = fault::unknown_library(message);
+    let report = reports::unknown_library(message);
     Err(match nearest(name, known.keys().map(String::as_str)) {
         Some(near) => report.help(format!("did you mean `@{near}`?")),
         None => report.help(format!(
@@ -124,7 +124,7 @@ fn read_file(
     let down = |part| matches!(part, Component::Normal(_));
     if !Path::new(module).components().all(down) {
         let message = format!("`{module}` leaves the library `{}`", library.entry.name);
-        let report = fault::import_path(message);
+        let report = reports::import_path(message);
         return Err(report.help("a module of a library is named from its top"));
     }
     let inside = folder.join(module_file(module));

@@ -1,6 +1,6 @@
 //! Finding, reading, compiling and checking scripts.
 
-use super::fault;
+use super::reports;
 use std::path::{Component, Path};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use rhai::{AST, Engine, EvalAltResult, ModuleResolver, ParseErrorType, Position,
 
 use super::current_session::CurrentSession;
 use super::error;
-use super::fault::Fault;
 use super::module_cache::Parsing;
 use super::read::{beside, module_file, read_within};
+use super::reports::RaisedReport;
 use super::session::{STDLIB, Session};
 use super::source::Script;
 use super::{analysis, boundary, library_modules, source};
@@ -41,7 +41,7 @@ pub fn compile(engine: &Engine, session: &Rc<Session>, file: &str) -> Result<Rc<
     // Whoever compiles a script has read it.
     let Some(script) = session.modules.script(file) else {
         let message = format!("`{file}` is not loaded");
-        return Err(vec![fault::unknown_module(message)]);
+        return Err(vec![reports::unknown_module(message)]);
     };
     if let Some(ast) = script.ast.get().filter(|_| adopt(session, &script)) {
         return Ok(Rc::clone(ast));
@@ -167,14 +167,14 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
     let mut parts = Path::new(name).components();
     let plain = !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)));
     if name.contains("://") {
-        return Err(fault::import_path(format!("`{name}` is an address, and a module is a file"))
+        return Err(reports::import_path(format!("`{name}` is an address, and a module is a file"))
             .help("put the file into `lib/` of the recipe's repository; `rootwright add ADDRESS` fetches a library from git"));
     }
     if name.starts_with(LIBRARY) {
         return library_modules::read(session, importer, name);
     }
     if !plain {
-        return Err(fault::import_path(format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"))
+        return Err(reports::import_path(format!("`{name}` is no module's name: it leaves the folders that modules are looked for in"))
             .help("a module stands beside the script that imports it, in `lib/` of the recipe's repository, or in the stdlib"));
     }
     let file = module_file(name);
@@ -206,7 +206,7 @@ fn read(session: &Session, importer: &str, name: &str) -> Result<(String, String
         true => "in the library and in the stdlib: a library knows no other modules",
         false => "beside the script, in `lib/` of its repository, and in the stdlib",
     };
-    let report = fault::unknown_module(format!("there is no module `{name}`"));
+    let report = reports::unknown_module(format!("there is no module `{name}`"));
     Err(report.help_near(name, known, format!("looked for `{file}` {searched}")))
 }
 
@@ -232,17 +232,17 @@ impl ModuleResolver for Resolver {
         let not_found = || EvalAltResult::ErrorModuleNotFound(path.to_owned(), position);
         let session = self.current.session().ok_or_else(not_found)?;
         let importer = source.unwrap_or_default();
-        let found = find(&session, importer, path).map_err(Fault::raise)?;
+        let found = find(&session, importer, path).map_err(RaisedReport::raise)?;
         if let Some(module) = session.modules.evaluated.borrow().get(&found.file) {
             return Ok(Shared::clone(module));
         }
         session.modules.add(&found);
         let ast = compile(engine, &session, &found.file)
-            .map_err(|mut reports| Fault::raise(reports.swap_remove(0)))?;
+            .map_err(|mut reports| RaisedReport::raise(reports.swap_remove(0)))?;
         let evaluate = || rhai::Module::eval_ast_as_new(Scope::new(), &ast, engine);
         let module = session
             .evaluate(session.calls.outer(), &found.file, evaluate)
-            .map_err(Fault::raise)?;
+            .map_err(RaisedReport::raise)?;
         // The engine says what the module ended with; without it there is no boundary.
         let home = session.calls.ended.take().ok_or_else(not_found)?;
         let module = Shared::new(boundary::enclose(&ast, &module, &home));

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{fault, limits, nearest};
+use super::{limits, nearest, reports};
 use crate::diagnose::Report;
 
 /// Reads a script file.
@@ -12,7 +12,7 @@ use crate::diagnose::Report;
 /// A report when it is not there, is not a file, is too large or is not UTF-8.
 pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
     let unreadable = |error: &std::io::Error| {
-        fault::unreadable(format!("cannot read `{name}`: {}", plain(error)))
+        reports::unreadable(format!("cannot read `{name}`: {}", plain(error)))
     };
     let metadata = std::fs::metadata(path).map_err(|error| {
         let report = unreadable(&error);
@@ -28,7 +28,7 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
     })?;
     if metadata.is_dir() {
         return Err(
-            fault::unreadable(format!("`{name}` is a folder, not a recipe"))
+            reports::unreadable(format!("`{name}` is a folder, not a recipe"))
                 .help(format!("`rootwright list {name}` shows the recipes in it")),
         );
     }
@@ -39,8 +39,10 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
         .map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > limits::SCRIPT_BYTES {
         let limit = limits::SCRIPT_BYTES >> 20;
-        return Err(fault::limit(format!("`{name}` is larger than {limit} MiB"))
-            .help("a script holds steps; large files are brought in with `copy_in`"));
+        return Err(
+            reports::limit(format!("`{name}` is larger than {limit} MiB"))
+                .help("a script holds steps; large files are brought in with `copy_in`"),
+        );
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error
@@ -48,7 +50,7 @@ pub fn read_script(path: &Path, name: &str) -> Result<String, Report> {
             .iter()
             .take(error.utf8_error().valid_up_to());
         let line = valid.filter(|byte| **byte == b'\n').count() + 1;
-        fault::not_utf8(format!(
+        reports::not_utf8(format!(
             "`{name}` is not UTF-8 text: the bytes in line {line} are not characters"
         ))
         .help("save it as UTF-8")
@@ -66,7 +68,7 @@ pub fn small_text(path: &Path, most_bytes: u64) -> Option<String> {
 pub fn read_within(folder: &Path, path: &Path, shown: &str) -> Result<String, Report> {
     if escapes(folder, path) {
         let message = format!("`{shown}` is a link that leads out of its folder");
-        let report = fault::import_path(message);
+        let report = reports::import_path(message);
         return Err(report.help("put the module itself there"));
     }
     read_script(path, shown)

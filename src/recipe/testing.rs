@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
 
 use super::current_session::CurrentSession;
-use super::fault::Fault;
+use super::reports::RaisedReport;
 use super::session::{Session, Test};
 use super::{HostFacts, Settings, engine, loader};
 use crate::diagnose::{Report, SourceMap};
@@ -69,7 +69,7 @@ fn running(current: &CurrentSession) -> Result<Running, Box<EvalAltResult>> {
     });
     running.ok_or_else(|| {
         let message = "this function is called outside of a test";
-        Fault::raise(Report::new("test::no_test", message))
+        RaisedReport::raise(Report::new("test::no_test", message))
     })
 }
 
@@ -82,7 +82,7 @@ struct Running {
 impl Running {
     /// `report`, at the test's line.
     fn at(&self, context: &NativeCallContext<'_>, report: Report) -> Box<EvalAltResult> {
-        Fault::raise(report.trace(self.session.chain(context)))
+        RaisedReport::raise(report.trace(self.session.chain(context)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Threads that scripts are evaluated in.
 
-use super::fault;
+use super::reports;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::limits;
@@ -36,6 +36,6 @@ pub fn start<'scope, T: Send + 'scope>(
         .spawn_scoped(scope, work)
         .map_err(|error| {
             let message = format!("cannot start the interpreter's thread: {error}");
-            fault::thread(message)
+            reports::thread(message)
         })
 }

@@ -13,7 +13,7 @@ use crate::plan::Key;
 
 /// Taken once, when a layer was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sum {
+pub struct LayerSum {
     /// Names, kinds, modes, owners, times, extended attributes and contents.
     pub digest: Key,
     /// Bytes on the disk.
@@ -29,10 +29,10 @@ pub struct Damage {
     pub what: String,
 }
 
-impl Sum {
+impl LayerSum {
     /// # Errors
     /// When something cannot be read.
-    pub fn of(tree: &Path) -> io::Result<Sum> {
+    pub fn of(tree: &Path) -> io::Result<LayerSum> {
         let mut hasher = blake3::Hasher::new();
         let (mut bytes, mut files) = (0, 0);
         for entry in walkdir::WalkDir::new(tree).sort_by_file_name() {
@@ -71,7 +71,7 @@ impl Sum {
             bytes += metadata.blocks() * 512;
         }
         let digest = Key::of(&[hasher.finalize().as_bytes()]);
-        Ok(Sum {
+        Ok(LayerSum {
             digest,
             bytes,
             files,
@@ -86,7 +86,7 @@ fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
 
 impl Store {
     /// The sum that was taken of a layer.
-    pub fn sum(&self, key: &Key) -> Option<Sum> {
+    pub fn sum(&self, key: &Key) -> Option<LayerSum> {
         read_json(&self.layer(key).join("sum.json"))
     }
 
@@ -94,8 +94,8 @@ impl Store {
     ///
     /// # Errors
     /// When something cannot be read or written.
-    pub fn take_sum(&self, key: &Key) -> io::Result<Sum> {
-        let sum = Sum::of(&self.layer_fs(key))?;
+    pub fn take_sum(&self, key: &Key) -> io::Result<LayerSum> {
+        let sum = LayerSum::of(&self.layer_fs(key))?;
         write_json(&self.layer(key), "sum.json", &sum)?;
         Ok(sum)
     }
@@ -122,7 +122,7 @@ impl Store {
             let what = "its layer.json is missing or cannot be read";
             return Ok(Some(what.to_owned()));
         }
-        Ok(match (Sum::of(&self.layer_fs(key)), self.sum(key)) {
+        Ok(match (LayerSum::of(&self.layer_fs(key)), self.sum(key)) {
             (Err(error), _) => Some(format!("it cannot be read: {error}")),
             (Ok(now), Some(then)) if now.digest != then.digest => {
                 Some("its files are not those that were committed".to_owned())

@@ -43,7 +43,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 pub use build_record::{Built, BuiltLayer};
-pub use checksum::{Damage, Sum};
+pub use checksum::{Damage, LayerSum};
 pub use collect::{Collected, Entry, EntryKind, Hold, Limits};
 pub use layer::{ArchiveDigest, ArchiveState, ArchiveStates, LayerInfo};
 pub use pool::Downloaded;

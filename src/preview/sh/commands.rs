@@ -2,7 +2,7 @@
 
 use super::super::shell_words::{joined, word};
 use super::script::Script;
-use super::words::{Input, argument, delimiter, pieces};
+use super::text_pieces::{Input, argument, delimiter, pieces};
 use crate::diagnose::terminal::is_control;
 use crate::plan::command::{BOOT_STDIN, ContainerCommand, Mode, boot_files};
 use crate::plan::{Command, Run, RunPlace, Text};

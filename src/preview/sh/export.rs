@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::shell_words::{Piece, joined, word};
 use super::script::Script;
-use super::words::Input;
+use super::text_pieces::Input;
 use crate::plan::tool::{self, ToolPart, ToolWord};
 use crate::plan::{
     Compression, Export, Format, Plan, ServerField, ServerPart, ServerText, Times, Transport,

@@ -2,7 +2,7 @@
 
 use super::super::shell_words::word;
 use super::script::Script;
-use super::words;
+use super::text_pieces;
 use crate::plan::KeyFile;
 
 pub fn write(script: &mut Script<'_>) {
@@ -21,7 +21,7 @@ pub fn write(script: &mut Script<'_>) {
         script.call("keyring", words);
         let files = keyring.files.iter().map(|file| match file {
             KeyFile::Host(path) => word(path),
-            KeyFile::File(digest) => word(words::file(plan, digest)),
+            KeyFile::File(digest) => word(text_pieces::file(plan, digest)),
         });
         let files: Vec<String> = files.collect();
         if !files.is_empty() {

@@ -13,7 +13,7 @@ mod pattern;
 mod runtime;
 mod script;
 mod steps;
-mod words;
+mod text_pieces;
 
 use self::script::{Script, WIDTH, comment};
 use super::shell_words::{fold, word};

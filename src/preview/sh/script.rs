@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::shell_words::{fold, joined};
 use super::pattern;
-use super::words::{Input, pieces};
+use super::text_pieces::{Input, pieces};
 use crate::diagnose::terminal::is_control;
 use crate::diagnose::{Frame, Report};
 use crate::plan::{Part, Plan, RootId, Text};

@@ -4,7 +4,7 @@ use super::super::shell_words::word;
 use super::export;
 use super::pattern::{self, Replacement};
 use super::script::Script;
-use super::words::Input;
+use super::text_pieces::Input;
 use crate::plan::{Action, Attributes, EditFile, Op, Step};
 
 impl Script<'_> {

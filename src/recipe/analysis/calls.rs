@@ -1,6 +1,6 @@
 //! Calls of functions that are not there, or that take other numbers of arguments.
 
-use crate::recipe::fault;
+use crate::recipe::reports;
 use std::collections::BTreeSet;
 
 use super::{Call, Functions, Names};
@@ -75,7 +75,7 @@ pub(super) fn check(session: &Session, call: &Call, names: &Names) -> Option<Rep
 
 /// A method call that could mean the script's function or Rhai's.
 fn hides_native(name: &str) -> Report {
-    fault::replaces_builtin(format!(
+    reports::replaces_builtin(format!(
         "`{name}` is both a method of Rhai and a function of this script"
     ))
     .help(format!(
@@ -84,14 +84,14 @@ fn hides_native(name: &str) -> Report {
 }
 
 fn no_method(name: &str, found: &[signatures::Signature], given: usize) -> Report {
-    fault::unknown_function(format!(
+    reports::unknown_function(format!(
         "`{name}` is a function of this script, not a method"
     ))
     .help(signatures::shown(found, given))
 }
 
 fn not_there(name: &str) -> Report {
-    fault::unknown_function(format!("there is no function `{name}`"))
+    reports::unknown_function(format!("there is no function `{name}`"))
 }
 
 /// The module that has a function which is called without naming it.
@@ -156,5 +156,5 @@ fn report(call: &Call, name: &str, wanted: BTreeSet<usize>) -> Report {
         0 => "none".to_owned(),
         count => count.to_string(),
     };
-    fault::wrong_arity(format!("`{name}` takes {}, and got {got}", or(&words)))
+    reports::wrong_arity(format!("`{name}` takes {}, and got {got}", or(&words)))
 }

@@ -1,6 +1,6 @@
 //! Imports: their paths, their names, circles, and what is wrong in what they bring.
 
-use crate::recipe::fault;
+use crate::recipe::reports;
 use std::rc::Rc;
 
 use rhai::Engine;
@@ -57,13 +57,13 @@ fn one(
     names: &Names,
 ) -> Result<Rc<Script>, Report> {
     let Some(path) = &import.path else {
-        return Err(
-            fault::import_path("the path of an import is plain text, and is not computed")
-                .help("import both modules, and choose between their functions"),
-        );
+        return Err(reports::import_path(
+            "the path of an import is plain text, and is not computed",
+        )
+        .help("import both modules, and choose between their functions"));
     };
     if !import.alias.is_empty() && names.modules.contains_key(&import.alias) {
-        return Err(fault::duplicate(format!(
+        return Err(reports::duplicate(format!(
             "a module is imported as `{}` already",
             import.alias
         ))
@@ -74,7 +74,7 @@ fn one(
     let found = loader::find(session, file, path)?;
     if session.calls.is_within(&found.file) || found.file == file {
         return Err(
-            fault::import_circle(format!("`{path}` imports this module in turn"))
+            reports::import_circle(format!("`{path}` imports this module in turn"))
                 .help("move what both need into a third module"),
         );
     }

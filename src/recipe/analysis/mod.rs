@@ -3,7 +3,7 @@
 mod calls;
 mod imports;
 
-use crate::recipe::fault;
+use crate::recipe::reports;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -86,7 +86,7 @@ pub fn check(
         if reports.len() >= MOST_REPORTS {
             let message = format!("these are the first {MOST_REPORTS} errors of `{file}`");
             reports.push(
-                fault::many_errors(message).help("correct them, and look for the others after"),
+                reports::many_errors(message).help("correct them, and look for the others after"),
             );
             break;
         }
@@ -130,7 +130,7 @@ fn replaced(session: &Session, file: &str, ast: &AST) -> Vec<Report> {
         } else {
             continue;
         };
-        let report = fault::replaces_builtin(format!("{what} and cannot be defined anew"))
+        let report = reports::replaces_builtin(format!("{what} and cannot be defined anew"))
             .help("give the function another name");
         let definition = find_definition(session, file, name);
         reports.push(at(session, file, definition, report));

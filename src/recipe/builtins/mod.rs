@@ -37,7 +37,7 @@ mod run;
 mod signing;
 mod values;
 
-use crate::recipe::fault::{self, Fault};
+use crate::recipe::reports::{self, RaisedReport};
 use std::any::TypeId;
 
 use rhai::{Dynamic, Engine};
@@ -117,14 +117,14 @@ pub fn register(engine: &mut Engine, current: &CurrentSession) {
                 let args = args.iter().map(|arg| arg.flatten_clone()).collect();
                 let Some(session) = current.session() else {
                     let message = format!("`{}` is called outside of a recipe", builtin.name);
-                    return Err(Fault::raise(fault::no_session(message)));
+                    return Err(RaisedReport::raise(reports::no_session(message)));
                 };
                 let call = Call::new(&session, &context, builtin, args);
                 let outcome = match refused(&call) {
                     Some(report) => Err(report),
                     None => run(&call),
                 };
-                outcome.map_err(Fault::raise)
+                outcome.map_err(RaisedReport::raise)
             });
         }
     }

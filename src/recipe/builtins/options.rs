@@ -1,6 +1,6 @@
 //! `option`: the inputs of a recipe.
 
-use crate::recipe::fault;
+use crate::recipe::reports;
 use regex::Regex;
 use rhai::Dynamic;
 use serde_json::Value;
@@ -243,7 +243,7 @@ pub fn check_given(session: &Session) -> Result<()> {
     let Some((unknown, _)) = given.find(|(name, _)| !taken.contains(&name.as_str())) else {
         return Ok(());
     };
-    let report = fault::unknown_option(format!("the recipe has no option `{unknown}`"));
+    let report = reports::unknown_option(format!("the recipe has no option `{unknown}`"));
     let has = match taken.is_empty() {
         true => "it declares no options".to_owned(),
         false => format!("it has {}", taken.join(", ")),

@@ -4,8 +4,8 @@ use crate::diagnose::Report;
 use crate::recipe::boundary::CLOSURE;
 use crate::recipe::builtins::ROOT_PROPERTIES;
 use crate::recipe::call_stack::is_closure;
-use crate::recipe::fault;
 use crate::recipe::nearest;
+use crate::recipe::reports;
 use crate::recipe::session::Session;
 use crate::recipe::signatures;
 use crate::recipe::type_names::{noun, type_words};
@@ -15,7 +15,7 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
     let (name, given) = split(signature);
     let words: Vec<String> = given.iter().map(|kind| type_words(kind)).collect();
     if is_closure(name) && !session.modules.defines(file, name) {
-        return fault::closure_outside(
+        return reports::closure_outside(
             "a closure that a module makes cannot be called outside of the module",
         )
         .help("give the module a closure to call, or let it do all of the work");
@@ -25,18 +25,18 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
             0 => "the closure is called with nothing, and has parameters".to_owned(),
             _ => format!("the closure does not take {}", words.join(" and ")),
         };
-        return fault::wrong_arity(message).help(
+        return reports::wrong_arity(message).help(
             "`map`, `filter` and `some` give a closure the item, or the item and its index; `reduce` gives the result so far and the item",
         );
     }
     if let Some(property) = name.strip_prefix("get$") {
-        return fault::unknown_property(format!("there is no property `{property}` here"));
+        return reports::unknown_property(format!("there is no property `{property}` here"));
     }
     let functions = signatures::of(session.kind());
     let signatures = functions.signatures(name);
     let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
     if signatures.is_empty() && !operator {
-        let report = fault::unknown_function(format!("there is no function `{name}`"));
+        let report = reports::unknown_function(format!("there is no function `{name}`"));
         return match nearest(name, functions.names()) {
             Some(near) => report.help(format!("did you mean `{near}`?")),
             None => report,
@@ -48,7 +48,7 @@ pub(super) fn not_found(session: &Session, signature: &str, file: &str) -> Repor
         let nouns: Vec<&str> = given.iter().map(|kind| noun(kind)).collect();
         format!("`{name}` does not take ({})", nouns.join(", "))
     };
-    let mut report = fault::wrong_type(message);
+    let mut report = reports::wrong_type(message);
     if !operator {
         report = report.help(signatures::shown(&signatures, given.len()));
     }
@@ -93,9 +93,10 @@ fn cure(name: &str, given: &[&str]) -> Option<String> {
 pub(super) fn no_property(session: &Session, what: &str) -> Report {
     let mut quoted = what.split('\'').skip(1).step_by(2);
     let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else {
-        return fault::unknown_property(crate::recipe::type_names::lower_first(what));
+        return reports::unknown_property(crate::recipe::type_names::lower_first(what));
     };
-    let report = fault::unknown_property(format!("{} has no property `{name}`", type_words(kind)));
+    let report =
+        reports::unknown_property(format!("{} has no property `{name}`", type_words(kind)));
     if noun(kind) == "root" {
         let has = format!("it has `{}`", ROOT_PROPERTIES.join("`, `"));
         return report.help_near(name, ROOT_PROPERTIES, has);
@@ -108,7 +109,7 @@ pub(super) fn no_property(session: &Session, what: &str) -> Report {
 
 /// A map without the field that was asked for.
 pub(super) fn no_field(session: &Session, file: &str, name: &str) -> Report {
-    let report = fault::unknown_property(format!("the map has no field `{name}`"));
+    let report = reports::unknown_property(format!("the map has no field `{name}`"));
     let fields = session.modules.field_names(file);
     report.help_near(name, &fields, format!(
             "a field that may be absent is read with `map.get(\"{name}\") ?? other`, or asked for with `\"{name}\" in map`"

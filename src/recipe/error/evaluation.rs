@@ -1,6 +1,6 @@
 //! What goes wrong while a script is evaluated.
 
-use crate::recipe::fault;
+use crate::recipe::reports;
 use rhai::EvalAltResult;
 
 use super::{at, calls, explain, parse};
@@ -24,55 +24,55 @@ pub(super) fn describe(
         E::ErrorFunctionNotFound(signature, _) => calls::not_found(session, signature, file),
         E::ErrorDotExpr(what, _) => calls::no_property(session, what),
         E::ErrorVariableNotFound(name, _) => {
-            fault::unknown_variable(format!("there is no variable `{name}`"))
+            reports::unknown_variable(format!("there is no variable `{name}`"))
         }
         E::ErrorPropertyNotFound(name, _) => {
             let name = name.split(['\'', '"']).nth(1).unwrap_or(name);
             calls::no_field(session, file, name)
         }
         E::ErrorModuleNotFound(name, _) => {
-            fault::unknown_module(format!("there is no module `{name}`"))
+            reports::unknown_module(format!("there is no module `{name}`"))
         }
         E::ErrorMismatchDataType(wanted, given, _)
         | E::ErrorMismatchOutputType(wanted, given, _) => mismatch(wanted, given),
         E::ErrorIndexingType(what, _) => {
             let what = what.split(" [").next().unwrap_or(what);
-            fault::wrong_type(format!("{} has no items", type_words(what)))
+            reports::wrong_type(format!("{} has no items", type_words(what)))
                 .help("an array is indexed by a number, a map by a string")
         }
         E::ErrorArrayBounds(length, index, _) => {
-            fault::out_of_bounds(format!("there is no item {index} in an array of {length}"))
+            reports::out_of_bounds(format!("there is no item {index} in an array of {length}"))
                 .help("the first item is 0, the last -1")
         }
-        E::ErrorStringBounds(length, index, _) => fault::out_of_bounds(format!(
+        E::ErrorStringBounds(length, index, _) => reports::out_of_bounds(format!(
             "there is no character {index} in a string of {length}"
         ))
         .help("the first character is 0, the last -1"),
         E::ErrorIndexNotFound(index, _) => {
-            fault::out_of_bounds(format!("there is no index {index}"))
+            reports::out_of_bounds(format!("there is no index {index}"))
         }
-        E::ErrorFor(_) => fault::wrong_type("`for` does not go over this").help(
+        E::ErrorFor(_) => reports::wrong_type("`for` does not go over this").help(
             "it goes over an array, a string or a range; over a map by `for key in map.keys()`",
         ),
-        E::ErrorArithmetic(what, _) => fault::arithmetic(lower_first(what)),
+        E::ErrorArithmetic(what, _) => reports::arithmetic(lower_first(what)),
         E::ErrorAssignmentToConstant(name, _) => {
-            fault::constant(format!("`{name}` is a constant and cannot be changed"))
+            reports::constant(format!("`{name}` is a constant and cannot be changed"))
                 .help("make it with `let`")
         }
         E::ErrorNonPureMethodCallOnConstant(name, _) => {
-            fault::constant(format!("`{name}` would change a constant"))
+            reports::constant(format!("`{name}` would change a constant"))
                 .help("make it with `let`, or change a copy")
         }
         E::ErrorTooManyOperations(_) => {
             session.has_no_end.set(true);
-            fault::limit(Exceeded::Operations.to_string()).help(LOOP)
+            reports::limit(Exceeded::Operations.to_string()).help(LOOP)
         }
-        E::ErrorTooManyVariables(_) => fault::limit("the script has too many variables")
+        E::ErrorTooManyVariables(_) => reports::limit("the script has too many variables")
             .help("keep what belongs together in a map or an array"),
-        E::ErrorTooManyModules(_) => fault::limit("the script imports too many modules"),
+        E::ErrorTooManyModules(_) => reports::limit("the script imports too many modules"),
         E::ErrorStackOverflow(_) => {
             session.has_no_end.set(true);
-            fault::limit("the calls are nested too deep")
+            reports::limit("the calls are nested too deep")
                 .help("a function that calls itself without an end?")
         }
         E::ErrorDataTooLarge(what, _) => too_large(what),
@@ -81,7 +81,7 @@ pub(super) fn describe(
             let message = token
                 .read_lock::<Exceeded>()
                 .map_or_else(|| "the script was stopped".to_owned(), |e| e.to_string());
-            fault::limit(message).help(LOOP)
+            reports::limit(message).help(LOOP)
         }
         E::ErrorParsing(kind, position) => {
             let mut parse = parse::parse_kind(session, kind, file, *position);
@@ -90,7 +90,7 @@ pub(super) fn describe(
             trace.extend(place);
             parse
         }
-        other => fault::failed(lower_first(&strip_position(&other.to_string()))),
+        other => reports::failed(lower_first(&strip_position(&other.to_string()))),
     };
     let report = report.trace(trace);
     match error {
@@ -103,9 +103,9 @@ pub(super) fn describe(
 
 fn mismatch(wanted: &str, given: &str) -> Report {
     if wanted.contains("iterable") {
-        return fault::not_iterable(given);
+        return reports::not_iterable(given);
     }
-    let report = fault::wrong_type(format!(
+    let report = reports::wrong_type(format!(
         "this has to be {}, and is {}",
         type_words(wanted),
         type_words(given)
@@ -124,7 +124,7 @@ fn too_large(what: &str) -> Report {
         what if what.contains("map") => "the map",
         _ => "the value",
     };
-    let report = fault::limit(format!("{what} is too large"));
+    let report = reports::limit(format!("{what} is too large"));
     report.help("a recipe describes steps; large files are brought in with `copy_in`")
 }
 

@@ -4,7 +4,7 @@ mod calls;
 mod evaluation;
 mod parse;
 
-use super::fault::{self, Fault};
+use super::reports::{self, RaisedReport};
 use rhai::{Dynamic, EvalAltResult};
 
 use super::call_stack::function_name;
@@ -48,8 +48,8 @@ fn raised(
     file: &str,
     mut trace: Vec<Frame>,
 ) -> Report {
-    if let Some(fault) = value.read_lock::<Fault>() {
-        let report = fault.0.clone();
+    if let Some(raised) = value.read_lock::<RaisedReport>() {
+        let report = raised.0.clone();
         if !report.trace.is_empty() {
             return report;
         }
@@ -67,7 +67,7 @@ fn raised(
         None if value.is_string() => value.to_string(),
         None => format!("the script threw {value}"),
     };
-    fault::thrown(message).trace(trace)
+    reports::thrown(message).trace(trace)
 }
 
 /// A frame for the call or the word at a position.

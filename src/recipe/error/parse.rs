@@ -1,6 +1,6 @@
 //! Scripts that do not parse.
 
-use crate::recipe::fault;
+use crate::recipe::reports;
 use std::rc::Rc;
 
 use rhai::{LexError, ParseError, ParseErrorType, Position};
@@ -63,7 +63,7 @@ pub(super) fn parse_kind(
         P::VariableUndefined(name) => (When::Name, unknown_variable(session, &place, name)),
         P::Reserved(name) if name.starts_with(|c: char| c.is_alphabetic()) => (
             When::Name,
-            fault::parse(format!("`{name}` is a reserved word of Rhai"))
+            reports::parse(format!("`{name}` is a reserved word of Rhai"))
                 .help("as a name, write another word"),
         ),
         P::ModuleUndefined(name) => (When::Name, unknown_module(&place, name)),
@@ -82,7 +82,7 @@ pub fn open_comment(file: &str, text: &str) -> Option<Report> {
     let scan = Scan::new(text);
     let start = scan.open_comment?;
     let span = scan.span(file, &(start..start + "/*".len()));
-    let report = fault::parse("the comment is never closed").help("write `*/` at its end");
+    let report = reports::parse("the comment is never closed").help("write `*/` at its end");
     Some(report.trace(vec![Frame::here(span)]))
 }
 
@@ -106,26 +106,26 @@ fn syntax(kind: &ParseErrorType, place: &StopPoint<'_>) -> Report {
         P::UnexpectedEOF => incomplete(place),
         P::MissingToken(token, why) => missing_token(token, why, place),
         P::BadInput(error) => bad_input(error, place),
-        P::UnknownOperator(symbol) => fault::parse(format!("Rhai has no `{symbol}`")),
-        P::Reserved(symbol) => fault::parse(format!("`{symbol}` means nothing here")),
-        P::ExprTooDeep => fault::limit("the expression is nested too deep")
+        P::UnknownOperator(symbol) => reports::parse(format!("Rhai has no `{symbol}`")),
+        P::Reserved(symbol) => reports::parse(format!("`{symbol}` means nothing here")),
+        P::ExprTooDeep => reports::limit("the expression is nested too deep")
             .help("give its parts names with `let`"),
         P::TooManyFunctions => {
-            fault::limit("the script has too many functions").help("put some of them into modules")
+            reports::limit("the script has too many functions").help("put some of them into modules")
         }
         P::LiteralTooLarge(what, most) => {
-            fault::limit(format!("{} is larger than {most}", lower_first(what)))
+            reports::limit(format!("{} is larger than {most}", lower_first(what)))
                 .help("large files are brought in with `copy_in`")
         }
-        P::FnDuplicatedDefinition(name, _) => fault::duplicate(format!("the function `{name}` is defined twice"))
+        P::FnDuplicatedDefinition(name, _) => reports::duplicate(format!("the function `{name}` is defined twice"))
         .help("functions of one name have different numbers of parameters"),
-        P::FnDuplicatedParam(name, parameter) => fault::duplicate(format!("`{name}` has two parameters `{parameter}`"))
+        P::FnDuplicatedParam(name, parameter) => reports::duplicate(format!("`{name}` has two parameters `{parameter}`"))
         .help("give one of them another name"),
-        P::DuplicatedProperty(name) => fault::duplicate(format!("the field `{name}` stands twice in the map"))
+        P::DuplicatedProperty(name) => reports::duplicate(format!("the field `{name}` stands twice in the map"))
         .help("leave one of them out"),
-        P::AssignmentToConstant(name) => fault::constant(format!("`{name}` is a constant and cannot be changed"))
+        P::AssignmentToConstant(name) => reports::constant(format!("`{name}` is a constant and cannot be changed"))
         .help("make it with `let`"),
-        P::AssignmentToInvalidLHS(_) => fault::parse("this cannot be given a value")
+        P::AssignmentToInvalidLHS(_) => reports::parse("this cannot be given a value")
             .help("a value goes to a variable, a field or an item: `x = …`, `map.field = …`, `list[0] = …`"),
         P::VariableExpected if !place.word.is_empty() => {
             if place.word.starts_with(|c: char| c.is_alphabetic()) {
@@ -133,46 +133,46 @@ fn syntax(kind: &ParseErrorType, place: &StopPoint<'_>) -> Report {
                     "`{}` is a reserved word of Rhai, and no name for a variable",
                     place.word
                 );
-                fault::parse(message).help("write another word")
+                reports::parse(message).help("write another word")
             } else {
-                fault::parse(format!("a name is missing before `{}`", place.word))
+                reports::parse(format!("a name is missing before `{}`", place.word))
                     .help("a name has letters, digits and `_`, and starts with a letter")
             }
         }
-        P::FnMissingName => fault::parse("the function has no name")
+        P::FnMissingName => reports::parse("the function has no name")
             .help("`fn name(a, b) { … }`; a closure is `|a, b| …`"),
-        P::FnMissingParams(name) => fault::parse(format!("`{name}` has no list of parameters"))
+        P::FnMissingParams(name) => reports::parse(format!("`{name}` has no list of parameters"))
             .help(format!("`fn {name}() {{ … }}`")),
-        P::FnMissingBody(name) => fault::parse(format!("the function `{name}` has no block"))
+        P::FnMissingBody(name) => reports::parse(format!("the function `{name}` has no block"))
             .help(format!("`fn {name}(…) {{ … }}`")),
-        P::WrongFnDefinition => fault::parse("a function stands inside of a block")
+        P::WrongFnDefinition => reports::parse("a function stands inside of a block")
             .help("functions are defined at the top of a script; a closure, `|x| …`, stands anywhere"),
-        P::WrongDocComment => fault::parse("this comment documents nothing")
+        P::WrongDocComment => reports::parse("this comment documents nothing")
             .help("`///` stands right before a function; other comments start with `//`"),
-        P::WrongExport => fault::parse("`export` stands inside of a block")
+        P::WrongExport => reports::parse("`export` stands inside of a block")
             .help("an artifact is written with `root.export(#{ … })`"),
-        P::LoopBreak => fault::parse(format!("`{}` stands outside of a loop", place.word))
+        P::LoopBreak => reports::parse(format!("`{}` stands outside of a loop", place.word))
             .help("`return;` ends a function, or the recipe"),
-        P::PropertyExpected => fault::parse("a name is missing after the `.`")
+        P::PropertyExpected => reports::parse("a name is missing after the `.`")
             .help("a field is `map.name`, a call `root.install([\"…\"])`"),
         P::MismatchedType(wanted, given) if wanted.contains("iterable") => {
-            fault::not_iterable(given)
+            reports::not_iterable(given)
         }
-        P::MismatchedType(wanted, given) => fault::parse(format!(
+        P::MismatchedType(wanted, given) => reports::parse(format!(
             "wanted {}, got {}",
             type_words(wanted),
             type_words(given)
         )),
         P::ExprExpected(_) | P::MissingSymbol(_) if place.word.is_empty() => {
-            fault::parse("something is missing at the end of the script")
+            reports::parse("something is missing at the end of the script")
         }
-        P::ExprExpected(_) => fault::parse(format!("a value is missing before `{}`", place.word)),
-        other => fault::parse(lower_first(&other.to_string())),
+        P::ExprExpected(_) => reports::parse(format!("a value is missing before `{}`", place.word)),
+        other => reports::parse(lower_first(&other.to_string())),
     }
 }
 
 fn incomplete(place: &StopPoint<'_>) -> Report {
-    let report = fault::parse("the script ends in the middle of something");
+    let report = reports::parse("the script ends in the middle of something");
     match spans::open_bracket(place.scan, place.scan.text.len()) {
         Some((range, bracket)) => not_closed(place, &range, bracket),
         None => report.help("is something missing after its last line?"),
@@ -181,7 +181,7 @@ fn incomplete(place: &StopPoint<'_>) -> Report {
 
 fn not_closed(place: &StopPoint<'_>, range: &std::ops::Range<usize>, bracket: char) -> Report {
     let close = closing(bracket);
-    fault::parse(format!("the `{bracket}` is never closed"))
+    reports::parse(format!("the `{bracket}` is never closed"))
         .focus(Some(place.span(range)))
         .help(format!("a `{close}` is missing"))
 }
@@ -206,26 +206,26 @@ fn missing_token(token: &str, why: &str, place: &StopPoint<'_>) -> Report {
         && closed != closing(*bracket)
     {
         let line = place.span(range).start.line;
-        return fault::parse(format!(
+        return reports::parse(format!(
             "`{closed}` stands where the `{bracket}` of line {line} is still open"
         ))
         .help(format!("write `{}` before it", closing(*bracket)));
     }
     let report = match token {
-        ";" => fault::parse("a `;` is missing").help("every statement ends with `;`"),
-        "," => fault::parse("a `,` is missing").help(match why {
+        ";" => reports::parse("a `;` is missing").help("every statement ends with `;`"),
+        "," => reports::parse("a `,` is missing").help(match why {
             why if why.contains("map") => "the fields of a map are separated by `,`",
             why if why.contains("parameters") => "parameters are separated by `,`",
             why if why.contains("arguments") => "arguments are separated by `,`",
             _ => "the items of an array are separated by `,`",
         }),
-        "{" => fault::parse(format!("a `{{` is missing before `{}`", place.word))
+        "{" => reports::parse(format!("a `{{` is missing before `{}`", place.word))
             .help("a block stands in braces: `{ … }`"),
-        ":" => fault::parse("a `:` is missing after the field's name").help("`#{ name: value }`"),
-        "in" => fault::parse("an `in` is missing").help("`for item in list { … }`"),
-        "=>" => fault::parse("a `=>` is missing").help("`switch value { \"a\" => …, _ => … }`"),
-        "catch" => fault::parse("`try` has no `catch`").help("`try { … } catch (error) { … }`"),
-        token => fault::parse(format!("a `{token}` is missing")),
+        ":" => reports::parse("a `:` is missing after the field's name").help("`#{ name: value }`"),
+        "in" => reports::parse("an `in` is missing").help("`for item in list { … }`"),
+        "=>" => reports::parse("a `=>` is missing").help("`switch value { \"a\" => …, _ => … }`"),
+        "catch" => reports::parse("`try` has no `catch`").help("`try { … } catch (error) { … }`"),
+        token => reports::parse(format!("a `{token}` is missing")),
     };
     // What is missing at the end of a line is missing there, not at the next word.
     match before {
@@ -246,16 +246,16 @@ fn bad_input(error: &LexError, place: &StopPoint<'_>) -> Report {
         LexError::UnterminatedString => {
             let rest = place.scan.text(&(place.byte..place.scan.text.len()));
             let report = if rest.starts_with('`') {
-                fault::parse("the text is never closed").help("a backtick is missing")
+                reports::parse("the text is never closed").help("a backtick is missing")
             } else {
-                fault::parse("the text is not closed on its line")
+                reports::parse("the text is not closed on its line")
                     .help("text over several lines stands in backticks: `…`")
             };
             let line = rest.lines().next().map_or(0, |line| line.trim_end().len());
             report.focus(Some(place.span(&(place.byte..place.byte + line.max(1)))))
         }
         LexError::MalformedEscapeSequence(sequence) => {
-            let report = fault::parse(format!("`{sequence}` means nothing in text"));
+            let report = reports::parse(format!("`{sequence}` means nothing in text"));
             let near = place.byte.saturating_sub(sequence.len());
             let from = place
                 .scan
@@ -268,25 +268,25 @@ fn bad_input(error: &LexError, place: &StopPoint<'_>) -> Report {
                 "a backslash is written twice, `\\{sequence}`; in backticks it is a backslash"
             ))
         }
-        LexError::MalformedNumber(number) => fault::parse(format!("`{number}` is no number")),
-        LexError::MalformedChar(_) => fault::parse("single quotes hold one character, not text")
+        LexError::MalformedNumber(number) => reports::parse(format!("`{number}` is no number")),
+        LexError::MalformedChar(_) => reports::parse("single quotes hold one character, not text")
             .help("text stands in double quotes"),
-        LexError::MalformedIdentifier(name) => fault::parse(format!("`{name}` is no name"))
+        LexError::MalformedIdentifier(name) => reports::parse(format!("`{name}` is no name"))
             .help("a name has letters, digits and `_`, and starts with a letter"),
         LexError::StringTooLong(most) => {
-            fault::limit(format!("the text is longer than {most} characters"))
+            reports::limit(format!("the text is longer than {most} characters"))
                 .help("large files are brought in with `copy_in`")
         }
         LexError::UnexpectedInput(input) if place.word.starts_with(['}', ')', ']']) => {
-            fault::parse(format!("there is a `{input}` too many"))
+            reports::parse(format!("there is a `{input}` too many"))
                 .help("it closes a bracket that is not open")
         }
         LexError::UnexpectedInput(input) => nothing_here(input, place),
         LexError::ImproperSymbol(symbol, _) if symbol == "eval" => {
-            fault::parse("recipes evaluate no text as code")
+            reports::parse("recipes evaluate no text as code")
         }
         LexError::ImproperSymbol(symbol, _) => nothing_here(symbol, place),
-        other => fault::parse(lower_first(&other.to_string())),
+        other => reports::parse(lower_first(&other.to_string())),
     }
 }
 
@@ -296,12 +296,12 @@ fn nothing_here(symbol: &str, place: &StopPoint<'_>) -> Report {
     let operator = before.trim_end().chars().last();
     let ends = [";", ",", ")", "]", "}"].contains(&symbol);
     if let Some(operator) = operator.filter(|c| ends && "+-*/%=<>&|!(,:?".contains(*c)) {
-        return fault::parse(format!(
+        return reports::parse(format!(
             "a value is missing between `{operator}` and `{symbol}`"
         ))
         .help("write one, or take the sign away that waits for it");
     }
-    let report = fault::parse(format!("`{symbol}` means nothing here"));
+    let report = reports::parse(format!("`{symbol}` means nothing here"));
     match symbol.chars().all(|c| c.is_alphabetic() && !c.is_ascii()) {
         true => report.help(
             "names have the letters `a` to `z`, digits and `_`; text stands in double quotes",
@@ -311,9 +311,9 @@ fn nothing_here(symbol: &str, place: &StopPoint<'_>) -> Report {
 }
 
 fn unknown_variable(session: &Session, place: &StopPoint<'_>, name: &str) -> Report {
-    let report = fault::unknown_variable(format!("there is no variable `{name}`"));
+    let report = reports::unknown_variable(format!("there is no variable `{name}`"));
     if is_module(&place.scan.text, name) {
-        return fault::unknown_variable(format!("`{name}` is a module, and no variable"))
+        return reports::unknown_variable(format!("`{name}` is a module, and no variable"))
             .help(format!("write `{name}::function(…)`"));
     }
     let names = session.modules.variable_names(place.file);
@@ -334,7 +334,7 @@ fn unknown_variable(session: &Session, place: &StopPoint<'_>, name: &str) -> Rep
 
 /// A variable that the script has, and that is not seen from here.
 fn out_of_reach(place: &StopPoint<'_>, name: &str, kind: &str) -> Report {
-    let new = |message: String| fault::unknown_variable(message);
+    let new = |message: String| reports::unknown_variable(message);
     match spans::enclosing_function(place.scan, place.byte) {
         Some(function) if kind == "const" => new(format!(
             "`{function}` sees the constant `{name}` by its full name only"
@@ -350,7 +350,7 @@ fn out_of_reach(place: &StopPoint<'_>, name: &str, kind: &str) -> Report {
 }
 
 fn unknown_module(place: &StopPoint<'_>, name: &str) -> Report {
-    let report = fault::unknown_module(format!("no module is imported as `{name}`"));
+    let report = reports::unknown_module(format!("no module is imported as `{name}`"));
     // An import whose `as` was forgotten.
     let path = place
         .scan

@@ -6,8 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::content::sha256;
 use super::error::Error;
+use super::file_content::sha256;
 use crate::diagnose::CommandReport;
 use crate::plan::{Download, command};
 use crate::run::how_it_ended;

@@ -3,11 +3,11 @@
 //! What is written appears whole or not at all, so a full disk leaves the old content.
 
 mod accounts;
-mod content;
 mod copy;
 mod draft;
 mod error;
 mod fetch;
+mod file_content;
 pub mod glob;
 mod kernel;
 mod paths;
@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::{Op, Resolve, Source};
 
-pub use content::{attributes, same_bytes, sha256};
 pub use error::Error;
 pub use fetch::{FetchLimits, download};
+pub use file_content::{attributes, same_bytes, sha256};
 pub use kernel::{newest_kernel, version_order};
 pub use tree::Tree;
 

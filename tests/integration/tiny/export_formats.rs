@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rootwright::export::ExportJob;
-use rootwright::export::{self, Manifest, Opened};
+use rootwright::export::{self, Manifest, OpenedExport};
 use rootwright::plan::*;
 use rootwright::run::files;
 
@@ -363,7 +363,7 @@ fn what_is_beside_is_filled_in_and_opens() {
         read("boot.ipxe"),
         "kernel http://192.0.2.1/node/vmlinuz root=live:http://192.0.2.1/node/root.squashfs node node\n"
     );
-    let opened = Opened::open(&bundle).unwrap();
+    let opened = OpenedExport::open(&bundle).unwrap();
     assert_eq!(opened.transport(), Some(Transport::Http));
     assert_eq!(opened.kernel, Some(bundle.join("vmlinuz")));
     assert_eq!(opened.artifact, bundle.join("root.squashfs"));
@@ -372,7 +372,7 @@ fn what_is_beside_is_filled_in_and_opens() {
         "root=live:http://10.0.2.2:8080/root.squashfs"
     );
     fs::remove_file(bundle.join("root.squashfs")).unwrap();
-    let error = Opened::open(&bundle).unwrap_err().to_string();
+    let error = OpenedExport::open(&bundle).unwrap_err().to_string();
     assert_eq!(error, format!("`{}` is no export", bundle.display()));
 }
 

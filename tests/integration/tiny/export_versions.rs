@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rootwright::diagnose::Report;
 use rootwright::export::ExportJob;
 use rootwright::export::in_use::{InUse, Sources};
-use rootwright::export::{self, Opened, Shelf};
+use rootwright::export::{self, OpenedExport, Shelf};
 use rootwright::plan::*;
 
 use crate::support::mount::Mount;
@@ -197,7 +197,7 @@ fn a_version_shares_what_has_not_changed_and_nothing_else() {
         shelf.display()
     )));
     assert!(read("grub.cfg").contains("linux /nodes/2/vmlinuz root=nfs4:"));
-    let opened = Opened::open(&shelf).unwrap();
+    let opened = OpenedExport::open(&shelf).unwrap();
     assert_eq!(opened.path, fs::canonicalize(&two).unwrap());
     assert_eq!(opened.manifest.version.as_deref(), Some("2"));
     assert_eq!(opened.transport(), Some(Transport::Nfs));

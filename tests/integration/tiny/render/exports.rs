@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fs_err as fs;
 use rootwright::export::ExportJob;
-use rootwright::export::{self, Manifest, Opened};
+use rootwright::export::{self, Manifest, OpenedExport};
 use rootwright::plan::*;
 use rootwright::run::files;
 
@@ -139,7 +139,7 @@ fn a_script_adds_versions() {
         assert!(output.status.success(), "{}", said(&output));
     }
     let shelf = bench.path("out").join("node");
-    let opened = Opened::open(&shelf).unwrap();
+    let opened = OpenedExport::open(&shelf).unwrap();
     assert_eq!(opened.path, fs::canonicalize(shelf.join("autumn")).unwrap());
     let at = fs::canonicalize(&shelf).unwrap();
     let expected = format!("root=nfs4:192.0.2.1:{}/2/root:ro\n", at.display());

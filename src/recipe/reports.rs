@@ -7,13 +7,13 @@ use crate::diagnose::Report;
 
 /// A report on its way through the engine.
 #[derive(Clone, Debug)]
-pub struct Fault(pub Report);
+pub struct RaisedReport(pub Report);
 
-impl Fault {
+impl RaisedReport {
     /// As an error of the engine, which leaves it alone.
     pub fn raise(report: Report) -> Box<EvalAltResult> {
         Box::new(EvalAltResult::ErrorRuntime(
-            Dynamic::from(Fault(report)),
+            Dynamic::from(RaisedReport(report)),
             rhai::Position::NONE,
         ))
     }
