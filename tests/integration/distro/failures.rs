@@ -508,7 +508,7 @@ fn a_full_disk() {
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
             .arg(&folder));
     };
-    mount("size=1400m");
+    mount("size=1400m,mode=0700");
     let small = Mount(folder.clone());
     // The root is there already; the package is larger than what is left.
     run(Command::new("cp")
