@@ -107,7 +107,11 @@ impl Store {
     /// When the store cannot be read.
     pub fn verify(&self, see: &mut dyn FnMut(&Key)) -> io::Result<Vec<Damage>> {
         let mut damage = Vec::new();
-        for key in self.layers()? {
+        let keys = self.layers()?;
+        // A collector leaves them alone meanwhile. A full disk has no room to say so.
+        let _claimed = self.claim(&keys.iter().collect::<Vec<_>>()).ok();
+        let there = |key: &Key| self.layer(key).exists();
+        for key in keys.into_iter().filter(there) {
             see(&key);
             let path = format!("layers/{key}");
             let what = self.layer_damage(&key)?;
