@@ -12,7 +12,7 @@ use super::{Done, Global, RecipeArgs};
 use crate::build::cache::{preview, remembered_keys};
 use crate::build::preflight;
 use crate::diagnose::{Report, Trouble};
-use crate::plan::{LayerKey, layers};
+use crate::plan::{LayerKey, layers, short};
 use crate::preview::{StepStatus, plural};
 use crate::run::{self};
 use crate::store::{Collected, Entry, EntryKind, Hold, Limits, Store, now};
@@ -170,10 +170,6 @@ fn chosen(entries: &[Entry], names: &[String], everything: bool) -> Result<Vec<S
         }
     }
     Ok(chosen)
-}
-
-fn short(name: &str) -> &str {
-    name.get(..12).unwrap_or(name)
 }
 
 /// `1.2 GB`, in powers of ten as disks are sold.

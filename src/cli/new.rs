@@ -37,8 +37,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     if let Some(root) = project::repository(above.unwrap_or(Path::new("."))) {
         let root = root.display();
         let message = format!("`{shown}` would be inside of the repository `{root}`");
-        let help =
-            "a recipe of it is a file `NAME.rhai` there; a repository of its own stands beside it";
+        let help = "to add a recipe, write `NAME.rhai` there; a new repository goes beside it";
         return Err(Report::new("new::inside", message).help(help).into());
     }
     let stdlib = Stdlib::new(global.stdlib.clone());

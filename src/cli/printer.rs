@@ -65,8 +65,8 @@ impl Printer {
         self.drawn(&visible(text));
     }
 
-    /// Writes what may be coloured, or is for programs: whoever made it has seen to control
-    /// characters. A reader that has gone away (`| head`) is no failure.
+    /// Writes what may be coloured, or is for programs; the caller has made control characters
+    /// visible. A reader that has gone away (`| head`) is no failure.
     pub fn drawn(&self, text: &str) {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }

@@ -42,7 +42,7 @@ pub fn innermost_origin(calls: &[Frame]) -> Option<Origin<'_>> {
     calls.last().map(Frame::origin)
 }
 
-/// The calls before the first of the standard library, which are no help in mending a recipe.
+/// The calls before the first of the standard library, which do not help to fix a recipe.
 pub fn own_calls(calls: &[Frame]) -> Vec<Frame> {
     let own = |frame: &&Frame| frame.origin() != Origin::Stdlib;
     calls.iter().take_while(own).cloned().collect()

@@ -38,8 +38,13 @@ impl Key {
 
     /// As much as people read.
     pub fn short(&self) -> &str {
-        self.0.get(..12).unwrap_or(&self.0)
+        short(&self.0)
     }
+}
+
+/// A digest or a commit in as many digits as a person compares.
+pub fn short(digits: &str) -> &str {
+    digits.get(..12).unwrap_or(digits)
 }
 
 impl fmt::Display for Key {

@@ -32,7 +32,7 @@ pub use capture::{Capture, CaptureRequest, Captured, CapturedOutput};
 pub use export::*;
 pub use grant::Grant;
 pub use keyring::{KEYRINGS, KeyFile, Keyring, keyring_path};
-pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, top};
+pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, short, top};
 pub use op::*;
 pub use run::{Bind, Command, Downloads, Run, RunPlace, Script, Verdict};
 pub use secret::secret_variable;

@@ -8,6 +8,8 @@ use std::ops::Deref;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::layer::short;
+
 /// A piece of a [`Text`] or an [`Argument`]; in JSON a string, or an object such as
 /// `{"secret": NAME}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,10 +162,8 @@ impl fmt::Display for Part {
             Part::Literal(text) => f.write_str(text),
             Part::Root {} => f.write_str("$ROOT"),
             Part::Keyring(name) => write!(f, "<keyring {name}>"),
-            Part::File(digest) => write!(f, "<file {}>", digest.get(..12).unwrap_or(digest)),
-            Part::Download(digest) => {
-                write!(f, "<download {}>", digest.get(..12).unwrap_or(digest))
-            }
+            Part::File(digest) => write!(f, "<file {}>", short(digest)),
+            Part::Download(digest) => write!(f, "<download {}>", short(digest)),
             Part::Secret(name) => write!(f, "<secret {name}>"),
         }
     }

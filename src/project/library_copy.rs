@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{Entry, Pin, short, tree};
+use super::{Entry, Pin, tree};
 use crate::diagnose::Report;
+use crate::plan::short;
 
 /// An entry, its pin, and where copies of it may be.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Wanted, from_here};
 use crate::diagnose::{Report, Trouble};
+use crate::plan::short;
 
 /// The file's name, beside `rootwright.toml`.
 pub const FILE: &str = "rootwright.lock";
@@ -64,11 +65,6 @@ impl Pin {
     pub fn short(&self) -> &str {
         short(&self.commit)
     }
-}
-
-/// A commit or a digest in as many digits as a person compares.
-pub fn short(digits: &str) -> &str {
-    digits.get(..12).unwrap_or(digits)
 }
 
 impl Lock {

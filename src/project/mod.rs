@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use config::{Options, Places, age};
 pub use library_copy::Library;
 pub use library_entry::{Entry, Wanted};
-pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace, short};
+pub use lock::{FILE as LOCK_FILE, Lock, Pin, replace};
 pub use paths::{from, from_here};
 
 use crate::diagnose::{Report, Trouble};

@@ -34,8 +34,8 @@ pub fn evaluate(
     let mut result = with(&session, |engine| run(engine, &session, &name));
     if let Err(reports) = &mut result
         && session.has_no_end.get()
-        && let Some(trace) = trace_of_no_end(recipe, settings)
         && let [report] = reports.as_mut_slice()
+        && let Some(trace) = trace_of_no_end(recipe, settings)
     {
         report.trace = trace;
     }

@@ -55,10 +55,10 @@ mod tests {
             (Line, "Vendor's packages (8)"),
             (Line, ""),
             (Word, "main/updates"),
-            (Word, "bookworm-backports"),
-            (Url, "http://[2001:db8::1]:3142/debian"),
+            (Word, "main-backports"),
+            (Url, "http://[2001:db8::1]:3142/archive"),
             (Url, "https://mirror.example.org/$repo/os/$arch"),
-            (Url, "file:///srv/debian"),
+            (Url, "file:///srv/archive"),
             (Url, "mirror+file:/etc/mirrors"),
         ] {
             assert_eq!(shape.fault(good), None, "{good}");
@@ -73,7 +73,7 @@ mod tests {
             (Word, "main\nTrusted: yes"),
             (Url, "copy:/srv/u\nTrusted: yes"),
             (Url, "http://x [trusted=yes] y"),
-            (Url, "/srv/debian"),
+            (Url, "/srv/archive"),
             (Url, "-oDir=/"),
             (Url, "http://x/\"y"),
         ] {

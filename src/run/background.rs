@@ -1,5 +1,6 @@
 //! A program that runs beside this one: QEMU, a server.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -23,8 +24,7 @@ impl Process {
     pub fn start(&self, errors: Stdio) -> std::io::Result<Background> {
         let mut command = self.command()?;
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(errors);
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command.stderr(errors).process_group(0);
         command.spawn().map(Background)
     }
 }

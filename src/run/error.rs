@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::boot_failure::BootFailure;
 use crate::diagnose::{CommandReport, Frame, HintSet, Report, Trouble};
 use crate::plan::{Key, Step};
-use crate::store::{Damage, OpenError};
+use crate::store::{CHANGED, OpenError};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", prefix = "run::")]
@@ -25,7 +25,7 @@ pub enum Error {
     #[error(transparent)]
     OpenStore(#[from] OpenError),
     #[error("the layer `{}` of the store cannot be used", key.short())]
-    Layer { key: Key, damage: Damage },
+    Layer { key: Key },
     #[error("cannot mount the root's layers: {source}")]
     Overlay { source: std::io::Error },
     #[error("cannot give the root the host's name resolution: {message}")]
@@ -91,11 +91,11 @@ impl CommandFailure {
             Some(tool) if !self.script => format!("`{tool}`"),
             _ => "the script".to_owned(),
         };
-        let belied = match self.exited_well {
+        let contradiction = match self.exited_well {
             true => ", but its output says that it failed",
             false => "",
         };
-        format!("step {step} failed: {what} ended with {status}{belied}")
+        format!("step {step} failed: {what} ended with {status}{contradiction}")
     }
 }
 
@@ -167,15 +167,15 @@ impl Error {
             | Error::Downloads { .. } => report,
             Error::Store { source } => with_disk_help(report, source)
                 .help("`--store DIR` keeps the layers elsewhere"),
-            Error::Layer { key, damage } => report
-                .cause(format!("{}: {}", damage.path, damage.what))
-                .help("somebody has changed it, or the disk has: remove it and what stands on it, and the next build makes them anew")
+            Error::Layer { key } => report
+                .cause(format!("layers/{key}: {CHANGED}"))
+                .help("somebody has changed it, or the disk is failing: remove it and the layers above it, and the next build makes them again")
                 .next(format!("rootwright cache rm {key}")),
             Error::OpenStore(OpenError::Io(source)) => with_disk_help(report, source)
                 .help("`--store DIR` keeps the layers elsewhere"),
             Error::OpenStore(error) => {
                 let report = report
-                    .cause("whoever can write to a store can put files into the roots that are built from it")
+                    .cause("a user who can write to a store can put files into the roots that are built from it")
                     .help("look at what is in it; or keep the layers elsewhere with `--store DIR`");
                 error.cure().into_iter().fold(report, Report::next)
             }
@@ -287,20 +287,30 @@ fn says_why(failure: &CommandFailure) -> bool {
         let name = line.split_once(": ").map(|(name, _)| name);
         name.is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
     };
-    let refused = |line: &str| has_any(line, "invalid|unknown|denied|not permitted|usage:");
+    const REFUSALS: &[&str] = &["invalid", "unknown", "denied", "not permitted", "usage:"];
+    let refused = |line: &str| has_any(line, REFUSALS);
     end.into_iter()
         .any(|line| looks_like_error(line) || refused(line) || by_name(line))
 }
 
 fn looks_like_error(line: &str) -> bool {
-    let words = "error:|error |failed|fatal|cannot |no such|not found|unable to";
-    line.starts_with("E: ") || has_any(line, words)
+    let words = [
+        "error:",
+        "error ",
+        "failed",
+        "fatal",
+        "cannot ",
+        "no such",
+        "not found",
+        "unable to",
+    ];
+    line.starts_with("E: ") || has_any(line, &words)
 }
 
-/// Whether a line has one of the words, which bars part, in whichever case.
-fn has_any(line: &str, words: &str) -> bool {
+/// Whether a line has one of the words, in whichever case.
+fn has_any(line: &str, words: &[&str]) -> bool {
     let line = line.to_lowercase();
-    words.split('|').any(|word| line.contains(word))
+    words.iter().any(|word| line.contains(word))
 }
 
 #[cfg(test)]

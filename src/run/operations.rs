@@ -235,10 +235,10 @@ impl Running<'_> {
     ) -> Error {
         let step = self.step;
         let run = started.run;
-        let booted = matches!(run.place, RunPlace::BootedRoot { .. });
-        let told = boot_failure::told(&ended.output)
-            .filter(|_| booted)
-            .collect();
+        let told = match run.place {
+            RunPlace::BootedRoot { .. } => boot_failure::told(&ended.output).collect(),
+            _ => Vec::new(),
+        };
         let failure = CommandFailure {
             step: step.number,
             command: self.settings.secrets.redact(&run.command.shown()),

@@ -39,11 +39,8 @@ pub struct FreshLayer {
 /// overlay.
 pub fn open(store: &Store, below: &[Key], work: &Path) -> Result<OpenRoot, Error> {
     for key in below {
-        if let Some(damage) = store.changed(key).map_err(Error::store)? {
-            return Err(Error::Layer {
-                key: key.clone(),
-                damage,
-            });
+        if store.has_changed(key).map_err(Error::store)? {
+            return Err(Error::Layer { key: key.clone() });
         }
     }
     let lower = trees(store, below, work)?;

@@ -1,5 +1,6 @@
 //! The size of a layer, and a digest over everything that it holds.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -29,6 +30,9 @@ pub struct Damage {
     pub what: String,
 }
 
+/// What is wrong with a layer whose digest or outline is another one now.
+pub const CHANGED: &str = "its files are not those that were committed";
+
 impl LayerSum {
     /// # Errors
     /// When something cannot be read.
@@ -37,22 +41,9 @@ impl LayerSum {
         let (mut bytes, mut files) = (0, 0);
         for entry in walkdir::WalkDir::new(tree).sort_by_file_name() {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            let links = |metadata: &Metadata| metadata.nlink() * u64::from(metadata.is_file());
+            let metadata = entry_facts(&mut hasher, tree, &entry, links)?;
             let kind = metadata.file_type();
-            let name = entry.path().strip_prefix(tree).unwrap_or(entry.path());
-            part(&mut hasher, name.as_os_str().as_bytes());
-            let facts = [
-                u64::from(metadata.mode()),
-                u64::from(metadata.uid()),
-                u64::from(metadata.gid()),
-                metadata.nlink() * u64::from(kind.is_file()),
-                metadata.rdev() * u64::from(kind.is_char_device() || kind.is_block_device()),
-                metadata.mtime().cast_unsigned(),
-                metadata.mtime_nsec().cast_unsigned(),
-            ];
-            for fact in facts {
-                hasher.update(&fact.to_le_bytes());
-            }
             let mut names: Vec<_> = xattr::list(entry.path())?.collect();
             names.sort();
             for name in names {
@@ -77,6 +68,36 @@ impl LayerSum {
             files,
         })
     }
+}
+
+/// Hashes what shows of an entry without opening it: its name below `tree`, its kind, mode,
+/// owner and times, and what `own` takes of the metadata besides.
+///
+/// # Errors
+/// When they cannot be read.
+pub(super) fn entry_facts(
+    hasher: &mut blake3::Hasher,
+    tree: &Path,
+    entry: &walkdir::DirEntry,
+    own: impl Fn(&Metadata) -> u64,
+) -> io::Result<Metadata> {
+    let metadata = entry.metadata()?;
+    let kind = metadata.file_type();
+    let name = entry.path().strip_prefix(tree).unwrap_or(entry.path());
+    part(hasher, name.as_os_str().as_bytes());
+    let facts = [
+        u64::from(metadata.mode()),
+        u64::from(metadata.uid()),
+        u64::from(metadata.gid()),
+        own(&metadata),
+        metadata.rdev() * u64::from(kind.is_char_device() || kind.is_block_device()),
+        metadata.mtime().cast_unsigned(),
+        metadata.mtime_nsec().cast_unsigned(),
+    ];
+    for fact in facts {
+        hasher.update(&fact.to_le_bytes());
+    }
+    Ok(metadata)
 }
 
 fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
@@ -128,9 +149,7 @@ impl Store {
         }
         Ok(match (LayerSum::of(&self.layer_fs(key)), self.sum(key)) {
             (Err(error), _) => Some(format!("it cannot be read: {error}")),
-            (Ok(now), Some(then)) if now.digest != then.digest => {
-                Some("its files are not those that were committed".to_owned())
-            }
+            (Ok(now), Some(then)) if now.digest != then.digest => Some(CHANGED.to_owned()),
             (Ok(_), Some(_)) => None,
             // Its build ended before the sum was taken.
             (Ok(_), None) => self.take_sum(key).map(|_| None)?,

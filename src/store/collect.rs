@@ -10,7 +10,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use strum::IntoEnumIterator;
 
-use super::{Store, Work, is_free, now, read_json, write_json};
+use super::{Store, Work, is_free, now, read_json, there, write_json};
 use crate::plan::Key;
 
 /// One thing that the store holds.
@@ -378,12 +378,4 @@ fn bytes_below(path: &Path) -> io::Result<u64> {
         bytes += there(metadata.map_err(Into::into))?.map_or(0, |m| m.blocks() * 512);
     }
     Ok(bytes)
-}
-
-/// What a running build has not taken away meanwhile.
-fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
-    match found {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => found.map(Some),
-    }
 }

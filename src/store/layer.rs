@@ -24,7 +24,7 @@ pub struct LayerInfo {
     pub seconds: f64,
     /// When it was made, in seconds since 1970.
     pub made: u64,
-    /// Of its tree, when it was committed; see [`Store::changed`].
+    /// Of its tree, when it was committed; see [`Store::has_changed`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outline: Option<Key>,
     /// Versions of the host's programs that made it.

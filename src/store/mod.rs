@@ -43,7 +43,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 pub use build_record::{Built, BuiltLayer};
-pub use checksum::{Damage, LayerSum};
+pub use checksum::{CHANGED, Damage, LayerSum};
 pub use collect::{Collected, Entry, EntryKind, Hold, Limits};
 pub use layer::{ArchiveDigest, ArchiveState, ArchiveStates, LayerInfo};
 pub use pool::Downloaded;
@@ -63,7 +63,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Store {
     root: PathBuf,
     /// Layers that this process has found to be what was committed.
-    looked_at: Arc<Mutex<BTreeSet<Key>>>,
+    found_good: Arc<Mutex<BTreeSet<Key>>>,
 }
 
 /// A folder for work that is not finished. Locked while it is held; removed when it is
@@ -105,7 +105,7 @@ impl Store {
         }
         let store = Store {
             root: fs::canonicalize(root)?,
-            looked_at: Arc::default(),
+            found_good: Arc::default(),
         };
         store.remove_stale()?;
         Ok(store)
@@ -115,7 +115,7 @@ impl Store {
     pub fn existing(root: &Path) -> Option<Self> {
         root.join("layers").is_dir().then(|| Store {
             root: root.to_owned(),
-            looked_at: Arc::default(),
+            found_good: Arc::default(),
         })
     }
 
@@ -138,17 +138,10 @@ impl Store {
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let path = entry?.path();
             // Nobody makes a folder without its lock while the guard is held.
-            let is_stale = match fs::File::open(path.join("lock")) {
-                Ok(lock) => is_free(&lock),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-                Err(error) => return Err(error),
-            };
-            // Whoever holds it may be removing it, too.
-            if is_stale
-                && let Err(error) = fs::remove_dir_all(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(error);
+            let lock = there(fs::File::open(path.join("lock")))?;
+            if lock.is_none_or(|lock| is_free(&lock)) {
+                // The process that holds it may be removing it, too.
+                there(fs::remove_dir_all(&path))?;
             }
         }
         Ok(())
@@ -283,6 +276,14 @@ fn locked(path: &Path) -> io::Result<fs::File> {
 /// Whether nobody else holds the file's lock; then this process does.
 fn is_free(file: &fs::File) -> bool {
     rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// `None` for what is not there, or not any more: a running build may have taken it away.
+fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// Seconds since 1970.

@@ -1,13 +1,14 @@
 //! Whether a layer is still what was committed, as far as names, kinds, modes, owners, sizes
 //! and times show it: cheap enough for every use. Contents are for `cache verify`.
 
+use std::collections::BTreeSet;
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
-use super::{Damage, Store};
+use super::Store;
+use super::checksum::entry_facts;
 use crate::plan::Key;
 
 /// The digest of a tree's outline.
@@ -17,50 +18,36 @@ use crate::plan::Key;
 pub fn outline(tree: &Path) -> io::Result<Key> {
     let mut hasher = blake3::Hasher::new();
     for entry in walkdir::WalkDir::new(tree).sort_by_file_name() {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        let name = entry.path().strip_prefix(tree).unwrap_or(entry.path());
-        hasher.update(name.as_os_str().as_bytes());
-        // No name has this byte in it.
-        hasher.update(&[0]);
-        let size = if metadata.is_dir() { 0 } else { metadata.len() };
-        let facts = [
-            u64::from(metadata.mode()),
-            u64::from(metadata.uid()),
-            u64::from(metadata.gid()),
-            metadata.rdev(),
-            size,
-            metadata.mtime().cast_unsigned(),
-            metadata.mtime_nsec().cast_unsigned(),
-        ];
-        for fact in facts {
-            hasher.update(&fact.to_le_bytes());
-        }
+        // A directory's size depends on the file system. Links are not counted: while a layer is
+        // committed, the overlay's index still has one to each file of several names.
+        let size = |metadata: &Metadata| metadata.len() * u64::from(!metadata.is_dir());
+        entry_facts(&mut hasher, tree, &entry?, size)?;
     }
     Ok(Key::of(&[hasher.finalize().as_bytes()]))
 }
 
 impl Store {
-    /// Looks once whether a layer is what was committed; gives what is wrong with it.
+    /// Whether a layer is not what was committed any more. One that this process has found
+    /// good is not looked at again.
     ///
     /// # Errors
     /// When the layer can't be read.
-    pub fn changed(&self, key: &Key) -> io::Result<Option<Damage>> {
-        let mut looked_at = self
-            .looked_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let committed = self.info(key).and_then(|info| info.outline);
-        let Some(committed) = committed.filter(|_| !looked_at.contains(key)) else {
-            return Ok(None);
-        };
-        if outline(&self.layer_fs(key))? == committed {
-            looked_at.insert(key.clone());
-            return Ok(None);
+    pub fn has_changed(&self, key: &Key) -> io::Result<bool> {
+        if self.found_good().contains(key) {
+            return Ok(false);
         }
-        Ok(Some(Damage {
-            path: format!("layers/{key}"),
-            what: "its files are not those that were committed".to_owned(),
-        }))
+        let committed = self.info(key).and_then(|info| info.outline);
+        if let Some(committed) = committed
+            && outline(&self.layer_fs(key))? != committed
+        {
+            return Ok(true);
+        }
+        self.found_good().insert(key.clone());
+        Ok(false)
+    }
+
+    fn found_good(&self) -> MutexGuard<'_, BTreeSet<Key>> {
+        let lock = self.found_good.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,14 @@
-//! Whether a store is this user's alone. Whoever can write to it can put files into every root
-//! that is built from it, and whoever can read it finds secrets and set-uid programs of layers.
+//! Whether a store is this user's alone. Anyone who can write to it can put files into every root
+//! that is built from it, and anyone who can read it finds secrets and set-uid programs of layers.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+
+use super::there;
 
 /// Why a store is not opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +37,13 @@ pub fn make_private(store: &Path, folders: &[&str]) -> Result<(), OpenError> {
     let given = std::path::absolute(store)?;
     let real = fs::canonicalize(store)?;
     for path in given.ancestors().chain(real.ancestors()) {
-        check(path, path != given && path != real)?;
+        let metadata = fs::symlink_metadata(path)?;
+        check(path, &metadata, path != given && path != real)?;
     }
     for folder in folders {
-        match check(&real.join(folder), false) {
-            Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            checked => checked?,
+        let folder = real.join(folder);
+        if let Some(metadata) = there(fs::symlink_metadata(&folder))? {
+            check(&folder, &metadata, false)?;
         }
     }
     if fs::metadata(&real)?.mode() & 0o077 != 0 {
@@ -49,8 +53,7 @@ pub fn make_private(store: &Path, folders: &[&str]) -> Result<(), OpenError> {
 }
 
 /// In a folder with the sticky bit, such as /tmp, nobody can replace what is another's.
-fn check(path: &Path, sticky_will_do: bool) -> Result<(), OpenError> {
-    let metadata = fs::symlink_metadata(path)?;
+fn check(path: &Path, metadata: &Metadata, sticky_will_do: bool) -> Result<(), OpenError> {
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     let path = path.to_owned();
     if !trusted(owner) {
@@ -63,7 +66,7 @@ fn check(path: &Path, sticky_will_do: bool) -> Result<(), OpenError> {
     }
 }
 
-/// Root, this user, and whoever has become root with sudo(8).
+/// Root, this user, and a user who became root with sudo(8).
 fn trusted(owner: u32) -> bool {
     let by_sudo = std::env::var("SUDO_UID").ok();
     owner == 0

@@ -2,7 +2,9 @@
 
 use super::page::{Page, Style, wrap};
 use crate::plan::policy::{self, Decision, Permissions};
-use crate::plan::{Access, Keyring, LibraryUse, NeedKind, OptionValue, Plan, Root};
+use crate::plan::{
+    Access, Keyring, LibraryUse, NeedKind, OptionValue, Plan, Root, short as short_digest,
+};
 
 /// Where the second column starts.
 const COLUMN: usize = 10;
@@ -105,7 +107,7 @@ fn option(option: &OptionValue) -> [String; 2] {
 
 /// `@site = https://example.org/site` and `v1, 0123456789ab`
 fn library(library: &LibraryUse) -> [String; 2] {
-    let commit = library.commit.get(..12).unwrap_or(&library.commit);
+    let commit = short_digest(&library.commit);
     let note = match &library.version {
         Some(version) => format!("{version}, {commit}"),
         None => commit.to_owned(),

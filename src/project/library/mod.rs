@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 pub use error::Error;
 pub use upkeep::{UpdatedLibrary, add, update, vendor};
 
-use crate::project::{Entry, Library, Pin, Wanted, short, tree};
+use crate::plan::short;
+use crate::project::{Entry, Library, Pin, Wanted, tree};
 use git::Git;
 
 /// A state of a library that is on a shelf.

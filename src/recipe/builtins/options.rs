@@ -36,13 +36,17 @@ impl OptionType {
     }
 
     fn of(value: &Dynamic) -> Option<OptionType> {
-        Some(match value.type_name() {
-            "string" => OptionType::Text,
-            "i64" => OptionType::Number,
-            "bool" => OptionType::Boolean,
-            "array" => OptionType::List,
-            _ => return None,
-        })
+        if value.is_string() {
+            Some(OptionType::Text)
+        } else if value.is_int() {
+            Some(OptionType::Number)
+        } else if value.is_bool() {
+            Some(OptionType::Boolean)
+        } else if value.is_array() {
+            Some(OptionType::List)
+        } else {
+            None
+        }
     }
 
     fn parse(self, text: &str) -> Option<Value> {

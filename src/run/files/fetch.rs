@@ -6,6 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::error::Error;
 use super::file_content::sha256;
 use crate::diagnose::CommandReport;
@@ -145,7 +147,8 @@ fn get(url: &str, to: &Path, limits: FetchLimits) -> Result<(), Error> {
         let over = start.elapsed().as_secs() >= limits.seconds;
         if over || tries == TRIES || !status.code().is_some_and(passes) {
             let cause = match status.signal() {
-                Some(signal) if signal == SIGXFSZ => Some(TOO_LARGE),
+                // Sent to a process that makes a file too large; see signal(7).
+                Some(signal) if signal == Signal::XFSZ.as_raw() => Some(TOO_LARGE),
                 _ => status.code().and_then(cause),
             };
             return Err(failed(cause, how_it_ended(status), &output.stderr()));
@@ -153,9 +156,6 @@ fn get(url: &str, to: &Path, limits: FetchLimits) -> Result<(), Error> {
         std::thread::sleep(Duration::from_secs(tries));
     }
 }
-
-/// The kernel sends it to who makes a file too large; see signal(7).
-const SIGXFSZ: i32 = 25;
 
 const TOO_LARGE: &str = "the file is larger than what is fetched at most";
 

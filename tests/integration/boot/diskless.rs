@@ -24,8 +24,8 @@ cp /etc/resolv.conf "$t/resolv.conf"
 mkdir "$t/over"
 mount -t tmpfs tmpfs "$t/over"
 for folder in etc root srv run var/lib var/log; do
-    mkdir -p "$t/over/up/$folder" "$t/over/work/$folder"
-    mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$t/over/up/$folder,workdir=$t/over/work/$folder" "/$folder"
+    mkdir -p "$t/over/up/$folder" "$t/over/aside/$folder"
+    mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$t/over/up/$folder,workdir=$t/over/aside/$folder" "/$folder"
 done
 # A container's own may be a mount of its own, which the overlay hides.
 cmp -s "$t/resolv.conf" /etc/resolv.conf || cp --remove-destination "$t/resolv.conf" /etc/resolv.conf

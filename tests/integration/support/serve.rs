@@ -5,9 +5,6 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// Where a path that was asked for is kept, if anywhere.
-type Find = dyn Fn(&str) -> Option<PathBuf> + Send + Sync;
-
 pub struct Server {
     port: u16,
     log: Arc<Mutex<Vec<String>>>,
@@ -22,19 +19,11 @@ impl Server {
     /// Serves the files that `find` names. Whoever takes the server for a proxy asks it for
     /// whole addresses, which are in the log as they came; `find` gets the path in them.
     pub fn finding(find: impl Fn(&str) -> Option<PathBuf> + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&log);
-        let find: Arc<Find> = Arc::new(find);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (find, log) = (Arc::clone(&find), Arc::clone(&noted));
-                std::thread::spawn(move || {
-                    // A client that goes away in the middle is no failure of the test.
-                    let _ = answer(stream, &*find, &log);
-                });
-            }
+        let port = listen(move |stream| {
+            // A client that goes away in the middle is no failure of the test.
+            let _ = answer(stream, &find, &noted);
         });
         Server { port, log }
     }
@@ -57,8 +46,27 @@ impl Server {
     }
 }
 
+/// Listens on a port of this machine, and serves each connection in its own thread. Returns
+/// the port.
+pub fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = Arc::new(serve);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = Arc::clone(&serve);
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    port
+}
+
 /// Answers one request after the other, until the client goes.
-fn answer(mut stream: TcpStream, find: &Find, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    find: &impl Fn(&str) -> Option<PathBuf>,
+    log: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
         let mut request = String::new();

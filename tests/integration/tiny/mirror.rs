@@ -2,7 +2,7 @@
 //! limits, and takes up a download that broke off where it ended.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rootwright::diagnose::Report;
 use rootwright::plan::Download;
 use rootwright::run::files::{self, FetchLimits};
+
+use crate::support::serve::listen;
 
 const LIMITS: FetchLimits = FetchLimits {
     bytes: 1 << 20,
@@ -23,23 +25,18 @@ const LIMITS: FetchLimits = FetchLimits {
 fn serve(
     answer: impl Fn(usize, &str, &mut TcpStream) + Send + Sync + 'static,
 ) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
     let requests = Arc::clone(&count);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let head: Vec<String> = lines
-                .map_while(Result::ok)
-                .take_while(|l| !l.is_empty())
-                .collect();
-            let number = requests.fetch_add(1, Ordering::SeqCst);
-            answer(number, &head.join("\n"), &mut stream);
-        }
+    let port = listen(move |mut stream| {
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let head: Vec<String> = lines
+            .map_while(Result::ok)
+            .take_while(|l| !l.is_empty())
+            .collect();
+        let number = requests.fetch_add(1, Ordering::SeqCst);
+        answer(number, &head.join("\n"), &mut stream);
     });
-    (address, count)
+    (format!("http://127.0.0.1:{port}"), count)
 }
 
 fn fetch(url: &str, content: &[u8], stored: &Path) -> Result<(), Report> {
