@@ -166,7 +166,7 @@ pub fn capture(
     }
     let root = step.root.unwrap_or_default();
     let open = runner.open(&build.stack(root, usize::MAX))?;
-    let running = runner.running(of, step, open.root());
+    let running = runner.running(of, step, &open);
     let ended = running.command(&[], run, false)?;
     Ok(ended.output.join("\n"))
 }

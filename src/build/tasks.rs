@@ -1,7 +1,7 @@
 //! One layer, or one artifact: taken where it is there, else made.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use super::cache::Prepared;
 use super::{At, Events};
 use crate::boot::{BootJob, Boots};
 use crate::diagnose::{HintSet, Report};
-use crate::export::{self, ExportJob, ExportLayer};
+use crate::export::{self, ExportJob, ExportLayer, ExportRoot};
 use crate::plan::{Command, ExpectBoot, Export, Key, Layer, LayerKey, Op, Run, RunPlace, Step};
 use crate::preview::StepStatus;
 use crate::run::operations::Running;
@@ -106,7 +106,12 @@ impl<'a> Runner<'a> {
         stack::open(&self.settings.store, below, self.work.path())
     }
 
-    pub fn running<'s>(&'s self, of: Numbered<'s>, step: &'s Step, root: &'s Path) -> Running<'s> {
+    pub fn running<'s>(
+        &'s self,
+        of: Numbered<'s>,
+        step: &'s Step,
+        root: &'s OpenRoot,
+    ) -> Running<'s> {
         Running {
             plan: &of.build.plan,
             step,
@@ -169,7 +174,7 @@ impl<'a> Runner<'a> {
         let stack = build.below(place.layer.below);
         let open = self.open(&stack)?;
         let start = Instant::now();
-        let made = self.steps(place, open.root()).and_then(|()| open.settle());
+        let made = self.steps(place, &open).and_then(|()| open.settle());
         let open = open.unmount();
         if let Err(error) = made {
             // The failure matters more than a layer that could not be kept.
@@ -211,7 +216,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn steps(&self, place: &LayerOf<'_>, root: &Path) -> Result<(), Error> {
+    fn steps(&self, place: &LayerOf<'_>, root: &OpenRoot) -> Result<(), Error> {
         let build = place.of.build;
         for step in build.steps(place.layer) {
             let start = Instant::now();
@@ -311,7 +316,7 @@ impl<'a> Runner<'a> {
     ) -> Result<PathBuf, Error> {
         // What the manifest's command leaves behind is no part of the root.
         let open = self.open(stack)?;
-        let running = self.running(of, step, open.root());
+        let running = self.running(of, step, &open);
         let in_root = |command: &Command| {
             let run = Run::new(RunPlace::Root, command.clone());
             match running.command(&[], &run, false) {
@@ -321,7 +326,7 @@ impl<'a> Runner<'a> {
         };
         let job = ExportJob {
             plan: &of.build.plan,
-            root: open.root(),
+            root: ExportRoot::mounted(&open),
             out: &self.settings.out,
             staging: self.work.path(),
             identity,

@@ -20,7 +20,7 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     privileges_for(|| Ok(Vec::new()))?;
-    namespaces(args.how.offline)?;
+    namespaces(args.how.offline, global, printer)?;
     // Inside the namespaces, where its files are unpacked to a folder of the build's own.
     let bundle = Bundle::read(&args.bundle).map_err(crate::diagnose::Report::from)?;
     let chosen = Chosen {

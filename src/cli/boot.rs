@@ -65,7 +65,7 @@ enum Via {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    namespaces_as_root()?;
+    namespaces_as_root(global, printer)?;
     let settings = global.plain_settings(&args.target)?;
     let stdlib = Stdlib::new(settings.stdlib.clone());
     let text = |name: &str| stdlib.text(name).unwrap_or_default();

@@ -61,7 +61,7 @@ pub struct How {
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
     privileges_for(|| recipes(args, global))?;
-    namespaces(args.how.offline)?;
+    namespaces(args.how.offline, global, printer)?;
     make(args, &|_| Vec::new(), global, printer)?;
     Ok(ExitCode::SUCCESS)
 }

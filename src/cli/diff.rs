@@ -238,7 +238,7 @@ fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
 }
 
 fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
-    namespaces_as_root()?;
+    namespaces_as_root(global, printer)?;
     let (from, to) = sides(args);
     if from.name() == to.name() {
         return plans(args, global, printer);

@@ -33,7 +33,7 @@ pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
         let settings = global.settings(&recipe.recipe, &recipe.chosen)?;
         Ok(vec![(recipe.recipe.clone(), settings)])
     })?;
-    namespaces(false)?;
+    namespaces(false, global, printer)?;
     let settings = global.settings(&recipe.recipe, &recipe.chosen)?;
     let store = Store::open(&global.store(&settings.project)).map_err(run::Error::from)?;
     let versions = global.versions()?;

@@ -114,7 +114,7 @@ fn export(
 
 /// The roots of a recipe as its last build has left them.
 fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table: &Table) -> Done {
-    namespaces_as_root()?;
+    namespaces_as_root(global, printer)?;
     let previewed = global.preview(recipe, &args.chosen)?;
     let plan = &previewed.evaluation.plan;
     let (store, built) = previewed.last_build().ok_or_else(|| not_built(plan))?;

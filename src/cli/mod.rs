@@ -45,7 +45,7 @@ use crate::plan::policy::Permissions;
 use crate::project::{self, Project};
 use crate::recipe::Settings;
 use crate::recipe::stdlib::Stdlib;
-use crate::run::namespace;
+use crate::run::namespace::{self, Confinement};
 use printer::{Printer, When};
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
@@ -72,6 +72,9 @@ struct Global {
     /// Whether output is coloured
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     color: When,
+    /// Let all that recipes run be root on this host, if its kernel cannot hold it
+    #[arg(long, global = true)]
+    unconfined: bool,
     #[arg(skip)]
     projects: repository::Projects,
 }
@@ -182,20 +185,31 @@ fn age(text: &str) -> Result<std::time::Duration, String> {
 
 type Done = Result<ExitCode, Trouble>;
 
+const UNCONFINED: &str = "warning: unconfined: whatever this recipe, its packages and its images run is root on this host";
+
 /// Enters the namespaces of builds. In the outer process it ends with the status of the inner
 /// one, after that has ended.
-fn namespaces(offline: bool) -> Result<(), Trouble> {
-    match namespace::enter(offline)? {
-        namespace::BuildProcess::Inner => Ok(()),
+fn namespaces(offline: bool, global: &Global, printer: &Printer) -> Result<(), Trouble> {
+    let confinement = match global.unconfined {
+        true => Confinement::Unconfined,
+        false => Confinement::Confined,
+    };
+    match namespace::enter(offline, confinement)? {
+        namespace::BuildProcess::Inner => {
+            if global.unconfined {
+                printer.say(UNCONFINED);
+            }
+            Ok(())
+        }
         namespace::BuildProcess::Outer(code) => Err(Trouble::exit(u8::try_from(code).unwrap_or(1))),
     }
 }
 
 /// The same, for commands that need root privileges and no recipe for that.
-fn namespaces_as_root() -> Result<(), Trouble> {
+fn namespaces_as_root(global: &Global, printer: &Printer) -> Result<(), Trouble> {
     match preflight::privileges() {
         Some(report) => Err(report.into()),
-        None => namespaces(false),
+        None => namespaces(false, global, printer),
     }
 }
 
@@ -289,7 +303,9 @@ fn wrong_usage(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
 
 /// Parses, dispatches, prints the error.
 pub fn main() -> ExitCode {
-    if let Some(code) = crate::run::pid_namespace::init() {
+    let started_by_a_build =
+        crate::run::sandbox::process().or_else(crate::run::user_namespace::holder);
+    if let Some(code) = started_by_a_build {
         return code;
     }
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();

@@ -39,7 +39,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    namespaces_as_root()?;
+    namespaces_as_root(global, printer)?;
     let previewed = global.preview(&args.recipe.recipe, &args.recipe.chosen)?;
     let plan = &previewed.evaluation.plan;
     let fail = |error: NotBuilt| {

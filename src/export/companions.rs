@@ -245,7 +245,7 @@ pub fn write(
     answers: Answers,
     identity: &Key,
 ) -> Result<(), Error> {
-    let kernel_version = files::newest_kernel(job.root);
+    let kernel_version = files::newest_kernel(job.root.path);
     let mut listed = boot_images(export, job, bundle, kernel_version.as_deref())?;
     if !export.format.is_folder() {
         listed.push(export.format.artifact());
@@ -317,7 +317,7 @@ fn boot_images(
     bundle: &Path,
     kernel_version: Option<&str>,
 ) -> Result<Vec<String>, Error> {
-    let tree = Tree::open(job.root).map_err(Report::from)?;
+    let tree = Tree::open(job.root.path).map_err(Report::from)?;
     let mut listed = Vec::new();
     for (patterns, name) in [
         (&export.kernel, "vmlinuz"),

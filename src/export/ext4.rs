@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::root::ExportRoot;
 use super::stage::Staged;
 use super::tools::ToolPaths;
 use super::{Error, tools};
@@ -21,11 +22,10 @@ const FIRST_INODE: u64 = 11;
 pub fn write(
     export: &Export,
     size: Option<u64>,
-    root: &Path,
-    staging: &Path,
+    root: ExportRoot<'_>,
     file: &Path,
 ) -> Result<(), Error> {
-    let tree = Staged::in_memory(export, root, staging)?;
+    let tree = Staged::in_memory(export, root)?;
     let failed = Error::io("look through", tree.path());
     let (blocks, inodes) = measure(tree.path()).map_err(failed)?;
     // Metadata takes a few per cent, the journal up to 64 MiB.
@@ -61,7 +61,7 @@ pub fn write(
         }
     }
     let argv = ["debugfs", "-w", "-f", "-", &file.display().to_string()].map(str::to_owned);
-    let set = tools::dated(export, tools::process(&argv)).stdin(script);
+    let set = tools::dated(export, places.process(&argv)).stdin(script);
     tools::run_noisy("set the times in", file, set)
 }
 

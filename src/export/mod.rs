@@ -15,6 +15,7 @@ mod nfs;
 mod oci;
 mod oci_steps;
 pub mod publish;
+mod root;
 mod shared_files;
 mod stage;
 mod tools;
@@ -32,6 +33,7 @@ use tools::ToolPaths;
 pub use artifact::OpenedExport;
 pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEntry, Package};
 pub use error::Error;
+pub use root::ExportRoot;
 pub use unpack::{Unpacked, unpack};
 pub use versions::{CURRENT, Pruned, Shelf, Version};
 
@@ -41,8 +43,7 @@ pub type InRoot<'a> = dyn Fn(&Command) -> Result<String, Report> + 'a;
 /// What an export is made from.
 pub struct ExportJob<'a> {
     pub plan: &'a Plan,
-    /// Where the root is mounted.
-    pub root: &'a Path,
+    pub root: ExportRoot<'a>,
     /// The output folder.
     pub out: &'a Path,
     /// A folder of the store for work.
@@ -118,7 +119,7 @@ fn artifact(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error
         Format::Erofs { compression } => staged(&|at| at.pack(&tool::erofs(export, *compression))),
         // The one form that the kernel unpacks; it has no room for extended attributes.
         Format::Cpio { compression } => staged(&|at| at.pipe(&tool::cpio(*compression))),
-        Format::Ext4 { size } => ext4::write(export, *size, root, staging, to),
+        Format::Ext4 { size } => ext4::write(export, *size, root, to),
         Format::Oci { .. } => oci::write(export, job, to),
     }
 }

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::root::ExportRoot;
 use super::tools::ToolPaths;
 use super::{Error, tools};
 use crate::diagnose::HintSet;
@@ -51,14 +52,14 @@ pub fn write(export: &Export, job: &ExportJob<'_>, work: &Path) -> Result<Vec<La
         // With room for whiteouts on top.
         let view = open_trees(trees.get(..=at).unwrap_or_default(), work);
         let view = view.map_err(|error| error.report(&HintSet::default()))?;
-        let now = list(view.root(), &export.times).map_err(failed)?;
-        let names = changed(view.root(), &before, &now).map_err(failed)?;
+        let now = list(view.path(), &export.times).map_err(failed)?;
+        let names = changed(view.path(), &before, &now).map_err(failed)?;
         before = now;
         if names.is_empty() {
             continue;
         }
         let path = work.join(format!("{at}.tar"));
-        pack(export, view.root(), &names, &path)?;
+        pack(export, ExportRoot::mounted(&view), &names, &path)?;
         tars.push(LayerTar {
             path,
             label: layer.label.clone(),
@@ -136,7 +137,12 @@ fn changed(view: &Path, before: &Listing, now: &Listing) -> io::Result<Vec<PathB
     Ok(names)
 }
 
-fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<(), Error> {
+fn pack(
+    export: &Export,
+    view: ExportRoot<'_>,
+    names: &[PathBuf],
+    file: &Path,
+) -> Result<(), Error> {
     let failed = |error| Error::Layers { error };
     let mut list = tempfile::NamedTempFile::new().map_err(failed)?;
     for name in names {
@@ -153,5 +159,6 @@ fn pack(export: &Export, view: &Path, names: &[PathBuf], file: &Path) -> Result<
     argv.pop();
     argv.extend(["--no-recursion", "--null"].map(str::to_owned));
     argv.push(format!("--files-from={}", list.path().display()));
-    tools::run("pack a layer into", file, tools::process(&argv))
+    let tar = places.process(&argv).reads(list.path());
+    view.held(|| tools::run("pack a layer into", file, tar))
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::root::ExportRoot;
 use super::tools::ToolPaths;
 use super::{Error, stage, tools};
 use crate::plan::tool::{ToolPart, copy, tar, tar_copy};
@@ -29,7 +30,7 @@ enum Sharing {
 /// attributes, access lists, devices and holes are kept.
 pub fn write(
     export: &Export,
-    root: &Path,
+    root: ExportRoot<'_>,
     before: Option<(&Path, Share)>,
     dest: &Path,
 ) -> Result<(), Error> {
@@ -45,7 +46,7 @@ pub fn write(
         return stage::copy(export, root, dest);
     }
     let copy = places.argv(&copy());
-    tools::run("copy the root to", dest, tools::process(&copy))
+    places.copy(vec![places.process(&copy)])
 }
 
 /// Tries with a file of two bytes what the file systems can.
@@ -72,7 +73,7 @@ fn way(before: &Path, dest: &Path, share: Share) -> io::Result<Option<Sharing>> 
 }
 
 fn with(places: &ToolPaths<'_>, before: &Path, way: Sharing) -> Result<(), Error> {
-    let (root, dest) = (places.root, places.output);
+    let (root, dest) = (places.root.path, places.output);
     let failed = Error::io("share files with the version before in", dest);
     let same = same_files(places, before)?;
     // Names are matched whole, and looked up, not tried one by one.
@@ -87,8 +88,8 @@ fn with(places: &ToolPaths<'_>, before: &Path, way: Sharing) -> Result<(), Error
     pack.extend(["--anchored", "--no-wildcards"].map(str::to_owned));
     pack.push(format!("--exclude-from={}", list.path().display()));
     pack.extend(members);
-    let processes = vec![tools::process(&pack), tools::process(&unpack)];
-    tools::pipe("copy the root to", dest, processes)?;
+    let pack = places.process(&pack).reads(list.path());
+    places.copy(vec![pack, places.process(&unpack)])?;
     let mut folders = BTreeSet::new();
     for name in &same {
         put(&root.join(name), &before.join(name), &dest.join(name), way).map_err(failed)?;
@@ -104,13 +105,16 @@ fn with(places: &ToolPaths<'_>, before: &Path, way: Sharing) -> Result<(), Error
 
 /// The files of the export that `before` has just so, relative to the root.
 fn same_files(places: &ToolPaths<'_>, before: &Path) -> Result<Vec<PathBuf>, Error> {
-    let root = places.root;
+    let root = places.root.path;
     // Into this file tar writes names only, and reads no contents.
     let nowhere = ToolPart::Literal("/dev/null".to_owned());
     let mut list = places.argv(&tar(places.export, Compression::None, nowhere));
     let shown = ["--quoting-style=escape", "--verbose"];
     list.splice(1..1, shown.map(str::to_owned));
-    let names = tools::output("list the files of", root, &list)?;
+    let list = places.process(&list);
+    let names = places
+        .root
+        .held(|| tools::output("list the files of", root, list))?;
     let mut same = Vec::new();
     for line in names.lines() {
         // A name with a line break or a backslash is simply written anew.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags};
 
+use super::error::Error;
+use super::root::ExportRoot;
 use super::tools::ToolPaths;
-use super::{Error, tools};
 use crate::plan::Export;
 use crate::plan::tool::{ToolPart, tar_copy};
 
@@ -21,7 +22,7 @@ pub struct Staged {
 
 impl Staged {
     /// A copy in `folder`.
-    pub fn new(export: &Export, root: &Path, folder: &Path) -> Result<Staged, Error> {
+    pub fn new(export: &Export, root: ExportRoot<'_>, folder: &Path) -> Result<Staged, Error> {
         let staged = Staged::empty(folder)?;
         copy(export, root, &staged.path)?;
         Ok(staged)
@@ -29,8 +30,9 @@ impl Staged {
 
     /// A copy in memory, where the order in which a directory is read depends only on the
     /// order in which it was filled.
-    pub fn in_memory(export: &Export, root: &Path, folder: &Path) -> Result<Staged, Error> {
-        let mut staged = Staged::empty(folder)?;
+    pub fn in_memory(export: &Export, root: ExportRoot<'_>) -> Result<Staged, Error> {
+        // Where the build keeps what is its own: a tmpfs maps no owners before Linux 6.3.
+        let mut staged = Staged::empty(&std::env::temp_dir())?;
         let (name, options) = ("rootwright-stage", c"mode=0755,size=100%,nr_inodes=0");
         rustix::mount::mount(
             name,
@@ -74,9 +76,8 @@ impl Drop for Staged {
 }
 
 /// Fills the empty folder `dest`.
-pub fn copy(export: &Export, root: &Path, dest: &Path) -> Result<(), Error> {
+pub fn copy(export: &Export, root: ExportRoot<'_>, dest: &Path) -> Result<(), Error> {
     let places = ToolPaths::of_root(export, root, dest);
-    let [pack, unpack] = tar_copy(export, ToolPart::Output).map(|words| places.argv(&words));
-    let processes = vec![tools::process(&pack), tools::process(&unpack)];
-    tools::pipe("copy the root to", dest, processes)
+    let tools = tar_copy(export, ToolPart::Output).map(|words| places.argv(&words));
+    places.copy(tools.iter().map(|argv| places.process(argv)).collect())
 }

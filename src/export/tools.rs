@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::Error;
+use super::error::Error;
+use super::root::ExportRoot;
 use crate::diagnose::CommandReport;
 use crate::plan::tool::{ToolPart, ToolWord, resolved};
 use crate::plan::{Export, Times};
@@ -21,7 +22,7 @@ const MOST_OUTPUT: usize = 1 << 30;
 #[derive(Clone, Copy, Debug)]
 pub struct ToolPaths<'a> {
     pub export: &'a Export,
-    pub root: &'a Path,
+    pub root: ExportRoot<'a>,
     /// Where there is no copy, the root itself.
     pub tree: &'a Path,
     pub output: &'a Path,
@@ -29,11 +30,11 @@ pub struct ToolPaths<'a> {
 
 impl<'a> ToolPaths<'a> {
     /// For a tool that takes the root itself.
-    pub fn of_root(export: &'a Export, root: &'a Path, output: &'a Path) -> Self {
+    pub fn of_root(export: &'a Export, root: ExportRoot<'a>, output: &'a Path) -> Self {
         ToolPaths {
             export,
             root,
-            tree: root,
+            tree: root.path,
             output,
         }
     }
@@ -42,23 +43,47 @@ impl<'a> ToolPaths<'a> {
         let path = |path: &Path| path.display().to_string();
         resolved(words, |part| match part {
             ToolPart::Literal(text) => text.clone(),
-            ToolPart::Root => path(self.root),
+            ToolPart::Root => path(self.root.path),
             ToolPart::Tree => path(self.tree),
             ToolPart::Output => path(self.output),
             ToolPart::Time => seconds(self.export).unwrap_or_default().to_string(),
         })
     }
 
+    /// A command line as a process that may read the root and the tree, and write the output.
+    pub fn process(&self, argv: &[String]) -> Process {
+        let process = process(argv);
+        let process = match self.root.mounted {
+            Some(root) => process.changes_root(root.path()),
+            None => process.reads(self.root.path),
+        };
+        let process = match self.tree == self.root.path {
+            true => process,
+            false => process.reads(self.tree),
+        };
+        match self.output.parent() {
+            Some(folder) if !self.output.is_dir() => process.writes(folder),
+            _ => process.writes(self.output),
+        }
+    }
+
     /// Packs the root with one tool.
     pub fn pack(&self, words: &[ToolWord]) -> Result<(), Error> {
-        let pack = dated(self.export, process(&self.argv(words)));
-        run("pack the root into", self.output, pack)
+        let pack = dated(self.export, self.process(&self.argv(words)));
+        let run = || run("pack the root into", self.output, pack);
+        self.root.held(run)
+    }
+
+    /// Copies the root into the output, an empty folder.
+    pub fn copy(&self, processes: Vec<Process>) -> Result<(), Error> {
+        self.root
+            .held(|| pipe("copy the root to", self.output, processes))
     }
 
     /// Packs the tree with tools that run in it, each of which reads what the one before it
     /// prints.
     pub fn pipe(&self, tools: &[Vec<ToolWord>]) -> Result<(), Error> {
-        let in_tree = |words: &Vec<ToolWord>| process(&self.argv(words)).dir(self.tree);
+        let in_tree = |words: &Vec<ToolWord>| self.process(&self.argv(words)).dir(self.tree);
         let mut processes: Vec<Process> = tools.iter().map(in_tree).collect();
         if let Some(last) = processes.pop() {
             processes.push(last.stdout_file(create(self.output)?));
@@ -97,8 +122,7 @@ pub fn dated(export: &Export, process: Process) -> Process {
 }
 
 /// Runs a command, and returns what it prints.
-pub fn output(doing: &'static str, path: &Path, argv: &[String]) -> Result<String, Error> {
-    let process = process(argv);
+pub fn output(doing: &'static str, path: &Path, process: Process) -> Result<String, Error> {
     let tool = Tool {
         doing,
         path,

@@ -42,7 +42,8 @@ pub fn unpack(opened: &OpenedExport) -> Result<Unpacked, Error> {
         }
     };
     let argv: Vec<String> = tool.split(' ').map(str::to_owned).chain(files).collect();
-    tools::run_noisy("unpack", path, tools::process(&argv))?;
+    let process = tools::process(&argv).reads(path).writes(folder.path());
+    tools::run_noisy("unpack", path, process)?;
     Ok(Unpacked {
         root: folder.path().to_owned(),
         _folder: Some(folder),

@@ -19,6 +19,44 @@ const NSPAWN: &[&str] = &[
     "--machine=rootwright",
 ];
 
+/// What systemd-nspawn gives to a container beyond what a command needs. What is left, and
+/// why:
+/// - `CHOWN`, `DAC_OVERRIDE`, `FOWNER`, `FSETID`: packages have files of several owners, and
+///   without `FSETID` bits for the group are lost without a word
+/// - `SETUID`, `SETGID`: maintainer scripts and apt work as other users of the root
+/// - `SETFCAP`: programs such as ping have capabilities
+/// - `SYS_CHROOT`: dracut and tools with a `--root` option change theirs
+/// - `KILL`: a script ends a service that it has started as another user
+const NOT_FOR_COMMANDS: &[&str] = &[
+    "AUDIT_CONTROL",
+    "AUDIT_WRITE",
+    "DAC_READ_SEARCH",
+    "IPC_OWNER",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "SETPCAP",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_PTRACE",
+    "SYS_RESOURCE",
+    "SYS_TTY_CONFIG",
+];
+
+/// The same for an init, which mounts, sets limits and shuts down (`SYS_ADMIN`,
+/// `SYS_RESOURCE`, `SYS_BOOT`, …) on behalf of its services.
+const NOT_FOR_BOOTS: &[&str] = &["AUDIT_CONTROL", "MKNOD", "NET_RAW", "SYS_PTRACE"];
+
+/// System calls that no container makes, beside those that systemd-nspawn refuses: they reach
+/// what is the kernel's and not the root's.
+const REFUSED_CALLS: &str =
+    "~@keyring @module @raw-io @reboot @swap @clock bpf perf_event_open userfaultfd";
+
 /// Variables of the host's environment that commands see: how the network is reached, and
 /// the clock that makes a build repeatable. Commands in a root see them if they have the
 /// network.
@@ -60,6 +98,9 @@ pub struct ContainerCommand<'a> {
     pub binds: &'a [Bind],
     /// Names of variables that the container takes from the environment of nspawn.
     pub env: Vec<&'a str>,
+    /// The host's first ID for the container's, and how many there are; `None` where root in
+    /// the container is root.
+    pub ids: Option<(u32, u32)>,
     /// The command; empty for a boot.
     pub argv: &'a [String],
 }
@@ -74,8 +115,17 @@ impl<'a> ContainerCommand<'a> {
             cwd: run.cwd.as_deref(),
             binds: &run.binds,
             env: run.env.keys().map(String::as_str).collect(),
+            ids: None,
             argv,
         }
+    }
+
+    /// In a user namespace, with these in the place of the command's own binds.
+    #[must_use]
+    pub fn held(mut self, ids: Option<(u32, u32)>, binds: &'a [Bind]) -> Self {
+        self.ids = ids;
+        self.binds = binds;
+        self
     }
 
     /// Passes on variables of the host, where the command has the network. Those that it
@@ -95,6 +145,11 @@ impl<'a> ContainerCommand<'a> {
     pub fn argv(&self) -> Vec<String> {
         let mut argv = self.mode.argv();
         argv.push(format!("--directory={}", self.root));
+        if let Some((first, count)) = self.ids {
+            argv.push(format!("--private-users={first}:{count}"));
+            // The mounted root's files have such owners.
+            argv.push("--private-users-ownership=off".to_owned());
+        }
         if !self.network {
             argv.push("--private-network".to_owned());
         }
@@ -129,11 +184,15 @@ impl Mode {
             Mode::Interactive => &["--console=interactive", "--as-pid2"],
             Mode::Boot => &[],
         };
-        NSPAWN
-            .iter()
-            .chain(own)
-            .map(|&flag| flag.to_owned())
-            .collect()
+        let dropped = match self {
+            Mode::Command | Mode::Interactive => NOT_FOR_COMMANDS,
+            Mode::Boot => NOT_FOR_BOOTS,
+        };
+        let dropped: Vec<String> = dropped.iter().map(|name| format!("CAP_{name}")).collect();
+        let mut argv: Vec<String> = NSPAWN.iter().chain(own).map(|&flag| flag.into()).collect();
+        argv.push(format!("--drop-capability={}", dropped.join(",")));
+        argv.push(format!("--system-call-filter={REFUSED_CALLS}"));
+        argv
     }
 }
 

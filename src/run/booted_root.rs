@@ -6,6 +6,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::boot_failure::{BootFailure, BootStage};
+use super::container::Lent;
 use super::output::Log;
 use crate::plan::Run;
 use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
@@ -38,7 +39,13 @@ impl Control {
     ///
     /// # Errors
     /// When the root cannot be opened.
-    pub fn argv(&self, run: &Run, timeout: u64, root: &Path) -> std::io::Result<Vec<String>> {
+    pub fn argv(
+        &self,
+        lent: &Lent<'_>,
+        run: &Run,
+        timeout: u64,
+        root: &Path,
+    ) -> std::io::Result<Vec<String>> {
         let inside = pathrs::Root::open(root).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.
         let etc = inside.resolve("/etc").ok();
@@ -48,7 +55,7 @@ impl Control {
         argv.extend([word(&self.0.path().join(BOOT)), timeout.to_string()]);
         argv.extend([word(root), etc.as_deref().map_or_else(String::new, word)]);
         argv.push(word(self.0.path()));
-        argv.extend(super::container::argv(run, Mode::Boot, root, &[]));
+        argv.extend(lent.argv(run, Mode::Boot, root, &[]));
         Ok(argv)
     }
 

@@ -30,6 +30,8 @@ pub struct Ended {
     /// Lines that the scan marks as failures.
     pub matched: Vec<String>,
     pub output: Vec<String>,
+    /// Standard error, where it is no part of the output.
+    pub errors: Vec<String>,
 }
 
 /// Runs a command and waits for it. `see` gets every line.
@@ -52,7 +54,7 @@ pub fn run(
     };
     let fail_on = patterns(&command.verdict.fail_on);
     let ignore = patterns(&command.verdict.ignore);
-    let mut output = Kept::default();
+    let (mut output, mut complaints) = (Kept::default(), Kept::default());
     let mut matched = Vec::new();
     let mut line = |stream: Stream, bytes: &[u8], log: &mut Log| {
         let text = String::from_utf8_lossy(bytes);
@@ -65,6 +67,7 @@ pub fn run(
         let line = secrets.redact(line);
         log.line(&line);
         if stream == Stream::Err {
+            complaints.push(line);
             return;
         }
         if matched.len() < KEPT_LINES
@@ -110,5 +113,6 @@ pub fn run(
         status,
         matched,
         output: output.into_lines(),
+        errors: complaints.into_lines(),
     })
 }

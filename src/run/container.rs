@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::Error;
-use super::mount::Covered;
+use super::mount::{Covered, MappedBind};
 use super::mount_points::MountPoints;
 use super::process::passed_on;
 use super::resolver::Resolver;
+use super::stack::{ConfinedRoot, OpenRoot};
+use super::user_namespace::{COUNT, FIRST};
 use crate::plan::command::{ContainerCommand, Mode};
-use crate::plan::{Bind, Downloads, Run, RunPlace};
+use crate::plan::{Bind, Downloads, Run};
 use crate::store::{Downloaded, Store};
 
 /// What is changed in a root for the time of a command.
@@ -25,9 +27,9 @@ pub struct Setup<'a> {
 impl<'a> Setup<'a> {
     pub fn of(run: &'a Run) -> Self {
         Setup {
-            // A command of the host has the host's own.
-            network: run.network && run.place != RunPlace::Host,
-            binds: &run.binds,
+            // A command of the host has the host's own, and its paths where they are.
+            network: run.network && !run.place.is_host(),
+            binds: if run.place.is_host() { &[] } else { &run.binds },
             downloads: &run.downloads,
         }
     }
@@ -38,14 +40,14 @@ impl<'a> Setup<'a> {
     /// Those of `work`, then those of changing the root.
     pub fn around<T>(
         self,
-        root: &Path,
+        root: &OpenRoot,
         store: &Store,
         folder: &Path,
-        work: impl FnOnce() -> Result<T, Error>,
+        work: impl FnOnce(&Lent<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let guards = Guards::new(self, root, store, folder)?;
-        let result = work();
-        match (result, guards.release()) {
+        let lent = Lent::new(self, root, store, folder)?;
+        let result = work(&lent);
+        match (result, lent.release()) {
             (Err(error), Err(also)) => {
                 tracing::warn!("{also}");
                 Err(error)
@@ -55,12 +57,13 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// The changes that are in force, in the order in which they are undone: an error or a
-/// panic drops them.
-#[derive(Default)]
-struct Guards {
+/// A root as a command finds it. The changes are undone in the order of the fields: an error
+/// or a panic drops them.
+pub struct Lent<'a> {
     covers: Vec<Cover>,
-    points: Option<MountPoints>,
+    binds: Vec<MappedBind>,
+    confined: Option<ConfinedRoot<'a>>,
+    points: MountPoints,
     resolver: Option<Resolver>,
 }
 
@@ -70,19 +73,39 @@ struct Cover {
     downloaded: Downloaded,
 }
 
-impl Guards {
-    fn new(setup: Setup<'_>, root: &Path, store: &Store, folder: &Path) -> Result<Self, Error> {
-        let mut guards = Guards::default();
-        if setup.network {
-            guards.resolver = Resolver::lend(root)?;
+impl<'a> Lent<'a> {
+    fn new(
+        setup: Setup<'_>,
+        root: &'a OpenRoot,
+        store: &Store,
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        let resolver = match setup.network {
+            true => Resolver::lend(root.path(), &root.upper())?,
+            false => None,
+        };
+        let points = MountPoints::of(root.path(), setup.binds)?;
+        for downloads in setup.downloads {
+            Covered::prepare(root.path(), &downloads.path)?;
         }
-        guards.points = Some(MountPoints::of(root, setup.binds)?);
+        let mut lent = Lent {
+            covers: Vec::new(),
+            binds: Vec::new(),
+            confined: None,
+            points,
+            resolver,
+        };
+        lent.confined = Some(root.confine()?);
+        let ids = lent.confined.as_ref().and_then(ConfinedRoot::ids);
+        for bind in setup.binds {
+            lent.binds.push(MappedBind::of(bind, ids, folder)?);
+        }
         for downloads in setup.downloads {
             let downloaded = store.downloaded(downloads, folder).map_err(Error::store)?;
-            let mount = Covered::over(root, &downloads.path, downloaded.path())?;
-            guards.covers.push(Cover { mount, downloaded });
+            let mount = Covered::over(root.path(), &downloads.path, downloaded.path(), ids)?;
+            lent.covers.push(Cover { mount, downloaded });
         }
-        Ok(guards)
+        Ok(lent)
     }
 
     /// Undoes everything; the first error of several is returned.
@@ -94,20 +117,26 @@ impl Guards {
             cover.downloaded.keep();
             result = result.and(uncovered);
         }
-        let points = self.points.as_mut().map_or(Ok(()), MountPoints::remove);
+        self.binds.clear();
+        let confined = self.confined.take().map_or(Ok(()), ConfinedRoot::release);
+        let points = self.points.remove();
         let resolver = self.resolver.as_mut().map_or(Ok(()), Resolver::restore);
-        result.and(points).and(resolver)
+        result.and(confined).and(points).and(resolver)
     }
-}
 
-/// The command line of a container, with the host's proxies where the command has the
-/// network.
-pub fn argv(run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Vec<String> {
-    let root = root.display().to_string();
-    let names = passed_on().map(|(name, _)| name);
-    ContainerCommand::new(run, mode, &root, argv)
-        .passing(names)
-        .argv()
+    /// The command line of a container in the root, with the host's proxies where the command
+    /// has the network.
+    pub fn argv(&self, run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Vec<String> {
+        let root = root.display().to_string();
+        let names = passed_on().map(|(name, _)| name);
+        let binds: Vec<Bind> = self.binds.iter().map(|bind| bind.bind.clone()).collect();
+        let ids = self.confined.as_ref().and_then(ConfinedRoot::ids);
+        let ids = ids.map(|_| (FIRST, COUNT));
+        ContainerCommand::new(run, mode, &root, argv)
+            .passing(names)
+            .held(ids, &binds)
+            .argv()
+    }
 }
 
 #[cfg(test)]
@@ -115,24 +144,30 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::plan::RunPlace;
 
     struct LentRoot {
         folder: tempfile::TempDir,
+        root: OpenRoot,
         store: Store,
     }
 
     impl LentRoot {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            std::fs::create_dir_all(folder.path().join("root/etc")).unwrap();
-            let store = Store::open(&folder.path().join("store")).unwrap();
-            let root = LentRoot { folder, store };
+            let root = OpenRoot::of_folder().unwrap();
+            std::fs::create_dir_all(root.path().join("etc")).unwrap();
             std::fs::write(root.path().join("etc/resolv.conf"), "own").unwrap();
-            root
+            let store = Store::open(&folder.path().join("store")).unwrap();
+            LentRoot {
+                folder,
+                root,
+                store,
+            }
         }
 
-        fn path(&self) -> std::path::PathBuf {
-            self.folder.path().join("root")
+        fn path(&self) -> &Path {
+            self.root.path()
         }
 
         fn around(
@@ -140,17 +175,17 @@ mod tests {
             setup: Setup<'_>,
             work: impl FnOnce() -> Result<(), Error>,
         ) -> Result<(), Error> {
-            setup.around(&self.path(), &self.store, self.folder.path(), work)
+            setup.around(&self.root, &self.store, self.folder.path(), |_| work())
         }
 
         fn is_as_before(&self) {
-            let names = |path| {
+            let names = |path: &Path| {
                 let entries = std::fs::read_dir(path).unwrap();
                 let names = entries.map(|entry| entry.unwrap().file_name());
                 names.collect::<Vec<_>>()
             };
             assert_eq!(names(self.path()), ["etc"]);
-            assert_eq!(names(self.path().join("etc")), ["resolv.conf"]);
+            assert_eq!(names(&self.path().join("etc")), ["resolv.conf"]);
             let text = std::fs::read_to_string(self.path().join("etc/resolv.conf"));
             assert_eq!(text.unwrap(), "own");
         }
@@ -171,7 +206,7 @@ mod tests {
         let setup = Setup {
             network: true,
             binds: &binds,
-            downloads: &[],
+            ..Setup::default()
         };
         // As systemd-nspawn does it.
         let mount = || std::fs::create_dir_all(root.path().join("srv/data")).unwrap();
@@ -208,8 +243,8 @@ mod tests {
         }];
         let setup = Setup {
             network: true,
-            binds: &[],
             downloads: &downloads,
+            ..Setup::default()
         };
         let failed = root.around(setup, || panic!("nothing runs"));
         assert!(matches!(failed, Err(Error::Downloads { .. })));

@@ -16,6 +16,12 @@ pub enum Error {
         what: &'static str,
         source: std::io::Error,
     },
+    /// What holds the commands of a build cannot be made.
+    #[error("cannot {what}: {source}")]
+    Confinement {
+        what: String,
+        source: std::io::Error,
+    },
     #[error("the process that started this one is gone")]
     Orphaned,
     #[error("interrupted")]
@@ -161,6 +167,7 @@ impl Error {
                     .help("mount the directory on itself before the chroot (`mount --bind DIR DIR`), or enter it with systemd-nspawn"),
                 _ => report,
             },
+            Error::Confinement { source, .. } => confinement_report(report, source),
             Error::Orphaned
             | Error::Interrupted
             | Error::Resolver { .. }
@@ -207,6 +214,25 @@ impl Error {
 /// The step's own call, then the calls from there to the operation.
 pub fn place(step: &Step, calls: &[Frame]) -> Vec<Frame> {
     step.calls.iter().chain(calls).cloned().collect()
+}
+
+/// Why commands cannot be kept from being root on this host.
+fn confinement_report(report: Report, source: &std::io::Error) -> Report {
+    let report = match source.kind() {
+        // open_tree(2) and mount_setattr(2): the kernel, or the file system, maps no owners.
+        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::Unsupported => report
+            .cause("the kernel or the file system of the store has no mounts with mapped owners, which keep commands from being root on this host")
+            .help("use Linux 5.19 or later, and a store on ext4, xfs, btrfs or tmpfs (`--store DIR`)"),
+        // user_namespaces(7): a limit of none.
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => report
+            .cause("this host allows no user namespaces, which keep commands from being root on it")
+            .next("sysctl user.max_user_namespaces=65536"),
+        std::io::ErrorKind::PermissionDenied => report
+            .cause("this process may not make user namespaces with IDs of their own, as in a container that is one itself")
+            .help("run it on the host, or in a container with the host's user namespace"),
+        _ => report,
+    };
+    report.help("`--unconfined` lets everything that the recipe runs be root on this host: for recipes, packages and images that you trust as yourself")
 }
 
 fn with_disk_help(report: Report, source: &std::io::Error) -> Report {

@@ -144,7 +144,8 @@ impl<'a> Making<'a> {
             let argv = command.words();
             tracing::debug!(argv = command::quote_all(&argv), "fetching keys");
             let fetch = Process::new(&argv).env("HOME", folder.path());
-            let said = fetch.dir(folder.path()).capture(MOST_OUTPUT)?.stderr();
+            let fetch = fetch.dir(folder.path()).writes(folder.path());
+            let said = fetch.capture(MOST_OUTPUT)?.stderr();
             let files = candidates(folder.path());
             for file in &files {
                 let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -158,11 +159,13 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    fn gpg(&self, arguments: &[&str]) -> std::io::Result<Captured> {
+    fn gpg(&self, arguments: &[&str], reads: Option<&Path>) -> std::io::Result<Captured> {
         let home = self.home.path();
         let argv = GPG.split(' ').map(OsStr::new).chain([home.as_os_str()]);
         let argv = argv.chain(arguments.iter().map(OsStr::new));
-        Process::new(argv).env("HOME", home).capture(MOST_OUTPUT)
+        let process = Process::new(argv).env("HOME", home).writes(home);
+        let process = reads.into_iter().fold(process, Process::reads);
+        process.capture(MOST_OUTPUT)
     }
 
     /// Takes the keys of a file in, if there are any.
@@ -177,8 +180,9 @@ impl<'a> Making<'a> {
             return Ok(());
         }
         let known = self.found.len();
-        self.gpg(&["--import", "--", name])?;
-        let listed = self.gpg(&["--with-colons", "--fixed-list-mode", "--list-keys"])?;
+        self.gpg(&["--import", "--", name], Some(file))?;
+        let list = ["--with-colons", "--fixed-list-mode", "--list-keys"];
+        let listed = self.gpg(&list, None)?;
         self.found = primary_keys(&String::from_utf8_lossy(&listed.stdout));
         let what = match self.found.len() - known {
             0 => "has no further keys".to_owned(),
@@ -199,7 +203,7 @@ impl<'a> Making<'a> {
             [] => arguments.extend(self.found.keys().map(String::as_str)),
             wanted => arguments.extend(wanted.iter().map(String::as_str)),
         }
-        let output = self.gpg(&arguments)?;
+        let output = self.gpg(&arguments, None)?;
         if output.stdout.is_empty() {
             let said = output.stderr();
             let last = said.lines().last().unwrap_or("it wrote nothing").to_owned();

@@ -16,12 +16,13 @@ mod mount_points;
 pub mod namespace;
 pub mod operations;
 mod output;
-pub mod pid_namespace;
 pub mod process;
 mod resolver;
+pub mod sandbox;
 mod secrets;
 pub mod shell;
 pub mod stack;
+pub mod user_namespace;
 mod values;
 
 use std::path::PathBuf;

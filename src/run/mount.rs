@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags,
 };
+use rustix::thread::CapabilitiesSecureBits;
 
 use super::Error;
 use super::resolver::handle_path;
+use super::user_namespace::{FIRST, UserNamespace};
+use crate::plan::Bind;
 
 /// A mounted root; unmounted when it is dropped.
 pub struct Mounted {
@@ -30,12 +34,18 @@ impl Mounted {
         &self.path
     }
 
-    /// Mounts `lower` (the lowest first) with `upper` on top, on a folder below `folder`.
-    /// Without a layer below, an empty folder is.
+    /// Mounts `lower` (the lowest first) with `upper`, which is in `folder`, on top, on
+    /// another folder below `folder`. Without a layer below, an empty folder is. With `ids`
+    /// the root's files belong to the IDs of that namespace, else to those on disk.
     ///
     /// # Errors
-    /// When the kernel refuses the overlay.
-    pub fn overlay(lower: &[PathBuf], upper: &Path, folder: &Path) -> Result<Self, Error> {
+    /// When the kernel refuses the overlay, or the file system to map owners.
+    pub fn overlay(
+        lower: &[PathBuf],
+        upper: &Path,
+        folder: &Path,
+        ids: Option<&UserNamespace>,
+    ) -> Result<Self, Error> {
         let (work, target) = (folder.join("work"), folder.join("root"));
         fs::create_dir_all(&target).map_err(Error::store)?;
         let empty = folder.join("empty");
@@ -62,7 +72,11 @@ impl Mounted {
                 }
                 _ => fs::create_dir(&work).map_err(Error::store)?,
             }
-            match overlay.mount() {
+            let mounted = match ids {
+                None => overlay.mount(),
+                Some(ids) => overlay.mount_mapped(folder, ids)?,
+            };
+            match mounted {
                 Ok(()) => break,
                 // A layer that was committed a moment ago may still be held by the mount
                 // that it was made in.
@@ -144,6 +158,40 @@ struct Overlay<'a> {
 }
 
 impl Overlay<'_> {
+    /// Mounts it over copies of its folders that are seen through the map of `ids`. `upper`
+    /// and `work` are in `folder`.
+    fn mount_mapped(
+        &self,
+        folder: &Path,
+        ids: &UserNamespace,
+    ) -> Result<rustix::io::Result<()>, Error> {
+        let places = folder.join("mapped");
+        let map = |number: usize, source: &Path| {
+            let place = places.join(number.to_string());
+            fs::create_dir_all(&place).map_err(Error::store)?;
+            let mapped = ids.mapped(source).map_err(|source| Error::Confinement {
+                what: "map the owners of the root's files".to_owned(),
+                source,
+            })?;
+            MappedFolder::attach(&mapped, place)
+        };
+        // The overlay keeps copies of its own: these go once it is mounted.
+        let top = map(0, folder)?;
+        let layers = self.lower.iter().enumerate();
+        let layers = layers.map(|(number, layer)| map(number + 1, layer));
+        let layers = layers.collect::<Result<Vec<_>, _>>()?;
+        let lower: Vec<PathBuf> = layers.iter().map(|layer| layer.0.clone()).collect();
+        let inside = |path: &Path| top.0.join(path.strip_prefix(folder).unwrap_or(path));
+        let (upper, work) = (inside(self.upper), inside(self.work));
+        let overlay = Overlay {
+            lower: &lower,
+            upper: &upper,
+            work: &work,
+            ..*self
+        };
+        Ok(as_owner(|| overlay.mount()))
+    }
+
     fn mount(&self) -> rustix::io::Result<()> {
         use rustix::io::Errno;
         match self.mount_new() {
@@ -219,8 +267,92 @@ impl Overlay<'_> {
     }
 }
 
+/// A folder seen through a map of owners, until this is dropped.
+struct MappedFolder(PathBuf);
+
+impl MappedFolder {
+    fn attach(mapped: &OwnedFd, place: PathBuf) -> Result<Self, Error> {
+        let failed = |error: rustix::io::Errno| Error::store(error.into());
+        attach(mapped.as_fd(), &place).map_err(failed)?;
+        // A copy receives what is mounted in the original, and hands on what is unmounted.
+        let private = MountPropagationFlags::PRIVATE;
+        rustix::mount::mount_change(&place, private).map_err(failed)?;
+        Ok(MappedFolder(place))
+    }
+}
+
+impl Drop for MappedFolder {
+    fn drop(&mut self) {
+        // The namespace takes it down at the end in any case.
+        let _ = rustix::mount::unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
+
+/// A path of the host for the inside of a root, its owners mapped.
+pub struct MappedBind {
+    /// With the path to mount from.
+    pub bind: Bind,
+    mapped: Option<MappedFolder>,
+    place: Option<tempfile::TempDir>,
+}
+
+impl MappedBind {
+    /// Owners stay as they are where the path's file system cannot map them; root in the root
+    /// is then another user for what is there.
+    ///
+    /// # Errors
+    /// When there is no place for the mount.
+    pub fn of(bind: &Bind, ids: Option<&UserNamespace>, work: &Path) -> Result<Self, Error> {
+        let mut found = MappedBind {
+            bind: bind.clone(),
+            mapped: None,
+            place: None,
+        };
+        let source = Path::new(&bind.host);
+        let Some(Ok(mapped)) = ids.map(|ids| ids.mapped(source)) else {
+            return Ok(found);
+        };
+        let folder = tempfile::TempDir::with_prefix_in("bind-", work).map_err(Error::store)?;
+        let place = folder.path().join("mapped");
+        match source.is_dir() {
+            true => fs::create_dir(&place),
+            false => fs::File::create(&place).map(drop),
+        }
+        .map_err(Error::store)?;
+        found.bind.host = place.display().to_string();
+        found.mapped = Some(MappedFolder::attach(&mapped, place)?);
+        found.place = Some(folder);
+        Ok(found)
+    }
+}
+
+impl Drop for MappedBind {
+    fn drop(&mut self) {
+        // The mount goes before the folder that it is on.
+        self.mapped = None;
+        self.place = None;
+    }
+}
+
+/// Calls `work` as the owner of mapped files: what overlayfs makes for itself belongs to whoever
+/// mounts it, and this process's own ID is none of the map's.
+fn as_owner(work: impl FnOnce() -> rustix::io::Result<()> + Send) -> rustix::io::Result<()> {
+    let owned = move || {
+        // Else the kernel takes the capabilities that concern files.
+        rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
+        nix::unistd::setfsgid(FIRST.into());
+        nix::unistd::setfsuid(FIRST.into());
+        work()
+    };
+    // The IDs are those of the thread, which ends with the call.
+    std::thread::scope(|scope| match scope.spawn(owned).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
 /// Puts a mount that is nowhere yet over `target`, whose last component is not followed.
-fn attach(mount: BorrowedFd<'_>, target: &Path) -> rustix::io::Result<()> {
+pub(super) fn attach(mount: BorrowedFd<'_>, target: &Path) -> rustix::io::Result<()> {
     rustix::mount::move_mount(
         mount,
         "",
@@ -247,16 +379,37 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// Covers `path`, resolved inside of `root`, and made there where it is missing.
+    /// Makes the folder `path`, resolved inside of `root`, where it is missing.
     ///
     /// # Errors
-    /// When the path leads nowhere, or the mount is refused.
-    pub fn over(root: &Path, path: &str, with: &Path) -> Result<Self, Error> {
+    /// When the path leads nowhere.
+    pub fn prepare(root: &Path, path: &str) -> Result<(), Error> {
         let inside = pathrs::Root::open(root).map_err(Error::downloads(path))?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let folder = inside.mkdir_all(path, &mode);
-        let target = handle_path(&folder.map_err(Error::downloads(path))?).map_err(Error::store)?;
-        mount_copy(with, &target).map_err(Error::downloads(path))?;
+        folder.map(drop).map_err(Error::downloads(path))
+    }
+
+    /// Covers `path`, resolved inside of `root`, with a folder whose files belong to the IDs
+    /// of `ids`.
+    ///
+    /// # Errors
+    /// When the path leads nowhere, or the mount is refused.
+    pub fn over(
+        root: &Path,
+        path: &str,
+        with: &Path,
+        ids: Option<&UserNamespace>,
+    ) -> Result<Self, Error> {
+        let inside = pathrs::Root::open(root).map_err(Error::downloads(path))?;
+        let folder = inside.resolve(path).map_err(Error::downloads(path))?;
+        let target = handle_path(&folder).map_err(Error::store)?;
+        let copy = match ids {
+            Some(ids) => ids.mapped(with),
+            None => copy(with).map_err(Into::into),
+        };
+        let copy = copy.map_err(Error::downloads(path))?;
+        attach(copy.as_fd(), &target).map_err(Error::downloads(path))?;
         Ok(Covered {
             target: Some(target),
             path: path.to_owned(),
@@ -280,12 +433,10 @@ impl Covered {
     }
 }
 
-/// Mounts what is at `source` over `target`, whose last component is not followed.
-fn mount_copy(source: &Path, target: &Path) -> rustix::io::Result<()> {
-    let clone = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
-        | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone)?;
-    attach(tree.as_fd(), target)
+/// What is at `source`, as a mount that is nowhere yet.
+fn copy(source: &Path) -> rustix::io::Result<OwnedFd> {
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    rustix::mount::open_tree(rustix::fs::CWD, source, clone)
 }
 
 impl Drop for Covered {

@@ -7,18 +7,30 @@
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use fs_err as fs;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Pid, Signal};
+use rustix::thread::UnshareFlags;
 
 use super::Error;
 
 /// Set for the inner process: the outer one's PID. Honoured by PID 1 only.
 const MARKER: &str = "ROOTWRIGHT_OUTER_PID";
 
-static INSIDE: AtomicBool = AtomicBool::new(false);
+/// Set inside: how the programs of this build are held.
+static INSIDE: OnceLock<Confinement> = OnceLock::new();
+
+/// What the programs of a build may do to the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Confinement {
+    /// They are root in a user namespace only.
+    #[default]
+    Confined,
+    /// They are root on the host.
+    Unconfined,
+}
 
 /// Where temporary files are kept inside.
 pub const TEMPORARY: &str = "/run/systemd/nspawn/tmp";
@@ -36,9 +48,11 @@ pub enum BuildProcess {
 ///
 /// # Errors
 /// When the kernel refuses a namespace or a mount.
-pub fn enter(offline: bool) -> Result<BuildProcess, Error> {
+pub fn enter(offline: bool, confinement: Confinement) -> Result<BuildProcess, Error> {
     match std::env::var(MARKER) {
-        Ok(outer) if std::process::id() == 1 => inside(&outer).map(|()| BuildProcess::Inner),
+        Ok(outer) if std::process::id() == 1 => {
+            inside(&outer, confinement).map(|()| BuildProcess::Inner)
+        }
         _ => outside(offline).map(BuildProcess::Outer),
     }
 }
@@ -57,16 +71,11 @@ fn outside(offline: bool) -> Result<i32, Error> {
             }
         }
     });
-    // Safe with these flags: they touch no file descriptors that the thread could hold.
-    let mut flags = rustix::thread::UnshareFlags::NEWNS | rustix::thread::UnshareFlags::NEWPID;
+    let mut flags = UnshareFlags::NEWNS | UnshareFlags::NEWPID;
     if offline {
-        flags |= rustix::thread::UnshareFlags::NEWNET;
+        flags |= UnshareFlags::NEWNET;
     }
-    #[expect(
-        deprecated,
-        reason = "its successor is unsafe for UnshareFlags::FILES alone, which is not among these"
-    )]
-    rustix::thread::unshare(flags).map_err(Error::namespace("make a mount and a PID namespace"))?;
+    unshare(flags).map_err(Error::namespace("make a mount and a PID namespace"))?;
     let mut child = Command::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
         .env(MARKER, std::process::id().to_string())
@@ -87,7 +96,16 @@ pub fn exit_code(status: ExitStatus) -> i32 {
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-fn inside(outer: &str) -> Result<(), Error> {
+/// Leaves namespaces for new ones; not for [`UnshareFlags::FILES`].
+pub(super) fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for UnshareFlags::FILES alone, which nobody asks for"
+    )]
+    rustix::thread::unshare(flags)
+}
+
+fn inside(outer: &str, confinement: Confinement) -> Result<(), Error> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(Error::namespace("tie this process to its parent"))?;
     // The outer process may have died before that line; /proc is still its namespace's.
@@ -120,7 +138,7 @@ fn inside(outer: &str) -> Result<(), Error> {
         let _ = fs::set_permissions(TEMPORARY, open);
         let _ = tempfile::env::override_temp_dir(Path::new(TEMPORARY));
     }
-    INSIDE.store(true, Ordering::SeqCst);
+    let _ = INSIDE.set(confinement);
     super::interrupt::watch()
 }
 
@@ -129,15 +147,26 @@ fn inside(outer: &str) -> Result<(), Error> {
 /// # Errors
 /// If the kernel refuses the mount.
 pub fn mount_proc() -> rustix::io::Result<()> {
+    mount_proc_alone()?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount("proc", "/proc", "proc", flags, None)?;
     // Which programs of other machines the kernel runs is read there; many hosts have none.
     let binfmt = "/proc/sys/fs/binfmt_misc";
     let _ = rustix::mount::mount("binfmt_misc", binfmt, "binfmt_misc", flags, None);
     Ok(())
 }
 
+/// The same, without what is mounted in it.
+pub(super) fn mount_proc_alone() -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount("proc", "/proc", "proc", flags, None)
+}
+
 /// Whether this process is PID 1 of the build's namespaces.
 pub fn is_inside() -> bool {
-    INSIDE.load(Ordering::SeqCst)
+    INSIDE.get().is_some()
+}
+
+/// Whether programs of this build are held in a user namespace.
+pub fn is_confined() -> bool {
+    INSIDE.get() == Some(&Confinement::Confined)
 }

@@ -10,9 +10,10 @@ use fs_err as fs;
 use super::boot_failure::{self, BootFailure};
 use super::booted_root;
 use super::command::{self as step_command, Command, Ended};
-use super::container::{self, Setup};
+use super::container::{Lent, Setup};
 use super::files::{self, FetchLimits, FileContext};
 use super::process::Process;
+use super::stack::OpenRoot;
 use super::{CommandFailure, Error, Settings, Values, error, interrupt, keyrings};
 use crate::diagnose::{Frame, Report};
 use crate::plan::command::{self, Mode};
@@ -29,8 +30,7 @@ pub struct Running<'a> {
     pub logs: &'a Path,
     /// A folder of the store for work.
     pub work: &'a Path,
-    /// Where the root is mounted.
-    pub root: &'a Path,
+    pub root: &'a OpenRoot,
 }
 
 /// A command as it runs: everything that its texts stand for is filled in.
@@ -102,7 +102,7 @@ impl Running<'_> {
         Values {
             plan: self.plan,
             settings: self.settings,
-            root: self.root,
+            root: self.root.path(),
         }
     }
 
@@ -117,7 +117,7 @@ impl Running<'_> {
             values: &self.values(),
             source: &source,
         };
-        files::apply(self.root, op, &context)
+        files::apply(self.root.path(), op, &context)
             .map_err(|error| Error::in_step(error.into(), self.step, calls))
     }
 
@@ -142,14 +142,13 @@ impl Running<'_> {
             stdin: stdin.transpose().map_err(unresolved)?,
             with_errors,
         };
-        match run.place {
-            RunPlace::Host => {}
-            RunPlace::Root => {
-                started.argv = container::argv(run, Mode::Command, self.root, &started.argv);
-            }
-            RunPlace::BootedRoot { timeout } => return self.booted(calls, started, timeout),
+        if let RunPlace::BootedRoot { timeout } = run.place {
+            return self.booted(calls, started, timeout);
         }
-        self.around(run, || {
+        self.around(run, |lent| {
+            if run.place == RunPlace::Root {
+                started.argv = lent.argv(run, Mode::Command, self.root.path(), &started.argv);
+            }
             let ended = self.ran(calls, &started)?;
             self.decide(calls, &started, ended)
         })
@@ -165,10 +164,11 @@ impl Running<'_> {
         let run = started.run;
         let stdin = started.stdin.take();
         let control = booted_root::Control::new(run, stdin.as_deref()).map_err(Error::store)?;
-        started.argv = control
-            .argv(run, timeout, self.root)
-            .map_err(Error::store)?;
-        let ended = self.around(run, || self.ran(calls, &started))?;
+        let ended = self.around(run, |lent| {
+            let argv = control.argv(lent, run, timeout, self.root.path());
+            started.argv = argv.map_err(Error::store)?;
+            self.ran(calls, &started)
+        })?;
         control.keep_console(&self.log());
         match control.failure(timeout) {
             // A system that does not go down leaves a root that nobody has seen.
@@ -177,7 +177,11 @@ impl Running<'_> {
         }
     }
 
-    fn around<T>(&self, run: &Run, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    fn around<T>(
+        &self,
+        run: &Run,
+        work: impl FnOnce(&Lent<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         Setup::of(run).around(self.root, &self.settings.store, self.work, work)
     }
 
@@ -186,6 +190,30 @@ impl Running<'_> {
             true => Ok(ended),
             false => Err(self.failed(calls, started, ended, None)),
         }
+    }
+
+    /// Lets a command of the host at what the plan says that its step uses.
+    fn granted(&self, process: Process, run: &Run) -> Process {
+        let Settings { store, files, .. } = self.settings;
+        let uses = &self.step.uses;
+        let keyrings = uses.keyrings.iter().map(|name| keyring_path(name).into());
+        let files = uses
+            .files
+            .iter()
+            .filter_map(|file| files.path(self.plan, file));
+        let downloads = uses.downloads.iter().map(|sha256| store.download(sha256));
+        let root = self.step.root.and_then(|root| self.plan.root(root));
+        let sources = root.map_or(&[][..], |root| &root.package_sources);
+        let read = keyrings.chain(files).chain(downloads);
+        let read = read.chain(sources.iter().map(PathBuf::from));
+        let process = process.changes_root(self.root.path());
+        let process = read.fold(process, Process::reads);
+        run.binds
+            .iter()
+            .fold(process, |process, bind| match bind.read_only {
+                true => process.reads(&bind.host),
+                false => process.writes(&bind.host),
+            })
     }
 
     /// Runs a command and writes down what ran, as the plan has it.
@@ -203,9 +231,11 @@ impl Running<'_> {
         if let Some(text) = &started.stdin {
             process = process.stdin(text.as_bytes());
         }
-        if started.run.place == RunPlace::Root {
-            process = process.makes_own_namespace();
-        }
+        process = match started.run.place {
+            RunPlace::Host => self.granted(process, started.run),
+            RunPlace::Root => process.makes_own_namespaces(),
+            RunPlace::BootedRoot { .. } => process.changes_the_host(),
+        };
         let command = Command {
             process,
             shown: command::quote_all(&started.argv),
@@ -235,8 +265,9 @@ impl Running<'_> {
     ) -> Error {
         let step = self.step;
         let run = started.run;
+        let output = [ended.output, ended.errors].concat();
         let told = match run.place {
-            RunPlace::BootedRoot { .. } => boot_failure::told(&ended.output).collect(),
+            RunPlace::BootedRoot { .. } => boot_failure::told(&output).collect(),
             _ => Vec::new(),
         };
         let failure = CommandFailure {
@@ -249,7 +280,7 @@ impl Running<'_> {
             exited_well: ended.exited_well,
             matched: ended.matched,
             told,
-            output: ended.output,
+            output,
             log: self.log(),
             kept: None,
             boot,

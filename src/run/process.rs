@@ -1,8 +1,9 @@
 //! Programs of the host: the one place that starts them while something is built.
 //!
-//! Each program gets a clean environment. Inside the build's namespaces it also gets a PID
-//! namespace ([`PidNamespace`]), so that nothing it starts outlives it; elsewhere, where
-//! this process may lack the privileges, it gets a process group.
+//! Each program gets a clean environment. Inside the build's namespaces it also gets a sandbox
+//! ([`sandbox`]): nothing that it starts outlives it, it is not root on the host, and it sees
+//! of the host what it is granted. Elsewhere, where this process may lack the privileges, it gets
+//! a process group.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -18,7 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::namespace;
-use super::pid_namespace::PidNamespace;
+use super::sandbox::{self, Grant, GrantAccess};
 use crate::plan::command::{PASSED_ON, quote_all};
 
 /// Where programs of the host are found, whatever the caller's `PATH` is.
@@ -79,8 +80,20 @@ pub struct Process {
     stdin: Stdin,
     stdout: Option<OwnedFd>,
     merged: bool,
-    own_namespace: bool,
+    place: Place,
+    grants: Vec<Grant>,
     limit: Option<Duration>,
+}
+
+/// Where a program runs, inside the build's namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In a sandbox, not as root on the host if builds are confined.
+    Sandbox,
+    /// In a sandbox that lets it change the host.
+    Host,
+    /// In namespaces that it makes itself.
+    Own,
 }
 
 /// How a program ended.
@@ -132,7 +145,8 @@ impl Process {
             stdin: Stdin::Null,
             stdout: None,
             merged: false,
-            own_namespace: true,
+            place: Place::Sandbox,
+            grants: Vec::new(),
             limit: None,
         }
     }
@@ -174,10 +188,42 @@ impl Process {
         self
     }
 
-    /// Leaves the PID namespace to the program: systemd-nspawn makes one for what it runs,
-    /// and a second costs 10 ms.
-    pub fn makes_own_namespace(mut self) -> Self {
-        self.own_namespace = false;
+    /// Leaves all namespaces to the program: systemd-nspawn makes them for what it runs.
+    pub fn makes_own_namespaces(mut self) -> Self {
+        self.place = Place::Own;
+        self
+    }
+
+    /// Lets the program change the host: what this program itself does for its user.
+    pub fn changes_the_host(mut self) -> Self {
+        self.place = Place::Host;
+        self
+    }
+
+    /// Lets the program read a file or folder of the host beside the host's own system. What is
+    /// not there is the program's to say.
+    pub fn reads(self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        match path.exists() {
+            true => self.granted(path, GrantAccess::Read),
+            false => self,
+        }
+    }
+
+    /// Lets the program write to a file or folder of the host.
+    pub fn writes(self, path: impl Into<PathBuf>) -> Self {
+        self.granted(path, GrantAccess::Write)
+    }
+
+    /// Lets the program change a root, mounted for a [`ConfinedRoot`](super::stack::ConfinedRoot).
+    pub fn changes_root(self, path: impl Into<PathBuf>) -> Self {
+        self.granted(path, GrantAccess::Root)
+    }
+
+    fn granted(mut self, path: impl Into<PathBuf>, access: GrantAccess) -> Self {
+        let path = path.into();
+        let path = std::path::absolute(&path).unwrap_or(path);
+        self.grants.push(Grant { path, access });
         self
     }
 
@@ -213,7 +259,19 @@ impl Process {
     /// # Errors
     /// If it can't be started, or its output can't be read.
     pub fn run(mut self, take: &mut dyn FnMut(Stream, &[u8])) -> std::io::Result<Ended> {
-        let mut command = self.command()?;
+        let (mut command, report) = match namespace::is_inside() && self.place != Place::Own {
+            true => {
+                let held = self.place == Place::Sandbox;
+                // One that is named by its path may be anywhere.
+                let program = self.argv.first().map(PathBuf::from);
+                if let Some(program) = program.filter(|program| program.is_absolute()) {
+                    self = self.reads(program);
+                }
+                let (command, report) = sandbox::wrap(&self.command()?, held, &self.grants)?;
+                (command, Some(report))
+            }
+            false => (self.command()?, None),
+        };
         command.process_group(0);
         let (out, write) = std::io::pipe()?;
         let mut pipes = vec![(Stream::Out, out)];
@@ -242,7 +300,13 @@ impl Process {
             }
         };
         let start = Instant::now();
-        let running = Running::start(command, self.own_namespace)?;
+        let running = Running {
+            child: command.spawn()?,
+            report,
+            status: None,
+        };
+        // It holds ends of pipes.
+        drop(command);
         std::thread::scope(|scope| {
             if let Some((mut to, bytes)) = feed {
                 std::thread::Builder::new()
@@ -295,24 +359,13 @@ impl Process {
 /// A program that has started. Whatever happens, it and its children end with this.
 struct Running {
     child: Child,
-    namespace: Option<PidNamespace>,
+    /// What the sandbox says, if it is in one.
+    report: Option<sandbox::Report>,
     /// Once it has ended.
     status: Option<ExitStatus>,
 }
 
 impl Running {
-    fn start(mut command: Command, own_namespace: bool) -> std::io::Result<Self> {
-        let (namespace, child) = match own_namespace && namespace::is_inside() {
-            true => PidNamespace::spawn(command).map(|(space, child)| (Some(space), child))?,
-            false => (None, command.spawn()?),
-        };
-        Ok(Running {
-            child,
-            namespace,
-            status: None,
-        })
-    }
-
     fn watch(
         mut self,
         mut pipes: Vec<(Stream, PipeReader)>,
@@ -320,7 +373,6 @@ impl Running {
         take: &mut dyn FnMut(Stream, &[u8]),
     ) -> std::io::Result<Ended> {
         let mut timed_out = false;
-        // First the program ends, then, in a namespace, its init, and all others with it.
         let mut wait_for = Some(pidfd(&self.child)?);
         loop {
             let left = match deadline {
@@ -379,20 +431,10 @@ impl Running {
                 return Err(error);
             }
             if process_is_ready {
-                wait_for = match (&mut self.namespace, self.status) {
-                    (Some(namespace), None) => {
-                        self.status = Some(self.child.wait()?);
-                        namespace.command_has_ended();
-                        Some(pidfd(namespace.init())?)
-                    }
-                    (None, None) => {
-                        // Before it is waited for: until then its number is its own.
-                        signal_group(&self.child, Signal::KILL);
-                        self.status = Some(self.child.wait()?);
-                        None
-                    }
-                    (_, Some(_)) => None,
-                };
+                // Before it is waited for: until then its number is its own.
+                signal_group(&self.child, Signal::KILL);
+                self.status = Some(self.child.wait()?);
+                wait_for = None;
             }
             if pipes.is_empty() && wait_for.is_none() {
                 break;
@@ -402,9 +444,9 @@ impl Running {
             Some(status) => status,
             None => self.child.wait()?,
         };
-        let left = match self.namespace.take() {
-            Some(namespace) => namespace.end()?,
-            None => Vec::new(),
+        let (status, left) = match self.report.take() {
+            Some(report) => report.ended(status)?,
+            None => (status, Vec::new()),
         };
         Ok(Ended {
             status,
@@ -414,10 +456,7 @@ impl Running {
     }
 
     fn kill(&mut self) {
-        match &mut self.namespace {
-            Some(namespace) => namespace.kill(),
-            None => signal_group(&self.child, Signal::KILL),
-        }
+        signal_group(&self.child, Signal::KILL);
     }
 }
 

@@ -4,9 +4,10 @@
 //! no file can be mounted, and what is mounted on cannot be renamed or removed, which is
 //! what a package does that brings a resolver of its own.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 use fs_err as fs;
@@ -32,13 +33,33 @@ pub fn remember() {
     let _ = host();
 }
 
+/// Where the host's file is and what it holds, if /etc has only a link to it.
+pub fn outside_etc() -> Option<(PathBuf, String)> {
+    let place = fs::canonicalize("/etc").ok()?.join(NAME);
+    let target = fs::read_link(&place).ok()?;
+    // Not to be looked up: what it leads to may be hidden by now.
+    let mut path = PathBuf::from("/etc");
+    for part in target.components() {
+        match part {
+            Component::ParentDir => drop(path.pop()),
+            Component::RootDir => path = PathBuf::from("/"),
+            part => path.push(part),
+        }
+    }
+    let content = String::from_utf8_lossy(host()?).into_owned();
+    (!path.starts_with("/etc")).then_some((path, content))
+}
+
 /// A root that has the host's DNS, until this is dropped. [`Resolver::restore`] says
 /// whether that worked.
 #[must_use]
 pub struct Resolver {
     /// The root's /etc, as the host sees it.
     etc: PathBuf,
-    /// The file that was put there; while it is open, no other gets its inode.
+    /// The same folder of the layer on top, where the file is.
+    upper: PathBuf,
+    /// The file that was put there, of that layer: it stays while the root is mounted anew, and
+    /// while it is open, no other gets its inode.
     ours: std::fs::File,
     /// Whether the image has one of its own, put aside.
     aside: bool,
@@ -50,11 +71,12 @@ impl Resolver {
     /// Puts a copy of the host's file in the place of `/etc/resolv.conf`, whatever that is:
     /// a file, a link that may lead nowhere, a directory, or nothing.
     ///
-    /// `None` where the host has no name resolution, or the root no /etc.
+    /// `upper` is the tree of the root's layer on top. `None` where the host has no name
+    /// resolution, or the root no /etc.
     ///
     /// # Errors
     /// When the root's /etc cannot be found inside of it, or not be written to.
-    pub fn lend(root: &Path) -> Result<Option<Self>, Error> {
+    pub fn lend(root: &Path, upper: &Path) -> Result<Option<Self>, Error> {
         let Some(content) = host() else {
             return Ok(None);
         };
@@ -66,7 +88,9 @@ impl Resolver {
         if !etc.is_dir() {
             return Ok(None);
         }
-        put(etc, content).map(Some).map_err(Error::resolver)
+        let inside = etc.strip_prefix(root).map_err(Error::resolver)?;
+        let upper = upper.join(inside);
+        put(etc, upper, content).map(Some).map_err(Error::resolver)
     }
 
     /// Puts the image's own back, byte for byte. Where the command has replaced or removed
@@ -85,7 +109,7 @@ impl Resolver {
     fn put_back(&self) -> std::io::Result<()> {
         let (place, aside) = (self.etc.join(NAME), self.etc.join(ASIDE));
         // A package may have moved "the image's file" to a name of its own.
-        let lent = match self.is_ours(&place) {
+        let lent = match self.is_ours(NAME.as_ref()) {
             true => Some(place),
             false => self.moved()?,
         };
@@ -101,9 +125,10 @@ impl Resolver {
         }
     }
 
-    fn is_ours(&self, path: &Path) -> bool {
+    fn is_ours(&self, name: &OsStr) -> bool {
         let same = || {
-            let (found, ours) = (std::fs::symlink_metadata(path)?, self.ours.metadata()?);
+            let found = std::fs::symlink_metadata(self.upper.join(name))?;
+            let ours = self.ours.metadata()?;
             std::io::Result::Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino()))
         };
         same().unwrap_or(false)
@@ -111,9 +136,9 @@ impl Resolver {
 
     fn moved(&self) -> std::io::Result<Option<PathBuf>> {
         for entry in fs::read_dir(&self.etc)? {
-            let path = entry?.path();
-            if self.is_ours(&path) {
-                return Ok(Some(path));
+            let entry = entry?;
+            if self.is_ours(&entry.file_name()) {
+                return Ok(Some(entry.path()));
             }
         }
         Ok(None)
@@ -128,13 +153,13 @@ impl Drop for Resolver {
     }
 }
 
-fn put(etc: PathBuf, content: &[u8]) -> std::io::Result<Resolver> {
+fn put(etc: PathBuf, upper: PathBuf, content: &[u8]) -> std::io::Result<Resolver> {
     let (place, aside) = (etc.join(NAME), etc.join(ASIDE));
     let own = fs::symlink_metadata(&place).is_ok();
     if own {
         fs::rename(&place, &aside)?;
     }
-    let written = write(&place, content);
+    let written = write(&place, content).and_then(|()| std::fs::File::open(upper.join(NAME)));
     if written.is_err() && own {
         let _ = fs::remove_file(&place);
         fs::rename(&aside, &place)?;
@@ -142,19 +167,19 @@ fn put(etc: PathBuf, content: &[u8]) -> std::io::Result<Resolver> {
     Ok(Resolver {
         ours: written?,
         etc,
+        upper,
         aside: own,
         lent: true,
     })
 }
 
 /// Makes the file, readable for all whatever the umask is.
-fn write(place: &Path, content: &[u8]) -> std::io::Result<std::fs::File> {
+fn write(place: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true).mode(0o644);
     let mut file = options.open(place)?;
     std::io::Write::write_all(&mut file, content)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    Ok(file)
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 /// Where an open file of a root is, as the host sees it.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::changed_files::{Change, changes};
-use super::container::{self, Setup};
+use super::container::{Lent, Setup};
 use super::operations::Running;
 use super::process::Process;
 use super::stack::{self, OpenRoot};
@@ -141,7 +141,7 @@ pub struct MountedRoot {
 
 impl MountedRoot {
     pub fn path(&self) -> &Path {
-        self.open.root()
+        self.open.path()
     }
 }
 
@@ -171,15 +171,15 @@ pub fn shell(
         network: true,
         ..Setup::default()
     };
-    let status = setup.around(open.root(), &settings.store, work.path(), || {
-        run(open.root(), argv)
+    let status = setup.around(&open, &settings.store, work.path(), |lent| {
+        run(lent, open.path(), argv)
     })?;
     let closed = open.unmount();
     let changed = match compare {
         false => Vec::new(),
         true => {
             let below = stack::open_trees(&trees, work.path())?;
-            changes(&closed.tree(), below.root()).map_err(Error::store)?
+            changes(&closed.tree(), below.path()).map_err(Error::store)?
         }
     };
     Ok((status, changed))
@@ -202,14 +202,14 @@ fn partial(
             output: Box::new(output),
             logs: work.path(),
             work: work.path(),
-            root: open.root(),
+            root: &open,
         };
         running.actions()?;
     }
     Ok(open.unmount())
 }
 
-fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
+fn run(lent: &Lent<'_>, root: &Path, argv: &[String]) -> Result<i32, Error> {
     use std::io::IsTerminal;
     let interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mut words = argv.to_vec();
@@ -226,7 +226,7 @@ fn run(root: &Path, argv: &[String]) -> Result<i32, Error> {
         true => Mode::Interactive,
         false => Mode::Command,
     };
-    let mut process = Process::new(container::argv(&run, mode, root, &words));
+    let mut process = Process::new(lent.argv(&run, mode, root, &words));
     // systemd-nspawn hands these on to what runs on a terminal.
     for name in ["TERM", "COLORTERM"] {
         if let Some(value) = std::env::var_os(name) {

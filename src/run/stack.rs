@@ -1,7 +1,9 @@
 //! A root as it is after some layers, with a fresh layer on top.
 
+use std::cell::RefCell;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fs_err as fs;
 use tempfile::TempDir;
@@ -9,6 +11,7 @@ use tempfile::TempDir;
 use super::Error;
 use super::mount::Mounted;
 use super::process::Process;
+use super::user_namespace::{self, UserNamespace};
 use crate::plan::Key;
 use crate::plan::tool::{self, ToolPart};
 use crate::store::Store;
@@ -21,15 +24,27 @@ const MERGED: usize = 100;
 
 /// A mounted root whose changes go to a fresh layer.
 pub struct OpenRoot {
-    mounted: Mounted,
+    /// Where it is mounted.
+    path: PathBuf,
+    lower: Vec<PathBuf>,
+    /// `None` while nothing is mounted, between two mounts or after one has failed.
+    mounted: RefCell<Option<Mounted>>,
     closed: FreshLayer,
+}
+
+/// A root in which commands are held: its files belong to the IDs of their user namespace.
+/// Goes back when it is dropped; [`ConfinedRoot::release`] says whether that worked.
+#[must_use]
+pub struct ConfinedRoot<'a> {
+    root: &'a OpenRoot,
+    ids: Option<Arc<UserNamespace>>,
 }
 
 /// The fresh layer, after its root was unmounted.
 pub struct FreshLayer {
     /// The folder that becomes the layer.
     made: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Mounts the layers `below`, the lowest first, with a fresh one on top.
@@ -57,33 +72,108 @@ pub fn open_trees(lower: &[PathBuf], work: &Path) -> Result<OpenRoot, Error> {
     let upper = made.join("fs");
     fs::create_dir_all(&upper).map_err(Error::store)?;
     root_attributes(lower.last(), &upper).map_err(Error::store)?;
-    let mounted = Mounted::overlay(lower, &upper, folder.path())?;
+    let mounted = Mounted::overlay(lower, &upper, folder.path(), None)?;
     Ok(OpenRoot {
-        mounted,
-        closed: FreshLayer {
-            made,
-            _folder: folder,
-        },
+        path: mounted.path().to_owned(),
+        lower: lower.to_vec(),
+        mounted: RefCell::new(Some(mounted)),
+        closed: FreshLayer { made, folder },
     })
 }
 
 impl OpenRoot {
-    /// Where the root is.
-    pub fn root(&self) -> &Path {
-        self.mounted.path()
+    /// A folder in the place of a mount, for tests without privileges.
+    #[cfg(test)]
+    pub fn of_folder() -> std::io::Result<Self> {
+        let folder = TempDir::new()?;
+        let made = folder.path().to_owned();
+        fs::create_dir(made.join("fs"))?;
+        Ok(OpenRoot {
+            path: made.join("fs"),
+            lower: Vec::new(),
+            mounted: RefCell::new(None),
+            closed: FreshLayer { made, folder },
+        })
+    }
+
+    /// Where the root is. Its files belong to those to whom they belong on disk, but for
+    /// while it is a [`ConfinedRoot`].
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The fresh layer's tree. It is read only while the root is mounted.
+    pub fn upper(&self) -> PathBuf {
+        self.closed.tree()
+    }
+
+    /// Mounts the root for commands, in the same place. No file of it may be open.
+    ///
+    /// # Errors
+    /// When the kernel refuses the mount, or there is no user namespace.
+    pub fn confine(&self) -> Result<ConfinedRoot<'_>, Error> {
+        let ids = user_namespace::current()?;
+        let confined = ConfinedRoot { root: self, ids };
+        if confined.ids.is_some() {
+            self.mount(confined.ids.as_deref())?;
+        }
+        Ok(confined)
+    }
+
+    fn mount(&self, ids: Option<&UserNamespace>) -> Result<(), Error> {
+        let mut mounted = self.mounted.borrow_mut();
+        if let Some(before) = mounted.take() {
+            before.settle().map_err(Error::store)?;
+        }
+        let (upper, folder) = (self.upper(), self.closed.folder.path());
+        *mounted = Some(Mounted::overlay(&self.lower, &upper, folder, ids)?);
+        Ok(())
     }
 
     /// Brings the fresh layer into a state that does not depend on this mount.
     ///
     /// # Errors
-    /// When the tree cannot be read, or a file not be copied up.
+    /// When the tree cannot be read, a file not be copied up, or nothing is mounted.
     pub fn settle(&self) -> Result<(), Error> {
-        self.mounted.settle().map_err(Error::store)
+        match &*self.mounted.borrow() {
+            Some(mounted) => mounted.settle().map_err(Error::store),
+            None => Err(Error::store(std::io::ErrorKind::NotConnected.into())),
+        }
     }
 
     pub fn unmount(self) -> FreshLayer {
         drop(self.mounted);
         self.closed
+    }
+}
+
+impl ConfinedRoot<'_> {
+    /// The namespace of the commands; `None` where they run unconfined.
+    pub fn ids(&self) -> Option<&UserNamespace> {
+        self.ids.as_deref()
+    }
+
+    /// Mounts the root as it was.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn release(mut self) -> Result<(), Error> {
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> Result<(), Error> {
+        match self.ids.take() {
+            Some(_) => self.root.mount(None),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for ConfinedRoot<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.put_back() {
+            tracing::warn!("{error}");
+        }
     }
 }
 
@@ -132,9 +222,12 @@ fn merged(store: &Store, low: &[Key], work: &Path) -> Result<PathBuf, Error> {
     fs::create_dir(&tree).map_err(Error::store)?;
     let argv = tool::resolved(&tool::copy(), |part| match part {
         ToolPart::Output => tree.display().to_string(),
-        _ => open.root().display().to_string(),
+        _ => open.path().display().to_string(),
     });
-    let copied = Process::new(argv).capture(1 << 20).map_err(Error::store)?;
+    let confined = open.confine()?;
+    let copy = Process::new(argv).changes_root(open.path()).writes(&tree);
+    let copied = copy.capture(1 << 20).map_err(Error::store)?;
+    confined.release()?;
     if !copied.ended.status.success() {
         let said = copied.stderr();
         return Err(Error::store(std::io::Error::other(said.trim().to_owned())));

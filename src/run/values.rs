@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Settings;
-use crate::plan::{Part, Plan, Resolve, Unresolved, keyring_path};
+use crate::plan::{Part, Plan, Resolve, Text, Unresolved, keyring_path};
 
 /// Where the files of [`Plan::files`] are.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,19 @@ pub struct Values<'a> {
     pub settings: &'a Settings,
     /// Where the step's root is mounted.
     pub root: &'a Path,
+}
+
+impl Values<'_> {
+    /// The paths of the host beside the root that a text names.
+    pub fn paths<'t>(&'t self, text: &'t Text) -> impl Iterator<Item = PathBuf> + 't {
+        let parts = text.parts().iter();
+        let named =
+            |part: &&Part| matches!(part, Part::Keyring(_) | Part::File(_) | Part::Download(_));
+        parts
+            .filter(named)
+            .filter_map(|part| self.resolve(part).ok())
+            .map(PathBuf::from)
+    }
 }
 
 impl Resolve for Values<'_> {

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154  # set by who runs it
 # For a command of the host that installs packages into the root at $root: what their scripts
 # look for is there as in a container, and gone after. Of the host's devices, only those that
-# hold nothing. The kernel's files are mounted anew: without selinuxfs below them, rpm does not
-# label files by the host's policy.
+# hold nothing, and of the kernel's files not what is mounted below them: without selinuxfs, rpm
+# does not label files by the host's policy.
 for folder in proc:0555 sys:0555 dev:0755 run:0755 tmp:1777; do
     mode=${folder#*:} folder=${folder%:*}
     if [ -L "$root/$folder" ]; then
@@ -19,7 +19,8 @@ leave() {
 }
 trap leave EXIT
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
-mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
+mount --bind /sys "$root/sys"
+mount -o remount,bind,ro,nosuid,nodev,noexec "$root/sys"
 mount -t tmpfs -o nosuid,mode=0755 tmpfs "$root/dev"
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs "$root/run"
 mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs "$root/tmp"

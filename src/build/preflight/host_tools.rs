@@ -331,7 +331,7 @@ pub fn install(
     for command in refresh.into_iter().chain([&install]) {
         let shown = quote_all(command);
         tell(&format!("installing host tools: {shown}"));
-        let mut process = Process::new(command).merge_errors();
+        let mut process = Process::new(command).merge_errors().changes_the_host();
         for (name, value) in &family.environment {
             process = process.env(name, value);
         }

@@ -2,10 +2,10 @@
 
 use super::Findings;
 use crate::diagnose::HintSet;
-use crate::run::{Error, Mounted};
+use crate::run::{Error, Mounted, user_namespace};
 use crate::store::Store;
 
-/// Mounts an overlay in the private mount namespace.
+/// Mounts an overlay in the private mount namespace, as commands will see it.
 pub fn check(store: &Store, findings: &mut Findings) {
     let mount = || -> Result<(), Error> {
         let work = store.work().map_err(Error::store)?;
@@ -13,7 +13,8 @@ pub fn check(store: &Store, findings: &mut Findings) {
         for folder in [&lower, &upper] {
             fs_err::create_dir(folder).map_err(Error::store)?;
         }
-        Mounted::overlay(&[lower], &upper, work.path()).map(drop)
+        let ids = user_namespace::current()?;
+        Mounted::overlay(&[lower], &upper, work.path(), ids.as_deref()).map(drop)
     };
     let failed = mount().err();
     let report = failed.map(|error| error.report(&HintSet::default()));

@@ -167,8 +167,18 @@ fn listen(
         // A little less than it has: what it knows, it can still say.
         .env("PATIENCE", (timeout.as_secs().max(2) - 1).to_string())
         .dir(folder.path())
+        .writes(folder.path())
+        .writes(environment.cache)
         .stdin(names.collect::<String>())
         .limit(timeout);
+    let texts = check.command.arguments().chain(check.env.values());
+    for path in texts.flat_map(|text| values.paths(text)) {
+        process = process.reads(path);
+    }
+    let root = plan.root(check.root);
+    for source in root.map_or(&[][..], |root| &root.package_sources) {
+        process = process.reads(source);
+    }
     for (name, value) in &check.env {
         process = process.env(name, value.resolve(&values).map_err(missing)?);
     }

@@ -19,7 +19,7 @@ use self::script::{Script, WIDTH, comment};
 use super::shell_words::{fold, word};
 use super::text::place;
 use crate::diagnose::Report;
-use crate::plan::command::Mode;
+use crate::plan::command::{Mode, in_quotes};
 use crate::plan::{Op, Plan, Root, RootId};
 
 /// The script.
@@ -73,7 +73,12 @@ fn containers(runtime: &str) -> Vec<String> {
     .into_iter()
     .filter(|(name, _)| runtime.contains(&format!("${{{name}[@]}}")))
     .map(|(name, mode)| {
-        let words: Vec<String> = mode.argv().iter().map(|flag| word(flag)).collect();
+        // With a comma, shellcheck takes a bare word for several.
+        let word = |flag: &String| match flag.contains(',') {
+            true => in_quotes(flag),
+            false => word(flag),
+        };
+        let words: Vec<String> = mode.argv().iter().map(word).collect();
         let lines = fold(&words, 4, WIDTH, "    ");
         let lines = lines.iter().map(|line| line.trim_end_matches(" \\"));
         let lines: Vec<String> = lines

@@ -56,7 +56,7 @@ pub fn in_root<'a>(call: &'a Call<'a>, root: RootId, place: RunPlace) -> Result<
     run.user = fields.text("user")?;
     run.cwd = fields.path("cwd")?;
     run.network = fields.bool("network")?.unwrap_or(true);
-    run.binds = binds(call, root, &fields)?;
+    run.binds = binds(call, root, &fields, false)?;
     run.env = env(&fields)?;
     run.stdin = fields.secret_text("stdin")?;
     let stands_outside = |text: &Text| {
@@ -89,6 +89,7 @@ fn host_run(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     run.network = true;
     run.env = env(&fields)?;
     run.stdin = fields.secret_text("stdin")?;
+    run.binds = binds(call, root, &fields, true)?;
     add(call, root, "run on the host:", run, fields)
 }
 
@@ -154,7 +155,7 @@ fn downloads(fields: &Fields<'_>) -> Result<Vec<Downloads>> {
 
 /// The paths of the host that a command sees: those that it names, and with `package_sources`
 /// those that packages of its root are installed from.
-fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Bind>> {
+fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>, on_host: bool) -> Result<Vec<Bind>> {
     let mut binds = Vec::new();
     for bind in fields.maps("binds", "#{ host: \"/path\", path: \"/path\" }")? {
         let host = bind.required_text("host")?;
@@ -163,7 +164,12 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Bind>
             let report = bind.refuse("host", "relative_path", message);
             return Err(report.help("write the whole path of the host's file or folder"));
         }
-        let path = bind.path("path")?.unwrap_or_else(|| host.clone());
+        let path = match on_host {
+            // A command of the host sees it where it is.
+            true => None,
+            false => bind.path("path")?,
+        };
+        let path = path.unwrap_or_else(|| host.clone());
         let read_only = bind.bool("read_only")?.unwrap_or(false);
         bind.finish()?;
         let purpose = match read_only {
@@ -177,7 +183,7 @@ fn binds(call: &Call<'_>, root: RootId, fields: &Fields<'_>) -> Result<Vec<Bind>
             read_only,
         });
     }
-    if fields.bool("package_sources")?.unwrap_or(false) {
+    if !on_host && fields.bool("package_sources")?.unwrap_or(false) {
         let plan = call.plan();
         let sources = plan.root(root).map(|root| root.package_sources.clone());
         binds.extend(sources.into_iter().flatten().map(|path| Bind {

@@ -9,8 +9,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rootwright::diagnose::Report;
-use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest};
+use rootwright::export::{ExportJob, ExportRoot};
 use rootwright::plan::*;
 use tempfile::TempDir;
 
@@ -201,10 +201,11 @@ impl Fixture {
             assert_eq!(command.words(), ["list-packages"]);
             Ok("zlib\t1.2\tamd64\nbash\t5.2-1\tamd64\n".to_owned())
         };
+        let root = self.path("root");
         let job = ExportJob {
             identity: &rootwright::plan::Key::of(&["a test's"]),
             layers: &[],
-            root: &self.path("root"),
+            root: ExportRoot::folder(&root),
             out,
             staging: &self.path("staging"),
             plan: &self.plan,
@@ -559,10 +560,11 @@ fn export_in_a_loop() {
     };
     let f = Fixture::new();
     let in_root = |_: &Command| Ok(String::new());
+    let root = dir.join("root");
     let job = ExportJob {
         identity: &rootwright::plan::Key::of(&["a test's"]),
         layers: &[],
-        root: &dir.join("root"),
+        root: ExportRoot::folder(&root),
         out: &dir.join("out"),
         staging: &dir.join("staging"),
         plan: &f.plan,

@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest, OpenedExport};
+use rootwright::export::{ExportJob, ExportRoot};
 use rootwright::plan::*;
 use rootwright::run::files;
 
@@ -102,7 +102,7 @@ fn write(export: &Export, root: &Path) -> PathBuf {
     let in_root = |command: &Command| Ok(command.words().concat());
     let job = ExportJob {
         plan: &plan(),
-        root,
+        root: ExportRoot::folder(root),
         out: &beside.join("out"),
         staging: &staging,
         in_root: &in_root,
@@ -590,7 +590,7 @@ fn a_time_that_the_root_does_not_say_is_an_error() {
     let in_root = |_: &Command| Ok("soon\n".to_owned());
     let job = ExportJob {
         plan: &plan(),
-        root: dir.path(),
+        root: ExportRoot::folder(dir.path()),
         out: &dir.path().join("out"),
         staging: dir.path(),
         in_root: &in_root,

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rootwright::diagnose::Report;
-use rootwright::export::ExportJob;
 use rootwright::export::in_use::{InUse, Sources};
 use rootwright::export::{self, OpenedExport, Shelf};
+use rootwright::export::{ExportJob, ExportRoot};
 use rootwright::plan::*;
 
 use crate::support::mount::Mount;
@@ -76,9 +76,10 @@ impl Site {
         }))
         .unwrap();
         let in_root = |_: &rootwright::plan::Command| Ok(String::new());
+        let root = self.root();
         let job = ExportJob {
             plan: &plan,
-            root: &self.root(),
+            root: ExportRoot::folder(&root),
             out: &self.dir.path().join("out"),
             staging: &self.dir.path().join("staging"),
             in_root: &in_root,

@@ -281,12 +281,23 @@ fn a_cached_build_is_the_same_as_one_without_a_cache() {
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn layers_keep_what_a_plain_copy_keeps() {
+    layers_against_a_plain_copy(
+        &["setfattr -n user.color -v blue w/d/e/1; mkfifo w/fifo"],
+        &[],
+    );
+    // What only root of the host may make.
+    let devices = "setfattr -n trusted.mine -v 1 w/d/e/2; mknod w/null c 1 3";
+    layers_against_a_plain_copy(&[devices], &["--unconfined"]);
+}
+
+fn layers_against_a_plain_copy(more: &[&str], flags: &[&str]) {
     let commands = [
-        "mkdir -p w/d/e; for i in 1 2 3; do echo $i >w/d/$i; echo $i >w/d/e/$i; done; echo x >w/gone",
+        &["mkdir -p w/d/e; for i in 1 2 3; do echo $i >w/d/$i; echo $i >w/d/e/$i; done; echo x >w/gone"][..],
+        more,
+        &[
         "echo one >w/hard; ln w/hard w/hard2; ln w/hard w/d/hard3; truncate -s 1M w/sparse",
         "touch -d '2001-02-03 04:05:06.123456789' w/d/1 w/d",
         "cp /bin/busybox w/cap; setcap cap_net_raw+ep w/cap; chmod 4755 w/d/2; setfacl -m u:33:rw w/d/3",
-        "setfattr -n user.color -v blue w/d/e/1; setfattr -n trusted.mine -v 1 w/d/e/2; mknod w/null c 1 3; mkfifo w/fifo",
         // In place, through one of three names.
         "echo two >>w/hard2",
         "rm w/gone; rm -r w/d/e; mkdir w/d/e; echo new >w/d/e/4",
@@ -295,10 +306,12 @@ fn layers_keep_what_a_plain_copy_keeps() {
         "mv w/moved/1 w/moved/one; ln -s one w/moved/link; chmod 700 w/moved",
         "rm w/hard; echo three >w/hard; touch -h -d '2010-01-01 00:00:00.5' w/moved/link",
         "echo four >>w/moved/hard3",
-    ];
+        ],
+    ]
+    .concat();
     let project = Project::new();
     let mut recipe = tiny(r#"root.export(#{ format: "dir", name: "base" });"#);
-    for command in commands {
+    for command in &commands {
         let quoted = command.replace('\\', "\\\\").replace('"', "\\\"");
         recipe.push_str(&text!(
             r#"root.host_run(["sh", "-euc", "cd $0; {quoted}", root.path]);
@@ -310,13 +323,13 @@ fn layers_keep_what_a_plain_copy_keeps() {
         r#"root.export(#{ format: "dir", name: "x" });
 "#,
     );
-    project.recipe(&recipe).build().success();
+    project.recipe(&recipe).build().args(flags).success();
     let plain = project.path().join("plain");
     run(Command::new("cp")
         .args(["-a", "--preserve=all"])
         .arg(project.out().join("base/root"))
         .arg(&plain));
-    for command in commands {
+    for command in &commands {
         run(Command::new("sh")
             .args(["-euc", command])
             .current_dir(&plain));
@@ -508,7 +521,7 @@ impl Gate {
     i=0
     until [ -e {gate}/open ] || [ $i = 600 ]; do sleep 0.1; i=$((i + 1)); done
     echo $$ >"$0/r"
-`, root.path]);
+`, root.path], #{ binds: [#{ host: "{gate}" }] });
 "#,
             gate
         )
@@ -1038,11 +1051,12 @@ fn a_disk_that_is_full_at_any_moment_leaves_a_clean_store() {
             "if [ {room} != 0 ]; then fallocate -l $(($(df -B1 --output=avail {at} | tail -n 1) - {room})) {at}/filler; fi"
         );
         tiny(&text!(
-            r#"root.host_run(["sh", "-c", "{take}; for i in $(seq 40); do head -c 20000 /dev/urandom >$0/f$i; done; echo {generation} >$0/generation", root.path]);
+            r#"root.host_run(["sh", "-c", "{take}; for i in $(seq 40); do head -c 20000 /dev/urandom >$0/f$i; done; echo {generation} >$0/generation", root.path], #{ binds: [#{ host: "{at}" }] });
 root.export(#{ format: "dir", name: "x" });
 "#,
             take,
-            generation
+            generation,
+            at
         ))
     };
     let tool = |arguments: &[&str]| {

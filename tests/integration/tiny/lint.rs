@@ -786,6 +786,8 @@ let root = bootstrap(#{ distro: "broken" });
     project
         .recipe(format!("{recipe}{export}"))
         .build()
+        // For its device node.
+        .arg("--unconfined")
         .success();
     let found = lint("recipe.rhai");
     assert_eq!(found.status.code(), Some(1));
@@ -837,6 +839,8 @@ root.export(#{ format: "oci", name: "o" });
 "#,
         )
         .build()
+        // For its device node.
+        .arg("--unconfined")
         .success();
     for (name, capabilities) in [("t", true), ("s", false)] {
         let output = rootwright()

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use fs_err as fs;
-use rootwright::export::ExportJob;
 use rootwright::export::{self, Manifest, OpenedExport};
+use rootwright::export::{ExportJob, ExportRoot};
 use rootwright::plan::*;
 use rootwright::run::files;
 
@@ -89,9 +89,10 @@ fn a_script_writes_the_same_image() {
         let ours = bench.path("ours");
         let staging = tempfile::tempdir().unwrap();
         let in_root = |command: &Command| Ok(command.words().pop().unwrap());
+        let root = out.join("tree/root");
         let job = ExportJob {
             plan: &plan,
-            root: &out.join("tree/root"),
+            root: ExportRoot::folder(&root),
             out: &ours,
             staging: staging.path(),
             in_root: &in_root,
