@@ -36,6 +36,9 @@ pub fn sh(plan: &Plan) -> Result<String, Vec<Report>> {
         return Err(script.refused);
     }
 
+    if !header::secret_variables(plan).is_empty() {
+        script.uses("load_secret");
+    }
     let runtime = runtime::used(&script.calls);
     let mut tools = header::needs(plan);
     let mut also = |name: &str, why: &str| {
