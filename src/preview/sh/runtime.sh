@@ -993,6 +993,14 @@ finish_export() {
     printf 'made %s\n' "$target" >&2
 }
 
+#: closed_tree
+# Makes the place for a tree: other users of this host can't run its set-uid programs.
+closed_tree() {
+    mkdir -m 0700 -- "$stage/tree"
+    mkdir -- "$stage/tree/root"
+    ln -s -- tree/root "$stage/root"
+}
+
 #: begin_version finish_version
 # Begins a new version of an export: the next number, or the given name.
 begin_version() { # NAME [VERSION]
@@ -1047,7 +1055,7 @@ served() { # SERVER [DIR [URL]]
 # Writes `cmdline`, with the address where it is known.
 write_cmdline() { # [nfs|http]
     case ${1-} in
-        nfs) cmdline=${cmdline//SERVER:PATH/"$server:$dir/${bundle#*/}/root"} ;;
+        nfs) cmdline=${cmdline//SERVER:PATH/"$server:$dir/${bundle#*/}/tree/root"} ;;
         http) cmdline=${cmdline//live:URL\//"live:$url/"} ;;
     esac
     printf '%s\n' "$cmdline" >"$stage/cmdline"

@@ -155,7 +155,14 @@ fn contents_arrive_byte_for_byte() {
         let mode = fs::metadata(root.join(format!("{at}.secret"))).unwrap();
         assert_eq!(mode.permissions().mode() & 0o7777, 0o600);
     }
-    assert_eq!(bench.left(), ["root"], "no scratch directory stays");
+    assert_eq!(
+        bench.left(),
+        [".roots", "root"],
+        "no scratch directory stays"
+    );
+    // Other users can't run the root's set-uid programs.
+    let around = fs::metadata(out.join(".roots")).unwrap();
+    assert_eq!(around.permissions().mode() & 0o7777, 0o700);
 }
 
 /// A file of the folder `SECRETS` can hold what no variable can.
