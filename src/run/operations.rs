@@ -118,8 +118,11 @@ impl Running<'_> {
             values: &self.values(),
             source: &source,
         };
-        files::apply(self.root, op, &context)
-            .map_err(|error| Error::in_step(error.into(), self.step, calls))
+        files::apply(self.root, op, &context).map_err(|error| {
+            // A file that all may read can have a secret in it.
+            let error = error.map_line(|line| settings.secrets.redact(line));
+            Error::in_step(error.into(), self.step, calls)
+        })
     }
 
     /// Runs a command. Without `with_errors` its output is standard output alone.

@@ -238,3 +238,18 @@ root.nspawn_run("cat; exit 1", #{ stdin: secret("lines") });"#,
         assert!(!said.contains(&*part_text), "{part_text}: {said}");
     }
 }
+
+/// The line that is offered in place of one that isn't there.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn no_error_has_a_line_of_a_secret() {
+    let project = project(
+        r#"root.write_file("/etc/conf", "password = " + secret("key") + "\n");
+root.edit_file("/etc/conf", #{ pattern: "password = nothing-like-it", replacement: "x" });"#,
+    );
+    put(&project, "value", b"nothing-like-4711");
+    let output = project.build().args(["--secret", "key=value"]).output();
+    let said = stderr(&output);
+    let near = "the nearest line is 1: `password = <secret key>`";
+    assert!(said.contains(near) && !said.contains("4711"), "{said}");
+}
