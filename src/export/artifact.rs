@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::fs;
 
 use super::versions::{CURRENT, Shelf};
-use super::{Error, MADE_BY, MANIFEST, Manifest};
+use super::{Error, MADE_BY, MANIFEST, Manifest, closed_tree};
 use crate::plan::{Format, Transport};
 
 /// An export, or one version of one.
@@ -48,7 +48,10 @@ impl OpenedExport {
             return Err(missing(why.to_owned()));
         }
         let name = manifest.format.artifact();
-        let artifact = real.join(&name);
+        let artifact = match manifest.format.is_tree() {
+            true => closed_tree::find(&real),
+            false => real.join(&name),
+        };
         if fs::symlink_metadata(&artifact).is_err() {
             return Err(missing(format!("`{name}` is not there")));
         }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{Error, ExportJob};
 use crate::diagnose::Report;
 use crate::plan::{
-    Action, Allowed, Export, Format, Key, Op, Plan, ServerField, ServerPart, ServerText, Times,
-    Transport,
+    Action, Allowed, Export, Format, Key, Op, Plan, ServerField, ServerPart, ServerText, TREE,
+    Times, Transport,
 };
 use crate::run::files::{self, Tree, glob};
 
@@ -136,7 +136,7 @@ impl ExportLocation {
         match (export.format.transport(), &self.version) {
             (Some(Transport::Nfs), Some(version)) => {
                 let (server, dir) = (export.served.server(), self.dir(export));
-                template.replace("SERVER:PATH", &format!("{server}:{dir}/{version}/root"))
+                template.replace("SERVER:PATH", &format!("{server}:{dir}/{version}/{TREE}"))
             }
             (Some(Transport::Http), _) => {
                 template.replace("live:URL/", &format!("live:{}/", self.url(export)))

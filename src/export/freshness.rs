@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::closed_tree;
 use super::companions::{self, Manifest};
 use crate::plan::{Export, Format, Key};
 
@@ -49,11 +50,13 @@ pub fn is_fresh(bundle: &Path, identity: &Key) -> bool {
 }
 
 fn tree_is_there(bundle: &Path, manifest: &Manifest) -> io::Result<bool> {
-    if !manifest.format.is_folder() {
+    let format = &manifest.format;
+    if format.is_tree() {
+        return closed_tree::is_closed(bundle);
+    }
+    if !format.is_folder() {
         return Ok(true);
     }
-    let metadata = std::fs::symlink_metadata(bundle.join(manifest.format.artifact()))?;
-    // A directory that nothing lies in has two links on most file systems, and one on
-    // those that do not count.
+    let metadata = std::fs::symlink_metadata(bundle.join(format.artifact()))?;
     Ok(metadata.is_dir() && metadata.nlink() != 2)
 }

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::closed_tree;
+
 /// Names of marker files start with this.
 pub const MARKER: &str = "in-use";
 
@@ -89,7 +91,7 @@ impl ExportPath {
         ExportPath {
             path: path.to_owned(),
             real,
-            top: top(&path.join("root")),
+            top: top(&closed_tree::find(path)),
             mount,
         }
     }

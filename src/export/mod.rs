@@ -6,6 +6,7 @@
 //! in it.
 
 mod artifact;
+mod closed_tree;
 mod companions;
 mod error;
 mod ext4;
@@ -90,7 +91,11 @@ pub fn write(export: &Export, job: &ExportJob<'_>) -> Result<PathBuf, Error> {
     }
     let draft = publish::Draft::new(&export.name, job.out, job.staging, false)?;
     let answers = companions::ask(export, job)?;
-    artifact(export, job, &draft.path().join(export.format.artifact()))?;
+    let to = match export.format.is_tree() {
+        true => closed_tree::make(draft.path())?,
+        false => draft.path().join(export.format.artifact()),
+    };
+    artifact(export, job, &to)?;
     let place = companions::ExportLocation::new(job.out, &export.name, None);
     companions::write(export, job, draft.path(), &place, answers, &identity)?;
     draft.publish()
@@ -107,7 +112,7 @@ fn artifact(export: &Export, job: &ExportJob<'_>, to: &Path) -> Result<(), Error
     };
     match &export.format {
         Format::Dir | Format::Nfs { .. } => {
-            let before = job.out.join(&export.name).join("root");
+            let before = closed_tree::find(&job.out.join(&export.name));
             // Somebody may hold a file of the older tree open for writing: no hard links.
             let before = before.is_dir().then_some((before.as_path(), Share::Blocks));
             shared_files::write(export, root, before, to)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::in_use::Sources;
 use super::publish::{self, Draft};
 use super::versions::{Shelf, Version};
-use super::{Error, companions, freshness, shared_files};
+use super::{Error, closed_tree, companions, freshness, shared_files};
 use crate::export::ExportJob;
 use crate::plan::{Export, Format, Key, Share};
 
@@ -53,11 +53,12 @@ pub fn write(export: &Export, job: &ExportJob<'_>, identity: &Key) -> Result<Pat
         .iter()
         .find(|version| version.current)
         .or(versions.last())
-        .map(|version| version.path.join("root"));
+        .map(|version| closed_tree::find(&version.path));
     let before = before.as_deref().map(|path| (path, sharing));
     let place = companions::ExportLocation::new(job.out, &export.name, Some(version.clone()));
     let beside = companions::ask(export, job)?;
-    shared_files::write(export, job.root, before, &draft.path().join("root"))?;
+    let tree = closed_tree::make(draft.path())?;
+    shared_files::write(export, job.root, before, &tree)?;
     companions::write(export, job, draft.path(), &place, beside, identity)?;
     let path = draft.publish()?;
     locked.switch(&version)?;

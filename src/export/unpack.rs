@@ -23,7 +23,7 @@ pub struct Unpacked {
 pub fn unpack(opened: &OpenedExport) -> Result<Unpacked, Error> {
     let format = &opened.manifest.format;
     let path = &opened.artifact;
-    if matches!(format, Format::Dir | Format::Nfs { .. }) {
+    if format.is_tree() {
         return Ok(Unpacked {
             root: path.clone(),
             _folder: None,

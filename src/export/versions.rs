@@ -3,7 +3,7 @@
 //! ```text
 //! OUT/NAME/manifest.json   says that rootwright keeps versions here
 //! OUT/NAME/lock            held while versions are added, switched or removed
-//! OUT/NAME/3/root/         a version; never changed once it has this name
+//! OUT/NAME/3/tree/root/    a version; never changed once it has this name
 //! OUT/NAME/current -> 3
 //! ```
 //!

@@ -95,9 +95,9 @@ impl Times {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Format {
-    /// `NAME/root/`, the tree itself.
+    /// `NAME/tree/root/`, the tree itself; `NAME/root` is a link to it.
     Dir,
-    /// `NAME/VERSION/root/`, and the link `NAME/current`.
+    /// `NAME/VERSION/tree/root/`, and the links `NAME/VERSION/root` and `NAME/current`.
     Nfs {
         /// How many versions stay, those in use not counted; all where absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -216,6 +216,13 @@ impl Compression {
     }
 }
 
+/// The tree of an export, below its folder. `tree` is for root alone: the programs in `root` may
+/// be set-uid.
+pub const TREE: &str = "tree/root";
+
+/// A link to it.
+pub const TREE_LINK: &str = "root";
+
 impl Format {
     /// As a recipe says it.
     pub fn name(&self) -> &'static str {
@@ -225,7 +232,7 @@ impl Format {
     /// The artifact's name below the export's folder, or below its version's.
     pub fn artifact(&self) -> String {
         match self {
-            Format::Dir | Format::Nfs { .. } => "root".to_owned(),
+            Format::Dir | Format::Nfs { .. } => TREE.to_owned(),
             Format::Tar { compression } => format!("root.tar{}", compression.suffix()),
             Format::Squashfs { .. } => "root.squashfs".to_owned(),
             Format::Erofs { .. } => "root.erofs".to_owned(),
@@ -242,6 +249,11 @@ impl Format {
             self,
             Format::Dir | Format::Nfs { .. } | Format::Oci { archive: false, .. }
         )
+    }
+
+    /// Whether the artifact is the tree itself.
+    pub fn is_tree(&self) -> bool {
+        matches!(self, Format::Dir | Format::Nfs { .. })
     }
 
     pub fn is_versioned(&self) -> bool {

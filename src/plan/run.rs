@@ -132,7 +132,7 @@ impl Command {
     /// The command line as it is while a step runs.
     ///
     /// # Errors
-    /// See [`Resolve`].
+    /// See [`Argument::resolve`].
     pub fn resolve(&self, with: &dyn Resolve) -> Result<Vec<String>, Unresolved> {
         self.argv().iter().map(|word| word.resolve(with)).collect()
     }

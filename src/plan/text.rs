@@ -24,8 +24,10 @@ pub enum Part {
     /// The path of a downloaded file, by its SHA-256 in
     /// [`Plan::downloads`](super::Plan::downloads).
     Download(String),
-    /// The value of a secret, by its name.
+    /// The value of a secret, by its name, byte for byte.
     Secret(String),
+    /// The value of a secret without the line break at its end, if it has one.
+    SecretLine(String),
     /// Means itself, whatever it holds.
     #[serde(untagged)]
     Literal(String),
@@ -45,11 +47,13 @@ pub struct Text {
 #[serde(try_from = "Text")]
 pub struct Argument(Text);
 
-/// What the parts of a text stand for while a step runs.
+/// What the parts of a text stand for while a step runs. A path is text; a secret is bytes.
 pub trait Resolve {
-    /// # Errors
-    /// When the part has no meaning here: a secret without a value, a file that is absent.
-    fn resolve(&self, part: &Part) -> Result<String, Unresolved>;
+    /// The path that a part stands for; `None` if it stands for none here.
+    fn path(&self, part: &Part) -> Option<String>;
+
+    /// The value of a secret; `None` if it has none here.
+    fn secret(&self, name: &str) -> Option<&[u8]>;
 }
 
 /// A part that stands for nothing here.
@@ -88,7 +92,7 @@ impl Text {
     /// The names of the secrets in it.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Secret(name) => Some(name.as_str()),
+            Part::Secret(name) | Part::SecretLine(name) => Some(name.as_str()),
             _ => None,
         })
     }
@@ -107,16 +111,23 @@ impl Text {
         }
     }
 
-    /// The text as it is while a step runs.
+    /// The bytes that the text stands for while a step runs.
     ///
     /// # Errors
-    /// See [`Resolve`].
-    pub fn resolve(&self, with: &dyn Resolve) -> Result<String, Unresolved> {
-        let mut out = String::new();
+    /// When a part stands for nothing here: a secret without a value, a file that is absent.
+    pub fn resolve(&self, with: &dyn Resolve) -> Result<Vec<u8>, Unresolved> {
+        let mut out = Vec::new();
         for part in &self.parts {
+            let unresolved = || Unresolved(part.clone());
+            let secret = |name| with.secret(name).ok_or_else(unresolved);
             match part {
-                Part::Literal(text) => out.push_str(text),
-                part => out.push_str(&with.resolve(part)?),
+                Part::Literal(text) => out.extend(text.as_bytes()),
+                Part::Secret(name) => out.extend(secret(name)?),
+                Part::SecretLine(name) => {
+                    let value = secret(name)?;
+                    out.extend(value.strip_suffix(b"\n").unwrap_or(value));
+                }
+                part => out.extend(with.path(part).ok_or_else(unresolved)?.as_bytes()),
             }
         }
         Ok(out)
@@ -132,6 +143,24 @@ impl Argument {
     pub fn new(text: Text) -> Option<Self> {
         let secret = text.secrets().next().is_some();
         (!secret).then_some(Argument(text))
+    }
+
+    /// The word that it stands for while a step runs.
+    ///
+    /// # Errors
+    /// When a part stands for nothing here; a secret never does.
+    pub fn resolve(&self, with: &dyn Resolve) -> Result<String, Unresolved> {
+        let mut out = String::new();
+        for part in &self.0.parts {
+            match part {
+                Part::Literal(text) => out.push_str(text),
+                part => {
+                    let path = with.path(part).ok_or_else(|| Unresolved(part.clone()))?;
+                    out.push_str(&path);
+                }
+            }
+        }
+        Ok(out)
     }
 }
 
@@ -164,7 +193,7 @@ impl fmt::Display for Part {
             Part::Keyring(name) => write!(f, "<keyring {name}>"),
             Part::File(digest) => write!(f, "<file {}>", short(digest)),
             Part::Download(digest) => write!(f, "<download {}>", short(digest)),
-            Part::Secret(name) => write!(f, "<secret {name}>"),
+            Part::Secret(name) | Part::SecretLine(name) => write!(f, "<secret {name}>"),
         }
     }
 }
@@ -223,7 +252,10 @@ fn schema(secrets: bool) -> Schema {
         marked("file", json_schema!({ "type": "string" })),
         marked("download", json_schema!({ "type": "string" })),
     ];
-    kinds.extend(secrets.then(|| marked("secret", json_schema!({ "type": "string" }))));
+    if secrets {
+        let names = ["secret", "secret_line"];
+        kinds.extend(names.map(|name| marked(name, json_schema!({ "type": "string" }))));
+    }
     json_schema!({
         "anyOf": [
             { "type": "string" },
@@ -288,7 +320,7 @@ impl Names {
                 Part::Keyring(name) => (&mut self.keyrings, name),
                 Part::File(digest) => (&mut self.files, digest),
                 Part::Download(digest) => (&mut self.downloads, digest),
-                Part::Secret(name) => (&mut self.secrets, name),
+                Part::Secret(name) | Part::SecretLine(name) => (&mut self.secrets, name),
             };
             names.insert(name.clone());
         }
@@ -309,6 +341,47 @@ mod tests {
         assert_eq!(json, r#"["password=",{"secret":"root"},"\n"]"#);
         assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text);
         assert!(text.plain().is_none());
+    }
+
+    struct Key(Vec<u8>);
+
+    impl Resolve for Key {
+        fn path(&self, part: &Part) -> Option<String> {
+            matches!(part, Part::Root {}).then(|| "/r".to_owned())
+        }
+
+        fn secret(&self, name: &str) -> Option<&[u8]> {
+            (name == "key").then_some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_secret_is_its_bytes_and_a_line_has_no_break_at_its_end() {
+        let line = || Text::of(Part::SecretLine("key".to_owned()));
+        for value in [&b"\0\xff\r\n"[..], b"a\nb\n\n", b"a", b"\n", b"\r"] {
+            let with = Key(value.to_vec());
+            let whole = Text::secret("key").concat("|".into());
+            assert_eq!(whole.resolve(&with).unwrap(), [value, b"|"].concat());
+            let shorter = value.strip_suffix(b"\n").unwrap_or(value);
+            assert_eq!(line().resolve(&with).unwrap(), shorter);
+        }
+        assert_eq!(line().secrets().collect::<Vec<_>>(), ["key"]);
+        assert_eq!(line().to_string(), "<secret key>");
+        let json = serde_json::to_string(&line()).unwrap();
+        assert_eq!(json, r#"[{"secret_line":"key"}]"#);
+        assert!(serde_json::from_str::<Argument>(&json).is_err());
+    }
+
+    #[test]
+    fn what_has_no_value_is_an_error() {
+        let with = Key(b"x".to_vec());
+        let missing = Text::secret("other").resolve(&with).unwrap_err();
+        assert_eq!(missing.to_string(), "<secret other> has no value here");
+        let keyring = Part::Keyring("k".to_owned());
+        assert!(Text::of(keyring.clone()).resolve(&with).is_err());
+        assert!(Argument::of(keyring).unwrap().resolve(&with).is_err());
+        let root = Argument::of(Part::Root {}).unwrap();
+        assert_eq!(root.resolve(&with).unwrap(), "/r");
     }
 
     #[test]

@@ -26,6 +26,36 @@ pub enum Piece {
     Literal(String),
     /// The value of a variable.
     Variable(String),
+    Secret(Secret),
+}
+
+/// A secret of the script. As a word it is a variable; where bytes are written, it may be a
+/// file, which can hold every byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    pub name: String,
+    pub variable: String,
+    /// Without the line break at its end.
+    pub line: bool,
+}
+
+impl Secret {
+    /// A command that prints it.
+    pub fn print(&self) -> String {
+        let print = if self.line {
+            "print_secret_line"
+        } else {
+            "print_secret"
+        };
+        format!("{print} {} {}", self.variable, word(&self.name))
+    }
+
+    fn expanded(&self, before: Option<&str>) -> String {
+        match self.line {
+            true => format!("${{{}%$'\\n'}}", self.variable),
+            false => expand(&self.variable, before),
+        }
+    }
 }
 
 impl Piece {
@@ -41,7 +71,7 @@ impl Piece {
     pub fn text(&self) -> Option<&str> {
         match self {
             Piece::Literal(text) => Some(text),
-            Piece::Variable(_) => None,
+            Piece::Variable(_) | Piece::Secret(_) => None,
         }
     }
 }
@@ -60,6 +90,7 @@ pub fn joined(pieces: &[Piece]) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(text) => word(text),
         Piece::Variable(name) => format!("\"${name}\""),
+        Piece::Secret(secret) => format!("\"{}\"", secret.expanded(None)),
     };
     pieces.iter().map(piece).collect()
 }
@@ -68,19 +99,23 @@ pub fn joined(pieces: &[Piece]) -> String {
 pub fn expanded(pieces: &[Piece], escape: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     for (at, piece) in pieces.iter().enumerate() {
+        let next = pieces.get(at + 1).and_then(Piece::text);
         match piece {
             Piece::Literal(text) => out.push_str(&escape(text)),
-            Piece::Variable(name) => {
-                let in_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
-                let next = pieces.get(at + 1).and_then(Piece::text);
-                out.push_str(&match next.is_some_and(|text| text.starts_with(in_name)) {
-                    true => format!("${{{name}}}"),
-                    false => format!("${name}"),
-                });
-            }
+            Piece::Variable(name) => out.push_str(&expand(name, next)),
+            Piece::Secret(secret) => out.push_str(&secret.expanded(next)),
         }
     }
     out
+}
+
+/// A variable before some text.
+fn expand(name: &str, before: Option<&str>) -> String {
+    let in_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    match before.is_some_and(|text| text.starts_with(in_name)) {
+        true => format!("${{{name}}}"),
+        false => format!("${name}"),
+    }
 }
 
 /// `$'…'`, in which every character can be written.

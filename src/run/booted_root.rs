@@ -8,6 +8,7 @@ use fs_err as fs;
 use super::boot_failure::{BootFailure, BootStage};
 use super::container::Lent;
 use super::output::Log;
+use super::secrets::Secrets;
 use crate::plan::Run;
 use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
 
@@ -20,7 +21,7 @@ pub struct Control(tempfile::TempDir);
 impl Control {
     /// # Errors
     /// When the folder cannot be made or written to.
-    pub fn new(run: &Run, stdin: Option<&str>) -> std::io::Result<Self> {
+    pub fn new(run: &Run, stdin: Option<&[u8]>) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
         for (name, content) in boot_files(run) {
             fs::write(folder.path().join(name), content)?;
@@ -60,12 +61,15 @@ impl Control {
     }
 
     /// Adds what the system printed on its console to the step's log.
-    pub fn keep_console(&self, log: &Path) {
+    pub fn keep_console(&self, secrets: &Secrets, log: &Path) {
         let Ok(bytes) = fs::read(self.0.path().join("console")) else {
             return;
         };
         let mut log = Log::open(log);
-        for line in String::from_utf8_lossy(&bytes).lines() {
+        let mut redactor = secrets.redactor();
+        let mut text = redactor.add(&bytes);
+        text.extend(redactor.end());
+        for line in String::from_utf8_lossy(&text).lines() {
             log.line(&format!("# console: {}", line.trim_end()));
         }
     }

@@ -64,35 +64,40 @@ pub fn run(
             .rsplit('\r')
             .next()
             .unwrap_or_default();
-        let line = secrets.redact(line);
-        log.line(&line);
+        log.line(line);
         if stream == Stream::Err {
-            complaints.push(line);
+            complaints.push(line.to_owned());
             return;
         }
         if matched.len() < KEPT_LINES
-            && fail_on.iter().any(|p| p.is_match(&line))
-            && !ignore.iter().any(|p| p.is_match(&line))
+            && fail_on.iter().any(|p| p.is_match(line))
+            && !ignore.iter().any(|p| p.is_match(line))
         {
-            matched.push(line.clone());
+            matched.push(line.to_owned());
         }
-        see(&line);
-        output.push(line);
+        see(line);
+        output.push(line.to_owned());
     };
     let process = match command.with_errors {
         true => command.process.merge_errors(),
         false => command.process,
     };
-    let (mut out, mut errors) = (Lines::default(), Lines::default());
+    let new = || (secrets.redactor(), Lines::default());
+    let (mut out, mut errors) = (new(), new());
     let ended = process.run(&mut |stream, bytes| {
-        let lines = match stream {
+        let (redactor, lines) = match stream {
             Stream::Out => &mut out,
             Stream::Err => &mut errors,
         };
-        lines.add(bytes, &mut |bytes| line(stream, bytes, &mut log));
+        // Before lines are cut: a secret may have several, or be longer than a line may be.
+        let bytes = redactor.add(bytes);
+        lines.add(&bytes, &mut |bytes| line(stream, bytes, &mut log));
     })?;
-    out.end(&mut |bytes| line(Stream::Out, bytes, &mut log));
-    errors.end(&mut |bytes| line(Stream::Err, bytes, &mut log));
+    for (stream, (redactor, mut lines)) in [(Stream::Out, out), (Stream::Err, errors)] {
+        let mut line = |bytes: &[u8]| line(stream, bytes, &mut log);
+        lines.add(&redactor.end(), &mut line);
+        lines.end(&mut line);
+    }
     let status = how_it_ended(ended.status);
     log.line(&format!("# {status}"));
     for process in &ended.left {

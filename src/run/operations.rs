@@ -1,6 +1,7 @@
 //! The operations of a step, carried out in a mounted root.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,10 +15,10 @@ use super::container::{Lent, Setup};
 use super::files::{self, FetchLimits, FileContext};
 use super::process::Process;
 use super::stack::OpenRoot;
-use super::{CommandFailure, Error, Settings, Values, error, interrupt, keyrings};
-use crate::diagnose::{Frame, Report};
+use super::{CommandFailure, Error, Settings, Values, Words, error, interrupt, keyrings};
+use crate::diagnose::Frame;
 use crate::plan::command::{self, Mode};
-use crate::plan::{Action, Op, Plan, Run, RunPlace, Source, Step, Unresolved, keyring_path};
+use crate::plan::{Action, Op, Plan, Run, RunPlace, Source, Step, keyring_path};
 
 /// One step while it runs.
 pub struct Running<'a> {
@@ -37,8 +38,8 @@ pub struct Running<'a> {
 struct Started<'a> {
     run: &'a Run,
     argv: Vec<String>,
-    env: BTreeMap<String, String>,
-    stdin: Option<String>,
+    env: BTreeMap<String, OsString>,
+    stdin: Option<Vec<u8>>,
     /// Whether standard error is part of the output.
     with_errors: bool,
 }
@@ -117,8 +118,11 @@ impl Running<'_> {
             values: &self.values(),
             source: &source,
         };
-        files::apply(self.root.path(), op, &context)
-            .map_err(|error| Error::in_step(error.into(), self.step, calls))
+        files::apply(self.root.path(), op, &context).map_err(|error| {
+            // A file that all may read can have a secret in it.
+            let error = error.map_line(|line| settings.secrets.redact(line));
+            Error::in_step(error.into(), self.step, calls)
+        })
     }
 
     /// Runs a command. Without `with_errors` its output is standard output alone.
@@ -127,19 +131,18 @@ impl Running<'_> {
     /// When it cannot be started, or fails and may not.
     pub fn command(&self, calls: &[Frame], run: &Run, with_errors: bool) -> Result<Ended, Error> {
         let values = self.values();
-        let unresolved = |missing: Unresolved| {
-            let report = Report::new("run::unresolved", missing.to_string());
-            Error::in_step(report, self.step, calls)
-        };
-        let words = run.command.resolve(&values).map_err(unresolved)?;
-        let env = run.env.iter();
-        let env = env.map(|(name, text)| Ok((name.clone(), text.resolve(&values)?)));
+        let refused = |report| Error::in_step(report, self.step, calls);
+        let Words { argv, env } = Words::of(run, &values).map_err(refused)?;
         let stdin = run.stdin.as_ref().map(|text| text.resolve(&values));
+        let stdin = stdin.transpose().map_err(|missing| {
+            let report = files::Error::Unresolved { missing };
+            refused(report.into())
+        })?;
         let mut started = Started {
             run,
-            argv: words,
-            env: env.collect::<Result<_, _>>().map_err(unresolved)?,
-            stdin: stdin.transpose().map_err(unresolved)?,
+            argv,
+            env,
+            stdin,
             with_errors,
         };
         if let RunPlace::BootedRoot { timeout } = run.place {
@@ -169,7 +172,7 @@ impl Running<'_> {
             started.argv = argv.map_err(Error::store)?;
             self.ran(calls, &started)
         })?;
-        control.keep_console(&self.log());
+        control.keep_console(&self.settings.secrets, &self.log());
         match control.failure(timeout) {
             // A system that does not go down leaves a root that nobody has seen.
             Some(failure) => Err(self.failed(calls, &started, ended, Some(failure))),
@@ -229,7 +232,7 @@ impl Running<'_> {
             process = process.env(name, value);
         }
         if let Some(text) = &started.stdin {
-            process = process.stdin(text.as_bytes());
+            process = process.stdin(text.as_slice());
         }
         process = match started.run.place {
             RunPlace::Host => self.granted(process, started.run),

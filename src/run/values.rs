@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Settings;
-use crate::plan::{Part, Plan, Resolve, Text, Unresolved, keyring_path};
+use crate::plan::{Part, Plan, Resolve, Text, keyring_path};
 
 /// Where the files of [`Plan::files`] are.
 #[derive(Clone, Debug, Default)]
@@ -42,22 +42,24 @@ impl Values<'_> {
             |part: &&Part| matches!(part, Part::Keyring(_) | Part::File(_) | Part::Download(_));
         parts
             .filter(named)
-            .filter_map(|part| self.resolve(part).ok())
+            .filter_map(|part| self.path(part))
             .map(PathBuf::from)
     }
 }
 
 impl Resolve for Values<'_> {
-    fn resolve(&self, part: &Part) -> Result<String, Unresolved> {
-        let path = |path: PathBuf| path.display().to_string();
-        let value = match part {
-            Part::Literal(text) => Some(text.clone()),
-            Part::Root {} => Some(path(self.root.to_owned())),
-            Part::Keyring(name) => Some(keyring_path(name)),
-            Part::File(digest) => self.settings.files.path(self.plan, digest).map(path),
-            Part::Download(sha256) => Some(path(self.settings.store.download(sha256))),
-            Part::Secret(name) => self.settings.secrets.value(name).cloned(),
+    fn path(&self, part: &Part) -> Option<String> {
+        let path = match part {
+            Part::Root {} => self.root.to_owned(),
+            Part::Keyring(name) => return Some(keyring_path(name)),
+            Part::File(digest) => self.settings.files.path(self.plan, digest)?,
+            Part::Download(sha256) => self.settings.store.download(sha256),
+            Part::Secret(_) | Part::SecretLine(_) | Part::Literal(_) => return None,
         };
-        value.ok_or_else(|| Unresolved(part.clone()))
+        Some(path.display().to_string())
+    }
+
+    fn secret(&self, name: &str) -> Option<&[u8]> {
+        self.settings.secrets.value(name)
     }
 }

@@ -3,6 +3,7 @@
 
 mod call_site;
 mod disk_space;
+mod environment;
 mod host_tools;
 mod keyrings;
 mod offline;
@@ -154,6 +155,7 @@ impl Preflight {
         let (plan, found) = (subject.plan, &mut findings);
         host_tools::check(subject, &self.tools, &mut self.checked, found);
         secrets::check(plan, &self.secret_files, &mut settings.secrets, found);
+        environment::check(plan, settings, found);
         let out = format!("the output folder {}", settings.out.display());
         found.add(out, output_folder::check(plan, &settings.out));
         if subject.steps.is_empty() {

@@ -14,6 +14,7 @@ const TAKEN: &[&str] = &[
     "OUT",
     "WORK",
     "KEEP",
+    "SECRETS",
     "PATH",
     "IFS",
     "UID",

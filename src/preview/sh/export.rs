@@ -71,7 +71,7 @@ fn refusal(format: &Format) -> Option<&'static str> {
 fn artifact(script: &mut Script<'_>, export: &Export) {
     match &export.format {
         Format::Dir | Format::Nfs { .. } => {
-            script.line("mkdir -- \"$stage/root\"");
+            script.call("closed_tree", Vec::new());
             let tar = tool::tar_copy(export, ToolPart::Output);
             match export.exclude.is_empty() {
                 true => pipe(script, "", export, &[tool::copy()]),

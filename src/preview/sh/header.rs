@@ -1,5 +1,6 @@
 //! The top of the script: what it is, and what it needs.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::super::shell_words::word;
@@ -24,9 +25,19 @@ pub fn comments(plan: &Plan) -> String {
          KEEP    if not empty, the scratch directory is kept",
         plan.rootwright, plan.recipe.path
     );
-    for name in secrets(plan) {
-        let variable = secret_variable(&name);
+    let secrets = secrets(plan);
+    if !secrets.is_empty() {
+        text.push_str(
+            "    SECRETS a folder with a file for each secret, named like the secret: its bytes are\n            \
+             the value; a secret without a file is taken from its variable:\n",
+        );
+    }
+    for name in &secrets {
+        let variable = secret_variable(name);
         let _ = writeln!(text, "    {variable}    the secret `{name}`");
+    }
+    if !secrets.is_empty() {
+        text.push_str("No variable can hold a NUL byte, or more than 128 KiB.\n");
     }
     let mut section = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -69,7 +80,21 @@ pub fn checks(plan: &Plan, tools: &[(String, String)]) -> String {
         let _ = writeln!(out, "need_secret {variable} {}", word(&name));
     }
     out.push_str("enter \"$@\"\n");
+    for name in secret_variables(plan) {
+        let variable = secret_variable(&name);
+        let _ = writeln!(out, "load_secret {variable} {}", word(&name));
+    }
     out
+}
+
+/// The secrets that commands get in variables.
+pub fn secret_variables(plan: &Plan) -> BTreeSet<String> {
+    let actions = plan.steps.iter().flat_map(|step| &step.actions);
+    let runs = actions.filter_map(|action| action.op.run());
+    let texts = runs.flat_map(|run| run.env.values());
+    texts
+        .flat_map(|text| text.secrets().map(str::to_owned))
+        .collect()
 }
 
 /// The plan's needs as programs and paths, each with what it is for.

@@ -36,6 +36,9 @@ pub fn sh(plan: &Plan) -> Result<String, Vec<Report>> {
         return Err(script.refused);
     }
 
+    if !header::secret_variables(plan).is_empty() {
+        script.uses("load_secret");
+    }
     let runtime = runtime::used(&script.calls);
     let mut tools = header::needs(plan);
     let mut also = |name: &str, why: &str| {
@@ -171,9 +174,13 @@ fn leftovers(script: &mut Script<'_>, plan: &Plan) {
         let exists = format!("die \"$OUT/{name} exists already\"");
         script.line(&format!("[[ ! -e $OUT/{name} ]] || {exists}"));
     }
+    script.comment("Nobody but root may run their set-uid programs.");
+    script.line("mkdir -p -- \"$OUT/.roots\"");
+    script.line("chmod 0700 -- \"$OUT/.roots\"");
     for root in &plan.roots {
         let name = name(plan, root);
-        script.line(&format!("mv -T -- \"$work/{name}\" \"$OUT/{name}\""));
+        script.line(&format!("mv -T -- \"$work/{name}\" \"$OUT/.roots/{name}\""));
+        script.line(&format!("ln -s -- .roots/{} \"$OUT/{name}\"", word(&name)));
         script.line(&format!("printf 'made %s\\n' \"$OUT/{name}\" >&2"));
     }
 }

@@ -24,9 +24,10 @@ need() { # PROGRAM|PATH WHY
         missing+=("$1: $2")
 }
 
-# Notes a secret that the environment lacks.
+# Notes a secret without a value.
 need_secret() { # VARIABLE NAME
-    [[ -n ${!1+set} ]] || missing+=("$1: in the environment: the secret $2")
+    [[ (-n ${SECRETS-} && -e $SECRETS/$2) || -n ${!1+set} ]] ||
+        missing+=("$1: in the environment, or a file $2 in the folder SECRETS: the secret $2")
 }
 
 # Enters namespaces, so that nothing that is mounted or started outlives the script.
@@ -113,6 +114,35 @@ on_exit() {
 # Sets `text` to standard input, up to the last line break.
 take() {
     IFS= read -r -d '' text || true
+}
+
+#: print_secret print_secret_line
+# Prints a secret: the bytes of its file, or its variable.
+print_secret() { # VARIABLE NAME
+    if [[ -n ${SECRETS-} && -e $SECRETS/$2 ]]; then
+        cat -- "$SECRETS/$2"
+    else
+        printf '%s' "${!1}"
+    fi
+}
+
+# Prints a secret without the line break at its end.
+print_secret_line() { # VARIABLE NAME
+    if [[ $(print_secret "$@" | tail --bytes=1 | od -A n -t x1) == ' 0a' ]]; then
+        print_secret "$@" | head --bytes=-1
+    else
+        print_secret "$@"
+    fi
+}
+
+#: load_secret
+# Sets the variable of a secret that is a file.
+load_secret() { # VARIABLE NAME
+    if [[ -z ${SECRETS-} || ! -e $SECRETS/$2 ]]; then return; fi
+    # It ends at a NUL byte, if there is one.
+    if IFS= read -r -d '' "$1" <"$SECRETS/$2"; then
+        die "the secret $2 has a NUL byte, and no variable can hold one"
+    fi
 }
 
 #: on_host
@@ -963,6 +993,14 @@ finish_export() {
     printf 'made %s\n' "$target" >&2
 }
 
+#: closed_tree
+# Makes the place for a tree: other users of this host can't run its set-uid programs.
+closed_tree() {
+    mkdir -m 0700 -- "$stage/tree"
+    mkdir -- "$stage/tree/root"
+    ln -s -- tree/root "$stage/root"
+}
+
 #: begin_version finish_version
 # Begins a new version of an export: the next number, or the given name.
 begin_version() { # NAME [VERSION]
@@ -1017,7 +1055,7 @@ served() { # SERVER [DIR [URL]]
 # Writes `cmdline`, with the address where it is known.
 write_cmdline() { # [nfs|http]
     case ${1-} in
-        nfs) cmdline=${cmdline//SERVER:PATH/"$server:$dir/${bundle#*/}/root"} ;;
+        nfs) cmdline=${cmdline//SERVER:PATH/"$server:$dir/${bundle#*/}/tree/root"} ;;
         http) cmdline=${cmdline//live:URL\//"live:$url/"} ;;
     esac
     printf '%s\n' "$cmdline" >"$stage/cmdline"

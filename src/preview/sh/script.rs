@@ -59,7 +59,10 @@ impl<'a> Script<'a> {
         })
     }
 
-    pub fn input(&self, text: &Text) -> Input {
+    pub fn input(&mut self, text: &Text) -> Input {
+        if text.secrets().next().is_some() {
+            self.uses("print_secret");
+        }
         Input::of(&pieces(self.plan, text))
     }
 

@@ -1,6 +1,6 @@
 //! Texts of the plan as words and as standard input of the script.
 
-use super::super::shell_words::{Piece, ansi_c, expanded, joined, octal, word};
+use super::super::shell_words::{Piece, Secret, ansi_c, expanded, joined, octal, word};
 use crate::diagnose::terminal::is_control;
 use crate::plan::{Argument, Part, Plan, Text, secret_variable};
 
@@ -20,7 +20,11 @@ pub fn pieces(plan: &Plan, text: &Text) -> Vec<Piece> {
                 out.push(Piece::variable("work"));
                 out.push(Piece::literal(format!("/fetched/{sha256}")));
             }
-            Part::Secret(name) => out.push(Piece::variable(secret_variable(name))),
+            Part::Secret(name) | Part::SecretLine(name) => out.push(Piece::Secret(Secret {
+                name: name.clone(),
+                variable: secret_variable(name),
+                line: matches!(part, Part::SecretLine(_)),
+            })),
         }
     }
     out
@@ -62,7 +66,8 @@ impl Input {
             return Input::new("", " </dev/null", "");
         }
         let lines = plain.matches('\n').count();
-        if plain.contains(is_control) || lines == 0 || varies && (lines == 1 || !ended) {
+        let secret = pieces.iter().any(|piece| matches!(piece, Piece::Secret(_)));
+        if secret || plain.contains(is_control) || lines == 0 || varies && (lines == 1 || !ended) {
             return Input::new(format!("{} | ", print(pieces)), "", "");
         }
         let end = delimiter(&plain);
@@ -99,25 +104,27 @@ pub fn delimiter(content: &str) -> String {
 /// A command that prints the pieces, without a process of its own that would show them.
 fn print(pieces: &[Piece]) -> String {
     let mut texts = pieces.iter().filter_map(Piece::text);
-    if !texts.any(|text| text.contains(is_control)) {
-        let words: Vec<String> = pieces
-            .iter()
-            .map(|piece| match piece {
-                // A lone line break between quotes would be easy to miss.
-                Piece::Literal(text) if text.contains('\n') && text.chars().count() < 40 => {
-                    ansi_c(text)
-                }
-                Piece::Literal(text) => word(text),
-                Piece::Variable(name) => format!("\"${name}\""),
-            })
-            .collect();
-        return format!("printf '%s' {}", words.join(" "));
+    let controls = texts.any(|text| text.contains(is_control));
+    let literal = |text: &str| match text.contains('\n') && text.chars().count() < 40 {
+        // A lone line break between quotes would be easy to miss.
+        true => ansi_c(text),
+        false => word(text),
+    };
+    let secret = pieces.iter().any(|piece| matches!(piece, Piece::Secret(_)));
+    if !controls && !secret {
+        let words = pieces.iter().map(|piece| match piece {
+            Piece::Literal(text) => literal(text),
+            other => joined(std::slice::from_ref(other)),
+        });
+        return format!("printf '%s' {}", words.collect::<Vec<_>>().join(" "));
     }
     let commands: Vec<String> = pieces
         .iter()
         .map(|piece| match piece {
-            Piece::Literal(text) => format!("printf '%b' {}", escape(text)),
+            Piece::Literal(text) if controls => format!("printf '%b' {}", escape(text)),
+            Piece::Literal(text) => format!("printf '%s' {}", literal(text)),
             Piece::Variable(name) => format!("printf '%s' \"${name}\""),
+            Piece::Secret(secret) => secret.print(),
         })
         .collect();
     match commands.as_slice() {

@@ -1,6 +1,8 @@
 //! Operations on files in one line each.
 
-use crate::plan::{Attributes, Compression, Export, Format, Op, Plan, Source, Text, Via};
+use crate::plan::{
+    Attributes, Compression, Export, Format, Op, Plan, Source, TREE_LINK, Text, Via,
+};
 
 /// `make directory`, `/srv`, `mode 0700`.
 pub struct Headline {
@@ -75,7 +77,10 @@ impl Headline {
 
 /// `node/VERSION/root/`
 fn artifact(export: &Export) -> String {
-    let file = export.format.artifact();
+    let file = match export.format.is_tree() {
+        true => TREE_LINK.to_owned(),
+        false => export.format.artifact(),
+    };
     let slash = if export.format.is_folder() { "/" } else { "" };
     let version = match &export.format {
         Format::Nfs { version, .. } => version.as_deref().unwrap_or("VERSION").to_owned() + "/",

@@ -11,7 +11,7 @@ use crate::recipe::capture_slot::CaptureCall;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone capture(root, command, [opts]) => capture,
-    Everyone secret(name) => secret,
+    Everyone secret(name, [opts]) => secret,
 ];
 
 fn capture(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
@@ -79,5 +79,12 @@ fn secret(call: &Call<'_>) -> Result<Dynamic> {
             ))
             .help("use names that differ in more than case, `-`, and `_`"));
     }
-    Ok(Dynamic::from(Typed::of(Part::Secret(name))))
+    let fields = call.fields(1)?;
+    let trim = fields.bool("trim")?.unwrap_or(false);
+    fields.finish()?;
+    let part = match trim {
+        true => Part::SecretLine(name),
+        false => Part::Secret(name),
+    };
+    Ok(Dynamic::from(Typed::of(part)))
 }

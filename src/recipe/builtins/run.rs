@@ -61,7 +61,12 @@ pub fn in_root<'a>(call: &'a Call<'a>, root: RootId, place: RunPlace) -> Result<
     run.stdin = fields.secret_text("stdin")?;
     let stands_outside = |text: &Text| {
         let mut parts = text.parts().iter();
-        parts.any(|part| !matches!(part, Part::Literal(_) | Part::Secret(_)))
+        parts.any(|part| {
+            !matches!(
+                part,
+                Part::Literal(_) | Part::Secret(_) | Part::SecretLine(_)
+            )
+        })
     };
     if run.texts().any(stands_outside) {
         let message = "a path of the host stands in a command of the root";

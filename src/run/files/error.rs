@@ -158,6 +158,19 @@ impl From<Error> for Report {
 }
 
 impl Error {
+    /// Changes the line of a file that it shows, if it shows one.
+    #[must_use]
+    pub fn map_line(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        if let Error::NoMatch {
+            nearest: Some((_, line)),
+            ..
+        } = &mut self
+        {
+            *line = change(line);
+        }
+        self
+    }
+
     pub(super) fn kind(doing: &'static str, path: &Path, kind: FileType) -> Error {
         Error::Kind {
             doing,

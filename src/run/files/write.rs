@@ -18,9 +18,7 @@ pub fn write(tree: &Tree, op: &WriteFile, context: &FileContext<'_>) -> Result<(
     let content = resolve(&op.content, context)?;
     let numbers = OwnerAndMode::of(tree, &op.attributes)?;
     let place = tree.place_followed(&op.path)?;
-    draft::replace("write", &place, numbers, |file, _| {
-        file.write_all(content.as_bytes())
-    })
+    draft::replace("write", &place, numbers, |file, _| file.write_all(&content))
 }
 
 pub fn append(tree: &Tree, op: &AppendFile, context: &FileContext<'_>) -> Result<(), Error> {
@@ -30,11 +28,11 @@ pub fn append(tree: &Tree, op: &AppendFile, context: &FileContext<'_>) -> Result
         if let Some(old) = old {
             io::copy(old, file)?;
         }
-        file.write_all(content.as_bytes())
+        file.write_all(&content)
     })
 }
 
-fn resolve(text: &Text, context: &FileContext<'_>) -> Result<String, Error> {
+fn resolve(text: &Text, context: &FileContext<'_>) -> Result<Vec<u8>, Error> {
     text.resolve(context.values)
         .map_err(|missing| Error::Unresolved { missing })
 }

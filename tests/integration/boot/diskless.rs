@@ -153,10 +153,10 @@ fn the_page_is_carried_out_and_a_node_boots_from_its_firmware() {
         "{versions}"
     );
     // The node stays on the first version; whoever starts now gets the second, then the first.
-    let upgraded = said(r#"grep -o "nodes/[0-9]*/root""#);
+    let upgraded = said(r#"grep -o "nodes/[0-9]*/tree/root""#);
     assert_eq!(
         upgraded,
-        "nodes/1/root\nThis machine has no disk.\nnodes/2/root\n"
+        "nodes/1/tree/root\nThis machine has no disk.\nnodes/2/tree/root\n"
     );
     let kept = said("export prune");
     assert!(
@@ -164,6 +164,6 @@ fn the_page_is_carried_out_and_a_node_boots_from_its_firmware() {
         "{kept}"
     );
     let back = said("export rollback");
-    assert!(back.ends_with("nodes/1/root\n"), "{back}");
+    assert!(back.ends_with("nodes/1/tree/root\n"), "{back}");
     assert!(at.join("out/nodes/2/root/etc").is_dir());
 }

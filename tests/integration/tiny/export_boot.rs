@@ -82,7 +82,7 @@ fn the_command_line_is_for_the_dracut_in_the_root() {
         assert_eq!(
             project.read("out/nodes/current/cmdline"),
             format!(
-                "root=nfs4:192.0.2.1:/srv/nodes/{}/root:vers=4.1,ro ip=dhcp rd.neednet=1 rootwright.overlay=size=25% quiet\n",
+                "root=nfs4:192.0.2.1:/srv/nodes/{}/tree/root:vers=4.1,ro ip=dhcp rd.neednet=1 rootwright.overlay=size=25% quiet\n",
                 number.display()
             ),
         );

@@ -411,7 +411,7 @@ fn what_the_root_lacks_is_not_written() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["manifest.json", "root"]);
+    assert_eq!(names, ["manifest.json", "root", "tree"]);
     assert_eq!(manifest(&bundle).kernel_version, None);
 }
 

@@ -191,7 +191,10 @@ fn a_version_shares_what_has_not_changed_and_nothing_else() {
     let shelf = site.shelf();
     assert_eq!(
         read("cmdline"),
-        format!("root=nfs4:SERVER:{}/2/root:vers=4.1,ro\n", shelf.display())
+        format!(
+            "root=nfs4:SERVER:{}/2/tree/root:vers=4.1,ro\n",
+            shelf.display()
+        )
     );
     assert!(read("exports").ends_with(&format!(
         "\"{}\" @CLIENTS@(ro,no_root_squash,no_subtree_check)\n",
@@ -615,12 +618,13 @@ fn nobody_sees_a_mixed_tree_while_versions_are_switched() {
                 String::from_utf8(output.stdout).unwrap()
             };
             let root = PathBuf::from(root);
-            let mut stamps = vec![read(root.parent().unwrap().join("vmlinuz"))];
+            let version = root.ancestors().nth(2).unwrap();
+            let mut stamps = vec![read(version.join("vmlinuz"))];
             stamps.extend((0..FILES).map(|file| read(root.join(format!("etc/stamp{file}")))));
             stamps.dedup();
             assert_eq!(stamps.len(), 1, "a mixed tree: {stamps:?}");
             assert_eq!(
-                root.parent().unwrap().file_name().unwrap().to_str(),
+                version.file_name().unwrap().to_str(),
                 Some(stamps[0].as_str())
             );
             seen.lock().unwrap().insert(stamps.remove(0));

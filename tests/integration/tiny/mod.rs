@@ -21,4 +21,5 @@ mod processes;
 mod reference_page;
 pub mod render;
 mod resolver;
+mod secret_bytes;
 mod secrets_and_captures;

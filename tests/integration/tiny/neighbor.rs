@@ -93,3 +93,69 @@ fn a_store_becomes_private() {
     project.build().success();
     assert_eq!(std::fs::metadata(&store).unwrap().mode() & 0o7777, 0o700);
 }
+
+/// Whether nobody can do this.
+fn nobody(script: &str, argument: &Path) -> bool {
+    let words = [
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ];
+    let mut command = std::process::Command::new("setpriv");
+    command.args(words).arg(argument);
+    command.output().unwrap().status.success()
+}
+
+/// A tree has set-uid programs, device nodes and keys. What servers read beside it stays open.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn the_tree_of_an_export_is_closed() {
+    let project = Project::new();
+    project.tiny(
+        r#"root.host_run(script(`
+    rm "$1/bin/id"
+    install -m 4755 "$(command -v id)" "$1/bin/id"
+    mknod -m 0666 "$1/dev/everyone" c 1 3
+`, #{ arguments: [root.path] }));
+root.write_file("/etc/open", "x\n");
+root.export(#{ format: "dir", name: "x" });
+root.export(#{ format: "nfs", name: "v" });
+root.export(#{ format: "squashfs", name: "i" });"#,
+    );
+    project.build().success();
+    let out = project.out();
+    for bundle in ["x", "v/1", "v/current"] {
+        let bundle = out.join(bundle);
+        // Where the tree was in older versions, and where it is.
+        for root in ["root", "tree/root"] {
+            let root = bundle.join(root);
+            assert!(root.join("bin/id").metadata().unwrap().mode() & 0o4000 != 0);
+            assert_eq!(root.metadata().unwrap().mode() & 0o777, 0o755);
+            for attack in [
+                r#""$1/bin/id" -u"#,
+                r#"cat "$1/etc/open""#,
+                r#": <>"$1/dev/everyone""#,
+                r#"ls "$1""#,
+                r#"cd "$1""#,
+            ] {
+                assert!(!nobody(attack, &root), "{attack} in {}", root.display());
+            }
+        }
+        assert!(
+            nobody(r#"cat "$1/manifest.json""#, &bundle),
+            "{}",
+            bundle.display()
+        );
+        assert!(nobody(r#"test -d "$1/tree" && ! ls "$1/tree""#, &bundle));
+    }
+    assert!(nobody(r#"cat "$1/root.squashfs""#, &out.join("i")));
+    // An open one is not taken as it is: it is written again.
+    mode(&out.join("x/tree"), 0o755);
+    assert!(nobody(r#""$1/bin/id" -u"#, &out.join("x/root")));
+    project.build().success();
+    assert!(!nobody(r#""$1/bin/id" -u"#, &out.join("x/root")));
+}

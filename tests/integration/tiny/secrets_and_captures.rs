@@ -162,7 +162,7 @@ fn an_empty_value_is_an_error() {
             "`ROOTWRIGHT_SECRET_KEY` is empty",
         ],
     );
-    project.write("empty", "\n");
+    project.write("empty", "");
     let build = project.recipe(&recipe).build();
     let output = build.args(["--secret", "key=empty"]).output();
     fails(

@@ -143,7 +143,7 @@ fn a_script_adds_versions() {
     let opened = OpenedExport::open(&shelf).unwrap();
     assert_eq!(opened.path, fs::canonicalize(shelf.join("autumn")).unwrap());
     let at = fs::canonicalize(&shelf).unwrap();
-    let expected = format!("root=nfs4:192.0.2.1:{}/2/root:ro\n", at.display());
+    let expected = format!("root=nfs4:192.0.2.1:{}/2/tree/root:ro\n", at.display());
     assert_eq!(
         fs::read_to_string(shelf.join("2/cmdline")).unwrap(),
         expected

@@ -155,7 +155,95 @@ fn contents_arrive_byte_for_byte() {
         let mode = fs::metadata(root.join(format!("{at}.secret"))).unwrap();
         assert_eq!(mode.permissions().mode() & 0o7777, 0o600);
     }
-    assert_eq!(bench.left(), ["root"], "no scratch directory stays");
+    assert_eq!(
+        bench.left(),
+        [".roots", "root"],
+        "no scratch directory stays"
+    );
+    // Other users can't run the root's set-uid programs.
+    let around = fs::metadata(out.join(".roots")).unwrap();
+    assert_eq!(around.permissions().mode() & 0o7777, 0o700);
+}
+
+/// A file of the folder `SECRETS` can hold what no variable can.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn secrets_of_files_arrive_byte_for_byte() {
+    let bench = Bench::new();
+    let folder = bench.path("secrets");
+    fs::create_dir(&folder).unwrap();
+    let all: Vec<u8> = (0..=255).chain(*b"\n\n").collect();
+    let key = b"\xffit's\r\n$x`\\\n";
+    fs::write(folder.join("all"), &all).unwrap();
+    fs::write(folder.join("key"), key).unwrap();
+    let line = |name: &str| Text::of(Part::SecretLine(name.to_owned()));
+    let argv = [
+        "sh",
+        "-c",
+        "cat >\"$1/stdin\"; printf %s \"$KEY|$LINE\" >\"$1/env\"",
+        "sh",
+    ];
+    let argv = argv
+        .map(Into::into)
+        .into_iter()
+        .chain([plans::rooted("$ROOT")]);
+    let run = Run {
+        env: BTreeMap::from([
+            ("KEY".to_owned(), Text::secret("key")),
+            (
+                "LINE".to_owned(),
+                Text::from("<").concat(line("key")).concat(">".into()),
+            ),
+        ]),
+        stdin: Some(Text::secret("all")),
+        ..Run::new(RunPlace::Host, Command::Program(argv.collect()))
+    };
+    let plan = plan("a.rhai", "")
+        .root("root", ["any", "", ""], None)
+        .step(
+            0,
+            "secrets",
+            "secrets",
+            vec![
+                plans::write_as(
+                    "/all",
+                    Text::from("<\n")
+                        .concat(Text::secret("all"))
+                        .concat("\n>".into()),
+                    None,
+                ),
+                plans::write_as(
+                    "/line",
+                    line("all").concat("|".into()).concat(line("variable")),
+                    None,
+                ),
+                Op::Run(run),
+            ],
+        )
+        .done();
+    let env = [
+        ("SECRETS", folder.to_str().unwrap()),
+        ("ROOTWRIGHT_SECRET_KEY", "unused"),
+        ("ROOTWRIGHT_SECRET_VARIABLE", "of a variable\n"),
+    ];
+    let root = bench.make_with(&plan, &env).join("root");
+    let read = |name: &str| fs::read(root.join(name)).unwrap();
+    let short = &all[..all.len() - 1];
+    assert_eq!(read("all"), [b"<\n", all.as_slice(), b"\n>"].concat());
+    assert_eq!(read("line"), [short, b"|of a variable"].concat());
+    assert_eq!(read("stdin"), all);
+    assert_eq!(
+        read("env"),
+        [&key[..], b"|<", &key[..key.len() - 1], b">"].concat()
+    );
+    fs::write(folder.join("key"), b"a\0b").unwrap();
+    let output = bench.run(&plan, &env);
+    let text = said(&output);
+    assert!(!output.status.success());
+    assert!(
+        text.contains("the secret key has a NUL byte, and no variable can hold one"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -174,8 +174,12 @@ fn sources(source: &Path) -> Vec<PathBuf> {
 struct Nothing;
 
 impl Resolve for Nothing {
-    fn resolve(&self, part: &Part) -> Result<String, Unresolved> {
-        Err(Unresolved(part.clone()))
+    fn path(&self, _: &Part) -> Option<String> {
+        None
+    }
+
+    fn secret(&self, _: &str) -> Option<&[u8]> {
+        None
     }
 }
 
