@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::Error;
-use super::mount::Covered;
+use super::mount::{Covered, Mounted};
 use super::mount_points::MountPoints;
 use super::process::passed_on;
 use super::resolver::Resolver;
 use crate::plan::command::{ContainerCommand, Mode};
 use crate::plan::{Bind, Downloads, Run, RunPlace};
-use crate::store::{Downloaded, Store};
+use crate::store::{Downloaded, Offers, Store};
 
 /// What is changed in a root for the time of a command.
 #[derive(Clone, Copy, Default)]
@@ -18,8 +18,10 @@ pub struct Setup<'a> {
     pub network: bool,
     /// What systemd-nspawn makes mount points for.
     pub binds: &'a [Bind],
-    /// Folders of the root that hold what other builds have downloaded.
+    /// Folders of the root that package managers download to.
     pub downloads: &'a [Downloads],
+    /// What each of them starts with; nothing where an entry is missing.
+    pub offers: &'a [Offers],
 }
 
 impl<'a> Setup<'a> {
@@ -29,6 +31,7 @@ impl<'a> Setup<'a> {
             network: run.network && run.place != RunPlace::Host,
             binds: &run.binds,
             downloads: &run.downloads,
+            offers: &[],
         }
     }
 
@@ -64,10 +67,42 @@ struct Guards {
     resolver: Option<Resolver>,
 }
 
-/// A folder of the root under a folder of downloads. The mount goes first.
+/// A folder of the root under a folder of downloads. The mounts go first.
 struct Cover {
     mount: Covered,
+    overlay: Option<Mounted>,
     downloaded: Downloaded,
+}
+
+impl Cover {
+    fn new(
+        downloads: &Downloads,
+        offers: &Offers,
+        (root, store, folder): (&Path, &Store, &Path),
+    ) -> Result<Self, Error> {
+        let downloaded = store.downloaded(downloads, offers, folder);
+        let downloaded = downloaded.map_err(Error::store)?;
+        let new = downloaded.new_files();
+        let overlay = match downloaded.offered() {
+            Some(offered) => Some(Mounted::overlay(&[offered], &new, downloaded.folder())?),
+            None => None,
+        };
+        let shown = overlay.as_ref().map_or(new.as_path(), Mounted::path);
+        let mount = Covered::over(root, &downloads.path, shown)?;
+        Ok(Cover {
+            mount,
+            overlay,
+            downloaded,
+        })
+    }
+
+    fn release(self) -> Result<(), Error> {
+        let uncovered = self.mount.uncover();
+        drop(self.overlay);
+        // Also after a failure: what was downloaded is whole.
+        self.downloaded.keep();
+        uncovered
+    }
 }
 
 impl Guards {
@@ -77,10 +112,10 @@ impl Guards {
             guards.resolver = Resolver::lend(root)?;
         }
         guards.points = Some(MountPoints::of(root, setup.binds)?);
-        for downloads in setup.downloads {
-            let downloaded = store.downloaded(downloads, folder).map_err(Error::store)?;
-            let mount = Covered::over(root, &downloads.path, downloaded.path())?;
-            guards.covers.push(Cover { mount, downloaded });
+        for (at, downloads) in setup.downloads.iter().enumerate() {
+            let offers = setup.offers.get(at).unwrap_or(&Offers::None);
+            let cover = Cover::new(downloads, offers, (root, store, folder))?;
+            guards.covers.push(cover);
         }
         Ok(guards)
     }
@@ -89,10 +124,7 @@ impl Guards {
     fn release(mut self) -> Result<(), Error> {
         let mut result = Ok(());
         while let Some(cover) = self.covers.pop() {
-            let uncovered = cover.mount.uncover();
-            // Also after a failure: what was downloaded is whole.
-            cover.downloaded.keep();
-            result = result.and(uncovered);
+            result = result.and(cover.release());
         }
         let points = self.points.as_mut().map_or(Ok(()), MountPoints::remove);
         let resolver = self.resolver.as_mut().map_or(Ok(()), Resolver::restore);
@@ -171,7 +203,7 @@ mod tests {
         let setup = Setup {
             network: true,
             binds: &binds,
-            downloads: &[],
+            ..Setup::default()
         };
         // As systemd-nspawn does it.
         let mount = || std::fs::create_dir_all(root.path().join("srv/data")).unwrap();
@@ -205,11 +237,12 @@ mod tests {
             path: "/etc/resolv.conf/x".to_owned(),
             pool: "test".to_owned(),
             suffix: ".deb".to_owned(),
+            check: None,
         }];
         let setup = Setup {
             network: true,
-            binds: &[],
             downloads: &downloads,
+            ..Setup::default()
         };
         let failed = root.around(setup, || panic!("nothing runs"));
         assert!(matches!(failed, Err(Error::Downloads { .. })));

@@ -16,7 +16,10 @@ use super::process::Process;
 use super::{CommandFailure, Error, Settings, Values, error, interrupt, keyrings};
 use crate::diagnose::{Frame, Report};
 use crate::plan::command::{self, Mode};
-use crate::plan::{Action, Op, Plan, Run, RunPlace, Source, Step, Unresolved, keyring_path};
+use crate::plan::{
+    self, Action, DownloadCheck, Op, Plan, Run, RunPlace, Source, Step, Unresolved, keyring_path,
+};
+use crate::store::{Offer, Offers};
 
 /// One step while it runs.
 pub struct Running<'a> {
@@ -149,7 +152,7 @@ impl Running<'_> {
             }
             RunPlace::BootedRoot { timeout } => return self.booted(calls, started, timeout),
         }
-        self.around(run, || {
+        self.around(calls, run, || {
             let ended = self.ran(calls, &started)?;
             self.decide(calls, &started, ended)
         })
@@ -168,7 +171,7 @@ impl Running<'_> {
         started.argv = control
             .argv(run, timeout, self.root)
             .map_err(Error::store)?;
-        let ended = self.around(run, || self.ran(calls, &started))?;
+        let ended = self.around(calls, run, || self.ran(calls, &started))?;
         control.keep_console(&self.log());
         match control.failure(timeout) {
             // A system that does not go down leaves a root that nobody has seen.
@@ -177,8 +180,74 @@ impl Running<'_> {
         }
     }
 
-    fn around<T>(&self, run: &Run, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        Setup::of(run).around(self.root, &self.settings.store, self.work, work)
+    fn around<T>(
+        &self,
+        calls: &[Frame],
+        run: &Run,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let setup = Setup {
+            offers: &self.offers(calls, run)?,
+            ..Setup::of(run)
+        };
+        setup.around(self.root, &self.settings.store, self.work, work)
+    }
+
+    /// What the folders of downloads start with. Commands that say it for several run once.
+    fn offers(&self, calls: &[Frame], run: &Run) -> Result<Vec<Offers>, Error> {
+        let mut known: Vec<(&plan::Command, Offers)> = Vec::new();
+        let mut found = Vec::new();
+        for downloads in &run.downloads {
+            found.push(match &downloads.check {
+                None => Offers::None,
+                Some(DownloadCheck::Command) => Offers::All,
+                Some(DownloadCheck::Index(index)) => {
+                    match known.iter().find(|(command, _)| *command == index) {
+                        Some((_, offers)) => offers.clone(),
+                        None => {
+                            let offers = Offers::Files(self.index(calls, run, index)?);
+                            known.push((index, offers.clone()));
+                            offers
+                        }
+                    }
+                }
+            });
+        }
+        Ok(found)
+    }
+
+    /// What the signed indexes of the root offer. If that can't be said, the command downloads
+    /// everything, or fails with its own message.
+    fn index(
+        &self,
+        calls: &[Frame],
+        run: &Run,
+        command: &plan::Command,
+    ) -> Result<Vec<Offer>, Error> {
+        let index = Run {
+            place: run.place,
+            command: command.clone(),
+            env: run.env.clone(),
+            network: run.network,
+            binds: run.binds.clone(),
+            ..Run::default()
+        };
+        let quiet = Running {
+            output: Box::new(|_| {}),
+            ..*self
+        };
+        match quiet.command(calls, &index, false) {
+            Ok(ended) => Ok(ended
+                .output
+                .iter()
+                .filter_map(|line| Offer::parse(line))
+                .collect()),
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(error) => {
+                tracing::debug!("{error}");
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn decide(&self, calls: &[Frame], started: &Started<'_>, ended: Ended) -> Result<Ended, Error> {

@@ -5,6 +5,7 @@ mod bootstraps;
 mod cold_builds;
 pub mod derivatives;
 mod doctor;
+mod downloads;
 mod failures;
 #[cfg(target_arch = "x86_64")]
 mod foreign;

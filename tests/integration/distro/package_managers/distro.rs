@@ -327,6 +327,72 @@ root.export(#{ format: "dir", name: "{name}" });
         }
     }
 
+    /// A hostile recipe replaces what the next one will look for in the pools: by a package that
+    /// another key has signed, then by altered bytes. The next one installs the mirror's package.
+    pub fn installs_no_package_of_another_recipe(&self, pools: &[&str], suffix: &str) {
+        let store = format!("hostile-{}", self.name);
+        let bench = (self.bench)().afresh(&store);
+        let server = Server::start(bench.folder.join("mirror"));
+        let root = match self.older {
+            "" => self.root("minimal"),
+            older => self.root_of("minimal", "mirror", &format!("{}, {older}", self.key)),
+        };
+        let root = root.replace(&bench.uri("mirror"), &server.uri());
+        let places = ["wrong", "strange"].map(|name| bench.folder.join(name));
+        let mut find = Command::new("find");
+        find.args(places.iter().filter(|place| place.exists()));
+        let name = format!("*hello*{suffix}");
+        let evil = stdout(&run(find.args(["-name", &name, "-print", "-quit"])));
+        let evil = Path::new(evil.trim()).strip_prefix(&bench.folder).unwrap();
+        let evil = evil.display();
+        let built = |attack: usize| {
+            let name = format!("{}-hostile-{attack}", self.name);
+            let recipe = root.clone()
+                + &*text!(
+                    r#"root.install(["hello"]);
+root.write_file("/var/attack", "{attack}");
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                    attack,
+                    name
+                );
+            // Cached layers would tell nothing.
+            let _ = std::fs::remove_dir_all(bench.folder.join(&store).join("layers"));
+            let export = bench.build(&name, &recipe);
+            assert_eq!(read(export.join("usr/share/hello")), "1\n", "{name}");
+        };
+        built(0);
+        let attacks = [
+            r#"cat /evil >\"$file\""#,
+            r#"size=$(stat -c %s \"$file\"); head -c $((size - 8)) \"$file\" >/cut; printf 12345678 >>/cut; cat /cut >\"$file\""#,
+        ];
+        for (number, attack) in attacks.iter().enumerate() {
+            let mut recipe = root.clone() + &*text!(r#"root.copy_in("{evil}", "/evil");"#, evil);
+            for pool in pools {
+                recipe += &*text!(
+                    r#"
+root.nspawn_run("for file in /pool/*hello*; do if [ -e \"$file\" ]; then {attack}; fi; done", #{ downloads: [#{ pool: "{pool}", path: "/pool", suffix: "{suffix}", checked: true }] });"#,
+                    attack,
+                    pool,
+                    suffix
+                );
+            }
+            let before = pooled(&bench.folder.join(&store));
+            let name = format!("{}-attack-{number}", self.name);
+            let export = text!(
+                r#"
+root.export(#{ format: "dir", name: "{name}" });"#,
+                name
+            );
+            bench.build(&name, &(recipe + &*export));
+            assert!(
+                pooled(&bench.folder.join(&store)) > before,
+                "{name} stored nothing"
+            );
+            built(number + 1);
+        }
+    }
+
     /// Every release of the distro's own table; that of most tests also with the package manager
     /// of the root itself. `test` is who asks.
     pub fn every_release(&self, test: &str) {
@@ -430,6 +496,13 @@ root.export(#{ format: "dir", name: "{name}" });
             )
             .underlines(call);
     }
+}
+
+/// How many files of `hello` the pools of a store have.
+fn pooled(store: &Path) -> usize {
+    found(&store.join("packages"), ["*hello*"].iter())
+        .lines()
+        .count()
 }
 
 /// What is below a folder under names like these.

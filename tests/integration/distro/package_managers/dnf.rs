@@ -524,3 +524,9 @@ root.export(#{ format: "dir", name: "{kind}" });
 fn a_link_in_the_image_leads_nowhere() {
     FEDORA.stays_in_the_root();
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn downloads_of_another_recipe() {
+    FEDORA.installs_no_package_of_another_recipe(&["rpm"], ".rpm");
+}

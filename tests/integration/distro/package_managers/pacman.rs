@@ -213,3 +213,9 @@ fn a_day_that_stays() {
 fn a_link_in_the_image_leads_nowhere() {
     ARCH.stays_in_the_root();
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn downloads_of_another_recipe() {
+    ARCH.installs_no_package_of_another_recipe(&["pacman"], ".pkg.tar.zst");
+}

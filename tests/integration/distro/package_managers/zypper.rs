@@ -217,3 +217,9 @@ fn a_mirror_that_only_a_proxy_reaches() {
 fn a_link_in_the_image_leads_nowhere() {
     OPENSUSE.stays_in_the_root();
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn downloads_of_another_recipe() {
+    OPENSUSE.installs_no_package_of_another_recipe(&["suse-x86_64", "suse-noarch"], ".rpm");
+}
