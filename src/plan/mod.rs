@@ -4,6 +4,7 @@
 //! arguments and environment, every file with its contents. Secrets are in it by name
 //! only ([`Text`]).
 
+pub mod address;
 mod boot;
 mod capability;
 pub mod capture;

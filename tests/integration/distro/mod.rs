@@ -1,6 +1,7 @@
 //! Package managers, with real repositories and with repositories that the tests make and sign.
 //! Root privileges; some tests need a Debian mirror.
 
+mod auth;
 mod bootstraps;
 mod cold_builds;
 pub mod derivatives;

@@ -222,3 +222,9 @@ fn downloads_are_not_shared() {
     let pool = bench.folder.join("hostile-alpine/packages/apk");
     assert_eq!(std::fs::read_dir(pool).unwrap().count(), 0);
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn packages_by_their_digests() {
+    ALPINE.installs_fetched_packages(".apk");
+}

@@ -393,6 +393,110 @@ root.export(#{ format: "dir", name: "{name}" });"#,
         }
     }
 
+    /// Packages that `fetch` names by their digests are installed beside others, without a signature;
+    /// one whose digest is another is refused.
+    pub fn installs_fetched_packages(&self, suffix: &str) {
+        let bench = (self.bench)();
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(bench.folder.join("ours")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().ends_with(suffix) {
+                let sum = stdout(&run(Command::new("sha256sum").arg(&path)));
+                files.push(format!(
+                    "fetch(\"file://{}\", #{{ sha256: \"{}\" }})",
+                    path.display(),
+                    sum.split_whitespace().next().unwrap()
+                ));
+            }
+        }
+        assert_eq!(files.len(), 2, "{files:?}");
+        let files = files.join(", ");
+        for variant in ["minimal", "standard"] {
+            let name = format!("{}-fetched-{variant}", self.name);
+            let recipe = self.root(variant)
+                + &*text!(
+                    r#"root.install([{files}, "tool"]);
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                    files,
+                    name
+                );
+            assert!(!bench.plan(&name, &recipe, "text").contains(" unsigned: "));
+            let export = bench.build(&name, &recipe);
+            assert_eq!(read(export.join("usr/share/ours")), "ours\n", "{name}");
+            assert_eq!(read(export.join("usr/share/ours-data")), "ours-data\n");
+            assert!(export.join("usr/share/hello").exists(), "{name}");
+            assert!(export.join("usr/share/tool").exists(), "{name}");
+            let left = [".rootwright*", "rootwright-packages*", "ours*.rpm"];
+            let more = ["ours*.apk", "ours*.pkg.*"];
+            assert_eq!(found(&export, left.iter().chain(&more)), "", "{name}");
+        }
+        assert_eq!(
+            found(&bench.folder.join("store/packages"), ["ours*"].iter()),
+            ""
+        );
+        let (start, digest) = files.split_at(files.find("sha256: \"").unwrap() + 9);
+        let other: String = digest[..64].chars().rev().collect();
+        let call = format!("root.install([{start}{other}{}])", &digest[64..]);
+        let name = format!("{}-fetched-other", self.name);
+        let recipe = format!("{}{call};\n", self.root("minimal"));
+        let failure = bench.failure(&name, &recipe);
+        let message = "has another digest than the recipe says";
+        failure
+            .explains(message, &other, "take the digest from")
+            .underlines(&call);
+    }
+
+    /// A repository may be unsigned; one beside it with a key, which somebody else has signed, is
+    /// refused.
+    pub fn checks_beside_an_unsigned_repository(
+        &self,
+        variants: &[&str],
+        (unsigned, keyed): (&str, &str),
+        (cause, help): (&str, &str),
+    ) {
+        let bench = (self.bench)();
+        let place = bench.folder.display();
+        for variant in variants {
+            let name = format!("{}-beside-{variant}", self.name);
+            let root = match self.older {
+                "" => self.root(variant),
+                older => self.root_of(variant, "mirror", &format!("{}, {older}", self.key)),
+            };
+            let allowed = root
+                + &*text!(
+                    r#"root.add_repository(#{ uri: "file://{place}/{unsigned}, allow_unsigned: "made by this test" });
+"#,
+                    place,
+                    unsigned
+                );
+            let install = r#"root.install(["hello"])"#;
+            let export = bench.build(
+                &name,
+                &format!(
+                    "{allowed}{install};\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});"
+                ),
+            );
+            assert_eq!(read(export.join("usr/share/hello")), "2\n", "{name}");
+            // It comes first, and has the same package.
+            let (start, added) = allowed.split_once('\n').unwrap();
+            let refused = text!(
+                r#"{start}
+root.add_repository(#{ uri: "file://{place}/{keyed}, key: "right.asc" });
+{added}{install};"#,
+                start,
+                place,
+                keyed,
+                added,
+                install
+            );
+            bench
+                .failure(&format!("{name}-refused"), &refused)
+                .explains("step 4 failed", cause, help)
+                .underlines(install);
+        }
+    }
+
     /// Every release of the distro's own table; that of most tests also with the package manager
     /// of the root itself. `test` is who asks.
     pub fn every_release(&self, test: &str) {
