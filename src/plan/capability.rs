@@ -48,10 +48,6 @@ pub enum Access {
         /// Why, in the recipe's words.
         why: String,
     },
-    /// A package from an address, without a digest.
-    PackageUrl {
-        url: String,
-    },
     Secret {
         name: String,
     },
@@ -94,9 +90,6 @@ impl Access {
             },
             Access::Keys { source } => format!("wants to trust keys from `{source}`"),
             Access::Unsigned { what, .. } => format!("wants to install {what} unsigned"),
-            Access::PackageUrl { url } => {
-                format!("wants to install `{url}` without a digest")
-            }
             Access::Secret { name } => format!("wants the secret `{name}`"),
         }
     }
@@ -115,7 +108,6 @@ impl fmt::Display for Access {
             },
             Access::Keys { source } => write!(f, "trust keys from {source}"),
             Access::Unsigned { what, why } => write!(f, "install {what} unsigned: {why}"),
-            Access::PackageUrl { url } => write!(f, "install {url} without a digest"),
             Access::Secret { name } => write!(f, "use the secret {name}"),
         }
     }

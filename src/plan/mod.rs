@@ -4,6 +4,7 @@
 //! arguments and environment, every file with its contents. Secrets are in it by name
 //! only ([`Text`]).
 
+pub mod address;
 mod boot;
 mod capability;
 pub mod capture;
@@ -34,7 +35,7 @@ pub use grant::Grant;
 pub use keyring::{KEYRINGS, KeyFile, Keyring, keyring_path};
 pub use layer::{Circumstances, Key, Layer, LayerKey, keys, layers, short, top};
 pub use op::*;
-pub use run::{Bind, Command, Downloads, Run, RunPlace, Script, Verdict};
+pub use run::{Bind, Command, DownloadCheck, Downloads, Run, RunPlace, Script, Verdict};
 pub use secret::secret_variable;
 pub use server_text::{ServerField, ServerPart, ServerText};
 pub use text::{Argument, Names, Part, Resolve, Text, Unresolved};

@@ -33,7 +33,7 @@ pub fn grant(capability: &Capability) -> Grant {
         Access::HostCommand { .. } => Grant::HostRun,
         Access::HostPath { .. } => Grant::HostPaths,
         Access::Keys { .. } => Grant::Keys,
-        Access::Unsigned { .. } | Access::PackageUrl { .. } => Grant::Unsigned,
+        Access::Unsigned { .. } => Grant::Unsigned,
         Access::Secret { name } => Grant::Secret(Some(name.clone())),
     }
 }

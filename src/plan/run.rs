@@ -222,8 +222,8 @@ impl Verdict {
     }
 }
 
-/// A folder that a package manager downloads to. While the command runs it holds what
-/// other builds have downloaded; what is new in it is kept. It is never part of the root.
+/// A folder that a package manager downloads to. It is never part of the root. With `check`, new
+/// files in it are kept for other builds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Downloads {
     /// Which builds share: `deb`.
@@ -232,6 +232,31 @@ pub struct Downloads {
     pub path: String,
     /// How the names of finished downloads end: `.deb`.
     pub suffix: String,
+    /// Who compares files of other builds with the signed index of the repository. Without it,
+    /// the folder starts empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<DownloadCheck>,
+}
+
+impl Downloads {
+    pub fn index(&self) -> Option<&Command> {
+        match &self.check {
+            Some(DownloadCheck::Index(command)) => Some(command),
+            Some(DownloadCheck::Command) | None => None,
+        }
+    }
+}
+
+/// Who compares the digests of files that other builds have downloaded with the signed index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DownloadCheck {
+    /// The build. This command prints a line `SHA256 NAME` for each file that the indexes of the
+    /// root's repositories offer, and runs before the other one, in the same place. The folder
+    /// starts with these files.
+    Index(Command),
+    /// The package manager, before it uses a file. The folder starts with all of the pool.
+    Command,
 }
 
 /// A path of the host that is visible inside the root while the command runs.
@@ -252,10 +277,16 @@ impl Run {
         }
     }
 
+    /// The commands that say which downloads of other builds it may use.
+    pub fn indexes(&self) -> impl Iterator<Item = &Command> {
+        self.downloads.iter().filter_map(Downloads::index)
+    }
+
     /// Every text of it.
     pub fn texts(&self) -> impl Iterator<Item = &Text> {
-        self.command
-            .arguments()
+        std::iter::once(&self.command)
+            .chain(self.indexes())
+            .flat_map(Command::arguments)
             .map(|argument| -> &Text { argument })
             .chain(self.env.values())
             .chain(&self.stdin)

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Entry, Wanted, from_here};
 use crate::diagnose::{Frame, Report, SourceMap, Span, Trouble, position};
 use crate::plan::Grant;
+use crate::plan::address::{CREDENTIALS_HELP, without_credentials};
 
 /// Options by name, as the command line would give them.
 pub type Options = BTreeMap<String, String>;
@@ -158,6 +159,16 @@ impl Reader<'_> {
             for (key, value) in self.table(&distro, form, value)? {
                 let name = key.get_ref().to_string();
                 let text = self.text(&name, value)?;
+                if text.contains(char::is_control) {
+                    let message = format!("`{name}` has a line break or a control character in it");
+                    return Err(self
+                        .refuse(&value.span(), message)
+                        .help("write it on one line"));
+                }
+                if let Some(left) = text.split_whitespace().find_map(without_credentials) {
+                    let message = format!("`{name}`: `{left}` has credentials in it");
+                    return Err(self.refuse(&value.span(), message).help(CREDENTIALS_HELP));
+                }
                 places.insert((distro.clone(), name.clone()), self.place(&key.span()));
                 known.insert(name, text);
             }

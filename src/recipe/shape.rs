@@ -1,6 +1,8 @@
 //! What a text may hold that becomes part of a file or a command line of a package manager. A
 //! line break in an address would be a further line there, such as `Trusted: yes`.
 
+use crate::plan::address::{CREDENTIALS_HELP, without_credentials};
+
 /// How a text is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -16,6 +18,9 @@ pub enum Shape {
 impl Shape {
     /// What's wrong with a text, and what to do.
     pub fn fault(self, text: &str) -> Option<(String, &'static str)> {
+        if let Some(fault) = (self == Shape::Url).then(|| credentials(text)).flatten() {
+            return Some(fault);
+        }
         let shown = text.escape_debug();
         let whole = "what stands here becomes part of a line: give several as an array";
         if text.contains('\n') {
@@ -43,6 +48,13 @@ impl Shape {
         let help = "it starts with `https://`, `http://` or `file:///`";
         (self == Shape::Url && !is_url).then(|| (format!("`{shown}` is no address"), help))
     }
+}
+
+/// The fault of an address with credentials, which the message doesn't repeat.
+pub fn credentials(address: &str) -> Option<(String, &'static str)> {
+    let left = without_credentials(address)?;
+    let message = format!("`{}` has credentials in it", left.escape_debug());
+    Some((message, CREDENTIALS_HELP))
 }
 
 #[cfg(test)]
@@ -76,6 +88,8 @@ mod tests {
             (Url, "/srv/archive"),
             (Url, "-oDir=/"),
             (Url, "http://x/\"y"),
+            (Url, "https://user:word@mirror.example.org/"),
+            (Url, "https://token@mirror.example.org/"),
         ] {
             assert!(shape.fault(bad).is_some(), "{bad}");
         }

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::Error;
-use super::mount::{Covered, MappedBind};
+use super::mount::{Covered, MappedBind, Mounted};
 use super::mount_points::MountPoints;
 use super::process::passed_on;
 use super::resolver::Resolver;
 use super::stack::{ConfinedRoot, OpenRoot};
-use super::user_namespace::{COUNT, FIRST};
+use super::user_namespace::{COUNT, FIRST, UserNamespace};
 use crate::plan::command::{ContainerCommand, Mode};
 use crate::plan::{Bind, Downloads, Run};
-use crate::store::{Downloaded, Store};
+use crate::store::{Downloaded, Offers, Store};
 
 /// What is changed in a root for the time of a command.
 #[derive(Clone, Copy, Default)]
@@ -20,8 +20,10 @@ pub struct Setup<'a> {
     pub network: bool,
     /// What systemd-nspawn makes mount points for.
     pub binds: &'a [Bind],
-    /// Folders of the root that hold what other builds have downloaded.
+    /// Folders of the root that package managers download to.
     pub downloads: &'a [Downloads],
+    /// What each of them starts with; nothing where an entry is missing.
+    pub offers: &'a [Offers],
 }
 
 impl<'a> Setup<'a> {
@@ -31,6 +33,7 @@ impl<'a> Setup<'a> {
             network: run.network && !run.place.is_host(),
             binds: if run.place.is_host() { &[] } else { &run.binds },
             downloads: &run.downloads,
+            offers: &[],
         }
     }
 
@@ -67,10 +70,49 @@ pub struct Lent<'a> {
     resolver: Option<Resolver>,
 }
 
-/// A folder of the root under a folder of downloads. The mount goes first.
+/// A folder of the root under a folder of downloads. The mounts go first.
 struct Cover {
     mount: Covered,
+    overlay: Option<Mounted>,
     downloaded: Downloaded,
+}
+
+impl Cover {
+    fn new(
+        downloads: &Downloads,
+        offers: &Offers,
+        ids: Option<&UserNamespace>,
+        (root, store, folder): (&Path, &Store, &Path),
+    ) -> Result<Self, Error> {
+        let downloaded = store.downloaded(downloads, offers, folder);
+        let downloaded = downloaded.map_err(Error::store)?;
+        let new = downloaded.new_files();
+        let overlay = match downloaded.offered() {
+            Some(offered) => {
+                let folder = downloaded.folder();
+                Some(Mounted::overlay(&[offered], &new, folder, ids)?)
+            }
+            None => None,
+        };
+        let mount = match &overlay {
+            // Its owners are mapped already.
+            Some(overlay) => Covered::over(root, &downloads.path, overlay.path(), None)?,
+            None => Covered::over(root, &downloads.path, &new, ids)?,
+        };
+        Ok(Cover {
+            mount,
+            overlay,
+            downloaded,
+        })
+    }
+
+    fn release(self) -> Result<(), Error> {
+        let uncovered = self.mount.uncover();
+        drop(self.overlay);
+        // Also after a failure: what was downloaded is whole.
+        self.downloaded.keep();
+        uncovered
+    }
 }
 
 impl<'a> Lent<'a> {
@@ -100,10 +142,10 @@ impl<'a> Lent<'a> {
         for bind in setup.binds {
             lent.binds.push(MappedBind::of(bind, ids, folder)?);
         }
-        for downloads in setup.downloads {
-            let downloaded = store.downloaded(downloads, folder).map_err(Error::store)?;
-            let mount = Covered::over(root.path(), &downloads.path, downloaded.path(), ids)?;
-            lent.covers.push(Cover { mount, downloaded });
+        for (at, downloads) in setup.downloads.iter().enumerate() {
+            let offers = setup.offers.get(at).unwrap_or(&Offers::None);
+            let cover = Cover::new(downloads, offers, ids, (root.path(), store, folder))?;
+            lent.covers.push(cover);
         }
         Ok(lent)
     }
@@ -112,10 +154,7 @@ impl<'a> Lent<'a> {
     fn release(mut self) -> Result<(), Error> {
         let mut result = Ok(());
         while let Some(cover) = self.covers.pop() {
-            let uncovered = cover.mount.uncover();
-            // Also after a failure: what was downloaded is whole.
-            cover.downloaded.keep();
-            result = result.and(uncovered);
+            result = result.and(cover.release());
         }
         self.binds.clear();
         let confined = self.confined.take().map_or(Ok(()), ConfinedRoot::release);
@@ -240,6 +279,7 @@ mod tests {
             path: "/etc/resolv.conf/x".to_owned(),
             pool: "test".to_owned(),
             suffix: ".deb".to_owned(),
+            check: None,
         }];
         let setup = Setup {
             network: true,

@@ -18,7 +18,10 @@ use super::stack::OpenRoot;
 use super::{CommandFailure, Error, Settings, Values, Words, error, interrupt, keyrings};
 use crate::diagnose::Frame;
 use crate::plan::command::{self, Mode};
-use crate::plan::{Action, Op, Plan, Run, RunPlace, Source, Step, keyring_path};
+use crate::plan::{
+    self, Action, DownloadCheck, Op, Plan, Run, RunPlace, Source, Step, keyring_path,
+};
+use crate::store::{Offer, Offers};
 
 /// One step while it runs.
 pub struct Running<'a> {
@@ -148,7 +151,7 @@ impl Running<'_> {
         if let RunPlace::BootedRoot { timeout } = run.place {
             return self.booted(calls, started, timeout);
         }
-        self.around(run, |lent| {
+        self.around(calls, run, |lent| {
             if run.place == RunPlace::Root {
                 started.argv = lent.argv(run, Mode::Command, self.root.path(), &started.argv);
             }
@@ -167,7 +170,7 @@ impl Running<'_> {
         let run = started.run;
         let stdin = started.stdin.take();
         let control = booted_root::Control::new(run, stdin.as_deref()).map_err(Error::store)?;
-        let ended = self.around(run, |lent| {
+        let ended = self.around(calls, run, |lent| {
             let argv = control.argv(lent, run, timeout, self.root.path());
             started.argv = argv.map_err(Error::store)?;
             self.ran(calls, &started)
@@ -182,10 +185,72 @@ impl Running<'_> {
 
     fn around<T>(
         &self,
+        calls: &[Frame],
         run: &Run,
         work: impl FnOnce(&Lent<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        Setup::of(run).around(self.root, &self.settings.store, self.work, work)
+        let setup = Setup {
+            offers: &self.offers(calls, run)?,
+            ..Setup::of(run)
+        };
+        setup.around(self.root, &self.settings.store, self.work, work)
+    }
+
+    /// What the folders of downloads start with. Commands that say it for several run once.
+    fn offers(&self, calls: &[Frame], run: &Run) -> Result<Vec<Offers>, Error> {
+        let mut known: Vec<(&plan::Command, Offers)> = Vec::new();
+        let mut found = Vec::new();
+        for downloads in &run.downloads {
+            found.push(match &downloads.check {
+                None => Offers::None,
+                Some(DownloadCheck::Command) => Offers::All,
+                Some(DownloadCheck::Index(index)) => {
+                    match known.iter().find(|(command, _)| *command == index) {
+                        Some((_, offers)) => offers.clone(),
+                        None => {
+                            let offers = Offers::Files(self.index(calls, run, index)?);
+                            known.push((index, offers.clone()));
+                            offers
+                        }
+                    }
+                }
+            });
+        }
+        Ok(found)
+    }
+
+    /// What the signed indexes of the root offer. If that can't be said, the command downloads
+    /// everything, or fails with its own message.
+    fn index(
+        &self,
+        calls: &[Frame],
+        run: &Run,
+        command: &plan::Command,
+    ) -> Result<Vec<Offer>, Error> {
+        let index = Run {
+            place: run.place,
+            command: command.clone(),
+            env: run.env.clone(),
+            network: run.network,
+            binds: run.binds.clone(),
+            ..Run::default()
+        };
+        let quiet = Running {
+            output: Box::new(|_| {}),
+            ..*self
+        };
+        match quiet.command(calls, &index, false) {
+            Ok(ended) => Ok(ended
+                .output
+                .iter()
+                .filter_map(|line| Offer::parse(line))
+                .collect()),
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(error) => {
+                tracing::debug!("{error}");
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn decide(&self, calls: &[Frame], started: &Started<'_>, ended: Ended) -> Result<Ended, Error> {

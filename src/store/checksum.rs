@@ -9,7 +9,7 @@ use std::path::Path;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, digest_of, read_json, write_json};
+use super::{Store, read_json, sha256, write_json};
 use crate::plan::Key;
 
 /// Taken once, when a layer was committed.
@@ -164,7 +164,7 @@ impl Store {
             if !entry.file_type().is_file() {
                 continue;
             }
-            let digest = digest_of(entry.path())?;
+            let digest = sha256(entry.path())?;
             let name = entry.file_name().to_string_lossy();
             if name.split_once('-').map(|(digest, _)| digest) != Some(digest.as_str()) {
                 let path = entry.path();

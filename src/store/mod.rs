@@ -9,7 +9,7 @@
 //! STORE/exports/KEY           where an export of a layer was written
 //! STORE/boots/KEY             that an export has booted as its recipe expects
 //! STORE/merged/KEY/fs/        many layers as one, where an overlay cannot take them all
-//! STORE/packages/POOL/        downloads of package managers, by digest
+//! STORE/packages/POOL/        downloads of package managers, by SHA-256
 //! STORE/tmp/NAME/             work of a running build, locked while it lives
 //! STORE/failed/KEY/           the layer of a step that failed, for inspection
 //! STORE/logs/BUILD/           one log a step, and the journal of commands
@@ -30,7 +30,7 @@ mod pool;
 mod trust;
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, BufRead};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -40,13 +40,14 @@ use fs_err as fs;
 use rustix::fs::FlockOperation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 pub use build_record::{Built, BuiltLayer};
 pub use checksum::{CHANGED, Damage, LayerSum};
 pub use collect::{Collected, Entry, EntryKind, Hold, Limits};
 pub use layer::{ArchiveDigest, ArchiveState, ArchiveStates, LayerInfo};
-pub use pool::Downloaded;
+pub use pool::{Downloaded, Offer, Offers};
 pub use trust::OpenError;
 
 use crate::plan::Key;
@@ -259,11 +260,23 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// The digest of a file's content, in hexadecimal.
-fn digest_of(path: &Path) -> io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(path)?)?;
-    Ok(hasher.finalize().to_hex().to_string())
+/// A file's SHA-256, in hexadecimal.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = io::BufReader::with_capacity(1 << 16, fs::File::open(path)?);
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            let digest = hasher.finalize();
+            return Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hasher.update(bytes);
+        let read = bytes.len();
+        file.consume(read);
+    }
 }
 
 /// A new file, locked.

@@ -4,6 +4,14 @@
 # digests that packages are held to, is signed with a key that is made for this and thrown away.
 # Its public half is rootwright-packages.rsa.pub: no key of the root has that name.
 mkdir "$work/$arch"
+: >"$work/names"
+# The names of the fetched packages, which the recipe has verified by their digests. An index of
+# them, in the text form, has the names.
+if [ -d "$folder/fetched" ]; then
+    apk mkndx --quiet --allow-untrusted --output "$work/fetched.adb" "$folder/fetched"/*.apk >/dev/null
+    apk adbdump "$work/fetched.adb" | sed -n 's/^  - name: //p' >"$work/names"
+    mv "$folder/fetched"/*.apk "$folder/"
+fi
 for file in "$folder"/*.apk; do
     if [ -e "$file" ]; then mv "$file" "$work/$arch/"; fi
 done

@@ -258,13 +258,14 @@ glob_in_root() { # PATTERN
 }
 
 #: cover uncover
-# Covers a folder of the root with a folder of downloads, which all roots of this script
-# share and which is no part of them.
+# Covers a folder of the root with a folder of downloads, which is not part of the root. Each root
+# has its own: apt doesn't compare digests of what it finds there.
 cover() { # POOL PATH
+    local folder=$work/downloads/${ROOT##*/}/$1
     in_root_path "$2"
     make_dirs "$resolved"
-    mkdir -p -- "$work/downloads/$1"
-    mount --bind "$work/downloads/$1" "$resolved" || die "cannot cover $2"
+    mkdir -p -- "$folder"
+    mount --bind "$folder" "$resolved" || die "cannot cover $2"
 }
 
 # Uncovers it again.

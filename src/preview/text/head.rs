@@ -1,6 +1,7 @@
 //! What is above the steps: the recipe, its options, what it assumes, what it may do.
 
 use super::page::{Page, Style, wrap};
+use super::place as place_of;
 use crate::plan::policy::{self, Decision, Permissions};
 use crate::plan::{
     Access, Keyring, LibraryUse, NeedKind, OptionValue, Plan, Root, short as short_digest,
@@ -130,6 +131,9 @@ fn capabilities(page: &mut Page, plan: &Plan, permissions: Permissions) {
             Decision::NoPermission => Some("refused without --allow-host-run".to_owned()),
         };
         let unsigned = matches!(capability.access, Access::Unsigned { .. });
+        // Each place on its own: this is what to look at first.
+        let place = capability.calls.first().filter(|_| unsigned);
+        who.extend(place.map(|frame| place_of(std::slice::from_ref(frame))));
         let style = match refused.is_some() || unsigned {
             true => Style::Red,
             false => Style::Plain,

@@ -13,6 +13,7 @@ use crate::plan::{
 };
 use crate::recipe::args::{Call, Fields, Result, as_typed};
 use crate::recipe::library_modules;
+use crate::recipe::shape;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone write_file(root, path, content, [opts]) => write_file,
@@ -335,6 +336,12 @@ fn fetch(call: &Call<'_>) -> Result<Dynamic> {
         let message = format!("`{url}` is no address to fetch from");
         let report = call.refuse(0, "fetch_url", message);
         return Err(report.help("it starts with `https://`, `http://` or `file:///`"));
+    }
+    if let Some((message, _)) = shape::credentials(&url) {
+        let report = call.refuse(0, "fetch_url", message);
+        return Err(report.help(
+            "leave them out: the plan would show them. Have a mirror or a proxy of your site add them, or keep the file in the recipe's repository",
+        ));
     }
     if let Some(path) = url.strip_prefix("file://") {
         call.requires_path(None, path, PathPurpose::Read);

@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 
-use super::RootRef;
+use super::{Fetched, RootRef};
 use crate::diagnose::Report;
+use crate::plan::address::without_credentials;
 use crate::plan::{self, Root, RootId};
-use crate::recipe::args::{Call, Result};
+use crate::recipe::args::{Call, Result, STRINGS, as_strings};
 use crate::recipe::boundary::{self, Home};
 use crate::recipe::loader;
 use crate::recipe::session::STDLIB;
@@ -82,9 +83,17 @@ fn unused_name(call: &Call<'_>, distro: &str) -> String {
 
 fn with_packages(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
     let function = call.builtin.name;
-    let packages = call.strings(1)?;
-    let opts = call.map(2)?;
-    if packages.is_empty() {
+    let (packages, files) = match function {
+        "install" => names_and_files(call)?,
+        _ => (call.strings(1)?, Vec::new()),
+    };
+    let mut opts = call.map(2)?;
+    if opts.contains_key("files") {
+        let message = format!("`{function}` has no field `files`");
+        let report = call.fields(2)?.refuse("files", "unknown_field", message);
+        return Err(report.help("name what `fetch` returns among the packages"));
+    }
+    if packages.is_empty() && files.is_empty() {
         let message = format!("`{function}` has no packages to {function}");
         let report = call.refuse(1, "no_packages", message);
         return Err(report.help("name one, or leave the call out with `if`"));
@@ -97,6 +106,14 @@ fn with_packages(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
             "options of the package manager are fields of the last argument: `#{ recommends: true }`"
         } else if blank {
             "each package is a string of its own: `[\"a\", \"b\"]`"
+        } else if package.contains("://") {
+            let shown = without_credentials(package).unwrap_or_else(|| package.clone());
+            let message = format!("`{shown}` is an address, and nothing verifies what is there");
+            let place = [Step::Argument(1), Step::Item(index)];
+            let report = call.refuse_at(&place, "package_url", message);
+            return Err(report.help(format!(
+                "name the file by its digest: `fetch(\"{shown}\", #{{ sha256: \"…\" }})`"
+            )));
         } else {
             continue;
         };
@@ -105,10 +122,33 @@ fn with_packages(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         let report = call.refuse_at(&place, "package_name", message);
         return Err(report.help(cure));
     }
-    let label = format!("{function} {}", packages.join(", "));
+    let files_shown = files.iter().map(|file| file.url.clone());
+    let shown: Vec<String> = packages.iter().cloned().chain(files_shown).collect();
+    let label = format!("{function} {}", shown.join(", "));
+    if !files.is_empty() {
+        let files: rhai::Array = files.into_iter().map(Dynamic::from).collect();
+        opts.insert("files".into(), files.into());
+    }
     call.step(root, label, || {
         call_distro(call, root, function, vec![packages.into(), opts.into()])
     })
+}
+
+/// The names among the packages of a call, and the files that `fetch` has returned.
+fn names_and_files(call: &Call<'_>) -> Result<(Vec<String>, Vec<Fetched>)> {
+    let given = call.arg(1);
+    let items = match given.clone().into_array() {
+        Ok(items) => items,
+        Err(_) => vec![given],
+    };
+    let (files, names): (Vec<Dynamic>, Vec<Dynamic>) =
+        items.into_iter().partition(|item| item.is::<Fetched>());
+    let names = match files.is_empty() {
+        true => call.strings(1)?,
+        false => as_strings(&names.into()).ok_or_else(|| call.wrong(1, STRINGS, &call.arg(1)))?,
+    };
+    let files = files.into_iter().filter_map(Dynamic::try_cast::<Fetched>);
+    Ok((names, files.collect()))
 }
 
 fn upgrade(call: &Call<'_>, root: RootId) -> Result<Dynamic> {

@@ -12,6 +12,7 @@ use crate::plan::{
 };
 use crate::recipe::args::{Call, Result, is_name};
 use crate::recipe::plan_builder::add_new;
+use crate::recipe::shape;
 
 pub static BUILTINS: &[super::Registered] = builtins![
     Everyone fork(root, name) => fork,
@@ -76,6 +77,15 @@ fn archive(call: &Call<'_>, root: RootId) -> Result<Dynamic> {
         date: fields.required_text("date")?,
         proxy: fields.text("proxy")?,
     };
+    let addresses = [
+        ("url", Some(&archive.url)),
+        ("proxy", archive.proxy.as_ref()),
+    ];
+    for (field, address) in addresses {
+        if let Some((message, help)) = address.and_then(|address| shape::credentials(address)) {
+            return Err(fields.refuse(field, "unsafe_text", message).help(help));
+        }
+    }
     fields.finish()?;
     add_new(&mut call.plan_mut().repositories, archive);
     Ok(Dynamic::UNIT)

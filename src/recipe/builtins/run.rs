@@ -4,8 +4,8 @@ use rhai::Dynamic;
 
 use super::{CommandValue, Typed, unmark};
 use crate::plan::{
-    self, Bind, Command, Downloads, Op, Part, PathPurpose, RequirePaths, RequiredPath, RootId, Run,
-    RunPlace, Script, Text, Verdict, command,
+    self, Bind, Command, DownloadCheck, Downloads, Op, Part, PathPurpose, RequirePaths,
+    RequiredPath, RootId, Run, RunPlace, Script, Text, Verdict, command,
 };
 use crate::recipe::args::{
     Call, Fields, Result, as_argument, as_strings, as_typed, is_name, root_in,
@@ -113,6 +113,9 @@ fn add(
     fields: Fields<'_>,
 ) -> Result<Dynamic> {
     run.downloads = downloads(&fields)?;
+    for index in run.indexes().filter(|_| run.place.is_host()) {
+        requires_host(call, Some(root), index);
+    }
     run.verdict = Verdict {
         fail_on: fields.strings("fail_on")?.unwrap_or_default(),
         ignore: fields.strings("ignore")?.unwrap_or_default(),
@@ -143,7 +146,7 @@ fn env(fields: &Fields<'_>) -> Result<std::collections::BTreeMap<String, Text>> 
 /// Folders that a package manager downloads to, kept between builds.
 fn downloads(fields: &Fields<'_>) -> Result<Vec<Downloads>> {
     let mut downloads = Vec::new();
-    for folder in fields.maps("downloads", "#{ pool, path, suffix }")? {
+    for folder in fields.maps("downloads", "#{ pool, path, suffix, index }")? {
         let pool = folder.required_text("pool")?;
         if !is_name(&pool, "-_") {
             let message = format!("invalid name `{pool}` for a pool of downloads");
@@ -152,8 +155,25 @@ fn downloads(fields: &Fields<'_>) -> Result<Vec<Downloads>> {
         }
         let path = folder.path("path")?.ok_or_else(|| folder.missing("path"))?;
         let suffix = folder.required_text("suffix")?;
+        let index = folder.command("index")?;
+        let checked = folder.bool("checked")?.unwrap_or(false);
+        let check = match (index, checked) {
+            (Some(_), true) => {
+                let message = "`index` and `checked` say different things";
+                let report = folder.refuse("checked", "download_check", message);
+                return Err(report.help("keep `index`: the build checks the files then"));
+            }
+            (Some(index), false) => Some(DownloadCheck::Index(index)),
+            (None, true) => Some(DownloadCheck::Command),
+            (None, false) => None,
+        };
         folder.finish()?;
-        downloads.push(Downloads { pool, path, suffix });
+        downloads.push(Downloads {
+            pool,
+            path,
+            suffix,
+            check,
+        });
     }
     Ok(downloads)
 }

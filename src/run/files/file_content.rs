@@ -6,26 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
-/// The digest of a file, in hexadecimal.
-///
-/// # Errors
-/// Those of reading it.
-pub fn sha256(path: &Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut file = buffered(path)?;
-    loop {
-        let bytes = file.fill_buf()?;
-        if bytes.is_empty() {
-            let digest = hasher.finalize();
-            return Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        hasher.update(bytes);
-        let read = bytes.len();
-        file.consume(read);
-    }
-}
+pub use crate::store::sha256;
 
 fn buffered(path: &Path) -> io::Result<BufReader<File>> {
     Ok(BufReader::with_capacity(1 << 16, File::open(path)?))

@@ -38,7 +38,7 @@ fn repositories(root) { apt::repositories(root) }
 
 /// An archive with a root of one program, and a package with the archive's key; the distro
 /// `made` takes them.
-fn archive() -> Archive {
+pub fn archive() -> Archive {
     let archive = Archive::new();
     let busybox = run(Command::new("sh").args(["-c", "command -v busybox"]));
     let root = archive.path("packages/tiny-root");

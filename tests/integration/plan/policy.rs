@@ -204,7 +204,7 @@ const HOST_TOOLS: [(&str, &str); 3] = [
 ];
 
 /// Ways around that a library may try.
-const FORMS: [(&str, &str, &str); 9] = [
+const FORMS: [(&str, &str, &str); 10] = [
     (
         "a closure",
         r#"let f = || root.host_run(["true"]); f.call();"#,
@@ -238,6 +238,11 @@ const FORMS: [(&str, &str, &str); 9] = [
     (
         "a repository without a key",
         r#"root.add_repository(#{ name: "x", uri: "http://mirror.example.org/x", allow_unsigned: "because" });"#,
+        "unsigned",
+    ),
+    (
+        "a folder of packages",
+        r#"root.install(["x"], #{ packages_dir: "tools.rhai" });"#,
         "unsigned",
     ),
     (

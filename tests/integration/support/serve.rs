@@ -19,11 +19,23 @@ impl Server {
     /// Serves the files that `find` names. Whoever takes the server for a proxy asks it for
     /// whole addresses, which are in the log as they came; `find` gets the path in them.
     pub fn finding(find: impl Fn(&str) -> Option<PathBuf> + Send + Sync + 'static) -> Server {
+        Server::new(find, None)
+    }
+
+    /// Serves the files of a folder to whoever sends this `Authorization`.
+    pub fn asking(folder: PathBuf, authorization: &'static str) -> Server {
+        Server::new(move |path| Some(folder.join(path)), Some(authorization))
+    }
+
+    fn new(
+        find: impl Fn(&str) -> Option<PathBuf> + Send + Sync + 'static,
+        authorization: Option<&'static str>,
+    ) -> Server {
         let log = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&log);
         let port = listen(move |stream| {
             // A client that goes away in the middle is no failure of the test.
-            let _ = answer(stream, &find, &noted);
+            let _ = answer(stream, &find, authorization, &noted);
         });
         Server { port, log }
     }
@@ -65,6 +77,7 @@ pub fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
 fn answer(
     mut stream: TcpStream,
     find: &impl Fn(&str) -> Option<PathBuf>,
+    authorization: Option<&str>,
     log: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
@@ -74,8 +87,21 @@ fn answer(
             return Ok(());
         }
         let mut header = String::new();
+        let mut sent = None;
         while reader.read_line(&mut header)? > 2 {
+            if let Some((name, value)) = header.split_once(": ")
+                && name.eq_ignore_ascii_case("authorization")
+            {
+                sent = Some(value.trim().to_owned());
+            }
             header.clear();
+        }
+        if authorization.is_some() && sent.as_deref() != authorization {
+            write!(
+                stream,
+                "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n"
+            )?;
+            continue;
         }
         let asked = request.split(' ').nth(1).unwrap_or("/").trim_matches('/');
         let found = find(&path(asked)).and_then(|file| std::fs::read(file).ok());

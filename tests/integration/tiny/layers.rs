@@ -889,33 +889,58 @@ root.export(#{ format: "dir", name: "{word}" });
     assert_eq!(without.status.code(), Some(2), "the store is named twice");
 }
 
-/// Downloads are found again by the next build and are in no image.
+/// Builds `word` into a package of this content, with a folder of downloads whose fields are
+/// `more`, and returns what it saw there.
+fn downloading(project: &Project, word: &str, more: &str) -> String {
+    project
+        .recipe(tiny(&text!(
+            r#"root.nspawn_run(["sh", "-c", "cd /cache; for f in *; do [ -e $f ] && echo $f: $(cat $f); done >/seen; mkdir -p partial; echo {word} >{word}.pkg; echo half >half.tmp"], #{ downloads: [#{ pool: "p", path: "/cache", suffix: ".pkg"{more} }] });
+root.export(#{ format: "dir", name: "x" });
+"#,
+            word, more
+        )))
+        .build()
+        .success();
+    let root = project.out().join("x/root");
+    assert_eq!(std::fs::read_dir(root.join("cache")).unwrap().count(), 0);
+    read(root.join("seen"))
+}
+
+/// The command of a folder of downloads that offers files of these contents, by these names.
+fn index(offers: &[(&str, &str)]) -> String {
+    let lines: Vec<String> = offers
+        .iter()
+        .map(|(name, content)| format!("echo $(echo {content} | sha256sum | cut -c 1-64) {name}"))
+        .collect();
+    format!(r#", index: "{}""#, lines.join("; "))
+}
+
+/// The next build gets downloads by digest, and they are in no image.
 #[test]
 #[ignore = "run with tests/run tiny"]
 fn downloads_are_kept_for_other_builds() {
     let project = Project::new();
-    let recipe = |word: &str| {
-        tiny(&text!(
-            r#"root.nspawn_run(["sh", "-c", "ls /cache >/seen; mkdir -p /cache/partial; echo {word} >/cache/{word}.pkg; echo half >/cache/half.tmp; echo {word} >/got"], #{ downloads: [#{ pool: "p", path: "/cache", suffix: ".pkg" }] });
-root.export(#{ format: "dir", name: "x" });
-"#,
-            word
-        ))
-    };
-    let root = project.out().join("x/root");
-    project.recipe(recipe("one")).build().success();
-    assert_eq!(read(root.join("seen")), "");
-    project.recipe(recipe("two")).build().success();
-    assert_eq!(read(root.join("seen")), "one.pkg\n");
-    assert_eq!(std::fs::read_dir(root.join("cache")).unwrap().count(), 0);
+    let seen = |word: &str, more: &str| downloading(&project, word, more);
+    assert_eq!(seen("one", &index(&[("one.pkg", "one")])), "");
+    assert_eq!(seen("two", &index(&[("one.pkg", "one")])), "one.pkg: one\n");
+    // Nothing offers it: neither the digest nor the name alone is enough.
+    assert_eq!(seen("three", ""), "");
+    assert_eq!(seen("four", &index(&[("one.pkg", "other")])), "");
+    assert_eq!(seen("five", &index(&[("b.pkg", "one")])), "b.pkg: one\n");
+    for name in ["../one.pkg", ".one.pkg", "one.tmp", "/one.pkg"] {
+        assert_eq!(seen("six", &index(&[(name, "one")])), "", "{name}");
+    }
+    // An index that fails offers nothing.
+    assert_eq!(seen("seven", r#", index: "exit 1""#), "");
+    // The command checks digests itself.
+    assert!(seen("eight", ", checked: true").contains("two.pkg: two\n"));
     let pool = project.store().join("packages/p");
-    assert_eq!(std::fs::read_dir(&pool).unwrap().count(), 2);
-    // What a build does to its folder does not reach the pool.
-    let bad = recipe("three").replace("mkdir -p", "rm /cache/one.pkg; mkdir -p");
-    project.recipe(&bad).build().success();
-    assert_eq!(std::fs::read_dir(&pool).unwrap().count(), 3);
+    assert!(std::fs::read_dir(&pool).unwrap().count() > 4);
+    project.command(&["cache", "verify"]).success();
     let wrong = project
-        .recipe(recipe("x").replace(r#"pool: "p""#, r#"pool: "../p""#))
+        .recipe(tiny(
+            r#"root.nspawn_run(["true"], #{ downloads: [#{ pool: "../p", path: "/cache", suffix: ".pkg" }] });"#,
+        ))
         .build()
         .output();
     assert!(
@@ -923,6 +948,54 @@ root.export(#{ format: "dir", name: "x" });
         "{}",
         stderr(&wrong)
     );
+}
+
+/// A recipe overwrites, replaces, links and adds files in its folder of downloads.
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_recipe_does_not_change_downloads_of_others() {
+    let project = Project::new();
+    let one = index(&[("one.pkg", "one")]);
+    downloading(&project, "one", &one);
+    let attacks = [
+        "echo evil >one.pkg",
+        "cat one.pkg; echo evil >>one.pkg; chmod 4777 one.pkg",
+        "rm one.pkg; echo evil >one.pkg",
+        "ln -f one.pkg two.pkg; echo evil >two.pkg",
+        "ln -s /etc/passwd one.lnk.pkg; mkfifo fifo.pkg; mkdir dir.pkg; rm -rf one.pkg",
+        "mv -f one.pkg $(echo one | sha256sum | cut -c 1-64)-one.pkg; echo evil >one.pkg",
+    ];
+    for (checked, more) in [one.as_str(), ", checked: true"].iter().enumerate() {
+        for (number, attack) in attacks.iter().enumerate() {
+            project
+                .recipe(tiny(&text!(
+                    r#"root.nspawn_run("cd /cache; {attack}", #{ downloads: [#{ pool: "p", path: "/cache", suffix: ".pkg"{more} }] });
+"#,
+                    attack, more
+                )))
+                .build()
+                .success();
+            // Another word each time: a cached layer would tell nothing.
+            let word = format!("word-{checked}-{number}");
+            assert_eq!(
+                downloading(&project, &word, &one),
+                "one.pkg: one\n",
+                "{attack}"
+            );
+        }
+    }
+    // A disk that changes a file.
+    let pool = project.store().join("packages/p");
+    let files = std::fs::read_dir(&pool).unwrap().flatten();
+    let mut good: Vec<PathBuf> = files.map(|entry| entry.path()).collect();
+    good.retain(|path| std::fs::read(path).unwrap() == b"one\n");
+    for path in &good {
+        let metadata = std::fs::metadata(path).unwrap();
+        assert_eq!((metadata.nlink(), metadata.mode() & 0o7777), (1, 0o644));
+        std::fs::write(path, "bad\n").unwrap();
+    }
+    assert_eq!(downloading(&project, "word", &one), "");
+    assert!(!good.iter().any(|path| path.exists()));
 }
 
 /// kill -9 at random moments of builds that run two at a time. ROOTWRIGHT_KILLS says how

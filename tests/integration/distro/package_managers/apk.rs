@@ -208,3 +208,23 @@ fn a_mirror_that_is_down() {
 fn a_mirror_that_only_a_proxy_reaches() {
     ALPINE.goes_through_a_proxy();
 }
+
+/// apk gives up on a file that another recipe has left in its folder: no recipe gets any.
+#[test]
+#[ignore = "run with tests/run distro"]
+fn downloads_are_not_shared() {
+    let bench = apk().afresh("hostile-alpine");
+    bench.build(
+        "not-shared",
+        &(root("minimal", "mirror", KEY)
+            + r#"root.export(#{ format: "dir", name: "not-shared" });"#),
+    );
+    let pool = bench.folder.join("hostile-alpine/packages/apk");
+    assert_eq!(std::fs::read_dir(pool).unwrap().count(), 0);
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn packages_by_their_digests() {
+    ALPINE.installs_fetched_packages(".apk");
+}

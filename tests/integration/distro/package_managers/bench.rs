@@ -10,7 +10,7 @@ use crate::support::{mounts_below, rootwright, run, stdout};
 pub struct Bench {
     pub folder: PathBuf,
     /// The store's folder.
-    store: &'static str,
+    store: String,
 }
 
 /// What `make-rpms` has made.
@@ -42,14 +42,16 @@ impl Bench {
         run(Command::new(scripts.join(script)).arg(&folder));
         Bench {
             folder,
-            store: "store",
+            store: "store".to_owned(),
         }
     }
 
     /// The same repositories, with a store of its own: nothing is built or downloaded yet.
-    pub fn afresh(&self, store: &'static str) -> Bench {
-        let folder = self.folder.clone();
-        Bench { folder, store }
+    pub fn afresh(&self, store: &str) -> Bench {
+        Bench {
+            folder: self.folder.clone(),
+            store: store.to_owned(),
+        }
     }
 
     /// The address of a folder of the bench.
@@ -62,7 +64,7 @@ impl Bench {
         std::fs::write(self.folder.join(&file), recipe).unwrap();
         let mut command = rootwright();
         command.current_dir(&self.folder).args([verb, &file]);
-        command.args(["--store", self.store]);
+        command.args(["--store", &self.store]);
         command
     }
 

@@ -327,6 +327,176 @@ root.export(#{ format: "dir", name: "{name}" });
         }
     }
 
+    /// A hostile recipe replaces what the next one will look for in the pools: by a package that
+    /// another key has signed, then by altered bytes. The next one installs the mirror's package.
+    pub fn installs_no_package_of_another_recipe(&self, pools: &[&str], suffix: &str) {
+        let store = format!("hostile-{}", self.name);
+        let bench = (self.bench)().afresh(&store);
+        let server = Server::start(bench.folder.join("mirror"));
+        let root = match self.older {
+            "" => self.root("minimal"),
+            older => self.root_of("minimal", "mirror", &format!("{}, {older}", self.key)),
+        };
+        let root = root.replace(&bench.uri("mirror"), &server.uri());
+        let places = ["wrong", "strange"].map(|name| bench.folder.join(name));
+        let mut find = Command::new("find");
+        find.args(places.iter().filter(|place| place.exists()));
+        let name = format!("*hello*{suffix}");
+        let evil = stdout(&run(find.args(["-name", &name, "-print", "-quit"])));
+        let evil = Path::new(evil.trim()).strip_prefix(&bench.folder).unwrap();
+        let evil = evil.display();
+        let built = |attack: usize| {
+            let name = format!("{}-hostile-{attack}", self.name);
+            let recipe = root.clone()
+                + &*text!(
+                    r#"root.install(["hello"]);
+root.write_file("/var/attack", "{attack}");
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                    attack,
+                    name
+                );
+            // Cached layers would tell nothing.
+            let _ = std::fs::remove_dir_all(bench.folder.join(&store).join("layers"));
+            let export = bench.build(&name, &recipe);
+            assert_eq!(read(export.join("usr/share/hello")), "1\n", "{name}");
+        };
+        built(0);
+        let attacks = [
+            r#"cat /evil >\"$file\""#,
+            r#"size=$(stat -c %s \"$file\"); head -c $((size - 8)) \"$file\" >/cut; printf 12345678 >>/cut; cat /cut >\"$file\""#,
+        ];
+        for (number, attack) in attacks.iter().enumerate() {
+            let mut recipe = root.clone() + &*text!(r#"root.copy_in("{evil}", "/evil");"#, evil);
+            for pool in pools {
+                recipe += &*text!(
+                    r#"
+root.nspawn_run("for file in /pool/*hello*; do if [ -e \"$file\" ]; then {attack}; fi; done", #{ downloads: [#{ pool: "{pool}", path: "/pool", suffix: "{suffix}", checked: true }] });"#,
+                    attack,
+                    pool,
+                    suffix
+                );
+            }
+            let before = pooled(&bench.folder.join(&store));
+            let name = format!("{}-attack-{number}", self.name);
+            let export = text!(
+                r#"
+root.export(#{ format: "dir", name: "{name}" });"#,
+                name
+            );
+            bench.build(&name, &(recipe + &*export));
+            assert!(
+                pooled(&bench.folder.join(&store)) > before,
+                "{name} stored nothing"
+            );
+            built(number + 1);
+        }
+    }
+
+    /// Packages that `fetch` names by their digests are installed beside others, without a signature;
+    /// one whose digest is another is refused.
+    pub fn installs_fetched_packages(&self, suffix: &str) {
+        let bench = (self.bench)();
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(bench.folder.join("ours")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().ends_with(suffix) {
+                let sum = stdout(&run(Command::new("sha256sum").arg(&path)));
+                files.push(format!(
+                    "fetch(\"file://{}\", #{{ sha256: \"{}\" }})",
+                    path.display(),
+                    sum.split_whitespace().next().unwrap()
+                ));
+            }
+        }
+        assert_eq!(files.len(), 2, "{files:?}");
+        let files = files.join(", ");
+        for variant in ["minimal", "standard"] {
+            let name = format!("{}-fetched-{variant}", self.name);
+            let recipe = self.root(variant)
+                + &*text!(
+                    r#"root.install([{files}, "tool"]);
+root.export(#{ format: "dir", name: "{name}" });
+"#,
+                    files,
+                    name
+                );
+            assert!(!bench.plan(&name, &recipe, "text").contains(" unsigned: "));
+            let export = bench.build(&name, &recipe);
+            assert_eq!(read(export.join("usr/share/ours")), "ours\n", "{name}");
+            assert_eq!(read(export.join("usr/share/ours-data")), "ours-data\n");
+            assert!(export.join("usr/share/hello").exists(), "{name}");
+            assert!(export.join("usr/share/tool").exists(), "{name}");
+            let left = [".rootwright*", "rootwright-packages*", "ours*.rpm"];
+            let more = ["ours*.apk", "ours*.pkg.*"];
+            assert_eq!(found(&export, left.iter().chain(&more)), "", "{name}");
+        }
+        assert_eq!(
+            found(&bench.folder.join("store/packages"), ["ours*"].iter()),
+            ""
+        );
+        let (start, digest) = files.split_at(files.find("sha256: \"").unwrap() + 9);
+        let other: String = digest[..64].chars().rev().collect();
+        let call = format!("root.install([{start}{other}{}])", &digest[64..]);
+        let name = format!("{}-fetched-other", self.name);
+        let recipe = format!("{}{call};\n", self.root("minimal"));
+        let failure = bench.failure(&name, &recipe);
+        let message = "has another digest than the recipe says";
+        failure
+            .explains(message, &other, "take the digest from")
+            .underlines(&call);
+    }
+
+    /// A repository may be unsigned; one beside it with a key, which somebody else has signed, is
+    /// refused.
+    pub fn checks_beside_an_unsigned_repository(
+        &self,
+        variants: &[&str],
+        (unsigned, keyed): (&str, &str),
+        (cause, help): (&str, &str),
+    ) {
+        let bench = (self.bench)();
+        let place = bench.folder.display();
+        for variant in variants {
+            let name = format!("{}-beside-{variant}", self.name);
+            let root = match self.older {
+                "" => self.root(variant),
+                older => self.root_of(variant, "mirror", &format!("{}, {older}", self.key)),
+            };
+            let allowed = root
+                + &*text!(
+                    r#"root.add_repository(#{ uri: "file://{place}/{unsigned}, allow_unsigned: "made by this test" });
+"#,
+                    place,
+                    unsigned
+                );
+            let install = r#"root.install(["hello"])"#;
+            let export = bench.build(
+                &name,
+                &format!(
+                    "{allowed}{install};\nroot.export(#{{ format: \"dir\", name: \"{name}\" }});"
+                ),
+            );
+            assert_eq!(read(export.join("usr/share/hello")), "2\n", "{name}");
+            // It comes first, and has the same package.
+            let (start, added) = allowed.split_once('\n').unwrap();
+            let refused = text!(
+                r#"{start}
+root.add_repository(#{ uri: "file://{place}/{keyed}, key: "right.asc" });
+{added}{install};"#,
+                start,
+                place,
+                keyed,
+                added,
+                install
+            );
+            bench
+                .failure(&format!("{name}-refused"), &refused)
+                .explains("step 4 failed", cause, help)
+                .underlines(install);
+        }
+    }
+
     /// Every release of the distro's own table; that of most tests also with the package manager
     /// of the root itself. `test` is who asks.
     pub fn every_release(&self, test: &str) {
@@ -430,6 +600,13 @@ root.export(#{ format: "dir", name: "{name}" });
             )
             .underlines(call);
     }
+}
+
+/// How many files of `hello` the pools of a store have.
+fn pooled(store: &Path) -> usize {
+    found(&store.join("packages"), ["*hello*"].iter())
+        .lines()
+        .count()
 }
 
 /// What is below a folder under names like these.

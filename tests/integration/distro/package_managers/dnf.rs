@@ -524,3 +524,29 @@ root.export(#{ format: "dir", name: "{kind}" });
 fn a_link_in_the_image_leads_nowhere() {
     FEDORA.stays_in_the_root();
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn downloads_of_another_recipe() {
+    FEDORA.installs_no_package_of_another_recipe(&["rpm"], ".rpm");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn packages_by_their_digests() {
+    FEDORA.installs_fetched_packages(".rpm");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn one_unsigned_repository_among_others() {
+    // The made root has no gpg: its own dnf refuses every new key.
+    FEDORA.checks_beside_an_unsigned_repository(
+        &["minimal"],
+        (
+            r#"bare/linux/updates/43/Everything/x86_64", name: "bare""#,
+            r#"wrong/linux/updates/43/Everything/x86_64", name: "wrong", priority: 1"#,
+        ),
+        ("is signed with another key", "give the key"),
+    );
+}

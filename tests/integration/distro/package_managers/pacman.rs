@@ -213,3 +213,28 @@ fn a_day_that_stays() {
 fn a_link_in_the_image_leads_nowhere() {
     ARCH.stays_in_the_root();
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn downloads_of_another_recipe() {
+    ARCH.installs_no_package_of_another_recipe(&["pacman"], ".pkg.tar.zst");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn packages_by_their_digests() {
+    ARCH.installs_fetched_packages(".pkg.tar.zst");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn one_unsigned_repository_among_others() {
+    ARCH.checks_beside_an_unsigned_repository(
+        &["minimal", "standard"],
+        (
+            r#"newer/os/x86_64", name: "newer", before: true"#,
+            r#"strange/os/x86_64", name: "strange", before: true"#,
+        ),
+        ("which pacman's keyring lacks", "its key as `keyring`"),
+    );
+}

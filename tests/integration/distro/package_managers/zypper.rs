@@ -217,3 +217,31 @@ fn a_mirror_that_only_a_proxy_reaches() {
 fn a_link_in_the_image_leads_nowhere() {
     OPENSUSE.stays_in_the_root();
 }
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn downloads_of_another_recipe() {
+    OPENSUSE.installs_no_package_of_another_recipe(&["suse-x86_64", "suse-noarch"], ".rpm");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn packages_by_their_digests() {
+    OPENSUSE.installs_fetched_packages(".rpm");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn one_unsigned_repository_among_others() {
+    OPENSUSE.checks_beside_an_unsigned_repository(
+        &["minimal", "standard"],
+        (
+            r#"bare/linux/updates/43/Everything/x86_64", name: "bare""#,
+            r#"wrong/linux/updates/43/Everything/x86_64", name: "wrong", priority: 1"#,
+        ),
+        (
+            "is signed with the key `",
+            "give the key that it is signed with",
+        ),
+    );
+}
