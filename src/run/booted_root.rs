@@ -9,6 +9,7 @@ use super::boot_failure::{BootFailure, BootStage};
 use super::container::Lent;
 use super::output::Log;
 use super::secrets::Secrets;
+use super::user_namespace::FIRST;
 use crate::plan::Run;
 use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
 
@@ -47,6 +48,10 @@ impl Control {
         timeout: u64,
         root: &Path,
     ) -> std::io::Result<Vec<String>> {
+        if lent.is_held() {
+            // Root in the container writes there.
+            std::os::unix::fs::chown(self.0.path(), Some(FIRST), Some(FIRST))?;
+        }
         let inside = pathrs::Root::open(root).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.
         let etc = inside.resolve("/etc").ok();

@@ -163,14 +163,22 @@ impl<'a> Lent<'a> {
         result.and(confined).and(points).and(resolver)
     }
 
+    /// Whether root in the root is another user on the host.
+    pub fn is_held(&self) -> bool {
+        self.ids().is_some()
+    }
+
+    fn ids(&self) -> Option<&UserNamespace> {
+        self.confined.as_ref().and_then(ConfinedRoot::ids)
+    }
+
     /// The command line of a container in the root, with the host's proxies where the command
     /// has the network.
     pub fn argv(&self, run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Vec<String> {
         let root = root.display().to_string();
         let names = passed_on().map(|(name, _)| name);
         let binds: Vec<Bind> = self.binds.iter().map(|bind| bind.bind.clone()).collect();
-        let ids = self.confined.as_ref().and_then(ConfinedRoot::ids);
-        let ids = ids.map(|_| (FIRST, COUNT));
+        let ids = self.ids().map(|_| (FIRST, COUNT));
         ContainerCommand::new(run, mode, &root, argv)
             .passing(names)
             .held(ids, &binds)

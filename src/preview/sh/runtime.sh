@@ -378,6 +378,8 @@ boot_in_root() { # SECONDS ROOT ROOT'S-ETC CONTROL NSPAWN...
     exec {hold}<>"$control/output"
     cat -- "$control/output" {hold}>&- &
     reader=$!
+    # Who owns the folder is root in the container.
+    chown --recursive --reference="$control" -- "$control"
     (
         exec {hold}>&-
         for group in "${groups[@]}"; do
@@ -387,7 +389,8 @@ boot_in_root() { # SECONDS ROOT ROOT'S-ETC CONTROL NSPAWN...
         # The time is kept inside; this limit is for a system that does not even get there.
         exec env TERM=dumb ${unified:+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1} \
             timeout --foreground --kill-after=10 $((seconds + 20)) \
-            "$@" --console=read-only --bind="$bound:/run/rootwright" \
+            "$@" --console=read-only --tmpfs=/run/systemd:mode=0755 \
+            --bind="$bound:/run/rootwright" \
             --bind-ro="$bound/rootwright.service:/run/systemd/system/rootwright.service" \
             --bind-ro="$bound/up.service:/run/systemd/system/rootwright-up.service" \
             --bind-ro="$bound/journald.conf:/run/systemd/journald.conf.d/zz-rootwright.conf" \
