@@ -88,6 +88,8 @@ struct Making<'a> {
     keyring: &'a Keyring,
     /// The files that may hold them, and how people know each.
     files: Vec<(PathBuf, String)>,
+    /// The folders of the host that packages are installed from.
+    sources: Vec<PathBuf>,
     /// The home of gpg, with what was imported.
     home: tempfile::TempDir,
     /// Fingerprints of primary keys that are there, with who they say they are.
@@ -107,6 +109,11 @@ impl<'a> Making<'a> {
         Ok(Making {
             keyring,
             files: keyring.files.iter().filter_map(place).collect(),
+            sources: {
+                let roots = plan.roots.iter();
+                let sources = roots.flat_map(|root| &root.package_sources);
+                sources.map(PathBuf::from).collect()
+            },
             // Only its owner may enter it, as gpg wants it.
             home: tempfile::tempdir()?,
             found: BTreeMap::new(),
@@ -145,6 +152,7 @@ impl<'a> Making<'a> {
             tracing::debug!(argv = command::quote_all(&argv), "fetching keys");
             let fetch = Process::new(&argv).env("HOME", folder.path());
             let fetch = fetch.dir(folder.path()).writes(folder.path());
+            let fetch = self.sources.iter().fold(fetch, Process::reads);
             let said = fetch.capture(MOST_OUTPUT)?.stderr();
             let files = candidates(folder.path());
             for file in &files {
