@@ -76,3 +76,24 @@ fn releases_of_the_real_mirror() {
     let mounts = stdout(&run(std::process::Command::new("cat").arg("/proc/mounts")));
     assert!(!mounts.contains("/bootstraps/"), "{mounts}");
 }
+
+/// The older tool makes device nodes, which nothing that a build runs may do.
+#[test]
+#[ignore = "run with tests/run distro"]
+fn debootstrap() {
+    let project = Project::new();
+    project
+        .recipe(
+            r#"let root = bootstrap(#{ distro: "debian", release: "bookworm", tool: "debootstrap" });
+root.nspawn_run("dpkg --audit; [ -z \"$(dpkg --audit)\" ]", #{ network: false });
+root.export(#{ format: "dir", name: "x" });
+"#,
+        )
+        .build()
+        .success();
+    let root = project.out().join("x/root");
+    let dev = std::fs::read_dir(root.join("dev")).unwrap();
+    let left: Vec<_> = dev.flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(root.join("usr/bin/apt-get").exists());
+}

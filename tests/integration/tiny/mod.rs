@@ -4,6 +4,7 @@
 mod build;
 mod bundles;
 mod completions;
+mod confinement;
 mod diff;
 mod distros;
 mod expect_boot;

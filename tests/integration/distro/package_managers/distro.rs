@@ -144,7 +144,7 @@ root.clean();
             assert!(path.symlink_metadata().is_err(), "{name}: {left}");
         }
         let manifest: serde_json::Value =
-            serde_json::from_str(&read(export.join("../manifest.json"))).unwrap();
+            serde_json::from_str(&read(export.parent().unwrap().join("manifest.json"))).unwrap();
         let packages = manifest["packages"].as_array().unwrap();
         let has = |name| packages.iter().find(|package| package["name"] == name);
         let (first, version) = self.first;
