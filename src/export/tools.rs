@@ -237,7 +237,10 @@ impl Tool<'_> {
 fn cause(stderr: &str) -> Option<&'static str> {
     let attributes =
         "the file system of the output folder cannot hold the attributes of the root's files";
+    let device = "the root has a device node, which only root of this host may make: leave it out with `exclude`, or build with `--unconfined`";
     let known = [
+        ("cannot create special file", device),
+        ("Cannot mknod", device),
         ("No space left on device", super::error::DISK_FULL),
         ("Disk quota exceeded", "the disk quota is used up"),
         ("Read-only file system", "the file system is read-only"),

@@ -171,3 +171,24 @@ fn a_store_that_cannot_map_owners_is_refused_with_the_cure() {
     ]);
     assert_eq!(std::fs::read_dir(store.join("layers")).unwrap().count(), 0);
 }
+
+#[test]
+#[ignore = "run with tests/run tiny"]
+fn a_device_node_of_an_unconfined_build_is_named() {
+    let project = Project::new();
+    let steps = r#"root.host_run(["mknod", root.path + "/etc/node", "c", "1", "3"]);
+"#;
+    project.tiny(steps).build().arg("--unconfined").success();
+    let export = r#"root.export(#{ format: "dir", name: "x" });
+"#;
+    project.tiny(format!("{steps}{export}"));
+    project.build().failure().stderr_contains([
+        "recipe.rhai:3:1",
+        "cannot create special file",
+        "the root has a device node, which only root of this host may make",
+        "leave it out with `exclude`, or build with `--unconfined`",
+    ]);
+    assert!(!project.out().join("x").exists());
+    let without = export.replace("name: \"x\"", "name: \"x\", exclude: [\"etc/node\"]");
+    project.tiny(format!("{steps}{without}")).build().success();
+}

@@ -327,7 +327,7 @@ fn layers_against_a_plain_copy(more: &[&str], flags: &[&str]) {
     let plain = project.path().join("plain");
     run(Command::new("cp")
         .args(["-a", "--preserve=all"])
-        .arg(project.out().join("base/root"))
+        .arg(project.out().join("base/root").canonicalize().unwrap())
         .arg(&plain));
     for command in &commands {
         run(Command::new("sh")
