@@ -72,7 +72,7 @@ struct Global {
     /// Whether output is coloured
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     color: When,
-    /// Let all that recipes run be root on this host, if its kernel cannot hold it
+    /// Build without confinement: everything that a recipe runs is root on this host
     #[arg(long, global = true)]
     unconfined: bool,
     #[arg(skip)]

@@ -32,8 +32,8 @@ pub struct OpenRoot {
     closed: FreshLayer,
 }
 
-/// A root in which commands are held: its files belong to the IDs of their user namespace.
-/// Goes back when it is dropped; [`ConfinedRoot::release`] says whether that worked.
+/// A root for commands: its files belong to the IDs of their user namespace. It is mounted as
+/// before when this is dropped; [`ConfinedRoot::release`] reports whether that worked.
 #[must_use]
 pub struct ConfinedRoot<'a> {
     root: &'a OpenRoot,
@@ -96,8 +96,8 @@ impl OpenRoot {
         })
     }
 
-    /// Where the root is. Its files belong to those to whom they belong on disk, but for
-    /// while it is a [`ConfinedRoot`].
+    /// Where the root is. Its files have the owners that they have on disk, except while it is
+    /// a [`ConfinedRoot`].
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -107,7 +107,7 @@ impl OpenRoot {
         self.closed.tree()
     }
 
-    /// Mounts the root for commands, in the same place. No file of it may be open.
+    /// Mounts the root for commands, in the same place. No file in it may be open.
     ///
     /// # Errors
     /// When the kernel refuses the mount, or there is no user namespace.
