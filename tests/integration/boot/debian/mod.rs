@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rootwright::plan::{Op, Plan};
+use rootwright::plan::{DownloadCheck, Op, Plan};
 
 use crate::support::verified::{Level, verified};
 use crate::support::{mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout};
@@ -50,7 +50,17 @@ fn commands_are_the_plans(folder: &Path, release: &str) {
     let mut planned: Vec<(serde_json::Value, serde_json::Value)> = Vec::new();
     for action in plan.steps.iter().flat_map(|step| &step.actions) {
         let (built_in, command) = match &action.op {
-            Op::Run(run) => (run.place.built_in(), &run.command),
+            Op::Run(run) => {
+                // Before it, what says which downloads of other builds it may use.
+                let checks = run.downloads.iter().filter_map(|of| of.check.as_ref());
+                for check in checks {
+                    if let DownloadCheck::Index(command) = check {
+                        let built_in = run.place.built_in();
+                        planned.push((built_in.into(), command.words().into()));
+                    }
+                }
+                (run.place.built_in(), &run.command)
+            }
             Op::Export(export) => ("nspawn_run", export.packages.as_ref().unwrap()),
             _ => continue,
         };
