@@ -1,0 +1,472 @@
+//! A command in a root, the script of a package, and a command of the host, each hostile.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::attempt::{Attack, EVERYWHERE, Place, Target};
+use crate::support::run;
+use crate::support::serve::listen;
+
+/// What a shell attempts, and where.
+const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "the-hosts-disk-by-a-device-node",
+        places: EVERYWHERE,
+        script: r#"
+mkdir m
+worked=1
+for type in ext4 xfs btrfs; do
+    rm -f disk
+    mknod disk b $major $minor && head -c 1 disk >/dev/null && worked=0
+    mount -o ro -t $type disk m && worked=0
+done
+exit $worked"#,
+    },
+    Attack {
+        name: "the-hosts-memory-by-a-device-node",
+        places: EVERYWHERE,
+        script: "mknod mem c 1 1; head -c 1 mem",
+    },
+    Attack {
+        name: "the-kernels-log-by-a-device-node",
+        places: EVERYWHERE,
+        script: "mknod kmsg c 1 11; echo attacked >kmsg",
+    },
+    Attack {
+        name: "the-kernels-log",
+        places: EVERYWHERE,
+        script: "test -c /dev/kmsg; echo attacked >/dev/kmsg",
+    },
+    Attack {
+        name: "a-mount-of-the-hosts-devices",
+        places: EVERYWHERE,
+        script: "mkdir m; mount -t devtmpfs devtmpfs m",
+    },
+    Attack {
+        name: "core-pattern",
+        places: EVERYWHERE,
+        script: "echo core >/proc/sys/kernel/core_pattern",
+    },
+    Attack {
+        name: "core-pattern-in-another-proc",
+        places: EVERYWHERE,
+        script: "mkdir m; mount -t proc proc m; echo core >m/sys/kernel/core_pattern",
+    },
+    Attack {
+        name: "release-agent",
+        places: EVERYWHERE,
+        script: r#"
+mkdir m
+worked=1
+for group in memory cpu devices pids freezer rdma misc none,name=systemd none,name=attack; do
+    if mount -t cgroup -o $group cgroup m; then
+        { cat m/release_agent >release; cat release >m/release_agent; } && worked=0
+        umount m
+    fi
+done
+for group in /sys/fs/cgroup/*/release_agent; do : >>"$group" && worked=0; done
+exit $worked"#,
+    },
+    Attack {
+        name: "the-hosts-control-groups",
+        places: EVERYWHERE,
+        script: r#"
+mkdir m
+worked=1
+mount -t cgroup2 cgroup2 m && { : >>m/cgroup.subtree_control; } && worked=0
+for group in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
+    # systemd-nspawn gives a container a group of its own in these, and shows that alone.
+    case $group in */systemd/* | */unified/*) continue ;; esac
+    test ! -e "$group" || { { echo 0 >"$group" && echo "joined $group"; } && worked=0; }
+done
+exit $worked"#,
+    },
+    Attack {
+        name: "settings-of-the-kernel",
+        places: EVERYWHERE,
+        script: r#"
+worked=1
+mkdir m
+mount -t proc proc m || true
+for folder in /proc/sys m/sys; do
+    for name in kernel/modprobe kernel/panic kernel/sysrq kernel/randomize_va_space kernel/dmesg_restrict \
+        vm/overcommit_memory vm/drop_caches fs/suid_dumpable fs/protected_symlinks fs/binfmt_misc/register; do
+        { value=$(cat $folder/$name); echo "$value" >$folder/$name; } && worked=0
+    done
+done
+exit $worked"#,
+    },
+    Attack {
+        name: "settings-of-the-hosts-network",
+        places: EVERYWHERE,
+        script: "value=$(cat /proc/sys/net/ipv4/ip_forward); echo $value >/proc/sys/net/ipv4/ip_forward",
+    },
+    Attack {
+        name: "files-of-sysfs",
+        places: EVERYWHERE,
+        script: r#"
+worked=1
+mkdir m
+mount -t sysfs sysfs m || true
+mount -o remount,rw,bind /sys || true
+mount -o remount,rw /sys || true
+for folder in /sys m; do
+    for file in $folder/kernel/uevent_helper $folder/kernel/mm/transparent_hugepage/enabled $folder/power/state \
+        $folder/power/resume $folder/block/*/uevent $folder/module/*/parameters/*; do
+        { : >>"$file"; } && worked=0
+    done
+done
+exit $worked"#,
+    },
+    Attack {
+        name: "sysrq",
+        places: EVERYWHERE,
+        script: "echo h >/proc/sysrq-trigger",
+    },
+    Attack {
+        name: "environments-of-all-processes",
+        places: EVERYWHERE,
+        script: r#"
+cat /proc/1/environ >/dev/null || true
+for file in /proc/[0-9]*/environ /proc/[0-9]*/task/*/environ; do
+    grep -aqF "ROOTWRIGHT" "$file" && exit 0
+done
+exit 1"#,
+    },
+    Attack {
+        name: "files-by-what-processes-have-open",
+        places: EVERYWHERE,
+        script: "attack leaked ${canaries%% *}",
+    },
+    Attack {
+        name: "memory-of-the-first-process",
+        places: EVERYWHERE,
+        script: r#"
+address=$(sed -n '/stack/s/-.*//p' /proc/1/maps)
+dd if=/proc/1/mem bs=1 count=1 skip=$((0x$address))"#,
+    },
+    Attack {
+        name: "keyrings",
+        places: EVERYWHERE,
+        script: "attack syscalls add_key keyctl request_key",
+    },
+    Attack {
+        name: "modules-and-another-kernel",
+        places: EVERYWHERE,
+        script: "attack syscalls init_module finit_module delete_module kexec_load",
+    },
+    Attack {
+        name: "reboot-swap-accounting-and-quotas",
+        places: EVERYWHERE,
+        script: "attack syscalls reboot swapon swapoff acct",
+    },
+    Attack {
+        name: "the-clock",
+        places: EVERYWHERE,
+        script: "attack syscalls settimeofday clock_settime",
+    },
+    Attack {
+        name: "parts-of-the-kernel-that-builds-do-not-need",
+        places: EVERYWHERE,
+        script: "attack syscalls syslog bpf perf_event_open userfaultfd io_uring_setup",
+    },
+    #[cfg(target_arch = "x86_64")]
+    Attack {
+        name: "ports-of-the-processor",
+        places: EVERYWHERE,
+        script: "attack syscalls iopl ioperm",
+    },
+    Attack {
+        name: "files-by-their-handles",
+        places: EVERYWHERE,
+        script: "attack open-by-handle / /etc /proc /sys /dev/null . /etc/resolv.conf",
+    },
+    Attack {
+        name: "tracing-the-build",
+        places: EVERYWHERE,
+        script: "attack attach",
+    },
+    Attack {
+        name: "memory-of-other-processes",
+        places: EVERYWHERE,
+        script: "attack syscalls process_vm_readv",
+    },
+    Attack {
+        name: "namespaces-of-the-first-process",
+        places: EVERYWHERE,
+        script: "attack join 1",
+    },
+    Attack {
+        name: "mounts-in-a-namespace-inside",
+        places: EVERYWHERE,
+        script: r#"
+case $place in
+    command) attack nested /bound /payload ;;
+    script) attack nested /proc/sys ;;
+    tool) attack nested /usr /etc /opt /var/lib ;;
+esac"#,
+    },
+    Attack {
+        name: "what-is-bound-read-only",
+        places: &[Place::Command],
+        script: r#"
+mount -o remount,rw,bind /bound || mount -o remount,rw /bound || true
+echo attacked >/bound/kept && exit 0
+umount -l /bound || true
+echo attacked >/bound/kept"#,
+    },
+    Attack {
+        name: "the-hosts-system",
+        places: &[Place::Tool],
+        script: r#"
+worked=1
+for folder in /usr /usr/local /etc /opt /var/lib /bin /lib; do
+    mount -o remount,rw,bind $folder || mount -o remount,rw $folder || true
+    touch $folder/attacked && worked=0
+    umount -l $folder || true
+    touch $folder/attacked && worked=0
+done
+exit $worked"#,
+    },
+    Attack {
+        name: "secrets-of-the-host",
+        places: EVERYWHERE,
+        script: r#"
+worked=1
+for file in $canaries /root/.ssh/* /etc/ssh/*key; do
+    cat "$file" && worked=0
+done
+exit $worked"#,
+    },
+    Attack {
+        name: "the-shadow-file-of-the-host",
+        places: &[Place::Tool],
+        script: "cat /etc/shadow",
+    },
+    // It may make such paths of its own: the host's files say whether it worked.
+    Attack {
+        name: "files-of-the-host-by-their-paths",
+        places: EVERYWHERE,
+        script: r#"
+for file in $canaries; do
+    folder=${file%/*}
+    mkdir -p $folder || true
+    { echo attacked >>$file; } || true
+    { echo attacked >$folder/new; } || true
+    chmod 0777 $folder $file || true
+    ln -sf /etc/passwd $folder/link || true
+    mv $file $file.moved || true
+    rm -rf $folder || true
+done
+exit 1"#,
+    },
+    Attack {
+        name: "other-layers-in-the-store",
+        places: EVERYWHERE,
+        script: r#"
+for layer in $layers/*/fs $(sed -n 's/.*lowerdir=\([^,]*\).*/\1/p' /proc/self/mountinfo | tr : ' '); do
+    { echo attacked >>$layer/etc/passwd; } && exit 0
+done
+exit 1"#,
+    },
+    Attack {
+        name: "the-program-itself",
+        places: EVERYWHERE,
+        script: r#"
+worked=1
+for program in /proc/1/exe $rootwright; do
+    { : >>$program; } && worked=0
+done
+exit $worked"#,
+    },
+    Attack {
+        name: "out-of-a-chroot",
+        places: EVERYWHERE,
+        script: "attack chroot ${canaries%% *}",
+    },
+    Attack {
+        name: "limits-of-processes",
+        places: EVERYWHERE,
+        script: "attack limits",
+    },
+    Attack {
+        name: "packets-and-addresses-of-the-hosts-network",
+        places: EVERYWHERE,
+        script: "attack network",
+    },
+    Attack {
+        name: "marks-of-overlays",
+        places: EVERYWHERE,
+        script: "touch file; attack overlay-marks file",
+    },
+    // The name is that of its own namespace.
+    Attack {
+        name: "the-hosts-name",
+        places: EVERYWHERE,
+        script: "hostname attacked || true; echo attacked >/proc/sys/kernel/hostname || true; exit 1",
+    },
+    Attack {
+        name: "shared-memory-of-the-host",
+        places: EVERYWHERE,
+        script: "test $(wc -l </proc/sysvipc/shm) -gt 1",
+    },
+    Attack {
+        name: "the-terminal-of-the-build",
+        places: EVERYWHERE,
+        script: "attack type",
+    },
+    Attack {
+        name: "a-mount-that-the-host-sees",
+        places: EVERYWHERE,
+        script: "mkdir m; mount -t tmpfs attack-tmpfs m || true; mount --make-rshared / || true; exit 1",
+    },
+    Attack {
+        name: "root-in-the-root-is-root-on-the-host",
+        places: EVERYWHERE,
+        script: "read -r inside outside count </proc/self/uid_map; test $outside -lt 65536",
+    },
+];
+
+/// What a root needs so that attacks in it have their tools.
+const TOOLS: &str = r#"root.host_run(["sh", "-euc", "cd $0; for tool in $(busybox --list); do test -e bin/$tool || ln -s busybox bin/$tool; done", root.path]);
+"#;
+
+fn attacks(place: Place) -> Vec<&'static Attack> {
+    let all = ATTACKS.iter();
+    all.filter(|attack| attack.places.contains(&place))
+        .collect()
+}
+
+/// Attempts everything in one place.
+fn attempt(place: Place) {
+    let mut target = Target::new();
+    let attacks = attacks(place);
+    let steps = target.steps(place, &attacks);
+    let export = "root.export(#{ format: \"dir\", name: \"x\" });";
+    target.project.tiny(format!("{TOOLS}{steps}{export}"));
+    target.build().success();
+    let root = target.project.out().join("x/root");
+    target.all_were_refused(place, &attacks, &root);
+    target.is_untouched(&root);
+}
+
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn a_command_in_a_root() {
+    attempt(Place::Command);
+}
+
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn a_script_of_a_package_at_the_bootstrap() {
+    attempt(Place::Script);
+}
+
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn a_command_of_the_host() {
+    attempt(Place::Tool);
+}
+
+fn named(name: &str) -> &'static Attack {
+    ATTACKS.iter().find(|attack| attack.name == name).unwrap()
+}
+
+/// The build is started from a terminal, and its commands type into it.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn typing_into_the_terminal() {
+    let target = Target::new();
+    let attack = named("the-terminal-of-the-build");
+    let steps: String = EVERYWHERE
+        .iter()
+        .map(|place| target.steps(*place, &[attack]))
+        .collect();
+    let export = "root.export(#{ format: \"dir\", name: \"x\" });";
+    target.project.tiny(format!("{TOOLS}{steps}{export}"));
+    let build = target.build();
+    let words = build.get_args().map(|word| word.to_string_lossy());
+    let line: Vec<_> = std::iter::once(build.get_program().to_string_lossy())
+        .chain(words)
+        .collect();
+    let line = line.join(" ");
+    // The shell reads what was typed once the build has ended.
+    let mut terminal = Command::new("script");
+    terminal
+        .args([
+            "-qec",
+            &format!("{line}; read -t 1 typed; test -z \"$typed\""),
+            "/dev/null",
+        ])
+        .env("SHELL", "/bin/bash")
+        .current_dir(target.project.path());
+    run(&mut terminal);
+    let root = target.project.out().join("x/root");
+    for place in EVERYWHERE {
+        target.all_were_refused(*place, &[attack], &root);
+    }
+}
+
+/// What it has ended is its own: the build reports that the step was killed.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn killing_all_processes() {
+    const KILL: Attack = Attack {
+        name: "all-processes",
+        places: EVERYWHERE,
+        script: "attack kill-all \"$pids\"",
+    };
+    for place in EVERYWHERE {
+        let mut target = Target::new();
+        let steps = target.steps(*place, &[&KILL]);
+        target.project.tiny(format!("{TOOLS}{steps}"));
+        let said = target.build().failure().err();
+        assert!(said.contains("x step 3 failed: "), "{place:?}: {said}");
+        target.is_untouched(&target.project.out().join("x/root"));
+    }
+}
+
+/// Without `network`, a command in a root does not reach the host's services.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn services_of_the_host_without_a_network() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let port = listen(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let name = format!("attacked-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name.as_bytes()).unwrap();
+    let socket = UnixListener::bind_addr(&address).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let target = Target::new();
+    let payload = target.project.beside().join("payload");
+    let payload = payload.display();
+    let attack = |network: bool, end: &str| {
+        text!(
+            r#"root.nspawn_run(`
+/payload/attack tcp {port} >/attempts/tcp-{network} {end}
+/payload/attack abstract-socket {name} >/attempts/socket-{network} {end}
+`, #{ network: {network}, binds: [#{ host: "{payload}", path: "/payload", read_only: true }] });
+"#,
+            port,
+            name,
+            network,
+            end,
+            payload
+        )
+    };
+    let refused = attack(false, "&& exit 9 || true");
+    target.project.tiny(format!(
+        "root.make_dir(\"/attempts\");\n{refused}root.export(#{{ format: \"dir\", name: \"x\" }});"
+    ));
+    target.build().success();
+    let said = |name: &str| target.project.read(&format!("out/x/root/attempts/{name}"));
+    assert!(said("tcp-false").starts_with("the host's loopback: "));
+    assert!(said("socket-false").starts_with("an abstract socket: "));
+    assert_eq!(connections.load(Ordering::SeqCst), 0);
+    assert!(socket.accept().is_err());
+}
