@@ -27,9 +27,14 @@ pub enum Place {
     Script,
     /// A command of the host.
     Tool,
+    /// The init of a root that is booted.
+    Boot,
 }
 
-pub const EVERYWHERE: &[Place] = &[Place::Command, Place::Script, Place::Tool];
+/// Where a command ends before the build goes on.
+pub const COMMANDS: &[Place] = &[Place::Command, Place::Script, Place::Tool];
+
+pub const EVERYWHERE: &[Place] = &[Place::Command, Place::Script, Place::Tool, Place::Boot];
 
 impl Place {
     pub fn name(self) -> &'static str {
@@ -37,6 +42,7 @@ impl Place {
             Place::Command => "command",
             Place::Script => "script",
             Place::Tool => "tool",
+            Place::Boot => "boot",
         }
     }
 }
@@ -58,13 +64,13 @@ pub fn helper() -> &'static Path {
 }
 
 /// What a secret of the build is, and what files of the host say that nobody may read.
-const SECRET: &str = "nobody-may-read-this";
+pub const SECRET: &str = "nobody-may-read-this";
 
 /// A project, and on the host around it files that no attack may read or change.
 pub struct Target {
     pub project: Project,
     /// The files, each alone in a folder.
-    canaries: Vec<PathBuf>,
+    pub canaries: Vec<PathBuf>,
     _folders: Vec<TempDir>,
     before: BTreeMap<String, String>,
     /// A process of the host.
@@ -172,6 +178,15 @@ impl Target {
                 payload,
                 bound
             ),
+            // It runs no unit, so the boot fails.
+            Place::Boot => text!(
+                r##"root.write_file("/usr/lib/systemd/systemd", "#!/bin/sh\nPATH=/bin; export PATH\nsh /payload/boot.sh /attacks/boot\n", #{ mode: 0o755 });
+root.symlink("/sbin/init", "/usr/lib/systemd/systemd");
+root.nspawn_boot("true", #{ timeout: 120, binds: [#{ host: "{payload}", path: "/payload", read_only: true }, #{ host: "{bound}", path: "/bound", read_only: true }] });
+"##,
+                payload,
+                bound
+            ),
             // As a bootstrap tool does it.
             Place::Script => text!(
                 r#"root.host_run(script(`
@@ -197,7 +212,7 @@ impl Target {
     fn script(&self, place: Place, attacks: &[&Attack]) -> String {
         let payload = self.project.beside().join("payload");
         let payload = match place {
-            Place::Command => Path::new("/payload"),
+            Place::Command | Place::Boot => Path::new("/payload"),
             Place::Script => Path::new("/"),
             Place::Tool => &payload,
         };
@@ -248,6 +263,13 @@ impl Target {
             }
         }
         assert!(bad.is_empty(), "{}", bad.join("\n"));
+    }
+
+    /// What the step that failed had made.
+    pub fn failed_root(&self) -> PathBuf {
+        let failed = std::fs::read_dir(self.project.store().join("failed")).unwrap();
+        let mut roots = failed.map(|entry| entry.unwrap().path().join("fs"));
+        roots.next().unwrap()
     }
 
     /// The host is as it was, and nothing of it is in `root`.

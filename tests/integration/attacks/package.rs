@@ -5,10 +5,11 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use super::attempt::{Attack, EVERYWHERE, Place, Target};
-use crate::support::run;
+use super::attempt::{Attack, COMMANDS, EVERYWHERE, Place, SECRET, Target};
 use crate::support::serve::listen;
+use crate::support::{run, stderr, stdout};
 
 /// What a shell attempts, and where.
 const ATTACKS: &[Attack] = &[
@@ -72,7 +73,7 @@ exit $worked"#,
     },
     Attack {
         name: "the-hosts-control-groups",
-        places: EVERYWHERE,
+        places: COMMANDS,
         script: r#"
 mkdir m
 worked=1
@@ -143,7 +144,7 @@ exit 1"#,
     },
     Attack {
         name: "memory-of-the-first-process",
-        places: EVERYWHERE,
+        places: COMMANDS,
         script: r#"
 address=$(sed -n '/stack/s/-.*//p' /proc/1/maps)
 dd if=/proc/1/mem bs=1 count=1 skip=$((0x$address))"#,
@@ -158,10 +159,16 @@ dd if=/proc/1/mem bs=1 count=1 skip=$((0x$address))"#,
         places: EVERYWHERE,
         script: "attack syscalls init_module finit_module delete_module kexec_load",
     },
+    // An init ends its own PID namespace with it.
     Attack {
-        name: "reboot-swap-accounting-and-quotas",
+        name: "a-reboot",
+        places: COMMANDS,
+        script: "attack syscalls reboot",
+    },
+    Attack {
+        name: "swap-and-accounting",
         places: EVERYWHERE,
-        script: "attack syscalls reboot swapon swapoff acct",
+        script: "attack syscalls swapon swapoff acct",
     },
     Attack {
         name: "the-clock",
@@ -191,7 +198,7 @@ dd if=/proc/1/mem bs=1 count=1 skip=$((0x$address))"#,
     },
     Attack {
         name: "memory-of-other-processes",
-        places: EVERYWHERE,
+        places: COMMANDS,
         script: "attack syscalls process_vm_readv",
     },
     Attack {
@@ -204,14 +211,14 @@ dd if=/proc/1/mem bs=1 count=1 skip=$((0x$address))"#,
         places: EVERYWHERE,
         script: r#"
 case $place in
-    command) attack nested /bound /payload ;;
+    command | boot) attack nested /bound /payload ;;
     script) attack nested /proc/sys ;;
     tool) attack nested /usr /etc /opt /var/lib ;;
 esac"#,
     },
     Attack {
         name: "what-is-bound-read-only",
-        places: &[Place::Command],
+        places: &[Place::Command, Place::Boot],
         script: r#"
 mount -o remount,rw,bind /bound || mount -o remount,rw /bound || true
 echo attacked >/bound/kept && exit 0
@@ -315,7 +322,7 @@ exit $worked"#,
     },
     Attack {
         name: "the-terminal-of-the-build",
-        places: EVERYWHERE,
+        places: COMMANDS,
         script: "attack type",
     },
     Attack {
@@ -381,7 +388,7 @@ fn named(name: &str) -> &'static Attack {
 fn typing_into_the_terminal() {
     let target = Target::new();
     let attack = named("the-terminal-of-the-build");
-    let steps: String = EVERYWHERE
+    let steps: String = COMMANDS
         .iter()
         .map(|place| target.steps(*place, &[attack]))
         .collect();
@@ -405,8 +412,111 @@ fn typing_into_the_terminal() {
         .current_dir(target.project.path());
     run(&mut terminal);
     let root = target.project.out().join("x/root");
-    for place in EVERYWHERE {
+    for place in COMMANDS {
         target.all_were_refused(*place, &[attack], &root);
+    }
+}
+
+/// The init of a root is hostile: it has more capabilities than a command.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn the_init_of_a_booted_root() {
+    let mut target = Target::new();
+    let attacks = attacks(Place::Boot);
+    let steps = target.steps(Place::Boot, &attacks);
+    target.project.tiny(format!("{TOOLS}{steps}"));
+    target.build().failure();
+    let root = target.failed_root();
+    target.all_were_refused(Place::Boot, &attacks, &root);
+    target.is_untouched(&root);
+}
+
+/// A booted root shares a folder with the build, which reads there how the boot went.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn what_a_booted_root_says_of_itself() {
+    let names = "told status stage late console output run units telling machine-id boot.sh";
+    for (attack, init) in [
+        (
+            "commands for the shell that waits",
+            "for file in *.*; do echo 'touch {new}; echo more >>{canary}' >>$file; done; echo exited 0 >status",
+        ),
+        (
+            "links to a file of the host, to be read",
+            "for name in {names}; do rm -rf $name; ln -s {canary} $name; done",
+        ),
+        (
+            "links to a file of the host, to be written",
+            "rm -f stage late; ln -s {canary} stage; ln -s {canary} late; echo exited 0 >status",
+        ),
+        (
+            "links to no file yet",
+            "rm -f stage late; ln -s {new} stage; ln -s {new} late; echo exited 0 >status",
+        ),
+        (
+            "pipes that nobody writes to",
+            "for name in {names}; do rm -rf $name; mkfifo $name; done",
+        ),
+        (
+            "folders",
+            "for name in {names}; do rm -rf $name; mkdir -p $name/x; done",
+        ),
+        (
+            "files that take no space, of 3 GiB",
+            "for name in {names}; do rm -rf $name; truncate -s 3G $name; done",
+        ),
+    ] {
+        let mut target = Target::new();
+        let canary = target.canaries[0].clone();
+        let new = canary.with_file_name("new");
+        let (canary, new) = (canary.display(), new.display());
+        let init = text!(init, names, canary, new);
+        target.project.tiny(text!(
+            r##"{TOOLS}root.write_file("/usr/lib/systemd/systemd", `#!/bin/sh
+PATH=/bin
+cd /run/rootwright || exit
+{init}
+echo attempted >/attempted
+exit 0
+`, #{ mode: 0o755 });
+root.symlink("/sbin/init", "/usr/lib/systemd/systemd");
+root.nspawn_boot("true", #{ timeout: 20 });
+root.export(#{ format: "dir", name: "x" });
+"##,
+            TOOLS,
+            init
+        ));
+        let start = Instant::now();
+        let build = target.build();
+        // A file of 3 GiB has no place in it.
+        let limited = format!(
+            "ulimit -v 3000000; exec timeout 120 {:?} \"$@\"",
+            build.get_program()
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limited, "sh"]).args(build.get_args());
+        shell.current_dir(target.project.path());
+        let output = shell.output().unwrap();
+        let said = stderr(&output);
+        // It may well say that all went well.
+        assert!(
+            matches!(output.status.code(), Some(0 | 1)),
+            "{attack}: {said}"
+        );
+        assert!(start.elapsed() < Duration::from_secs(60), "{attack}");
+        assert!(!said.contains(SECRET), "{attack}: {said}");
+        let root = match output.status.success() {
+            true => target.project.out().join("x/root"),
+            false => target.failed_root(),
+        };
+        assert!(root.join("attempted").exists(), "{attack}: {said}");
+        let logs = target.project.store().join("logs");
+        let found = Command::new("grep")
+            .args(["-rl", SECRET])
+            .arg(logs)
+            .output();
+        assert_eq!(stdout(&found.unwrap()), "", "{attack}");
+        target.is_untouched(&root);
     }
 }
 
@@ -419,7 +529,7 @@ fn killing_all_processes() {
         places: EVERYWHERE,
         script: "attack kill-all \"$pids\"",
     };
-    for place in EVERYWHERE {
+    for place in COMMANDS {
         let mut target = Target::new();
         let steps = target.steps(*place, &[&KILL]);
         target.project.tiny(format!("{TOOLS}{steps}"));
