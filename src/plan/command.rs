@@ -55,7 +55,7 @@ const NOT_FOR_BOOTS: &[&str] = &["AUDIT_CONTROL", "MKNOD", "NET_RAW", "SYS_PTRAC
 /// System calls that no container makes, beside those that systemd-nspawn refuses: they reach
 /// what is the kernel's and not the root's.
 const REFUSED_CALLS: &str =
-    "~@keyring @module @raw-io @reboot @swap @clock bpf perf_event_open userfaultfd";
+    "~@keyring @module @raw-io @reboot @swap @clock bpf io_uring_setup perf_event_open userfaultfd";
 
 /// Variables of the host's environment that commands see: how the network is reached, and
 /// the clock that makes a build repeatable. Commands in a root see them if they have the

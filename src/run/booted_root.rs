@@ -1,9 +1,11 @@
 //! Booting a root: the folder that its container sees, and what came of it.
 
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt;
 
 use super::boot_failure::{BootFailure, BootStage};
 use super::container::Lent;
@@ -13,11 +15,17 @@ use super::user_namespace::FIRST;
 use crate::plan::Run;
 use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
 
-/// The file of [`Control`] that boots the root.
-const BOOT: &str = "boot.sh";
+/// A folder on a tmpfs of the build's own, with what the booted system runs and says. That system
+/// may put anything there: what it says is read as [`Control::said`] does it.
+pub struct Control {
+    folder: tempfile::TempDir,
+    /// The script that boots the root, which the root does not see.
+    boot: tempfile::NamedTempFile,
+}
 
-/// A folder on a tmpfs of the build's own, with what the booted system runs and says.
-pub struct Control(tempfile::TempDir);
+/// As much of what the system says is read.
+const CONSOLE: u64 = 4 << 20;
+const STAGE: u64 = 100;
 
 impl Control {
     /// # Errors
@@ -28,13 +36,14 @@ impl Control {
             fs::write(folder.path().join(name), content)?;
         }
         let script = format!("{SHELL_RUNTIME}\nboot_in_root \"$@\"\n");
-        fs::write(folder.path().join(BOOT), script)?;
+        let boot = tempfile::NamedTempFile::new()?;
+        fs::write(boot.path(), script)?;
         if let Some(stdin) = stdin {
             let path = folder.path().join(BOOT_STDIN);
             fs::write(&path, stdin)?;
             fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
         }
-        Ok(Control(folder))
+        Ok(Control { folder, boot })
     }
 
     /// The command line that boots the root mounted at `root`.
@@ -50,7 +59,7 @@ impl Control {
     ) -> std::io::Result<Vec<String>> {
         if lent.is_held() {
             // Root in the container writes there.
-            std::os::unix::fs::chown(self.0.path(), Some(FIRST), Some(FIRST))?;
+            std::os::unix::fs::chown(self.folder.path(), Some(FIRST), Some(FIRST))?;
         }
         let inside = pathrs::Root::open(root).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.
@@ -58,16 +67,16 @@ impl Control {
         let etc = etc.as_ref().map(super::resolver::handle_path).transpose()?;
         let word = |path: &Path| path.display().to_string();
         let mut argv = ["bash", "-euo", "pipefail"].map(str::to_owned).to_vec();
-        argv.extend([word(&self.0.path().join(BOOT)), timeout.to_string()]);
+        argv.extend([word(self.boot.path()), timeout.to_string()]);
         argv.extend([word(root), etc.as_deref().map_or_else(String::new, word)]);
-        argv.push(word(self.0.path()));
+        argv.push(word(self.folder.path()));
         argv.extend(lent.argv(run, Mode::Boot, root, &[]));
         Ok(argv)
     }
 
     /// Adds what the system printed on its console to the step's log.
     pub fn keep_console(&self, secrets: &Secrets, log: &Path) {
-        let Ok(bytes) = fs::read(self.0.path().join("console")) else {
+        let Some(bytes) = self.said("console", CONSOLE) else {
             return;
         };
         let mut log = Log::open(log);
@@ -81,8 +90,8 @@ impl Control {
 
     /// What is wrong with the system, whatever its command did.
     pub fn failure(&self, seconds: u64) -> Option<BootFailure> {
-        let read = |name: &str| fs::read_to_string(self.0.path().join(name)).ok();
-        let stage = read("stage").unwrap_or_default();
+        let stage = self.said("stage", STAGE).unwrap_or_default();
+        let stage = String::from_utf8_lossy(&stage);
         let doing = match stage.trim() {
             "down" => return None,
             "no-init" => return Some(BootFailure::NoInit),
@@ -91,10 +100,25 @@ impl Control {
             "ended" => BootStage::Down,
             _ => BootStage::Up,
         };
-        Some(match (read("late"), doing) {
+        Some(match (self.said("late", STAGE), doing) {
             (Some(_), doing) => BootFailure::Late { seconds, doing },
             (None, BootStage::Up) => BootFailure::NotUp,
             (None, BootStage::Script | BootStage::Down) => BootFailure::Gone,
         })
+    }
+
+    /// The beginning of a file that the system may have made: a plain file, behind no link.
+    fn said(&self, name: &str, most: u64) -> Option<Vec<u8>> {
+        let mut options = fs::File::options();
+        // A pipe would be waited for.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let options = options.read(true).custom_flags(flags);
+        let file = options.open(self.folder.path().join(name)).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
     }
 }

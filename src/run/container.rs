@@ -122,6 +122,7 @@ impl<'a> Lent<'a> {
         store: &Store,
         folder: &Path,
     ) -> Result<Self, Error> {
+        can_be_read(root.path())?;
         let resolver = match setup.network {
             true => Resolver::lend(root.path(), &root.upper())?,
             false => None,
@@ -183,6 +184,22 @@ impl<'a> Lent<'a> {
             .passing(names)
             .held(ids, &binds)
             .argv()
+    }
+}
+
+/// Refuses a root in which systemd-nspawn reads something that never ends.
+fn can_be_read(root: &Path) -> Result<(), Error> {
+    let path = "/etc/machine-id";
+    let inside =
+        pathrs::Root::open(root).map_err(|error| Error::store(std::io::Error::other(error)))?;
+    // A root may have none, or a link that leads nowhere.
+    let Ok(found) = inside.resolve(path) else {
+        return Ok(());
+    };
+    let kind = rustix::fs::fstat(&found).map_err(|error| Error::store(error.into()))?;
+    match rustix::fs::FileType::from_raw_mode(kind.st_mode) {
+        rustix::fs::FileType::RegularFile => Ok(()),
+        _ => Err(Error::NotAFile { path }),
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Error {
     Resolver { message: String },
     #[error("cannot cover `{path}` of the root with the folder of downloads: {message}")]
     Downloads { path: String, message: String },
+    #[error("cannot run a command in the root: its `{path}` is not a file")]
+    NotAFile { path: &'static str },
     #[error("cannot start `{program}`: {source}")]
     Start {
         program: String,
@@ -172,6 +174,9 @@ impl Error {
             | Error::Interrupted
             | Error::Resolver { .. }
             | Error::Downloads { .. } => report,
+            Error::NotAFile { path } => report
+                .cause("systemd-nspawn reads it, and would wait for a pipe for ever")
+                .help(format!("remove it in a step before this one: `root.remove_path(\"{path}\");`")),
             Error::Store { source } => with_disk_help(report, source)
                 .help("`--store DIR` keeps the layers elsewhere"),
             Error::Layer { key } => report

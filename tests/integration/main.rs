@@ -13,6 +13,7 @@
 #[macro_use]
 mod support;
 
+mod attacks;
 mod boot;
 mod distro;
 mod plan;

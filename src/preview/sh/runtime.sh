@@ -418,8 +418,13 @@ boot_in_root() { # SECONDS ROOT ROOT'S-ETC CONTROL NSPAWN...
     if [[ -z $had_id && -f $etc/machine-id && ! -s $etc/machine-id ]]; then
         rm -f -- "$etc/machine-id"
     fi
-    if [[ -e $control/told ]]; then cat -- "$control/told"; fi
-    said=$(cat -- "$control/status" 2>/dev/null) || true
+    # The root's system has ended. It may have put anything here: links to files of the host, pipes
+    # that nobody writes to, files without an end.
+    for said in told status stage late console; do
+        if [[ -L $control/$said || ! -f $control/$said ]]; then rm -rf -- "${control:?}/$said"; fi
+    done
+    if [[ -e $control/told ]]; then head -c 65536 -- "$control/told"; fi
+    said=$(head -c 100 -- "$control/status" 2>/dev/null | tr -d '\0') || true
     if [[ -e $control/late ]]; then said=late; fi
     case $said in
         # The container ends with the status of the command's unit, once it is down.
@@ -432,7 +437,9 @@ boot_in_root() { # SECONDS ROOT ROOT'S-ETC CONTROL NSPAWN...
             return $((128 + $(kill -l "${said#* }" 2>/dev/null || echo 127)))
             ;;
     esac
-    if [[ ! -e $control/told ]]; then tail -n 20 -- "$control/console" | tr -d '\r'; fi
+    if [[ ! -e $control/told && -e $control/console ]]; then
+        tail -c 16384 -- "$control/console" | tail -n 20 | tr -d '\r'
+    fi
     # These two are timeout's.
     if ((status == 124 || status == 137)); then : >"$control/late"; fi
     if [[ -e $control/late ]]; then return 124; fi
@@ -565,7 +572,7 @@ boot() { # online|offline SECONDS [FLAG...]
 
 # Fails unless the system has gone down, whatever its command may do.
 boot_end() {
-    [[ $(cat -- "$control/stage") = down ]] || die 'the root did not come up and go down'
+    [[ $(head -c 100 -- "$control/stage" | tr -d '\0') = down ]] || die 'the root did not come up and go down'
     rm -rf -- "$control"
 }
 

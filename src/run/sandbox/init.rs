@@ -50,6 +50,8 @@ pub fn run() -> ExitCode {
 
 fn serve(held: bool, argv: Vec<OsString>) -> std::io::Result<Outcome> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Nothing here types into the terminal that the build was started from.
+    rustix::process::setsid()?;
     let (ended, signal) = UnixStream::pair()?;
     ended.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signal)?;

@@ -15,7 +15,6 @@ mod imports;
 mod isolation;
 mod libraries;
 pub mod lint;
-mod policy;
 mod properties;
 mod reference;
 mod render;

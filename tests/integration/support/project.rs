@@ -244,6 +244,10 @@ impl DerefMut for Run {
 pub struct Outcome(Output);
 
 impl Outcome {
+    pub fn status(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
     pub fn out(&self) -> String {
         stdout(&self.0)
     }

@@ -15,8 +15,6 @@ mod export_versions;
 mod files_inside;
 mod layers;
 pub mod lint;
-mod mirror;
-mod neighbor;
 mod preflight;
 mod processes;
 mod reference_page;

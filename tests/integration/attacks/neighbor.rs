@@ -27,7 +27,7 @@ fn is_refused(prepare: impl Fn(&Path), message: &str, help: &str) {
 }
 
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn a_store_of_somebody_else_is_not_used() {
     let owner = "the store can be replaced by another user";
     let help = "keep the layers elsewhere with `--store DIR`";
@@ -67,7 +67,7 @@ fn a_store_of_somebody_else_is_not_used() {
 }
 
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn a_store_that_others_can_write_to_is_not_used() {
     let message = "others can write to the store";
     is_refused(
@@ -83,7 +83,7 @@ fn a_store_that_others_can_write_to_is_not_used() {
 }
 
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn a_store_becomes_private() {
     let project = Project::new();
     project.tiny("");
@@ -112,7 +112,7 @@ fn nobody(script: &str, argument: &Path) -> bool {
 
 /// A tree has set-uid programs, device nodes and keys. What servers read beside it stays open.
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn the_tree_of_an_export_is_closed() {
     let project = Project::new();
     project.tiny(
@@ -126,7 +126,7 @@ root.export(#{ format: "dir", name: "x" });
 root.export(#{ format: "nfs", name: "v" });
 root.export(#{ format: "squashfs", name: "i" });"#,
     );
-    // For its device node.
+    // Nothing that is confined makes device nodes.
     project.build().arg("--unconfined").success();
     let out = project.out();
     for bundle in ["x", "v/1", "v/current"] {

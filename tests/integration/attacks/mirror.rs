@@ -69,7 +69,7 @@ const TOO_LARGE: &str = "the file is larger than what is fetched at most";
 const TOO_SLOW: &str = "the server did not answer in time, or took too long";
 
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn endless_files_are_not_taken() {
     let (said, _) = serve(|_, _, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n");
@@ -85,7 +85,7 @@ fn endless_files_are_not_taken() {
 }
 
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn slow_and_silent_servers_are_left() {
     let (silent, _) = serve(|_, _, _| std::thread::sleep(Duration::from_secs(30)));
     is_ended(&silent, TOO_SLOW);
@@ -99,7 +99,7 @@ fn slow_and_silent_servers_are_left() {
 }
 
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn redirects_stay_on_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
@@ -119,7 +119,7 @@ fn redirects_stay_on_the_network() {
 }
 
 #[test]
-#[ignore = "run with tests/run tiny"]
+#[ignore = "run with tests/run attacks"]
 fn what_broke_off_goes_on() {
     let content: Vec<u8> = (0..100_000u32).map(|number| (number % 251) as u8).collect();
     for ranges in [true, false] {
