@@ -160,3 +160,62 @@ root.export(#{ format: "squashfs", name: "i" });"#,
     project.build().arg("--unconfined").success();
     assert!(!nobody(r#""$1/bin/id" -u"#, &out.join("x/root")));
 }
+
+/// While a command has a secret in its environment and in its input, and after.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn secrets_of_a_running_build_are_closed() {
+    let project = Project::new();
+    project.tiny(
+        r#"for place in ["nspawn_run", "host_run"] {
+    Fn(place).call(root, ["sh", "-c", "cat >/dev/null; echo $TOKEN >&2; sleep 3"], #{ env: #{ TOKEN: secret("token") }, stdin: secret("token") });
+}
+root.write_file("/etc/token", secret("token"), #{ mode: 0o644 });
+root.export(#{ format: "dir", name: "x" });"#,
+    );
+    let attacks = [
+        r#"cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | grep -a 'hunter[4]711'"#,
+        r#"ls "$1/store/layers""#,
+        r#"cat "$1"/store/logs/*/*"#,
+        r#"ls "$1"/store/tmp"#,
+        r#"cat "$1/out/x/root/etc/token""#,
+    ];
+    let build = project.build();
+    let mut build = build.env("ROOTWRIGHT_SECRET_TOKEN", "hunter4711");
+    let mut child = build.spawn().unwrap();
+    let mut tries = 0;
+    while child.try_wait().unwrap().is_none() {
+        for attack in attacks {
+            assert!(!nobody(attack, project.path()), "{attack}");
+        }
+        tries += 1;
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(child.wait().unwrap().success() && tries > 10, "{tries}");
+    for attack in attacks {
+        assert!(!nobody(attack, project.path()), "{attack}");
+    }
+    assert_eq!(project.read("out/x/root/etc/token"), "hunter4711");
+}
+
+/// Somebody else's folder, link or file is where an export goes.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn what_is_in_the_way_of_an_export_is_not_followed() {
+    for kind in ["dir", "tar", "nfs", "squashfs"] {
+        let project = Project::new();
+        let kept = project.beside().join("kept");
+        std::fs::create_dir(&kept).unwrap();
+        std::fs::write(kept.join("file"), "kept\n").unwrap();
+        std::fs::create_dir(project.out()).unwrap();
+        symlink(&kept, project.out().join("x")).unwrap();
+        project.tiny(text!(
+            r#"root.export(#{ format: "{kind}", name: "x" });"#,
+            kind
+        ));
+        let said = project.build().output().err();
+        let names: Vec<_> = std::fs::read_dir(&kept).unwrap().collect();
+        assert_eq!(names.len(), 1, "{kind}: {said}");
+        assert_eq!(project.read("../kept/file"), "kept\n");
+    }
+}

@@ -150,8 +150,10 @@ fn tests_of_the_other_tiers_are_ignored() {
             while let Some(line) = lines.next() {
                 let next = (line == "#[test]").then(|| lines.next().unwrap());
                 let part = "#[ignore = \"a part of the next test\"]";
+                // It reads its own table.
+                let table = "fn every_built_in_meets_the_image() {";
                 assert!(
-                    next.is_none_or(|next| next == ignored || next == part),
+                    next.is_none_or(|next| [&*ignored, part, table].contains(&next)),
                     "{}: {next:?}",
                     file.display()
                 );
