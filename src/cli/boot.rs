@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::printer::Printer;
-use super::{Chosen, Done, Format, Global, build, namespaces_as_root};
+use super::{Chosen, Done, Format, Global, build, namespaces};
 use crate::boot::{self, Boot, Error, Means, Verdict, Wanted};
 use crate::build::preflight::{self, Preflight};
 use crate::diagnose::{Report, Trouble};
@@ -65,7 +65,10 @@ enum Via {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    namespaces_as_root(global, printer)?;
+    if let Some(report) = preflight::own_host("a boot, with servers and a machine for the node,") {
+        return Err(report.into());
+    }
+    namespaces(false, global, printer)?;
     let settings = global.plain_settings(&args.target)?;
     let stdlib = Stdlib::new(settings.stdlib.clone());
     let text = |name: &str| stdlib.text(name).unwrap_or_default();

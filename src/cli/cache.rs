@@ -8,9 +8,8 @@ use std::time::Duration;
 use strum::IntoEnumIterator;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs};
+use super::{Done, Global, RecipeArgs, own_files};
 use crate::build::cache::{preview, remembered_keys};
-use crate::build::preflight;
 use crate::diagnose::{Report, Trouble};
 use crate::plan::{LayerKey, layers, short};
 use crate::preview::{StepStatus, plural};
@@ -79,9 +78,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    if let Some(report) = preflight::privileges() {
-        return Err(report.into());
-    }
+    own_files()?;
     if let Command::Explain { recipe, step } = &args.command {
         return explain(recipe, *step, global, printer);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::printer::Printer;
-use super::{Chosen, Done, Format, Global, namespaces_as_root, preview, repository};
+use super::{Chosen, Done, Format, Global, namespaces, preview, repository};
 use crate::diagnose::{Report, ReportContent, SourceMap, Trouble};
 use crate::diff::{self, Checkout, PlanDiff, RootsDiff, Shown, Side};
 use crate::export::{self, OpenedExport, Shelf, Unpacked};
@@ -238,7 +238,7 @@ fn tree(path: &Path) -> Result<(Side, Kept), Trouble> {
 }
 
 fn built(args: &Args, global: &Global, printer: &Printer) -> Done {
-    namespaces_as_root(global, printer)?;
+    namespaces(false, global, printer)?;
     let (from, to) = sides(args);
     if from.name() == to.name() {
         return plans(args, global, printer);

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::Done;
 use super::printer::{Printer, table};
+use super::{Done, own_files};
 use crate::diagnose::Report;
 use crate::export::in_use::{InUse, Sources};
-use crate::export::{Error, OpenedExport, Shelf};
+use crate::export::{Error, OpenedExport, Shelf, remove};
 use crate::preview::plural;
+use crate::run::ordinary_user;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -46,10 +47,23 @@ enum Command {
         #[arg(long, value_name = "NUMBER")]
         keep: Option<usize>,
     },
+    /// Remove an export with all its versions, unless one is in use
+    Rm {
+        /// The export
+        name: String,
+    },
 }
 
 pub fn run(args: &Args, printer: &Printer) -> Done {
+    if !matches!(args.command, Command::Ls { .. }) && ordinary_user::is_ordinary_user() {
+        // Trees of the user's builds belong to subordinate IDs.
+        own_files()?;
+    }
     match &args.command {
+        Command::Rm { name } => {
+            remove(&args.out, name, &Sources::default()).map_err(Report::from)?;
+            printer.say(&format!("{name}: removed"));
+        }
         Command::Ls { name: None } => list(&args.out, printer).map_err(Report::from)?,
         Command::Ls { name: Some(name) } => {
             versions(&args.out.join(name), printer).map_err(Report::from)?

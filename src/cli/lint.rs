@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::printer::{Printer, table as columns};
-use super::{Chosen, Done, Global, namespaces_as_root, preview};
+use super::{Chosen, Done, Global, namespaces, preview};
 use crate::diagnose::{Report, SourceMap, Trouble};
 use crate::export::{self, OpenedExport};
 use crate::lint::{self, Finding, Lint, Severity, Subject, Table};
@@ -114,7 +114,7 @@ fn export(
 
 /// The roots of a recipe as its last build has left them.
 fn recipe(recipe: &Path, args: &Args, global: &Global, printer: &Printer, table: &Table) -> Done {
-    namespaces_as_root(global, printer)?;
+    namespaces(false, global, printer)?;
     let previewed = global.preview(recipe, &args.chosen)?;
     let plan = &previewed.evaluation.plan;
     let (store, built) = previewed.last_build().ok_or_else(|| not_built(plan))?;

@@ -46,6 +46,7 @@ use crate::project::{self, Project};
 use crate::recipe::Settings;
 use crate::recipe::stdlib::Stdlib;
 use crate::run::namespace::{self, Confinement};
+use crate::run::{ordinary_user, rootless};
 use printer::{Printer, When};
 
 /// An interpreter for image recipes: Rhai scripts that become Linux root file systems.
@@ -194,6 +195,12 @@ fn namespaces(offline: bool, global: &Global, printer: &Printer) -> Result<(), T
         true => Confinement::Unconfined,
         false => Confinement::Confined,
     };
+    if global.unconfined
+        && let Some(report) = preflight::own_host("`--unconfined`")
+    {
+        return Err(report.into());
+    }
+    own_files()?;
     match namespace::enter(offline, confinement)? {
         namespace::BuildProcess::Inner => {
             if global.unconfined {
@@ -205,11 +212,14 @@ fn namespaces(offline: bool, global: &Global, printer: &Printer) -> Result<(), T
     }
 }
 
-/// The same, for commands that need root privileges and no recipe for that.
-fn namespaces_as_root(global: &Global, printer: &Printer) -> Result<(), Trouble> {
+/// Makes this process root of a user namespace, where it isn't root: layers and exports of an
+/// ordinary user belong to the user's subordinate IDs.
+fn own_files() -> Result<(), Trouble> {
     match preflight::privileges() {
         Some(report) => Err(report.into()),
-        None => namespaces(false, global, printer),
+        None if rustix::process::geteuid().is_root() => Ok(()),
+        // It needs a single thread.
+        None => rootless::become_root().map_err(|obstacle| obstacle.report().into()),
     }
 }
 
@@ -259,11 +269,23 @@ impl Global {
         })
     }
 
-    /// The command line's, the project's, else the system's cache.
+    /// The command line's, the project's, else the system's cache, or that of an ordinary user.
     fn store(&self, project: &Project) -> PathBuf {
-        let store = self.store.as_ref().or(project.store.as_ref());
-        store.map_or_else(|| PathBuf::from("/var/cache/rootwright"), PathBuf::clone)
+        let given = self.store.as_ref().or(project.store.as_ref());
+        let own = || user_cache().filter(|_| ordinary_user::is_ordinary_user());
+        let default = || PathBuf::from("/var/cache/rootwright");
+        given.cloned().or_else(own).unwrap_or_else(default)
     }
+}
+
+/// The person's own folder for what can be made again.
+fn user_cache() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(cache.join("rootwright"))
 }
 
 /// The definition of the command line.

@@ -128,12 +128,8 @@ impl Global {
     pub(super) fn shelves(&self, project: &Project) -> Vec<PathBuf> {
         const FOLDER: &str = "libraries";
         let mut shelves = vec![self.store(project).join(FOLDER)];
-        let absolute = |name: &str| {
-            let path = PathBuf::from(std::env::var_os(name)?);
-            path.is_absolute().then_some(path)
-        };
-        let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-        shelves.extend(cache.map(|cache| cache.join("rootwright").join(FOLDER)));
+        let cache = super::user_cache();
+        shelves.extend(cache.map(|cache| cache.join(FOLDER)));
         shelves
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::printer::Printer;
-use super::{Done, Global, RecipeArgs, namespaces_as_root, preview};
+use super::{Done, Global, RecipeArgs, namespaces, preview};
 use crate::diagnose::{Report, Trouble};
 use crate::run::changed_files::{Change, ChangeKind, hunks};
 use crate::run::shell::{BuiltRoot, NotBuilt, Point, shell};
@@ -39,7 +39,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global, printer: &Printer) -> Done {
-    namespaces_as_root(global, printer)?;
+    namespaces(false, global, printer)?;
     let previewed = global.preview(&args.recipe.recipe, &args.recipe.chosen)?;
     let plan = &previewed.evaluation.plan;
     let fail = |error: NotBuilt| {

@@ -239,7 +239,9 @@ fn read(path: &Path, error: io::Error) -> Error {
 
 fn attributes(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let mut found = files::attributes(path).map_err(|error| read(path, error))?;
-    found.remove(OsStr::new("trusted.overlay.origin"));
+    for name in ["trusted.overlay.origin", "user.overlay.origin"] {
+        found.remove(OsStr::new(name));
+    }
     let shown = |(name, value): (OsString, Vec<u8>)| {
         let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
         (name.to_string_lossy().into_owned(), digits)

@@ -37,13 +37,9 @@ pub fn find(bundle: &Path) -> PathBuf {
     }
 }
 
-/// Whether `bundle` has a tree with something in it that other users can't enter.
+/// Whether other users can't enter the tree of `bundle`.
 pub fn is_closed(bundle: &Path) -> io::Result<bool> {
     let tree = bundle.join(TREE);
-    let metadata = fs::symlink_metadata(&tree)?;
     let around = fs::symlink_metadata(tree.parent().unwrap_or(bundle))?;
-    let closed = around.is_dir() && around.mode() & 0o077 == 0;
-    // A directory that nothing lies in has two links on most file systems, and one on
-    // those that do not count.
-    Ok(closed && metadata.is_dir() && metadata.nlink() != 2)
+    Ok(around.is_dir() && around.mode() & 0o077 == 0)
 }

@@ -51,12 +51,14 @@ pub fn is_fresh(bundle: &Path, identity: &Key) -> bool {
 
 fn tree_is_there(bundle: &Path, manifest: &Manifest) -> io::Result<bool> {
     let format = &manifest.format;
-    if format.is_tree() {
-        return closed_tree::is_closed(bundle);
+    if format.is_tree() && !closed_tree::is_closed(bundle)? {
+        return Ok(false);
     }
     if !format.is_folder() {
         return Ok(true);
     }
     let metadata = std::fs::symlink_metadata(bundle.join(format.artifact()))?;
+    // A directory that nothing lies in has two links on most file systems, and one on
+    // those that do not count.
     Ok(metadata.is_dir() && metadata.nlink() != 2)
 }

@@ -36,7 +36,7 @@ pub use companions::{BootEntry, FileEntry, MADE_BY, MANIFEST, Manifest, OptionEn
 pub use error::Error;
 pub use root::ExportRoot;
 pub use unpack::{Unpacked, unpack};
-pub use versions::{CURRENT, Pruned, Shelf, Version};
+pub use versions::{CURRENT, Pruned, Shelf, Version, remove};
 
 /// Runs a command in the root and returns its output.
 pub type InRoot<'a> = dyn Fn(&Command) -> Result<String, Report> + 'a;

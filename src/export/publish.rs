@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 
 use super::{Error, MADE_BY, MANIFEST};
+use crate::plan::TREE;
+use crate::run::ordinary_user;
 
 /// A folder that becomes `OUT/NAME`, or is removed when it is dropped.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl Draft {
         rustix::fs::syncfs(&self._lock).map_err(|error| failed(error.into()))?;
         let mode = std::fs::Permissions::from_mode(0o755);
         fs::set_permissions(&self.path, mode).map_err(failed)?;
+        give_to_user(&self.path).map_err(failed)?;
         let replaced = match rename(&self.path, &self.dest, RenameFlags::NOREPLACE) {
             Ok(()) => false,
             // Some network file systems know no flags; an existing folder with something
@@ -147,7 +150,17 @@ pub fn check_name(name: &str) -> Result<(), Error> {
 
 /// Makes the output folder.
 pub fn make_out(out: &Path) -> Result<(), Error> {
-    fs::create_dir_all(out).map_err(Error::out(out))
+    ordinary_user::as_user(|| fs::create_dir_all(out)).map_err(Error::out(out))
+}
+
+/// Gives an export to the user whose build it is, but for the tree.
+fn give_to_user(draft: &Path) -> io::Result<()> {
+    let tree = draft.join(TREE);
+    let entries = walkdir::WalkDir::new(draft).into_iter();
+    for entry in entries.filter_entry(|entry| entry.path() != tree) {
+        ordinary_user::give_to_user(entry?.path())?;
+    }
+    Ok(())
 }
 
 /// Nothing is at `dest`, or an export of rootwright's of the same form: versions are never

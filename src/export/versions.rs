@@ -240,6 +240,43 @@ impl Shelf {
     }
 }
 
+/// Removes the export `name` of `out`, with all its versions.
+///
+/// # Errors
+/// When it is not an export of rootwright's, or in use.
+pub fn remove(out: &Path, name: &str, sources: &Sources) -> Result<(), Error> {
+    publish::check_name(name)?;
+    let path = out.join(name);
+    let (versions, locked) = match Shelf::open(&path) {
+        Ok(shelf) => (shelf.versions()?, Some(shelf)),
+        Err(_) => {
+            publish::refuse_foreign(&path, false)?;
+            fs::symlink_metadata(&path).map_err(Error::io("find", &path))?;
+            (Vec::new(), None)
+        }
+    };
+    let mut paths: Vec<&Path> = versions
+        .iter()
+        .map(|version| version.path.as_path())
+        .collect();
+    paths.push(&path);
+    let in_use = InUse::look(&paths, sources);
+    if let Some((path, why)) = paths.iter().find_map(|path| Some((path, in_use.by(path)?))) {
+        let path = path.to_path_buf();
+        return Err(Error::InUse { path, why });
+    }
+    // After the look at open files, of which it is one.
+    let _locked = locked.as_ref().map(Shelf::lock).transpose()?;
+    // Gone by name first, so that nothing half removed is ever taken for an export.
+    let hidden = out.join(format!(".{name}.removed"));
+    let failed = Error::io("remove", &path);
+    if hidden.exists() {
+        fs::remove_dir_all(&hidden).map_err(failed)?;
+    }
+    fs::rename(&path, &hidden).map_err(failed)?;
+    fs::remove_dir_all(&hidden).map_err(failed)
+}
+
 impl Version {
     fn number(&self) -> Option<u64> {
         self.name.parse().ok()

@@ -1,5 +1,5 @@
-//! Credentials in addresses. Whoever reads a plan, an image's list of repositories, or a log would
-//! read them, too.
+//! Credentials in addresses. Anyone who reads a plan, an image's list of repositories, or a log
+//! would read them, too.
 
 /// What to do instead.
 pub const CREDENTIALS_HELP: &str = "leave them out: the plan and the image would show them. Where the distro has the field `auth`, give `auth: #{ user: \"…\", password: secret(\"NAME\") }`; elsewhere, have a mirror or a proxy of your site add them (docs/distros.md)";

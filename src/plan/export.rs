@@ -245,10 +245,7 @@ impl Format {
 
     /// Whether the artifact is a folder.
     pub fn is_folder(&self) -> bool {
-        matches!(
-            self,
-            Format::Dir | Format::Nfs { .. } | Format::Oci { archive: false, .. }
-        )
+        self.is_tree() || matches!(self, Format::Oci { archive: false, .. })
     }
 
     /// Whether the artifact is the tree itself.

@@ -11,7 +11,7 @@ use super::boot_failure::{BootFailure, BootStage};
 use super::container::Lent;
 use super::output::Log;
 use super::secrets::Secrets;
-use super::user_namespace::FIRST;
+use super::user_namespace::first;
 use crate::plan::Run;
 use crate::plan::command::{BOOT_STDIN, Mode, SHELL_RUNTIME, boot_files};
 
@@ -59,7 +59,7 @@ impl Control {
     ) -> std::io::Result<Vec<String>> {
         if lent.is_held() {
             // Root in the container writes there.
-            std::os::unix::fs::chown(self.folder.path(), Some(FIRST), Some(FIRST))?;
+            std::os::unix::fs::chown(self.folder.path(), Some(first()), Some(first()))?;
         }
         let inside = pathrs::Root::open(root).map_err(std::io::Error::other)?;
         // A root may have none, or a link that leads nowhere.

@@ -100,8 +100,11 @@ pub fn changes(upper: &Path, below: &Path) -> io::Result<Vec<Change>> {
 }
 
 fn is_opaque(path: &Path) -> bool {
-    let opaque = OsStr::new("trusted.overlay.opaque");
-    matches!(xattr::get(path, opaque), Ok(Some(value)) if value == b"y")
+    // The kernel's own note, and where the build was rootless, the user's.
+    let names = ["trusted.overlay.opaque", "user.overlay.opaque"];
+    let is_set =
+        |name| matches!(xattr::get(path, OsStr::new(name)), Ok(Some(value)) if value == b"y");
+    names.into_iter().any(is_set)
 }
 
 fn attributes(old: &std::fs::Metadata, new: &std::fs::Metadata) -> String {

@@ -5,12 +5,14 @@ use std::path::Path;
 use super::Error;
 use super::mount::{Covered, MappedBind, Mounted};
 use super::mount_points::MountPoints;
-use super::process::passed_on;
+use super::process::{Process, passed_on};
 use super::resolver::Resolver;
+use super::sandbox;
 use super::stack::{ConfinedRoot, OpenRoot};
-use super::user_namespace::{COUNT, FIRST, UserNamespace};
+use super::user_namespace::{COUNT, UserNamespace, first};
 use crate::plan::command::{ContainerCommand, Mode};
 use crate::plan::{Bind, Downloads, Run};
+use crate::store::owners::in_namespace;
 use crate::store::{Downloaded, Offers, Store};
 
 /// What is changed in a root for the time of a command.
@@ -65,7 +67,7 @@ impl<'a> Setup<'a> {
 pub struct Lent<'a> {
     covers: Vec<Cover>,
     binds: Vec<MappedBind>,
-    confined: Option<ConfinedRoot<'a>>,
+    confined: ConfinedRoot<'a>,
     points: MountPoints,
     resolver: Option<Resolver>,
 }
@@ -131,60 +133,92 @@ impl<'a> Lent<'a> {
         for downloads in setup.downloads {
             Covered::prepare(root.path(), &downloads.path)?;
         }
-        let mut lent = Lent {
-            covers: Vec::new(),
-            binds: Vec::new(),
-            confined: None,
+        let confined = root.confine()?;
+        let ids = confined.ids();
+        let binds = setup.binds.iter();
+        let binds = binds.map(|bind| MappedBind::of(bind, ids, folder));
+        let binds = binds.collect::<Result<_, _>>()?;
+        let covers = setup.downloads.iter().enumerate().map(|(at, downloads)| {
+            let offers = setup.offers.get(at).unwrap_or(&Offers::None);
+            Cover::new(downloads, offers, ids, (root.path(), store, folder))
+        });
+        let covers = covers.collect::<Result<_, _>>()?;
+        Ok(Lent {
+            covers,
+            binds,
+            confined,
             points,
             resolver,
-        };
-        lent.confined = Some(root.confine()?);
-        let ids = lent.confined.as_ref().and_then(ConfinedRoot::ids);
-        for bind in setup.binds {
-            lent.binds.push(MappedBind::of(bind, ids, folder)?);
-        }
-        for (at, downloads) in setup.downloads.iter().enumerate() {
-            let offers = setup.offers.get(at).unwrap_or(&Offers::None);
-            let cover = Cover::new(downloads, offers, ids, (root.path(), store, folder))?;
-            lent.covers.push(cover);
-        }
-        Ok(lent)
+        })
     }
 
     /// Undoes everything; the first error of several is returned.
-    fn release(mut self) -> Result<(), Error> {
+    fn release(self) -> Result<(), Error> {
+        let Lent {
+            covers,
+            binds,
+            confined,
+            mut points,
+            resolver,
+        } = self;
         let mut result = Ok(());
-        while let Some(cover) = self.covers.pop() {
+        for cover in covers.into_iter().rev() {
             result = result.and(cover.release());
         }
-        self.binds.clear();
-        let confined = self.confined.take().map_or(Ok(()), ConfinedRoot::release);
-        let points = self.points.remove();
-        let resolver = self.resolver.as_mut().map_or(Ok(()), Resolver::restore);
+        drop(binds);
+        let confined = confined.release();
+        let points = points.remove();
+        let resolver = resolver.map_or(Ok(()), |mut resolver| resolver.restore());
         result.and(confined).and(points).and(resolver)
     }
 
     /// Whether root in the root is another user on the host.
     pub fn is_held(&self) -> bool {
-        self.ids().is_some()
-    }
-
-    fn ids(&self) -> Option<&UserNamespace> {
-        self.confined.as_ref().and_then(ConfinedRoot::ids)
+        self.confined.ids().is_some()
     }
 
     /// The command line of a container in the root, with the host's proxies where the command
     /// has the network.
     pub fn argv(&self, run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Vec<String> {
         let root = root.display().to_string();
-        let names = passed_on().map(|(name, _)| name);
-        let binds: Vec<Bind> = self.binds.iter().map(|bind| bind.bind.clone()).collect();
-        let ids = self.ids().map(|_| (FIRST, COUNT));
-        ContainerCommand::new(run, mode, &root, argv)
-            .passing(names)
-            .held(ids, &binds)
-            .argv()
+        let binds = self.binds();
+        let ids = self.is_held().then_some((first(), COUNT));
+        command(run, mode, &root, argv).held(ids, &binds).argv()
     }
+
+    /// A command in the root: systemd-nspawn with it, or, where that can't run, the command in a
+    /// container of our own.
+    pub fn process(&self, run: &Run, mode: Mode, root: &Path, argv: &[String]) -> Process {
+        if !in_namespace() {
+            return Process::new(self.argv(run, mode, root, argv)).makes_own_namespaces();
+        }
+        let place = root.display().to_string();
+        let names = command(run, mode, &place, argv).env;
+        Process::new(argv).in_container(sandbox::Container {
+            root: root.to_owned(),
+            network: run.network,
+            user: run.user.clone(),
+            cwd: run.cwd.clone(),
+            binds: self.binds(),
+            env: names.into_iter().map(str::to_owned).collect(),
+            terminal: mode == Mode::Interactive,
+        })
+    }
+
+    fn binds(&self) -> Vec<Bind> {
+        self.binds.iter().map(|bind| bind.bind.clone()).collect()
+    }
+}
+
+/// A container with the host's proxies, where the command has the network.
+fn command<'a>(
+    run: &'a Run,
+    mode: Mode,
+    root: &'a str,
+    argv: &'a [String],
+) -> ContainerCommand<'a> {
+    let names = passed_on().map(|(name, _)| name);
+    ContainerCommand::new(run, mode, root, argv).passing(names)
 }
 
 /// Refuses a root in which systemd-nspawn reads something that never ends.

@@ -152,7 +152,7 @@ impl<'a> Making<'a> {
             tracing::debug!(argv = command::quote_all(&argv), "fetching keys");
             let fetch = Process::new(&argv).env("HOME", folder.path());
             let fetch = fetch.dir(folder.path()).writes(folder.path());
-            let fetch = self.sources.iter().fold(fetch, Process::reads);
+            let fetch = fetch.reads_all(&self.sources);
             let said = fetch.capture(MOST_OUTPUT)?.stderr();
             let files = candidates(folder.path());
             for file in &files {
@@ -172,8 +172,7 @@ impl<'a> Making<'a> {
         let argv = GPG.split(' ').map(OsStr::new).chain([home.as_os_str()]);
         let argv = argv.chain(arguments.iter().map(OsStr::new));
         let process = Process::new(argv).env("HOME", home).writes(home);
-        let process = reads.into_iter().fold(process, Process::reads);
-        process.capture(MOST_OUTPUT)
+        process.reads_all(reads).capture(MOST_OUTPUT)
     }
 
     /// Takes the keys of a file in, if there are any.

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags,
 };
 use rustix::thread::CapabilitiesSecureBits;
 
-use super::Error;
 use super::resolver::handle_path;
-use super::user_namespace::{FIRST, UserNamespace};
+use super::user_namespace::{UserNamespace, first};
+use super::{Error, detached};
 use crate::plan::Bind;
+use crate::store::owners::in_namespace;
 
 /// A mounted root; unmounted when it is dropped.
 pub struct Mounted {
@@ -73,8 +73,8 @@ impl Mounted {
                 _ => fs::create_dir(&work).map_err(Error::store)?,
             }
             let mounted = match ids {
-                None => overlay.mount(),
-                Some(ids) => overlay.mount_mapped(folder, ids)?,
+                Some(ids) if ids.shifts() => overlay.mount_mapped(folder, ids)?,
+                _ => overlay.mount(),
             };
             match mounted {
                 Ok(()) => break,
@@ -135,9 +135,22 @@ impl Mounted {
     }
 }
 
-/// Options that both ways of mounting have. A directory of a lower layer can be renamed,
-/// as package managers do it; every layer holds whole files; hard links stay links.
+/// Options of an overlay. A directory of a lower layer can be renamed, as package managers do it;
+/// every layer holds whole files; hard links stay links.
 const OPTIONS: &[(&str, &str)] = &[("redirect_dir", "on"), ("metacopy", "off"), ("index", "on")];
+
+/// Those where the build is rootless: the overlay's own notes are attributes that a user may write
+/// (`userxattr`, Linux 5.11), with which the kernel renames no directory of a lower layer. Programs
+/// that it tells so copy it.
+const ROOTLESS_OPTIONS: &[(&str, &str)] = &[("metacopy", "off"), ("index", "on")];
+const USER_ATTRIBUTES: &str = "userxattr";
+
+fn options() -> &'static [(&'static str, &'static str)] {
+    match in_namespace() {
+        true => ROOTLESS_OPTIONS,
+        false => OPTIONS,
+    }
+}
 
 /// No call to sync reaches the disk, whoever makes it: a step that fails is thrown away
 /// whole, and a layer is written out when it is committed. Linux 5.10 brought it.
@@ -175,7 +188,7 @@ impl Overlay<'_> {
             })?;
             MappedFolder::attach(&mapped, place)
         };
-        // The overlay keeps copies of its own: these go once it is mounted.
+        // The overlay keeps its own copies: these are detached once it is mounted.
         let top = map(0, folder)?;
         let layers = self.lower.iter().enumerate();
         let layers = layers.map(|(number, layer)| map(number + 1, layer));
@@ -214,14 +227,17 @@ impl Overlay<'_> {
         }
         rustix::mount::fsconfig_set_string(fd, "upperdir", self.upper)?;
         rustix::mount::fsconfig_set_string(fd, "workdir", self.work)?;
-        for (option, value) in OPTIONS {
+        for (option, value) in options() {
             rustix::mount::fsconfig_set_string(fd, *option, *value)?;
+        }
+        if in_namespace() {
+            rustix::mount::fsconfig_set_flag(fd, USER_ATTRIBUTES)?;
         }
         rustix::mount::fsconfig_set_flag(fd, WITHOUT_SYNCS)?;
         rustix::mount::fsconfig_create(fd)?;
         let mount =
             rustix::mount::fsmount(fd, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-        attach(mount.as_fd(), self.target)
+        detached::attach(mount.as_fd(), self.target)
     }
 
     /// The old call takes all options on one page. Short links stand for the layers there,
@@ -253,8 +269,11 @@ impl Overlay<'_> {
             "{extra},lowerdir={},upperdir={base}/u,workdir={base}/w",
             names.join(":")
         );
-        for (option, value) in OPTIONS {
+        for (option, value) in self::options() {
             options.push_str(&format!(",{option}={value}"));
+        }
+        if in_namespace() {
+            options.push_str(&format!(",{USER_ATTRIBUTES}"));
         }
         let options = CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
         rustix::mount::mount(
@@ -273,7 +292,7 @@ struct MappedFolder(PathBuf);
 impl MappedFolder {
     fn attach(mapped: &OwnedFd, place: PathBuf) -> Result<Self, Error> {
         let failed = |error: rustix::io::Errno| Error::store(error.into());
-        attach(mapped.as_fd(), &place).map_err(failed)?;
+        detached::attach(mapped.as_fd(), &place).map_err(failed)?;
         // A copy receives what is mounted in the original, and hands on what is unmounted.
         let private = MountPropagationFlags::PRIVATE;
         rustix::mount::mount_change(&place, private).map_err(failed)?;
@@ -288,29 +307,26 @@ impl Drop for MappedFolder {
     }
 }
 
-/// A path of the host for the inside of a root, its owners mapped.
+/// A path of the host that is seen in a root, with mapped owners.
 pub struct MappedBind {
     /// With the path to mount from.
     pub bind: Bind,
-    mapped: Option<MappedFolder>,
-    place: Option<tempfile::TempDir>,
+    /// The mount goes before the folder that it is on.
+    _mapped: Option<(MappedFolder, tempfile::TempDir)>,
 }
 
 impl MappedBind {
-    /// Owners stay as they are where the path's file system cannot map them; root in the root
-    /// is then another user for what is there.
+    /// Owners stay unchanged if the path's file system can't map them: what belongs to root there
+    /// then belongs to nobody in the root.
     ///
     /// # Errors
     /// When there is no place for the mount.
     pub fn of(bind: &Bind, ids: Option<&UserNamespace>, work: &Path) -> Result<Self, Error> {
-        let mut found = MappedBind {
-            bind: bind.clone(),
-            mapped: None,
-            place: None,
-        };
-        let source = Path::new(&bind.host);
-        let Some(Ok(mapped)) = ids.map(|ids| ids.mapped(source)) else {
-            return Ok(found);
+        let mut bind = bind.clone();
+        let source = PathBuf::from(&bind.host);
+        let Some(Ok(mapped)) = ids.map(|ids| ids.mapped(&source)) else {
+            let _mapped = None;
+            return Ok(MappedBind { bind, _mapped });
         };
         let folder = tempfile::TempDir::with_prefix_in("bind-", work).map_err(Error::store)?;
         let place = folder.path().join("mapped");
@@ -319,29 +335,20 @@ impl MappedBind {
             false => fs::File::create(&place).map(drop),
         }
         .map_err(Error::store)?;
-        found.bind.host = place.display().to_string();
-        found.mapped = Some(MappedFolder::attach(&mapped, place)?);
-        found.place = Some(folder);
-        Ok(found)
+        bind.host = place.display().to_string();
+        let _mapped = Some((MappedFolder::attach(&mapped, place)?, folder));
+        Ok(MappedBind { bind, _mapped })
     }
 }
 
-impl Drop for MappedBind {
-    fn drop(&mut self) {
-        // The mount goes before the folder that it is on.
-        self.mapped = None;
-        self.place = None;
-    }
-}
-
-/// Calls `work` as the owner of mapped files: what overlayfs makes for itself belongs to whoever
-/// mounts it, and this process's own ID is none of the map's.
+/// Calls `work` as the owner of mapped files: what overlayfs makes for itself belongs to the user
+/// who mounts it, and this process's own ID isn't in the map.
 fn as_owner(work: impl FnOnce() -> rustix::io::Result<()> + Send) -> rustix::io::Result<()> {
     let owned = move || {
         // Else the kernel takes the capabilities that concern files.
         rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
-        nix::unistd::setfsgid(FIRST.into());
-        nix::unistd::setfsuid(FIRST.into());
+        nix::unistd::setfsgid(first().into());
+        nix::unistd::setfsuid(first().into());
         work()
     };
     // The IDs are those of the thread, which ends with the call.
@@ -349,17 +356,6 @@ fn as_owner(work: impl FnOnce() -> rustix::io::Result<()> + Send) -> rustix::io:
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     })
-}
-
-/// Puts a mount that is nowhere yet over `target`, whose last component is not followed.
-pub(super) fn attach(mount: BorrowedFd<'_>, target: &Path) -> rustix::io::Result<()> {
-    rustix::mount::move_mount(
-        mount,
-        "",
-        rustix::fs::CWD,
-        target,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )
 }
 
 impl Drop for Mounted {
@@ -379,7 +375,7 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// Makes the folder `path`, resolved inside of `root`, where it is missing.
+    /// Makes the folder `path`, resolved inside `root`, if it is missing.
     ///
     /// # Errors
     /// When the path leads nowhere.
@@ -390,7 +386,7 @@ impl Covered {
         folder.map(drop).map_err(Error::downloads(path))
     }
 
-    /// Covers `path`, resolved inside of `root`, with a folder whose files belong to the IDs
+    /// Covers `path`, resolved inside `root`, with a folder whose files belong to the IDs
     /// of `ids`.
     ///
     /// # Errors
@@ -406,10 +402,10 @@ impl Covered {
         let target = handle_path(&folder).map_err(Error::store)?;
         let copy = match ids {
             Some(ids) => ids.mapped(with),
-            None => copy(with).map_err(Into::into),
+            None => detached::copy(with),
         };
         let copy = copy.map_err(Error::downloads(path))?;
-        attach(copy.as_fd(), &target).map_err(Error::downloads(path))?;
+        detached::attach(copy.as_fd(), &target).map_err(Error::downloads(path))?;
         Ok(Covered {
             target: Some(target),
             path: path.to_owned(),
@@ -431,12 +427,6 @@ impl Covered {
             None => Ok(()),
         }
     }
-}
-
-/// What is at `source`, as a mount that is nowhere yet.
-fn copy(source: &Path) -> rustix::io::Result<OwnedFd> {
-    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    rustix::mount::open_tree(rustix::fs::CWD, source, clone)
 }
 
 impl Drop for Covered {

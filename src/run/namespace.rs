@@ -5,6 +5,7 @@
 //! new PID namespace, and from then on only forwards signals and waits. When either of
 //! the two dies, the kernel ends the other, all that PID 1 started, and all mounts.
 
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
@@ -14,7 +15,8 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Pid, Signal};
 use rustix::thread::UnshareFlags;
 
-use super::Error;
+use super::{Error, detached, ordinary_user};
+use crate::store::owners::in_namespace;
 
 /// Set for the inner process: the outer one's PID. Honoured by PID 1 only.
 const MARKER: &str = "ROOTWRIGHT_OUTER_PID";
@@ -79,6 +81,7 @@ fn outside(offline: bool) -> Result<i32, Error> {
     let mut child = Command::new("/proc/self/exe")
         .args(std::env::args_os().skip(1))
         .env(MARKER, std::process::id().to_string())
+        .envs(ordinary_user::environment())
         .spawn()
         .map_err(Error::namespace("start the inner process"))?;
     let _ = started.send(Pid::from_child(&child));
@@ -120,7 +123,11 @@ fn inside(outer: &str, confinement: Confinement) -> Result<(), Error> {
     let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", shared)
         .map_err(Error::namespace("make the mounts private"))?;
-    mount_proc().map_err(Error::namespace("mount /proc"))?;
+    match in_namespace() {
+        true => mount_proc_rootless(),
+        false => mount_proc(),
+    }
+    .map_err(Error::namespace("mount /proc"))?;
     // systemd-nspawn keeps folders below /run/systemd/nspawn, and refuses to remove them
     // where /run is on a disk. A tmpfs over it, or over /run where there is none to
     // mount over, leaves the host's /run as it is.
@@ -155,8 +162,24 @@ pub fn mount_proc() -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// The same, without what is mounted in it.
-pub(super) fn mount_proc_alone() -> rustix::io::Result<()> {
+/// The same in a user namespace, with the host's list of the programs of other machines that the
+/// kernel runs: who mounts binfmt_misc in a user namespace gets an empty list.
+///
+/// # Errors
+/// If the kernel refuses the mount.
+pub fn mount_proc_rootless() -> rustix::io::Result<()> {
+    let binfmt = Path::new("/proc/sys/fs/binfmt_misc");
+    let listed = detached::copy(binfmt);
+    mount_proc_alone()?;
+    if let Ok(listed) = listed {
+        // Without it there are none.
+        let _ = detached::attach(listed.as_fd(), binfmt);
+    }
+    Ok(())
+}
+
+/// Mounts /proc, without what is mounted in it.
+fn mount_proc_alone() -> rustix::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     rustix::mount::mount("proc", "/proc", "proc", flags, None)
 }

@@ -17,7 +17,7 @@ use super::process::Process;
 use super::stack::OpenRoot;
 use super::{CommandFailure, Error, Settings, Values, Words, error, interrupt, keyrings};
 use crate::diagnose::Frame;
-use crate::plan::command::{self, Mode};
+use crate::plan::command::Mode;
 use crate::plan::{
     self, Action, DownloadCheck, Op, Plan, Run, RunPlace, Source, Step, keyring_path,
 };
@@ -141,7 +141,7 @@ impl Running<'_> {
             let report = files::Error::Unresolved { missing };
             refused(report.into())
         })?;
-        let mut started = Started {
+        let started = Started {
             run,
             argv,
             env,
@@ -152,10 +152,11 @@ impl Running<'_> {
             return self.booted(calls, started, timeout);
         }
         self.around(calls, run, |lent| {
-            if run.place == RunPlace::Root {
-                started.argv = lent.argv(run, Mode::Command, self.root.path(), &started.argv);
-            }
-            let ended = self.ran(calls, &started)?;
+            let process = match run.place {
+                RunPlace::Root => lent.process(run, Mode::Command, self.root.path(), &started.argv),
+                _ => self.granted(Process::new(&started.argv), run),
+            };
+            let ended = self.ran(calls, &started, process)?;
             self.decide(calls, &started, ended)
         })
     }
@@ -172,8 +173,8 @@ impl Running<'_> {
         let control = booted_root::Control::new(run, stdin.as_deref()).map_err(Error::store)?;
         let ended = self.around(calls, run, |lent| {
             let argv = control.argv(lent, run, timeout, self.root.path());
-            started.argv = argv.map_err(Error::store)?;
-            self.ran(calls, &started)
+            let process = Process::new(argv.map_err(Error::store)?).changes_the_host();
+            self.ran(calls, &started, process)
         })?;
         control.keep_console(&self.settings.secrets, &self.log());
         match control.failure(timeout) {
@@ -272,10 +273,10 @@ impl Running<'_> {
         let downloads = uses.downloads.iter().map(|sha256| store.download(sha256));
         let root = self.step.root.and_then(|root| self.plan.root(root));
         let sources = root.map_or(&[][..], |root| &root.package_sources);
-        let read = keyrings.chain(files).chain(downloads);
-        let read = read.chain(sources.iter().map(PathBuf::from));
-        let process = process.changes_root(self.root.path());
-        let process = read.fold(process, Process::reads);
+        let process = process
+            .changes_root(self.root.path())
+            .reads_all(keyrings.chain(files).chain(downloads))
+            .reads_all(sources);
         run.binds
             .iter()
             .fold(process, |process, bind| match bind.read_only {
@@ -285,34 +286,34 @@ impl Running<'_> {
     }
 
     /// Runs a command and writes down what ran, as the plan has it.
-    fn ran(&self, calls: &[Frame], started: &Started<'_>) -> Result<Ended, Error> {
+    fn ran(
+        &self,
+        calls: &[Frame],
+        started: &Started<'_>,
+        mut process: Process,
+    ) -> Result<Ended, Error> {
         let step = self.step;
         let place = started.run.place.built_in();
         let command = started.run.command.shown();
         tracing::debug!(step = step.number, command, place);
         let start = Instant::now();
         let mut see = |line: &str| (self.output)(line);
-        let mut process = Process::new(&started.argv);
         for (name, value) in &started.env {
             process = process.env(name, value);
         }
         if let Some(text) = &started.stdin {
             process = process.stdin(text.as_slice());
         }
-        process = match started.run.place {
-            RunPlace::Host => self.granted(process, started.run),
-            RunPlace::Root => process.makes_own_namespaces(),
-            RunPlace::BootedRoot { .. } => process.changes_the_host(),
-        };
+        let (program, shown) = (process.program(), process.shown());
         let command = Command {
             process,
-            shown: command::quote_all(&started.argv),
+            shown,
             verdict: &started.run.verdict,
             with_errors: started.with_errors,
         };
         let ended = step_command::run(command, &self.settings.secrets, &self.log(), &mut see);
         let ended = ended.map_err(|source| Error::Start {
-            program: started.argv.first().cloned().unwrap_or_default(),
+            program,
             source,
             calls: error::place(step, calls),
         })?;

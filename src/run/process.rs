@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::namespace;
-use super::sandbox::{self, Grant, GrantAccess};
+use super::sandbox::{self, Container, Grant, GrantAccess};
 use crate::plan::command::{PASSED_ON, quote_all};
 
 /// Where programs of the host are found, whatever the caller's `PATH` is.
@@ -86,7 +86,7 @@ pub struct Process {
 }
 
 /// Where a program runs, inside the build's namespaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     /// In a sandbox, not as root on the host if builds are confined.
     Sandbox,
@@ -94,6 +94,8 @@ enum Place {
     Host,
     /// In namespaces that it makes itself.
     Own,
+    /// In a root.
+    Container(Box<Container>),
 }
 
 /// How a program ended.
@@ -194,6 +196,12 @@ impl Process {
         self
     }
 
+    /// Runs a program of a root in that.
+    pub fn in_container(mut self, container: Container) -> Self {
+        self.place = Place::Container(Box::new(container));
+        self
+    }
+
     /// Lets the program change the host: what this program itself does for its user.
     pub fn changes_the_host(mut self) -> Self {
         self.place = Place::Host;
@@ -208,6 +216,16 @@ impl Process {
             true => self.granted(path, GrantAccess::Read),
             false => self,
         }
+    }
+
+    /// The same, for each of several.
+    pub fn reads_all<P: Into<PathBuf>>(self, paths: impl IntoIterator<Item = P>) -> Self {
+        paths.into_iter().fold(self, Process::reads)
+    }
+
+    /// The same, for the file that a `file://` address names.
+    pub fn reads_url(self, url: &str) -> Self {
+        self.reads_all(url.strip_prefix("file://"))
     }
 
     /// Lets the program write to a file or folder of the host.
@@ -245,13 +263,19 @@ impl Process {
         program.map_or_else(String::new, |word| word.to_string_lossy().into_owned())
     }
 
-    /// Runs the program on the terminal of this process, which it shares; it isn't confined
-    /// to a namespace or a process group.
+    /// Runs the program on the terminal of this process, which it shares; unless it is in a
+    /// container, it isn't confined to a namespace or a process group.
     ///
     /// # Errors
     /// If it can't be started.
     pub fn attached(self) -> std::io::Result<ExitStatus> {
-        self.command()?.status()
+        let Place::Container(container) = &self.place else {
+            return self.command()?.status();
+        };
+        let wanted = sandbox::Wanted::Container(container);
+        let (mut command, report) = sandbox::wrap(&self.command()?, wanted)?;
+        let (status, _) = report.ended(command.status()?)?;
+        Ok(status)
     }
 
     /// Runs the program; `take` gets its output as it comes.
@@ -261,13 +285,17 @@ impl Process {
     pub fn run(mut self, take: &mut dyn FnMut(Stream, &[u8])) -> std::io::Result<Ended> {
         let (mut command, report) = match namespace::is_inside() && self.place != Place::Own {
             true => {
-                let held = self.place == Place::Sandbox;
                 // One that is named by its path may be anywhere.
                 let program = self.argv.first().map(PathBuf::from);
                 if let Some(program) = program.filter(|program| program.is_absolute()) {
                     self = self.reads(program);
                 }
-                let (command, report) = sandbox::wrap(&self.command()?, held, &self.grants)?;
+                let wanted = match &self.place {
+                    Place::Sandbox => sandbox::Wanted::Held(&self.grants),
+                    Place::Host | Place::Own => sandbox::Wanted::Free,
+                    Place::Container(container) => sandbox::Wanted::Container(container),
+                };
+                let (command, report) = sandbox::wrap(&self.command()?, wanted)?;
                 (command, Some(report))
             }
             false => (self.command()?, None),

@@ -58,7 +58,7 @@ pub struct Resolver {
     etc: PathBuf,
     /// The same folder of the layer on top, where the file is.
     upper: PathBuf,
-    /// The file that was put there, of that layer: it stays while the root is mounted anew, and
+    /// The file that was put there, of that layer: it stays while the root is mounted again, and
     /// while it is open, no other gets its inode.
     ours: std::fs::File,
     /// Whether the image has one of its own, put aside.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::changed_files::{Change, changes};
 use super::container::{Lent, Setup};
 use super::operations::Running;
-use super::process::Process;
 use super::stack::{self, OpenRoot};
 use super::{Error, Settings};
 use crate::plan::command::Mode;
@@ -226,9 +225,14 @@ fn run(lent: &Lent<'_>, root: &Path, argv: &[String]) -> Result<i32, Error> {
         true => Mode::Interactive,
         false => Mode::Command,
     };
-    let mut process = Process::new(lent.argv(&run, mode, root, &words));
     // systemd-nspawn hands these on to what runs on a terminal.
     for name in ["TERM", "COLORTERM"] {
+        if interactive && std::env::var_os(name).is_some() {
+            run.env.insert(name.to_owned(), String::new().into());
+        }
+    }
+    let mut process = lent.process(&run, mode, root, &words);
+    for name in run.env.keys() {
         if let Some(value) = std::env::var_os(name) {
             process = process.env(name, value);
         }

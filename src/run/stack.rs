@@ -114,7 +114,7 @@ impl OpenRoot {
     pub fn confine(&self) -> Result<ConfinedRoot<'_>, Error> {
         let ids = user_namespace::current()?;
         let confined = ConfinedRoot { root: self, ids };
-        if confined.ids.is_some() {
+        if confined.shifts() {
             self.mount(confined.ids.as_deref())?;
         }
         Ok(confined)
@@ -161,10 +161,16 @@ impl ConfinedRoot<'_> {
         self.put_back()
     }
 
+    fn shifts(&self) -> bool {
+        self.ids.as_ref().is_some_and(|ids| ids.shifts())
+    }
+
     fn put_back(&mut self) -> Result<(), Error> {
-        match self.ids.take() {
-            Some(_) => self.root.mount(None),
-            None => Ok(()),
+        let shifted = self.shifts();
+        self.ids = None;
+        match shifted {
+            true => self.root.mount(None),
+            false => Ok(()),
         }
     }
 }

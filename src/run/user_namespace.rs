@@ -2,27 +2,36 @@
 //!
 //! Files keep their owners on disk: a layer's folder is mounted with the namespace's map
 //! (mount_setattr(2), `MOUNT_ATTR_IDMAP`), so that what belongs to 0 on disk belongs to the
-//! namespace's root where it is mounted.
+//! namespace's root where it is mounted. Where the build is rootless, its own root is nobody in
+//! particular already, and the namespace has the same IDs.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
-use rustix::mount::OpenTreeFlags;
 use rustix::thread::UnshareFlags;
 
-use super::Error;
 use super::namespace::{self, unshare};
+use super::{Error, detached};
+use crate::store::owners::in_namespace;
 
 /// The host's ID of the namespace's root: the first of those that systemd leaves to containers
 /// (<https://systemd.io/UIDS-GIDS>).
-pub const FIRST: u32 = 524_288;
+const FIRST: u32 = 524_288;
 /// As many IDs as there are of 16 bits, `nobody` included.
 pub const COUNT: u32 = 65_536;
+
+/// What stands for the namespace's root outside of it.
+pub fn first() -> u32 {
+    match in_namespace() {
+        true => 0,
+        false => FIRST,
+    }
+}
 
 /// What this program calls itself while it holds a new namespace.
 const HOLDER: &str = "rootwright-user-namespace";
@@ -61,7 +70,11 @@ pub fn current() -> Result<Option<Arc<UserNamespace>>, Error> {
 
 impl UserNamespace {
     fn new() -> std::io::Result<Self> {
-        let map = format!("0 {FIRST} {COUNT}\n");
+        let map = format!("0 {} {COUNT}\n", first());
+        if in_namespace() {
+            let (own, mounts) = (mapped(&map)?, mapped(&map)?);
+            return Ok(UserNamespace { own, mounts });
+        }
         Ok(UserNamespace {
             mounts: mapped(&format!("{map}{COUNT} 0 1\n"))?,
             own: mapped(&map)?,
@@ -73,46 +86,79 @@ impl UserNamespace {
         &self.own
     }
 
+    /// Whether its IDs are others than those on disk.
+    pub fn shifts(&self) -> bool {
+        first() != 0
+    }
+
     /// What is at `source`, seen through the namespace's map: a mount that is nowhere yet.
     ///
     /// # Errors
     /// When the kernel, or the file system, has no mapped mounts.
     pub fn mapped(&self, source: &Path) -> std::io::Result<OwnedFd> {
-        let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let tree = rustix::mount::open_tree(rustix::fs::CWD, source, clone)?;
-        composefs_ioctls::mount::mount_setattr_idmap(tree.as_fd(), self.mounts.file())?;
+        let tree = detached::copy(source)?;
+        if self.shifts() {
+            detached::map_owners(&tree, self.mounts.file())?;
+        }
         Ok(tree)
     }
 }
 
-/// A new namespace with this map: a process that only holds it is started, mapped from outside,
-/// and ended.
+/// A new namespace with this map.
 fn mapped(map: &str) -> std::io::Result<fs::File> {
-    let mut holder = Command::new("/proc/self/exe")
-        .arg0(HOLDER)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let made = map_from_outside(&mut holder, map);
-    drop(holder.stdin.take());
-    holder.wait()?;
-    made
-}
-
-fn map_from_outside(holder: &mut Child, map: &str) -> std::io::Result<fs::File> {
-    let said = holder.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
-    let mut first = String::new();
-    BufReader::new(said).read_line(&mut first)?;
-    if let Ok(number) = first.trim_end().parse() {
-        return Err(std::io::Error::from_raw_os_error(number));
-    }
+    let holder = Holder::start()?;
     let process = Path::new("/proc").join(holder.id().to_string());
     for file in ["uid_map", "gid_map"] {
         fs::write(process.join(file), map)?;
     }
-    fs::File::open(process.join("ns/user"))
+    holder.namespace()
+}
+
+/// A process that only holds a new user namespace, which has no map yet; it ends when this is
+/// dropped.
+pub struct Holder(Child);
+
+impl Holder {
+    /// # Errors
+    /// When the kernel makes no user namespace.
+    pub fn start() -> std::io::Result<Self> {
+        let child = Command::new("/proc/self/exe")
+            .arg0(HOLDER)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut holder = Holder(child);
+        let said = holder.0.stdout.take();
+        let mut first = String::new();
+        BufReader::new(said.ok_or(std::io::ErrorKind::BrokenPipe)?).read_line(&mut first)?;
+        match first.trim_end().parse() {
+            Ok(number) => Err(std::io::Error::from_raw_os_error(number)),
+            Err(_) => Ok(holder),
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn namespace(&self) -> std::io::Result<fs::File> {
+        fs::File::open(
+            Path::new("/proc")
+                .join(self.id().to_string())
+                .join("ns/user"),
+        )
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 /// Holds a namespace, if this process was started for that.

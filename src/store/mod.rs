@@ -26,6 +26,7 @@ mod checksum;
 mod collect;
 mod layer;
 mod outline;
+pub mod owners;
 mod pool;
 mod trust;
 

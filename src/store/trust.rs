@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use super::owners::{self, in_namespace};
 use super::there;
 
 /// Why a store is not opened.
@@ -38,7 +39,12 @@ pub fn make_private(store: &Path, folders: &[&str]) -> Result<(), OpenError> {
     let real = fs::canonicalize(store)?;
     for path in given.ancestors().chain(real.ancestors()) {
         let metadata = fs::symlink_metadata(path)?;
-        check(path, &metadata, path != given && path != real)?;
+        let is_above = path != given && path != real;
+        // The host's root, mostly, is one of those that the namespace doesn't know.
+        match is_above && in_namespace() && metadata.uid() == owners::UNKNOWN {
+            true => check_mode(path, &metadata, true)?,
+            false => check(path, &metadata, is_above)?,
+        }
     }
     for folder in folders {
         let folder = real.join(folder);
@@ -54,11 +60,17 @@ pub fn make_private(store: &Path, folders: &[&str]) -> Result<(), OpenError> {
 
 /// In a folder with the sticky bit, such as /tmp, nobody can replace what is another's.
 fn check(path: &Path, metadata: &Metadata, sticky_will_do: bool) -> Result<(), OpenError> {
-    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    let path = path.to_owned();
+    let owner = metadata.uid();
     if !trusted(owner) {
+        let path = path.to_owned();
         return Err(OpenError::Owner { path, owner });
     }
+    check_mode(path, metadata, sticky_will_do)
+}
+
+fn check_mode(path: &Path, metadata: &Metadata, sticky_will_do: bool) -> Result<(), OpenError> {
+    let mode = metadata.mode() & 0o7777;
+    let path = path.to_owned();
     let sticky = sticky_will_do && mode & 0o1000 != 0;
     match metadata.is_dir() && mode & 0o022 != 0 && !sticky {
         true => Err(OpenError::Writable { path, mode }),
@@ -66,8 +78,11 @@ fn check(path: &Path, metadata: &Metadata, sticky_will_do: bool) -> Result<(), O
     }
 }
 
-/// Root, this user, and a user who became root with sudo(8).
+/// Root, this user, and a user who became root with sudo(8) or in a user namespace.
 fn trusted(owner: u32) -> bool {
+    if in_namespace() && owner == owners::USER {
+        return true;
+    }
     let by_sudo = std::env::var("SUDO_UID").ok();
     owner == 0
         || owner == rustix::process::geteuid().as_raw()

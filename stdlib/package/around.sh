@@ -2,7 +2,7 @@
 # For a command of the host that installs packages into the root at $root: what their scripts
 # look for is there as in a container, and gone after. Of the host's devices, only those that
 # hold nothing, and of the kernel's files not what is mounted below them: without selinuxfs, rpm
-# does not label files by the host's policy.
+# does not label files by the host's policy. After devices.sh.
 for folder in proc:0555 sys:0555 dev:0755 run:0755 tmp:1777; do
     mode=${folder#*:} folder=${folder%:*}
     if [ -L "$root/$folder" ]; then
@@ -21,17 +21,6 @@ trap leave EXIT
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 mount --bind /sys "$root/sys"
 mount -o remount,bind,ro,nosuid,nodev,noexec "$root/sys"
-mount -t tmpfs -o nosuid,mode=0755 tmpfs "$root/dev"
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs "$root/run"
 mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs "$root/tmp"
-for device in null zero full random urandom tty; do
-    if [ -e "/dev/$device" ]; then
-        : >"$root/dev/$device"
-        mount --bind "/dev/$device" "$root/dev/$device"
-    fi
-done
-mkdir -m 1777 "$root/dev/shm"
-ln -s /proc/self/fd "$root/dev/fd"
-ln -s fd/0 "$root/dev/stdin"
-ln -s fd/1 "$root/dev/stdout"
-ln -s fd/2 "$root/dev/stderr"
+mount_devices null zero full random urandom tty

@@ -206,11 +206,8 @@ fn ask_archive(archive: &Repository) -> Option<ArchiveDigest> {
     let (timeout, largest) = (TIMEOUT.as_secs().to_string(), LARGEST.to_string());
     curl.extend(["--silent", "--fail", "--location", "--max-time", &timeout]);
     curl.extend(["--max-filesize", &largest, "--", &archive.url]);
-    let mut process = Process::new(curl);
-    if let Some(file) = archive.url.strip_prefix("file://") {
-        process = process.reads(file);
-    }
-    let output = process
+    let output = Process::new(curl)
+        .reads_url(&archive.url)
         .limit(TIMEOUT + Duration::from_secs(5))
         .capture(LARGEST)
         .ok()

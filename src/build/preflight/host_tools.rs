@@ -5,12 +5,14 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::host_root::own_host;
 use super::{Checked, Findings, Subject};
 use crate::diagnose::{Report, Trouble};
 use crate::plan::command::quote_all;
 use crate::plan::{NeedKind, Op, Plan};
 use crate::recipe::stdlib::Stdlib;
 use crate::run::process::{Process, find_program};
+use crate::store::owners::in_namespace;
 
 /// Which tool comes with which package, by family of hosts; data of the stdlib.
 #[derive(Debug, Deserialize)]
@@ -148,19 +150,21 @@ impl HostTools {
             .into_iter()
             .filter(|(tool, _)| find_program(tool).is_none())
             .map(|(name, why)| MissingTool {
-                package: self
-                    .tools
-                    .get(name)
-                    .and_then(|by_family| self.package(by_family)),
+                package: self.package_of(name),
                 name: name.clone(),
                 why: why.clone(),
             })
             .collect()
     }
 
+    /// The package that brings a program, if the table knows one.
+    pub(super) fn package_of(&self, program: &str) -> Option<String> {
+        self.package(self.tools.get(program)?)
+    }
+
     /// The command that installs packages; `None` where the host is not known, or there
     /// are none.
-    fn install_command(&self, packages: &BTreeSet<String>) -> Option<Vec<String>> {
+    pub(super) fn install_command(&self, packages: &BTreeSet<String>) -> Option<Vec<String>> {
         let mut command = self.family()?.install.clone();
         if packages.is_empty() {
             return None;
@@ -213,10 +217,16 @@ pub fn missing_programs(programs: &BTreeMap<String, String>, tools: &HostTools) 
     Some(report)
 }
 
+const NSPAWN: &str = "systemd-nspawn";
+
 /// The host's programs that a plan runs, and what for.
 fn wanted(plan: &Plan) -> BTreeMap<String, String> {
     let mut wanted: BTreeMap<String, String> = BTreeMap::new();
     let mut want = |tool: &str, why: String| {
+        // Nobody but root of this host may start it.
+        if tool == NSPAWN && in_namespace() {
+            return;
+        }
         wanted.entry(tool.to_owned()).or_insert(why);
     };
     if !plan.repositories.is_empty() {
@@ -238,11 +248,11 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                         want(&program, why.clone());
                     }
                 }
-                Op::Run(_) => want("systemd-nspawn", "commands inside roots".to_owned()),
+                Op::Run(_) => want(NSPAWN, "commands inside roots".to_owned()),
                 Op::Export(export) => {
                     if export.packages.is_some() {
                         let why = "the list of an export's packages";
-                        want("systemd-nspawn", why.to_owned());
+                        want(NSPAWN, why.to_owned());
                     }
                     for tool in export.format.tools() {
                         want(tool, why.clone());
@@ -256,7 +266,7 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                 _ => {}
             }
             if action.only_if.is_some() {
-                want("systemd-nspawn", "commands inside of roots".to_owned());
+                want(NSPAWN, "commands inside of roots".to_owned());
             }
         }
     }
@@ -324,6 +334,9 @@ pub fn install(
     tools: &HostTools,
     tell: &dyn Fn(&str),
 ) -> Result<(), Trouble> {
+    if let Some(report) = own_host("installing host tools") {
+        return Err(report.into());
+    }
     let (Some(family), Some(install)) = (tools.family(), tools.install_command(packages)) else {
         return Ok(());
     };

@@ -4,6 +4,7 @@
 mod call_site;
 mod disk_space;
 mod environment;
+mod host_root;
 mod host_tools;
 mod keyrings;
 mod offline;
@@ -11,12 +12,14 @@ mod output_folder;
 mod overlay;
 mod plan_checks;
 mod privileges;
+mod rootless;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use host_root::own_host;
 pub use host_tools::HostTools;
 pub use offline::check as offline;
 pub use output_folder::check as exports;
@@ -156,6 +159,7 @@ impl Preflight {
         host_tools::check(subject, &self.tools, &mut self.checked, found);
         secrets::check(plan, &self.secret_files, &mut settings.secrets, found);
         environment::check(plan, settings, found);
+        rootless::check(plan, found);
         let out = format!("the output folder {}", settings.out.display());
         found.add(out, output_folder::check(plan, &settings.out));
         if subject.steps.is_empty() {

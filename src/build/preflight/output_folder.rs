@@ -10,6 +10,7 @@ use std::fs;
 use crate::diagnose::Report;
 use crate::export::{Error, publish};
 use crate::plan::Plan;
+use crate::run::ordinary_user;
 
 /// All that stands in the way of the exports of `plan`: their names, what is at
 /// `OUT/NAME` now, and whether `out` can be written. Changes nothing. Empty for a plan
@@ -56,7 +57,13 @@ fn writable(out: &Path) -> io::Result<()> {
             }
             Ok(_) => {
                 let wanted = Access::WRITE_OK | Access::EXEC_OK;
-                return Ok(rustix::fs::accessat(CWD, path, wanted, AtFlags::EACCESS)?);
+                let look = || rustix::fs::accessat(CWD, path, wanted, AtFlags::EACCESS);
+                // Folders are made with the user's rights, exports with the build's.
+                let found = match path == absolute {
+                    true => look(),
+                    false => ordinary_user::as_user(look),
+                };
+                return Ok(found?);
             }
             // A link that leads nowhere cannot become a folder.
             Err(error) if fs::symlink_metadata(path).is_ok() => return Err(error),

@@ -172,13 +172,9 @@ fn listen(
         .stdin(names.collect::<String>())
         .limit(timeout);
     let texts = check.command.arguments().chain(check.env.values());
-    for path in texts.flat_map(|text| values.paths(text)) {
-        process = process.reads(path);
-    }
+    process = process.reads_all(texts.flat_map(|text| values.paths(text)));
     let root = plan.root(check.root);
-    for source in root.map_or(&[][..], |root| &root.package_sources) {
-        process = process.reads(source);
-    }
+    process = process.reads_all(root.map_or(&[][..], |root| &root.package_sources));
     for (name, value) in &check.env {
         process = process.env(name, value.resolve(&values).map_err(missing)?);
     }

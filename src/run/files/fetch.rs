@@ -130,10 +130,8 @@ fn get(url: &str, to: &Path, limits: FetchLimits) -> Result<(), Error> {
     let start = Instant::now();
     let mut tries = 0;
     loop {
-        let mut process = Process::new(["prlimit", &most, "--"].iter().chain(&argv)).writes(&to);
-        if let Some(file) = url.strip_prefix("file://") {
-            process = process.reads(file);
-        }
+        let process = Process::new(["prlimit", &most, "--"].iter().chain(&argv));
+        let process = process.writes(&to).reads_url(url);
         let output = process.capture(1 << 20).map_err(|error| {
             let cause = (error.kind() == io::ErrorKind::NotFound)
                 .then_some("the host has no `prlimit`: install the package `util-linux`");

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::{Op, Resolve, Source};
 
+pub use accounts::Account;
 pub use error::Error;
 pub use fetch::{FetchLimits, download};
 pub use file_content::{attributes, same_bytes, sha256};

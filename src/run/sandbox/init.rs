@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode};
@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::mount::{MountPropagationFlags, OpenTreeFlags};
+use rustix::mount::MountPropagationFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::super::mount::attach;
-use super::super::namespace;
-use super::limits;
-use super::spec::Outcome;
+use super::container;
+use super::limits::{self, Limits};
+use super::spec::{InitSpec, Outcome};
+use crate::run::namespace;
 
 /// What this program calls itself then.
 pub const NAME: &str = "rootwright-init";
@@ -28,48 +28,58 @@ const GRACE: Duration = Duration::from_millis(100);
 const MOST_NAMES: usize = 50;
 const LONGEST_NAME: usize = 200;
 
-/// Its arguments are the file for its [`Outcome`], whether it is held, and the program's command
+/// Its arguments are the file for its [`Outcome`], an [`InitSpec`], and the program's command
 /// line.
 pub fn run() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let report = arguments.next().unwrap_or_default();
-    let held = arguments.next().is_some_and(|word| word == "held");
+    let spec = arguments.next().unwrap_or_default();
+    let Ok(spec) = serde_json::from_slice::<InitSpec>(spec.as_encoded_bytes()) else {
+        return ExitCode::FAILURE;
+    };
     let Ok(mut file) = fs::File::options().write(true).open(&report) else {
         return ExitCode::FAILURE;
     };
     // Nobody else is to write to it.
     let taken = fs::remove_file(&report);
-    let outcome = taken.and_then(|()| serve(held, arguments.collect()));
+    let outcome = taken.and_then(|()| serve(&spec, arguments.collect()));
     let outcome = outcome.unwrap_or_else(|error| Outcome::NotHeld(error.to_string()));
-    let written = serde_json::to_vec(&outcome).map(|said| file.write_all(&said));
-    match written {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    outcome.write(&mut file)
 }
 
-fn serve(held: bool, argv: Vec<OsString>) -> std::io::Result<Outcome> {
+fn serve(spec: &InitSpec, argv: Vec<OsString>) -> std::io::Result<Outcome> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // Nothing here types into the terminal that the build was started from.
-    rustix::process::setsid()?;
+    if !matches!(spec, InitSpec::Container(container, _) if container.terminal) {
+        // Nothing here types into the terminal that the build was started from.
+        rustix::process::setsid()?;
+    }
     let (ended, signal) = UnixStream::pair()?;
     ended.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signal)?;
-    match held {
-        true => {
-            mount_own_proc()?;
-            limits::apply()?;
-        }
-        false => {
-            // The build keeps its own /proc.
-            rustix::mount::mount_change("/proc", MountPropagationFlags::PRIVATE)?;
-            namespace::mount_proc()?;
-        }
-    }
     let Some((program, arguments)) = argv.split_first() else {
         return Err(std::io::ErrorKind::InvalidInput.into());
     };
-    let child = match Command::new(program).args(arguments).spawn() {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let started = match spec {
+        InitSpec::Held => {
+            namespace::mount_proc_rootless()?;
+            limits::apply(Limits::HostTool)?;
+            command.spawn()
+        }
+        InitSpec::Free => {
+            // The build keeps its own /proc.
+            rustix::mount::mount_change("/proc", MountPropagationFlags::PRIVATE)?;
+            namespace::mount_proc()?;
+            command.spawn()
+        }
+        InitSpec::Container(container, ids) => {
+            let user = container::enter(container, ids)?;
+            limits::apply(Limits::Root)?;
+            user.spawn(&mut command, container)
+        }
+    };
+    let child = match started {
         Ok(child) => Pid::from_child(&child),
         Err(error) => return Ok(Outcome::NotStarted(error.raw_os_error(), error.to_string())),
     };
@@ -92,20 +102,6 @@ fn serve(held: bool, argv: Vec<OsString>) -> std::io::Result<Outcome> {
     }
     let status = reaped.status.ok_or(std::io::ErrorKind::NotFound)?;
     Ok(Outcome::Ended { status, left })
-}
-
-/// Mounts the /proc of this PID namespace. Which programs of other machines the kernel runs stays
-/// to be seen in it: a user namespace that mounts that anew has a list of its own, an empty one.
-fn mount_own_proc() -> std::io::Result<()> {
-    let binfmt = "/proc/sys/fs/binfmt_misc";
-    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let listed = rustix::mount::open_tree(rustix::fs::CWD, binfmt, clone);
-    namespace::mount_proc_alone()?;
-    if let Ok(listed) = listed {
-        // Without it there are none.
-        let _ = attach(listed.as_fd(), binfmt.as_ref());
-    }
-    Ok(())
 }
 
 /// Waits until a child has ended, or for so long.

@@ -1,10 +1,11 @@
-//! A program of the host, held: in namespaces of its own, with what it may see.
+//! A program of the host, held: in its own namespaces, with what it may see.
 //!
 //! This program starts itself twice on the way. The first process ([`enter`]) makes the view of
 //! the file system and enters the user namespace; the second ([`init`]) is the init of the PID
 //! namespace and starts the program. So the program isn't PID 1, its orphans are reaped, and
 //! whatever it leaves running ends with it.
 
+mod container;
 mod enter;
 mod init;
 mod limits;
@@ -18,8 +19,8 @@ use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::Arc;
 
 use fs_err as fs;
-pub use spec::{Grant, GrantAccess};
-use spec::{Held, Outcome, Spec};
+pub use spec::{Container, Grant, GrantAccess};
+use spec::{Held, Outcome, Place, Spec};
 
 use super::user_namespace::{self, UserNamespace};
 
@@ -31,28 +32,46 @@ pub struct Report {
     _ids: Option<Arc<UserNamespace>>,
 }
 
+/// How a program is to run.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// As root on the host.
+    Free,
+    /// If programs of this build are confined, it sees the host's own system read-only, and of
+    /// everything else what these name.
+    Held(&'a [Grant]),
+    /// In a root.
+    Container(&'a Container),
+}
+
 /// The command that runs `command` in a sandbox, where its process is the one that all others end
-/// with. If `held`, and programs of this build are confined, the program sees the host's own
-/// system read-only, and of everything else what `grants` name.
+/// with.
 ///
 /// # Errors
 /// When there is no user namespace.
-pub fn wrap(command: &Command, held: bool, grants: &[Grant]) -> std::io::Result<(Command, Report)> {
-    let ids = match held {
-        true => user_namespace::current().map_err(std::io::Error::other)?,
-        false => None,
+pub fn wrap(command: &Command, wanted: Wanted<'_>) -> std::io::Result<(Command, Report)> {
+    let ids = match wanted {
+        Wanted::Free => None,
+        _ => user_namespace::current().map_err(std::io::Error::other)?,
     };
     let outcome = tempfile::NamedTempFile::new()?;
     let dir = command.get_current_dir().unwrap_or("/".as_ref());
-    let held = ids.as_ref().map(|ids| Held {
-        ids: ids.path(),
-        grants: grants.to_vec(),
-        resolver: super::resolver::outside_etc(),
-        dir: dir.to_owned(),
-    });
+    let place = match (wanted, &ids) {
+        (Wanted::Free, _) | (Wanted::Held(_), None) => Place::Free,
+        (Wanted::Held(grants), Some(ids)) => Place::Held(Held {
+            ids: ids.path(),
+            grants: grants.to_vec(),
+            resolver: super::resolver::outside_etc(),
+            dir: dir.to_owned(),
+        }),
+        (Wanted::Container(container), Some(ids)) => {
+            Place::Container(container.clone(), ids.path())
+        }
+        (Wanted::Container(_), None) => return Err(std::io::ErrorKind::Unsupported.into()),
+    };
     let spec = Spec {
         outcome: outcome.path().to_owned(),
-        held,
+        place,
     };
     let mut first = Command::new("/proc/self/exe");
     let env = command.get_envs();

@@ -1,8 +1,12 @@
 //! What the processes of a sandbox tell each other.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
+
+use crate::plan::Bind;
 
 /// What a program may see beside the host's own system, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +30,17 @@ pub enum GrantAccess {
 pub struct Spec {
     /// The file that gets an [`Outcome`].
     pub outcome: PathBuf,
-    /// `None` for a program that is root on the host.
-    pub held: Option<Held>,
+    pub place: Place,
+}
+
+/// Where a program runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Place {
+    /// On the host, as root.
+    Free,
+    Held(Held),
+    /// In a root, and the user namespace of this path.
+    Container(Container, PathBuf),
 }
 
 /// How a program is held.
@@ -40,6 +53,34 @@ pub struct Held {
     pub resolver: Option<(PathBuf, String)>,
     /// Where the program starts.
     pub dir: PathBuf,
+}
+
+/// A root that a program is in, and how: as systemd-nspawn would have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Where the root is mounted.
+    pub root: PathBuf,
+    pub network: bool,
+    /// By name or number; root where it is missing.
+    pub user: Option<String>,
+    /// `/` where it is missing.
+    pub cwd: Option<String>,
+    pub binds: Vec<Bind>,
+    /// Names of the variables that the program is given.
+    pub env: Vec<String>,
+    /// Whether the program has the caller's terminal.
+    pub terminal: bool,
+}
+
+/// What the init of the PID namespace is told.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum InitSpec {
+    /// The program may do what the init may.
+    Free,
+    /// The view is made, and the user namespace entered.
+    Held,
+    /// Neither is; the path is that of the user namespace.
+    Container(Container, PathBuf),
 }
 
 /// What becomes of the program.
@@ -55,4 +96,15 @@ pub enum Outcome {
         /// Command lines of the processes that it left running, which were killed.
         left: Vec<String>,
     },
+}
+
+impl Outcome {
+    /// Writes it to `to`; returns the status to end with.
+    pub fn write(&self, to: &mut impl Write) -> ExitCode {
+        let written = serde_json::to_vec(self).map(|said| to.write_all(&said));
+        match written {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
+    }
 }

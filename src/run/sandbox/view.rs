@@ -1,5 +1,5 @@
-//! What a held program sees: the host's own system, read-only, devices that hold nothing, folders
-//! of its own for what is temporary, and what it was granted.
+//! What a held program sees: the host's own system, read-only, devices that hold nothing, private
+//! folders for what is temporary, and what it was granted.
 
 use std::fs::Permissions;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,12 +7,14 @@ use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use rustix::mount::{MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags};
+use rustix::fs::{FileType, StatVfsMountFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
-use super::super::mount::attach;
-use super::super::namespace::TEMPORARY;
-use super::super::user_namespace::FIRST;
 use super::spec::{Grant, GrantAccess, Held};
+use crate::run::detached;
+use crate::run::namespace::TEMPORARY;
+use crate::run::user_namespace::first;
+use crate::store::owners::in_namespace;
 
 /// The host's own system: programs, what they are set up with, and what package managers know.
 /// What users, services and builds have is elsewhere.
@@ -28,9 +30,6 @@ const OWN: &[(&str, u32)] = &[
     ("tmp", 0o1777),
     ("run", 0o755),
     ("run/lock", 0o1777),
-    ("run/systemd", 0o755),
-    ("run/systemd/nspawn", 0o755),
-    ("run/systemd/nspawn/tmp", 0o1777),
     ("root", 0o700),
     ("home", 0o755),
     ("var", 0o755),
@@ -39,8 +38,8 @@ const OWN: &[(&str, u32)] = &[
     ("var/tmp", 0o1777),
 ];
 
-/// Makes the view, and makes it the root of this process, which has a mount namespace of its own
-/// and is root on the host.
+/// Makes the view, and makes it the root of this process, which has its own mount namespace and is
+/// root on the host.
 ///
 /// # Errors
 /// When something cannot be mounted, or a granted path is not there.
@@ -48,16 +47,9 @@ pub fn enter(held: &Held, ids: &std::fs::File) -> std::io::Result<()> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
     // Before anything covers them.
-    let system = held_system()?;
-    let devices = DEVICES.iter().map(|name| Path::new("/dev").join(name));
-    let devices: Vec<(PathBuf, OwnedFd)> = devices
-        .filter_map(|path| Some((path.clone(), copy(&path, false).ok()?)))
-        .collect();
-    // Without what is mounted in it: what that has is for the host's own tools.
-    let (kernel, processes) = (
-        copy(Path::new("/sys"), false)?,
-        copy(Path::new("/proc"), true)?,
-    );
+    let system = system()?;
+    let devices = Devices::copy();
+    let (kernel, processes) = (copy_of_sys()?, detached::copy_all(Path::new("/proc"))?);
     // What is in another granted path comes after it.
     let mut sorted: Vec<&Grant> = held.grants.iter().collect();
     sorted.sort_by_key(|grant| grant.path.components().count());
@@ -66,22 +58,26 @@ pub fn enter(held: &Held, ids: &std::fs::File) -> std::io::Result<()> {
     let grants = grants.collect::<std::io::Result<Vec<_>>>()?;
 
     let root = Path::new(TEMPORARY);
-    let own = format!("mode=0755,uid={FIRST},gid={FIRST}");
-    tmpfs(root, &own)?;
+    tmpfs(root, &own())?;
     for (name, mode) in OWN {
         make_dir(&root.join(name), *mode)?;
     }
+    // For temporary files, as elsewhere in a build.
+    let temporary = inside(root, root);
+    make_parents(root, &temporary)?;
+    make_dir(&temporary, 0o1777)?;
     for entry in system {
         entry.put(root)?;
     }
     let place = root.join("sys");
     make_dir(&place, 0o555)?;
-    attach(kernel.as_fd(), &place)?;
+    detached::attach(kernel.as_fd(), &place)?;
     read_only(root)?;
     let place = root.join("proc");
     make_dir(&place, 0o555)?;
-    attach(processes.as_fd(), &place)?;
-    put_devices(&root.join("dev"), devices, &own)?;
+    detached::attach(processes.as_fd(), &place)?;
+    make_dir(&root.join("dev"), 0o755)?;
+    devices.put(&root.join("dev"))?;
     if let Some((path, content)) = &held.resolver {
         let path = inside(root, path);
         make_parents(root, &path)?;
@@ -102,7 +98,7 @@ enum Entry {
     Folder(&'static str, OwnedFd),
 }
 
-fn held_system() -> std::io::Result<Vec<Entry>> {
+fn system() -> std::io::Result<Vec<Entry>> {
     let mut found = Vec::new();
     for name in SYSTEM {
         let path = Path::new("/").join(name);
@@ -111,7 +107,7 @@ fn held_system() -> std::io::Result<Vec<Entry>> {
                 found.push(Entry::Link(name, fs::read_link(&path)?));
             }
             Ok(metadata) if metadata.is_dir() => {
-                found.push(Entry::Folder(name, copy(&path, true)?))
+                found.push(Entry::Folder(name, detached::copy_all(&path)?))
             }
             _ => {}
         }
@@ -125,40 +121,27 @@ impl Entry {
             Entry::Link(name, target) => symlink(target, root.join(name)),
             Entry::Folder(name, tree) => {
                 make_dir(&root.join(name), 0o755)?;
-                Ok(attach(tree.as_fd(), &root.join(name))?)
+                Ok(detached::attach(tree.as_fd(), &root.join(name))?)
             }
         }
     }
 }
 
-/// What is at `path`, as a mount that is nowhere yet.
-fn copy(path: &Path, with_mounts: bool) -> std::io::Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if with_mounts {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    let named = |error: rustix::io::Errno| {
-        let error = std::io::Error::from(error);
-        std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
-    rustix::mount::open_tree(rustix::fs::CWD, path, flags).map_err(named)
-}
-
 /// A granted path, with its owners mapped if it is a part of the host.
 fn granted(grant: &Grant, ids: &std::fs::File) -> std::io::Result<OwnedFd> {
-    if grant.access == GrantAccess::Root {
-        return copy(&grant.path, true);
+    if grant.access == GrantAccess::Root || in_namespace() {
+        return detached::copy_all(&grant.path);
     }
-    let tree = copy(&grant.path, false)?;
-    let mapped = composefs_ioctls::mount::mount_setattr_idmap(tree.as_fd(), ids.as_fd());
+    let tree = detached::copy(&grant.path)?;
+    let mapped = detached::map_owners(&tree, ids);
     match (mapped, grant.access) {
         (Ok(()), _) => Ok(tree),
         // What all may read is read all the same.
-        (Err(_), GrantAccess::Read) => copy(&grant.path, true),
+        (Err(_), GrantAccess::Read) => detached::copy_all(&grant.path),
         // A tmpfs maps no owners before Linux 6.3. What the build keeps on its own is handed over.
         (Err(_), _) if grant.path.starts_with(TEMPORARY) => {
             hand_over(&grant.path)?;
-            copy(&grant.path, false)
+            detached::copy(&grant.path)
         }
         (Err(error), _) => Err(std::io::Error::new(
             error.kind(),
@@ -173,7 +156,7 @@ fn granted(grant: &Grant, ids: &std::fs::File) -> std::io::Result<OwnedFd> {
 /// Gives a tree to the root of the namespace.
 fn hand_over(path: &Path) -> std::io::Result<()> {
     for entry in walkdir::WalkDir::new(path) {
-        lchown(entry?.path(), Some(FIRST), Some(FIRST))?;
+        lchown(entry?.path(), Some(first()), Some(first()))?;
     }
     Ok(())
 }
@@ -182,23 +165,22 @@ fn put(root: &Path, grant: &Grant, tree: &OwnedFd) -> std::io::Result<()> {
     let place = inside(root, &grant.path);
     make_parents(root, &place)?;
     if fs::symlink_metadata(&place).is_err() {
-        match rustix::fs::fstat(tree.as_fd())?.st_mode & 0o170_000 == 0o040_000 {
+        let mode = rustix::fs::fstat(tree.as_fd())?.st_mode;
+        match FileType::from_raw_mode(mode).is_dir() {
             true => make_dir(&place, 0o755)?,
             false => drop(fs::File::create(&place)?),
         }
     }
-    attach(tree.as_fd(), &place)?;
-    let plain = MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV;
+    detached::attach(tree.as_fd(), &place)?;
     match grant.access {
         GrantAccess::Root => Ok(()),
-        GrantAccess::Write => remount(&place, plain),
-        GrantAccess::Read => remount(&place, plain | MountFlags::RDONLY),
+        GrantAccess::Write => restrict(&place, MountFlags::empty()),
+        GrantAccess::Read => restrict(&place, MountFlags::RDONLY),
     }
 }
 
 /// Makes everything that is mounted below `root` read-only.
-fn read_only(root: &Path) -> std::io::Result<()> {
-    let flags = MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
+pub fn read_only(root: &Path) -> std::io::Result<()> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     for line in mounts.lines() {
         // proc(5): the fifth field, in which blanks and the like are octal.
@@ -206,7 +188,7 @@ fn read_only(root: &Path) -> std::io::Result<()> {
         let place = PathBuf::from(unescaped(field));
         if place.starts_with(root) && place != root {
             // One that another covers cannot be reached, by nobody.
-            let _ = remount(&place, flags);
+            let _ = restrict(&place, MountFlags::RDONLY);
         }
     }
     Ok(())
@@ -231,14 +213,45 @@ fn unescaped(field: &str) -> String {
     text
 }
 
-fn put_devices(dev: &Path, devices: Vec<(PathBuf, OwnedFd)>, own: &str) -> std::io::Result<()> {
-    make_dir(dev, 0o755)?;
-    tmpfs(dev, own)?;
-    for (path, tree) in devices {
-        let place = dev.join(path.file_name().unwrap_or_default());
-        fs::File::create(&place)?;
-        attach(tree.as_fd(), &place)?;
+/// Copies of the host's devices that hold nothing.
+pub struct Devices(Vec<(PathBuf, OwnedFd)>);
+
+impl Devices {
+    pub fn copy() -> Self {
+        let devices = DEVICES.iter().map(|name| Path::new("/dev").join(name));
+        let copies = devices.filter_map(|path| Some((path.clone(), detached::copy(&path).ok()?)));
+        Devices(copies.collect())
     }
+
+    /// Makes a /dev of them over the folder `dev`.
+    pub fn put(&self, dev: &Path) -> std::io::Result<()> {
+        tmpfs(dev, &own())?;
+        for (path, tree) in &self.0 {
+            let place = dev.join(path.file_name().unwrap_or_default());
+            fs::File::create(&place)?;
+            detached::attach(tree.as_fd(), &place)?;
+        }
+        put_more_devices(dev)
+    }
+}
+
+/// The host's /sys without what is mounted in it, which is for the host's own tools. A user
+/// namespace may take it only whole.
+pub fn copy_of_sys() -> std::io::Result<OwnedFd> {
+    let path = Path::new("/sys");
+    match in_namespace() {
+        true => detached::copy_all(path),
+        false => detached::copy(path),
+    }
+}
+
+/// Options of a file system that belongs to the root of the namespace.
+fn own() -> String {
+    let first = first();
+    format!("mode=0755,uid={first},gid={first}")
+}
+
+fn put_more_devices(dev: &Path) -> std::io::Result<()> {
     // What bootstrap tools want to see; this host's own console is no part of a build.
     let console = dev.join("console");
     fs::File::create(&console)?;
@@ -260,7 +273,7 @@ fn put_devices(dev: &Path, devices: Vec<(PathBuf, OwnedFd)>, own: &str) -> std::
     Ok(())
 }
 
-fn tmpfs(place: &Path, options: &str) -> std::io::Result<()> {
+pub fn tmpfs(place: &Path, options: &str) -> std::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     let options = std::ffi::CString::new(options)?;
     Ok(rustix::mount::mount(
@@ -272,7 +285,19 @@ fn tmpfs(place: &Path, options: &str) -> std::io::Result<()> {
     )?)
 }
 
-fn remount(place: &Path, flags: MountFlags) -> std::io::Result<()> {
+/// Takes set-uid programs and devices from a mount, and what `more` says. What it is without
+/// already it stays without: a user namespace may not give that back.
+pub fn restrict(place: &Path, more: MountFlags) -> std::io::Result<()> {
+    let mut flags = MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV | more;
+    let is = rustix::fs::statvfs(place)?.f_flag;
+    for (is_so, flag) in [
+        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+    ] {
+        if is.contains(is_so) {
+            flags |= flag;
+        }
+    }
     Ok(rustix::mount::mount_remount(place, flags, "")?)
 }
 
@@ -287,7 +312,7 @@ fn make_dir(path: &Path, mode: u32) -> std::io::Result<()> {
         return Ok(());
     }
     fs::create_dir(path)?;
-    chown(path, Some(FIRST), Some(FIRST))?;
+    chown(path, Some(first()), Some(first()))?;
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 

@@ -128,6 +128,12 @@ impl Target {
         target
     }
 
+    /// One more file that no attack may read or change, alone in its folder.
+    pub fn watch(&mut self, file: PathBuf) {
+        self.canaries.push(file);
+        self.before = self.state();
+    }
+
     /// A folder that roots see, and may not change.
     fn bound(&self) -> PathBuf {
         self.project.beside().join("bound")

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::attempt::{Attack, COMMANDS, EVERYWHERE, Place, SECRET, Target};
+use crate::support::project::Run;
 use crate::support::serve::listen;
+use crate::support::user::User;
 use crate::support::{processes_with, read, run, stderr, stdout};
 
 /// What a shell attempts, and where.
@@ -332,12 +334,20 @@ exit $worked"#,
         places: EVERYWHERE,
         script: "mkdir m; mount -t tmpfs attack-tmpfs m || true; mount --make-rshared / || true; exit 1",
     },
+    // That of a folder is 9, see `with_an_open_folder`.
     Attack {
-        name: "root-in-the-root-is-root-on-the-host",
+        name: "files-that-whoever-started-the-build-has-open",
+        places: COMMANDS,
+        script: "ls /proc/self/fd/9/",
+    },
+    Attack {
+        name: ROOT_ON_THE_HOST,
         places: EVERYWHERE,
         script: "read -r inside outside count </proc/self/uid_map; test $outside -lt 65536",
     },
 ];
+
+const ROOT_ON_THE_HOST: &str = "root-in-the-root-is-root-on-the-host";
 
 /// What a root needs so that attacks in it have their tools.
 const TOOLS: &str = r#"root.host_run(["sh", "-euc", "cd $0; for tool in $(busybox --list); do test -e bin/$tool || ln -s busybox bin/$tool; done", root.path]);
@@ -356,9 +366,56 @@ fn attempt(place: Place) {
     let steps = target.steps(place, &attacks);
     let export = "root.export(#{ format: \"dir\", name: \"x\" });";
     target.project.tiny(format!("{TOOLS}{steps}{export}"));
-    target.build().success();
+    with_an_open_folder(target.build()).success();
     let root = target.project.out().join("x/root");
     target.all_were_refused(place, &attacks, &root);
+    target.is_untouched(&root);
+}
+
+/// The same build, started by a shell that has the host's top folder open.
+fn with_an_open_folder(build: Run) -> Run {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-euc", "exec 9</; exec \"$@\"", "sh"])
+        .arg(build.get_program());
+    build.instead(shell)
+}
+
+/// The same attempts in builds of an ordinary user.
+#[test]
+#[ignore = "run with tests/run attacks"]
+fn builds_of_an_ordinary_user() {
+    let (mut target, user) = (Target::new(), User::new());
+    let secret = user.home().join("attacked/secret");
+    std::fs::create_dir(secret.parent().unwrap()).unwrap();
+    std::fs::write(&secret, SECRET).unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    user.own(&user.home());
+    target.watch(secret);
+    let own = target.project.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    user.own(&own);
+    // The namespace's map says what it is of another namespace.
+    let attacks = |place: Place| -> Vec<&Attack> {
+        let all = attacks(place).into_iter();
+        all.filter(|attack| attack.name != ROOT_ON_THE_HOST)
+            .collect()
+    };
+    let steps: String = COMMANDS
+        .iter()
+        .map(|place| target.steps(*place, &attacks(*place)))
+        .collect();
+    let export = "root.export(#{ format: \"dir\", name: \"x\" });";
+    target.project.tiny(format!("{TOOLS}{steps}{export}"));
+    let store = user.home().join("store");
+    let build = target.project.build_to("own/out");
+    let build = build.args(["--store", store.to_str().unwrap()]);
+    let build = build.env("ROOTWRIGHT_SECRET_UNUSED", SECRET);
+    with_an_open_folder(user.runs(build)).success();
+    let root = own.join("out/x/root");
+    for place in COMMANDS {
+        target.all_were_refused(*place, &attacks(*place), &root);
+    }
     target.is_untouched(&root);
 }
 

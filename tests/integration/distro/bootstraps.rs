@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::support::user::User;
 use crate::support::verified::{Level, verified};
 use crate::support::{Project, run, stdout};
 
@@ -96,4 +97,45 @@ root.export(#{ format: "dir", name: "x" });
     let left: Vec<_> = dev.flatten().map(|entry| entry.file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
     assert!(root.join("usr/bin/apt-get").exists());
+}
+
+/// What maintainer scripts, a package manager in the root, and dpkg's triggers leave is the same
+/// for root and for an ordinary user.
+#[test]
+#[ignore = "run with tests/run distro"]
+fn an_ordinary_user_makes_the_same_root() {
+    let (project, user) = (Project::new(), User::new());
+    project.recipe(
+        r#"let root = bootstrap(#{ distro: "debian", release: "bookworm" });
+root.install(["cron", "iputils-ping"]);
+root.nspawn_run("getcap /usr/bin/ping | grep -q cap_net_raw && stat -c %a /usr/bin/passwd | grep -q 4755");
+root.remove(["iputils-ping"]);
+root.clean();
+root.export(#{ format: "tar", compress: "none", name: "x" });
+"#,
+    );
+    project.build().success();
+    let own = project.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    user.own(&own);
+    let store = user.home().join("store");
+    let build = project.build_to("own/out");
+    let build = build.args(["--store", store.to_str().unwrap()]);
+    user.runs(build).success();
+    let (root, user) = (project.out().join("x/root.tar"), own.join("out/x/root.tar"));
+    if std::fs::read(&root).unwrap() != std::fs::read(&user).unwrap() {
+        let listed = |tar: &Path| {
+            let mut list = std::process::Command::new("sh");
+            let script = r#"tar --numeric-owner -tvf "$1"; tar -xf "$1" --to-command='echo "$(sha256sum) $TAR_FILENAME"'"#;
+            list.args(["-euc", script, "sh"]).arg(tar);
+            stdout(&run(&mut list))
+        };
+        let (root, user) = (listed(&root), listed(&user));
+        let differs: Vec<_> = root
+            .lines()
+            .zip(user.lines())
+            .filter(|(a, b)| a != b)
+            .collect();
+        panic!("{differs:#?}");
+    }
 }

@@ -17,6 +17,7 @@ pub mod plans;
 pub mod project;
 pub mod serve;
 pub mod stdlib;
+pub mod user;
 pub mod verified;
 
 use std::collections::BTreeMap;

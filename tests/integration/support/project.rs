@@ -146,6 +146,13 @@ impl Project {
         Run { command }
     }
 
+    /// The same, with the store that there is when nobody names one.
+    pub fn plain(&self, arguments: &[&str]) -> Run {
+        let mut command = rootwright();
+        command.current_dir(self.path()).args(arguments);
+        Run { command }
+    }
+
     pub fn plan(&self) -> Run {
         self.command(&["plan", "recipe.rhai", "--allow-host-run"])
     }
@@ -181,6 +188,20 @@ impl Run {
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.command.args(arguments);
         self
+    }
+
+    /// The same arguments, environment and folder, of another command.
+    pub fn instead(self, mut command: Command) -> Run {
+        command.args(self.command.get_args());
+        command.envs(
+            self.command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        Run { command }
     }
 
     /// An option of the recipe, `NAME=VALUE`.

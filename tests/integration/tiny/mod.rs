@@ -20,5 +20,6 @@ mod processes;
 mod reference_page;
 pub mod render;
 mod resolver;
+mod rootless;
 mod secret_bytes;
 mod secrets_and_captures;

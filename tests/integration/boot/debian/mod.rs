@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rootwright::plan::{DownloadCheck, Op, Plan};
+use rootwright::plan::{Op, Plan};
 
 use crate::support::verified::{Level, verified};
 use crate::support::{mounts_below, packages, root_is_locked, rootwright, run, stderr, stdout};
@@ -52,12 +52,9 @@ fn commands_are_the_plans(folder: &Path, release: &str) {
         let (built_in, command) = match &action.op {
             Op::Run(run) => {
                 // Before it, what says which downloads of other builds it may use.
-                let checks = run.downloads.iter().filter_map(|of| of.check.as_ref());
-                for check in checks {
-                    if let DownloadCheck::Index(command) = check {
-                        let built_in = run.place.built_in();
-                        planned.push((built_in.into(), command.words().into()));
-                    }
+                for command in run.indexes() {
+                    let built_in = run.place.built_in();
+                    planned.push((built_in.into(), command.words().into()));
                 }
                 (run.place.built_in(), &run.command)
             }
