@@ -213,7 +213,13 @@ fn ask_archive(archive: &Repository) -> Option<ArchiveDigest> {
         .ok()
         // curl 7 doesn't see the size of a chunked answer.
         .filter(|output| output.ended.status.success() && !output.cut)?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    archive_digest(archive, &output.stdout)
+}
+
+/// What an archive's answer says of its state. Returns nothing if its patterns aren't regular
+/// expressions.
+pub fn archive_digest(archive: &Repository, answer: &[u8]) -> Option<ArchiveDigest> {
+    let text = String::from_utf8_lossy(answer);
     let state = Regex::new(&archive.state).ok()?;
     let lines: Vec<&str> = text.lines().filter(|line| state.is_match(line)).collect();
     let date = Regex::new(&archive.date).ok()?;

@@ -5,5 +5,5 @@ mod inputs;
 mod reason;
 mod resolve;
 
-pub use inputs::{Archives, Refresh, Versions};
+pub use inputs::{Archives, Refresh, Versions, archive_digest};
 pub use resolve::{Prepared, preview, remembered_keys};

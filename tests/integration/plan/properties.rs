@@ -139,6 +139,36 @@ fn plans_are_read_and_drawn() {
     holds("plan", 1000, targets::plan);
 }
 
+#[test]
+fn settings_of_a_project_are_read() {
+    holds("project", 300, targets::project);
+}
+
+#[test]
+fn locks_are_read() {
+    holds("lock", 300, targets::lock);
+}
+
+#[test]
+fn bundles_are_read() {
+    holds("bundle", 100, targets::bundle);
+}
+
+#[test]
+fn manifests_are_read() {
+    holds("manifest", 200, targets::manifest);
+}
+
+#[test]
+fn answers_of_repositories_are_read() {
+    holds("repository", 300, targets::repository);
+}
+
+#[test]
+fn initramfs_files_are_read() {
+    holds("initramfs", 300, targets::initramfs);
+}
+
 /// The kept plans are those of kept recipes, by name. `UPDATE=1` writes them again, for a plan
 /// that has changed its form.
 #[test]
