@@ -2,7 +2,7 @@
 //! same roots. Needs root privileges and the host's own package mirror.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::{rootwright, run, stderr, stdout};
@@ -72,34 +72,60 @@ fn applied(recipe: &Path, folder: &Path) -> BTreeMap<String, String> {
     made(&elsewhere.join("out"))
 }
 
+/// Those that have a test below, a test each: they run side by side.
+const RECIPES: &[&str] = &["debian-minimal", "debian-nfs", "nfs-node"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")
+}
+
 #[test]
 #[ignore = "run with tests/run distro"]
-fn recipes_make_the_same_roots_each_way() {
-    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
-    let mut recipes: Vec<_> = std::fs::read_dir(recipes)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ext| ext == "rhai"))
-        .collect();
-    recipes.sort();
-    assert!(recipes.len() >= 3);
-    for recipe in recipes {
-        let folder = tempfile::tempdir().unwrap();
-        let (built, out) = (folder.path().join("built"), folder.path().join("out"));
-        let mut build = command(&["build"], &recipe);
-        build.arg("--store").arg(folder.path().join("store"));
-        run(build.arg("--out").arg(&built));
-        let script = folder.path().join("plan.sh");
-        let plan = run(&mut command(&["plan", "--format", "sh"], &recipe));
-        std::fs::write(&script, stdout(&plan)).unwrap();
-        run(Command::new("bash").arg(&script).arg(&out));
-        let built = made(&built);
-        assert!(built.len() > 1000, "{}", recipe.display());
-        for other in [applied(&recipe, folder.path()), made(&out)] {
-            for name in built.keys().chain(other.keys()) {
-                let (built, other) = (built.get(name), other.get(name));
-                assert!(built == other, "{}: {name}", recipe.display());
-            }
+fn every_recipe_has_a_test() {
+    let entries = std::fs::read_dir(folder()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let recipes = paths.filter(|path| path.extension().is_some_and(|ext| ext == "rhai"));
+    let names = recipes.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, RECIPES);
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn debian_minimal_each_way() {
+    each_way("debian-minimal");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn debian_nfs_each_way() {
+    each_way("debian-nfs");
+}
+
+#[test]
+#[ignore = "run with tests/run distro"]
+fn nfs_node_each_way() {
+    each_way("nfs-node");
+}
+
+fn each_way(recipe: &str) {
+    let recipe = folder().join(format!("{recipe}.rhai"));
+    let folder = tempfile::tempdir().unwrap();
+    let (built, out) = (folder.path().join("built"), folder.path().join("out"));
+    let mut build = command(&["build"], &recipe);
+    build.arg("--store").arg(folder.path().join("store"));
+    run(build.arg("--out").arg(&built));
+    let script = folder.path().join("plan.sh");
+    let plan = run(&mut command(&["plan", "--format", "sh"], &recipe));
+    std::fs::write(&script, stdout(&plan)).unwrap();
+    run(Command::new("bash").arg(&script).arg(&out));
+    let built = made(&built);
+    assert!(built.len() > 1000, "{}", recipe.display());
+    for other in [applied(&recipe, folder.path()), made(&out)] {
+        for name in built.keys().chain(other.keys()) {
+            let (built, other) = (built.get(name), other.get(name));
+            assert!(built == other, "{}: {name}", recipe.display());
         }
     }
 }
