@@ -19,12 +19,11 @@ use crate::store::owners::USER;
 
 const PROGRAMS: [&str; 3] = ["newuidmap", "newgidmap", "getsubids"];
 
-/// Settings that keep users from making user namespaces, and the value that does.
+/// Settings that keep users from making user namespaces, the value that does, and the one that
+/// doesn't. Sources: user_namespaces(7); for the others, docs/rootless.md.
 const SWITCHES: &[(&str, &str, &str)] = &[
     ("user.max_user_namespaces", "0", "65536"),
-    // Of kernels that some distributions patch.
     ("kernel.unprivileged_userns_clone", "0", "1"),
-    // AppArmor's: <https://gitlab.com/apparmor/apparmor/-/wikis/unprivileged_userns_restriction>
     ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
 ];
 

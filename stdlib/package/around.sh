@@ -3,13 +3,11 @@
 # look for is there as in a container, and gone after. Of the host's devices, only those that
 # hold nothing, and of the kernel's files not what is mounted below them: without selinuxfs, rpm
 # does not label files by the host's policy. After devices.sh.
-for folder in proc:0555 sys:0555 dev:0755 run:0755 tmp:1777; do
-    mode=${folder#*:} folder=${folder%:*}
+for folder in proc sys dev run tmp; do
     if [ -L "$root/$folder" ]; then
         echo "rootwright: /$folder is a link in the root" >&2
         exit 1
     fi
-    [ -d "$root/$folder" ] || mkdir -m "$mode" "$root/$folder"
 done
 leave() {
     for folder in proc sys dev run tmp; do

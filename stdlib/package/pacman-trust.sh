@@ -1,11 +1,10 @@
 # shellcheck shell=sh disable=SC2154  # set by who runs it
-# Gives pacman's keyring in the root, at $gpg, the keys of the file $keys, and trust in those
+# Makes pacman's keyring, at $made, of the keys of the file $keys, and trust in those
 # among them whose fingerprints are $trusted, or in all where that is empty. The keys that the
 # files $others have are as good as the trusted ones say.
-mkdir -p "$HOME" "$gpg"
+mkdir "$made"
 # gpg-agent's socket is in gpg's folder where there is no /run/user/UID, and the path of a socket has
 # 107 bytes at most: the keyring is made in a short path, and copied.
-made=$gpg
 gpg=$(mktemp -d /tmp/gnupg.XXXXXX)
 trap 'rm -rf "$gpg"' EXIT
 chmod 0755 "$gpg"

@@ -22,6 +22,7 @@ mod repository;
 pub mod script;
 mod sources;
 mod stdlib;
+mod stdlib_paths;
 mod suite;
 mod terminal;
 mod test_command;
