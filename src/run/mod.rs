@@ -19,6 +19,7 @@ pub mod namespace;
 pub mod operations;
 pub mod ordinary_user;
 mod output;
+mod own_thread;
 pub mod process;
 mod redaction;
 mod resolver;

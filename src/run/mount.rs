@@ -13,6 +13,7 @@ use rustix::mount::{
 };
 use rustix::thread::CapabilitiesSecureBits;
 
+use super::own_thread::in_own_thread;
 use super::resolver::handle_path;
 use super::user_namespace::{UserNamespace, first};
 use super::{Error, detached};
@@ -351,11 +352,7 @@ fn as_owner(work: impl FnOnce() -> rustix::io::Result<()> + Send) -> rustix::io:
         nix::unistd::setfsuid(first().into());
         work()
     };
-    // The IDs are those of the thread, which ends with the call.
-    std::thread::scope(|scope| match scope.spawn(owned).join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
+    in_own_thread(owned)
 }
 
 impl Drop for Mounted {

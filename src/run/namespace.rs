@@ -124,7 +124,7 @@ fn inside(outer: &str, confinement: Confinement) -> Result<(), Error> {
     rustix::mount::mount_change("/", shared)
         .map_err(Error::namespace("make the mounts private"))?;
     match in_namespace() {
-        true => mount_proc_rootless(),
+        true => mount_proc_in_user_namespace(),
         false => mount_proc(),
     }
     .map_err(Error::namespace("mount /proc"))?;
@@ -167,7 +167,7 @@ pub fn mount_proc() -> rustix::io::Result<()> {
 ///
 /// # Errors
 /// If the kernel refuses the mount.
-pub fn mount_proc_rootless() -> rustix::io::Result<()> {
+pub fn mount_proc_in_user_namespace() -> rustix::io::Result<()> {
     let binfmt = Path::new("/proc/sys/fs/binfmt_misc");
     let listed = detached::copy(binfmt);
     mount_proc_alone()?;

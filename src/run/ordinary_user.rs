@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use super::own_thread::in_own_thread;
 use crate::store::owners::{USER, in_namespace};
 
 /// Programs that look at who the user is behind root, git among them, know this variable.
@@ -35,15 +36,10 @@ pub fn as_user<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     if !is_ordinary_user() || !in_namespace() {
         return work();
     }
-    let owned = || {
+    in_own_thread(|| {
         nix::unistd::setfsgid(USER.into());
         nix::unistd::setfsuid(USER.into());
         work()
-    };
-    // The IDs are those of the thread, which ends with the call.
-    std::thread::scope(|scope| match scope.spawn(owned).join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
     })
 }
 

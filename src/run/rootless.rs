@@ -8,12 +8,10 @@ use std::path::Path;
 use std::process::Command;
 
 use fs_err as fs;
-use rustix::process::{Gid, Uid};
-use rustix::thread::LinkNameSpaceType;
 
 use super::ordinary_user;
 use super::process::{PATH, find_program};
-use super::user_namespace::{COUNT, Holder};
+use super::user_namespace::{self, COUNT, Holder};
 use crate::diagnose::Report;
 use crate::store::owners::USER;
 
@@ -107,20 +105,18 @@ pub fn obstacles() -> Vec<Obstacle> {
     found
 }
 
-/// Makes this process, which has a single thread, root of a user namespace.
+/// Makes this process, which has a single thread, root of a user namespace; [`obstacles`] says
+/// beforehand what would be in the way.
 ///
 /// # Errors
 /// What is in the way.
 pub fn become_root() -> Result<(), Obstacle> {
-    if let Some(obstacle) = obstacles().into_iter().next() {
-        return Err(obstacle);
-    }
-    let ids = rustix::process::getuid().as_raw();
+    let user = rustix::process::getuid().as_raw();
     let group = rustix::process::getgid().as_raw();
     let (first_user, first_group) = (range("user", &[])?, range("group", &["-g"])?);
     let holder = Holder::start().map_err(Obstacle::Namespace)?;
     for (program, first, own) in [
-        ("newuidmap", first_user, ids),
+        ("newuidmap", first_user, user),
         ("newgidmap", first_group, group),
     ] {
         let pid = holder.id().to_string();
@@ -128,17 +124,8 @@ pub fn become_root() -> Result<(), Obstacle> {
         said_by(program, std::iter::once(pid).chain(map))?;
     }
     let namespace = holder.namespace().map_err(Obstacle::Namespace)?;
-    enter(&namespace).map_err(Obstacle::Namespace)?;
+    user_namespace::enter(&namespace).map_err(Obstacle::Namespace)?;
     ordinary_user::became_root();
-    Ok(())
-}
-
-fn enter(namespace: &fs::File) -> std::io::Result<()> {
-    let kind = Some(LinkNameSpaceType::User);
-    rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(namespace.file()), kind)?;
-    rustix::thread::set_thread_groups(&[])?;
-    rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
-    rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
     Ok(())
 }
 

@@ -6,14 +6,15 @@
 //! particular already, and the namespace has the same IDs.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
-use rustix::thread::UnshareFlags;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use super::namespace::{self, unshare};
 use super::{Error, detached};
@@ -25,7 +26,7 @@ const FIRST: u32 = 524_288;
 /// As many IDs as there are of 16 bits, `nobody` included.
 pub const COUNT: u32 = 65_536;
 
-/// What stands for the namespace's root outside of it.
+/// The ID of the namespace's root, as its parent has it.
 pub fn first() -> u32 {
     match in_namespace() {
         true => 0,
@@ -42,8 +43,9 @@ pub struct UserNamespace {
     /// Its processes are in this one.
     own: fs::File,
     /// For mounts: behind the IDs of the namespace, root's own stands for one that no root has.
-    /// systemd-nspawn makes what it mounts on as root, and then hands it over.
-    mounts: fs::File,
+    /// systemd-nspawn makes what it mounts on as root, and then hands it over. `None` where its
+    /// IDs are those on disk.
+    mounts: Option<fs::File>,
 }
 
 static CURRENT: Mutex<Option<Arc<UserNamespace>>> = Mutex::new(None);
@@ -71,13 +73,13 @@ pub fn current() -> Result<Option<Arc<UserNamespace>>, Error> {
 impl UserNamespace {
     fn new() -> std::io::Result<Self> {
         let map = format!("0 {} {COUNT}\n", first());
-        if in_namespace() {
-            let (own, mounts) = (mapped(&map)?, mapped(&map)?);
-            return Ok(UserNamespace { own, mounts });
-        }
+        let mounts = match in_namespace() {
+            true => None,
+            false => Some(mapped(&format!("{map}{COUNT} 0 1\n"))?),
+        };
         Ok(UserNamespace {
-            mounts: mapped(&format!("{map}{COUNT} 0 1\n"))?,
             own: mapped(&map)?,
+            mounts,
         })
     }
 
@@ -88,7 +90,7 @@ impl UserNamespace {
 
     /// Whether its IDs are others than those on disk.
     pub fn shifts(&self) -> bool {
-        first() != 0
+        self.mounts.is_some()
     }
 
     /// What is at `source`, seen through the namespace's map: a mount that is nowhere yet.
@@ -97,11 +99,24 @@ impl UserNamespace {
     /// When the kernel, or the file system, has no mapped mounts.
     pub fn mapped(&self, source: &Path) -> std::io::Result<OwnedFd> {
         let tree = detached::copy(source)?;
-        if self.shifts() {
-            detached::map_owners(&tree, self.mounts.file())?;
+        if let Some(mounts) = &self.mounts {
+            detached::map_owners(&tree, mounts.file())?;
         }
         Ok(tree)
     }
+}
+
+/// Makes this process, which has a single thread, root of a namespace.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn enter(namespace: &fs::File) -> std::io::Result<()> {
+    let kind = Some(LinkNameSpaceType::User);
+    rustix::thread::move_into_link_name_space(namespace.file().as_fd(), kind)?;
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
+    rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    Ok(())
 }
 
 /// A new namespace with this map.

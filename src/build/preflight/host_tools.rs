@@ -266,7 +266,7 @@ fn wanted(plan: &Plan) -> BTreeMap<String, String> {
                 _ => {}
             }
             if action.only_if.is_some() {
-                want(NSPAWN, "commands inside of roots".to_owned());
+                want(NSPAWN, "commands inside roots".to_owned());
             }
         }
     }

@@ -3,22 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use fs_err as fs;
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use pathrs::flags::OpenFlags;
+use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Gid, Uid};
-use rustix::thread::LinkNameSpaceType;
 
 use super::spec::Container;
 use super::view::{self, Devices};
 use crate::plan::Bind;
-use crate::run::detached;
 use crate::run::files::Account;
 use crate::run::namespace::{self, TEMPORARY};
+use crate::run::own_thread::in_own_thread;
+use crate::run::process::PATH;
+use crate::run::resolver::handle_path;
+use crate::run::{detached, user_namespace};
 
 /// Folders that systemd-nspawn makes where a root lacks them (`base_filesystem_create`, systemd's
 /// src/shared/base-filesystem.c), and their modes.
@@ -43,10 +46,7 @@ const HOSTNAME: &str = "rootwright";
 /// Variables that every program in a root has; `container` is that of systemd-nspawn, for those who
 /// look at it.
 const VARIABLES: &[(&str, &str)] = &[
-    (
-        "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ),
+    ("PATH", PATH),
     ("LANG", "C.UTF-8"),
     ("container", "systemd-nspawn"),
 ];
@@ -57,8 +57,8 @@ pub struct User {
     account: Account,
 }
 
-/// Makes the root the root of this process, which is the init of its own PID namespace and has its
-/// own mounts, and leaves its user namespace for the one at `ids`.
+/// Makes the container's root this process's own, which is the init of a PID namespace and has
+/// private mounts, and leaves its user namespace for the one at `ids`.
 ///
 /// # Errors
 /// When something cannot be mounted, or the root does not know the user.
@@ -72,21 +72,21 @@ pub fn enter(container: &Container, ids: &Path) -> std::io::Result<User> {
     let binds = binds.map(|bind| Ok((bind, detached::copy_all(Path::new(&bind.host))?)));
     let binds = binds.collect::<std::io::Result<Vec<_>>>()?;
     let (devices, kernel) = (Devices::copy(), view::copy_of_sys()?);
-    namespace::mount_proc_rootless()?;
+    namespace::mount_proc_in_user_namespace()?;
     let processes = detached::copy_all(Path::new("/proc"))?;
 
     let top = Path::new(TEMPORARY);
     detached::attach(root.as_fd(), top)?;
     make_folders(top)?;
-    let place = |path: &str| Place::of(top, path);
-    detached::attach(processes.as_fd(), &place("/proc")?.path()?)?;
-    let sys = place("/sys")?.path()?;
+    let place = |path: &str| folder(top, path);
+    detached::attach(processes.as_fd(), &place("/proc")?)?;
+    let sys = place("/sys")?;
     detached::attach(kernel.as_fd(), &sys)?;
     view::restrict(&sys, MountFlags::RDONLY)?;
     view::read_only(&sys)?;
-    devices.put(&place("/dev")?.path()?)?;
-    view::tmpfs(&place("/run")?.path()?, "mode=0755")?;
-    view::tmpfs(&place("/tmp")?.path()?, "mode=1777")?;
+    devices.put(&place("/dev")?)?;
+    view::tmpfs(&place("/run")?, "mode=0755")?;
+    view::tmpfs(&place("/tmp")?, "mode=1777")?;
     for (bind, tree) in &binds {
         put(top, bind, tree)?;
     }
@@ -99,52 +99,39 @@ pub fn enter(container: &Container, ids: &Path) -> std::io::Result<User> {
     }
     user.make_home(top)?;
 
-    std::env::set_current_dir(top)?;
-    rustix::process::pivot_root(".", ".")?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH)?;
-    std::env::set_current_dir("/")?;
+    view::pivot(top)?;
     rustix::system::sethostname(HOSTNAME.as_bytes())?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let kind = Some(LinkNameSpaceType::User);
-    rustix::thread::move_into_link_name_space(ids.file().as_fd(), kind)?;
+    user_namespace::enter(&ids)?;
     Ok(user)
 }
 
-/// A folder or file of the root, held by a descriptor.
-struct Place(OwnedFd);
-
-impl Place {
-    /// What `path` leads to inside of the root; a folder that is missing is made.
-    fn of(top: &Path, path: &str) -> std::io::Result<Self> {
-        let inside = open(top)?;
-        let found = match inside.resolve(path) {
-            Ok(found) => found,
-            Err(_) => {
-                let mode = PermissionsExt::from_mode(0o755);
-                inside.mkdir_all(path, &mode).map_err(failed)?
-            }
-        };
-        Ok(Place(found.into()))
-    }
-
-    /// The same, where a missing file is made as an empty one.
-    fn of_file(top: &Path, path: &str) -> std::io::Result<Self> {
-        let inside = open(top)?;
-        if inside.resolve(path).is_err() {
-            if let Some(parent) = Path::new(path).parent().and_then(Path::to_str) {
-                Place::of(top, parent)?;
-            }
-            let flags = pathrs::flags::OpenFlags::O_CREAT | pathrs::flags::OpenFlags::O_WRONLY;
-            let mode = PermissionsExt::from_mode(0o644);
-            inside.create_file(path, flags, &mode).map_err(failed)?;
+/// Where a folder of the root is, without links; one that is missing is made.
+fn folder(top: &Path, path: &str) -> std::io::Result<PathBuf> {
+    let inside = open(top)?;
+    let found = match inside.resolve(path) {
+        Ok(found) => found,
+        Err(_) => {
+            let mode = PermissionsExt::from_mode(0o755);
+            inside.mkdir_all(path, &mode).map_err(failed)?
         }
-        Place::of(top, path)
-    }
+    };
+    handle_path(&found)
+}
 
-    /// Where it is, without links.
-    fn path(&self) -> std::io::Result<PathBuf> {
-        fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+/// Where a file of the root is; one that is missing is made, empty.
+fn file(top: &Path, path: &str) -> std::io::Result<PathBuf> {
+    let inside = open(top)?;
+    if let Ok(found) = inside.resolve(path) {
+        return handle_path(&found);
     }
+    if let Some(parent) = Path::new(path).parent().and_then(Path::to_str) {
+        folder(top, parent)?;
+    }
+    let flags = OpenFlags::O_CREAT | OpenFlags::O_WRONLY;
+    let mode = PermissionsExt::from_mode(0o644);
+    inside.create_file(path, flags, &mode).map_err(failed)?;
+    handle_path(&inside.resolve(path).map_err(failed)?)
 }
 
 fn open(top: &Path) -> std::io::Result<pathrs::Root> {
@@ -175,10 +162,9 @@ fn make_folders(top: &Path) -> std::io::Result<()> {
 fn put(top: &Path, bind: &Bind, tree: &OwnedFd) -> std::io::Result<()> {
     let mode = rustix::fs::fstat(tree.as_fd())?.st_mode;
     let place = match rustix::fs::FileType::from_raw_mode(mode).is_dir() {
-        true => Place::of(top, &bind.path)?,
-        false => Place::of_file(top, &bind.path)?,
+        true => folder(top, &bind.path)?,
+        false => file(top, &bind.path)?,
     };
-    let place = place.path()?;
     detached::attach(tree.as_fd(), &place)?;
     let more = match bind.read_only {
         true => MountFlags::RDONLY,
@@ -195,8 +181,7 @@ impl User {
         if *uid == 0 || !home.starts_with('/') || is_there(home)? {
             return Ok(());
         }
-        let made = Place::of(top, home)?.path()?;
-        chown(made, Some(*uid), Some(*gid))
+        chown(folder(top, home)?, Some(*uid), Some(*gid))
     }
 
     /// Starts a program of the root as the user.
@@ -219,11 +204,7 @@ impl User {
             rustix::thread::set_thread_res_uid(uid, uid, uid)?;
             command.spawn()
         };
-        // The IDs are those of the thread, which ends with the call; the program keeps them.
-        std::thread::scope(|scope| match scope.spawn(started).join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+        in_own_thread(started)
     }
 
     fn variables(&self, container: &Container) -> BTreeMap<OsString, OsString> {

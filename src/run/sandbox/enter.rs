@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Seek};
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::RawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use fs_err as fs;
-use rustix::process::{Gid, Uid};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags};
+use rustix::thread::UnshareFlags;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::spec::{Held, InitSpec, Outcome, Place, Spec};
 use super::{init, view};
-use crate::run::loopback;
 use crate::run::namespace::{self, unshare};
+use crate::run::{loopback, user_namespace};
 
 /// What this program calls itself then.
 pub const NAME: &str = "rootwright-sandbox";
@@ -41,8 +40,8 @@ pub fn run() -> ExitCode {
     said.write(&mut outcome)
 }
 
-/// Closes all files but input and outputs: those of whoever started the build. With a folder among
-/// them, a program would see all of the host.
+/// Closes all descriptors but input and outputs: the caller's. With a folder among them, a program
+/// would see all of the host.
 fn close_inherited() -> std::io::Result<()> {
     let names = fs::read_dir("/proc/self/fd")?.map(|entry| Ok(entry?.file_name()));
     let names = names.collect::<std::io::Result<Vec<_>>>()?;
@@ -110,11 +109,7 @@ fn hold(held: &Held) -> std::io::Result<()> {
     let ids = fs::File::open(&held.ids)?;
     unshare(UnshareFlags::NEWNS)?;
     view::enter(held, ids.file())?;
-    let kind = Some(LinkNameSpaceType::User);
-    rustix::thread::move_into_link_name_space(ids.file().as_fd(), kind)?;
-    rustix::thread::set_thread_groups(&[])?;
-    rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
-    rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    user_namespace::enter(&ids)?;
     // These belong to the user namespace: in them nothing of the view can be unmounted.
     let own = UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     unshare(UnshareFlags::NEWNS | own)?;

@@ -63,7 +63,7 @@ fn serve(spec: &InitSpec, argv: Vec<OsString>) -> std::io::Result<Outcome> {
     command.args(arguments);
     let started = match spec {
         InitSpec::Held => {
-            namespace::mount_proc_rootless()?;
+            namespace::mount_proc_in_user_namespace()?;
             limits::apply(Limits::HostTool)?;
             command.spawn()
         }

@@ -86,6 +86,11 @@ pub fn enter(held: &Held, ids: &std::fs::File) -> std::io::Result<()> {
     for (grant, tree) in &grants {
         put(root, grant, tree)?;
     }
+    pivot(root)
+}
+
+/// Makes a mount the root of this process, and unmounts the one before.
+pub fn pivot(root: &Path) -> std::io::Result<()> {
     std::env::set_current_dir(root)?;
     rustix::process::pivot_root(".", ".")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH)?;
@@ -231,7 +236,25 @@ impl Devices {
             fs::File::create(&place)?;
             detached::attach(tree.as_fd(), &place)?;
         }
-        put_more_devices(dev)
+        // What bootstrap tools want to see; this host's own console is no part of a build.
+        let console = dev.join("console");
+        fs::File::create(&console)?;
+        rustix::mount::mount_bind(dev.join("null"), &console)?;
+        make_dir(&dev.join("shm"), 0o1777)?;
+        make_dir(&dev.join("pts"), 0o755)?;
+        let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+        let options = Some(c"newinstance,ptmxmode=0666,mode=0620");
+        rustix::mount::mount("devpts", dev.join("pts"), "devpts", flags, options)?;
+        for (name, target) in [
+            ("ptmx", "pts/ptmx"),
+            ("fd", "/proc/self/fd"),
+            ("stdin", "fd/0"),
+            ("stdout", "fd/1"),
+            ("stderr", "fd/2"),
+        ] {
+            symlink(target, dev.join(name))?;
+        }
+        Ok(())
     }
 }
 
@@ -249,28 +272,6 @@ pub fn copy_of_sys() -> std::io::Result<OwnedFd> {
 fn own() -> String {
     let first = first();
     format!("mode=0755,uid={first},gid={first}")
-}
-
-fn put_more_devices(dev: &Path) -> std::io::Result<()> {
-    // What bootstrap tools want to see; this host's own console is no part of a build.
-    let console = dev.join("console");
-    fs::File::create(&console)?;
-    rustix::mount::mount_bind(dev.join("null"), &console)?;
-    make_dir(&dev.join("shm"), 0o1777)?;
-    make_dir(&dev.join("pts"), 0o755)?;
-    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-    let options = Some(c"newinstance,ptmxmode=0666,mode=0620");
-    rustix::mount::mount("devpts", dev.join("pts"), "devpts", flags, options)?;
-    for (name, target) in [
-        ("ptmx", "pts/ptmx"),
-        ("fd", "/proc/self/fd"),
-        ("stdin", "fd/0"),
-        ("stdout", "fd/1"),
-        ("stderr", "fd/2"),
-    ] {
-        symlink(target, dev.join(name))?;
-    }
-    Ok(())
 }
 
 pub fn tmpfs(place: &Path, options: &str) -> std::io::Result<()> {

@@ -336,7 +336,7 @@ exit $worked"#,
     },
     // That of a folder is 9, see `with_an_open_folder`.
     Attack {
-        name: "files-that-whoever-started-the-build-has-open",
+        name: "descriptors-that-the-build-inherited",
         places: COMMANDS,
         script: "ls /proc/self/fd/9/",
     },

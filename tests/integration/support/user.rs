@@ -12,7 +12,7 @@ pub const ID: u32 = 54_321;
 /// The first subordinate ID.
 pub const FIRST: u32 = 7_000_000;
 
-/// The user in a mount namespace with an /etc of its own: this host's own has no such user.
+/// The user in a mount namespace with a private /etc: the host's has no such user.
 pub struct User {
     folder: tempfile::TempDir,
 }
@@ -33,7 +33,7 @@ impl User {
         user.ids(&format!("builder:{FIRST}:65536\n"));
         std::fs::create_dir(user.home()).unwrap();
         user.own(&user.home());
-        // By a program of its own: what this process has open for writing, a command that another
+        // By another program: what this process has open for writing, a command that another
         // test starts may inherit, and a program that is open so does not run.
         run(Command::new("cp")
             .arg(env!("CARGO_BIN_EXE_rootwright"))

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use crate::support::project::Run;
 use crate::support::user::{FIRST, ID, User};
 use crate::support::{Project, read};
 
@@ -28,6 +29,16 @@ root.export(#{ format: "dir", name: "tree" });
 
 fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The user's build, to `own/out` with the store `own/store`.
+fn by_user(project: &Project, user: &User) -> Run {
+    let own = project.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    user.own(&own);
+    let store = own.join("store");
+    let build = project.build_to("own/out");
+    user.runs(build.args(["--store", store.to_str().unwrap()]))
 }
 
 #[test]
@@ -113,14 +124,7 @@ root.nspawn_run("grep -E 'Cap(Bnd|Eff)' /proc/self/status; cat; ls /dev/null /de
     let (bootstrap, steps) = recipe.split_once('\n').unwrap();
     project.recipe(format!("{bootstrap}\n{GETENT}{steps}") + "root.nspawn_run(\"cat /etc/root /etc/more\");\nroot.export(#{ format: \"tar\", compress: \"none\", name: \"x\" });\n");
     let root = project.build().arg("--verbose").success();
-    let own = project.path().join("own");
-    std::fs::create_dir(&own).unwrap();
-    user.own(&own);
-    let store = own.join("store");
-    let build = project
-        .build_to("own/out")
-        .args(["-v", "--store", store.to_str().unwrap()]);
-    let rootless = user.runs(build).success();
+    let rootless = by_user(&project, &user).arg("-v").success();
     let (root, rootless) = (said(root.err()), said(rootless.err()));
     assert!(
         root.iter()
@@ -132,7 +136,10 @@ root.nspawn_run("grep -E 'Cap(Bnd|Eff)' /proc/self/status; cat; ls /dev/null /de
         assert_eq!(own, other, "{rootless:#?}{root:#?}");
     }
     assert_eq!(rootless.len(), root.len());
-    assert!(bytes(&own.join("out/x/root.tar")) == bytes(&project.out().join("x/root.tar")));
+    assert!(
+        bytes(&project.path().join("own/out/x/root.tar"))
+            == bytes(&project.out().join("x/root.tar"))
+    );
 }
 
 #[test]
@@ -169,15 +176,8 @@ root.export(#{ format: "dir", name: "x" });
         secret,
         shared
     ));
-    let own = project.path().join("own");
-    std::fs::create_dir(&own).unwrap();
-    user.own(&own);
-    let store = own.join("store");
-    let build = project
-        .build_to("own/out")
-        .args(["--store", store.to_str().unwrap()]);
-    user.runs(build).success();
-    let root = own.join("out/x/tree/root/etc");
+    by_user(&project, &user).success();
+    let root = project.path().join("own/out/x/tree/root/etc");
     let words = |name: &str| -> Vec<String> {
         read(root.join(name))
             .split_whitespace()
