@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, now, read_json, write_json};
+use super::{Store, now, read_json};
 use crate::plan::Key;
 
 /// A boot that went as it was expected to.
@@ -32,7 +32,7 @@ impl Store {
             path: path.to_owned(),
             booted: now(),
         };
-        write_json(&self.folder("boots"), key.as_str(), &record)
+        self.write_json(&self.folder("boots"), key.as_str(), &record)
     }
 }
 

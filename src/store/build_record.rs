@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, read_json, write_json};
+use super::{Store, read_json};
 use crate::plan::{Key, Plan};
 
 /// A build, as it is remembered.
@@ -59,7 +59,7 @@ impl Store {
         fs::create_dir_all(&folder)?;
         let options = options(&build.plan).map(|(name, value)| format!("{name}={value}"));
         let name = Key::of(&options.collect::<Vec<_>>());
-        write_json(&folder, name.short(), build)
+        self.write_json(&folder, name.short(), build)
     }
 
     /// The builds of a recipe that are remembered, the youngest first.
@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn set_versions(&self, versions: &BTreeMap<String, String>) -> io::Result<()> {
-        write_json(&self.root, "versions.json", versions)
+        self.write_json(&self.root, "versions.json", versions)
     }
 
     /// Every build that is remembered.

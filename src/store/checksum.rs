@@ -9,7 +9,7 @@ use std::path::Path;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, read_json, sha256, write_json};
+use super::{Store, read_json, sha256};
 use crate::plan::Key;
 
 /// Taken once, when a layer was committed.
@@ -117,7 +117,7 @@ impl Store {
     /// When something cannot be read or written.
     pub fn take_sum(&self, key: &Key) -> io::Result<LayerSum> {
         let sum = LayerSum::of(&self.layer_fs(key))?;
-        write_json(&self.layer(key), "sum.json", &sum)?;
+        self.write_json(&self.layer(key), "sum.json", &sum)?;
         Ok(sum)
     }
 

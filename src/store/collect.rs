@@ -10,7 +10,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use strum::IntoEnumIterator;
 
-use super::{Store, Work, is_free, now, read_json, there, write_json};
+use super::{Store, Work, is_free, now, read_json, there};
 use crate::plan::Key;
 
 /// One thing that the store holds.
@@ -112,7 +112,7 @@ impl Store {
             layers: layers.to_vec(),
         };
         let name = Key::of(&[path.as_os_str().as_encoded_bytes()]);
-        write_json(&self.folder("exports"), name.short(), &record)
+        self.write_json(&self.folder("exports"), name.short(), &record)
     }
 
     /// Everything that could be removed, the least recently used first.
@@ -282,10 +282,11 @@ impl Store {
     fn discard(&self, path: &Path, trash: Option<&Work>) -> io::Result<()> {
         let moved = trash.map(|trash| {
             let place = tempfile::tempdir_in(trash.path())?.keep();
-            fs::rename(path, place.join("gone"))
+            // A running build removes a package that has changed on the disk, too.
+            there(fs::rename(path, place.join("gone")))
         });
         match moved {
-            Some(Ok(())) => return Ok(()),
+            Some(Ok(_)) => return Ok(()),
             Some(Err(error)) if error.kind() != io::ErrorKind::StorageFull => return Err(error),
             _ => {}
         }
@@ -378,4 +379,35 @@ fn bytes_below(path: &Path) -> io::Result<u64> {
         bytes += there(metadata.map_err(Into::into))?.map_or(0, |m| m.blocks() * 512);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A draft in the folder of records would be seen by the collector, which removes what is no
+    /// record.
+    #[test]
+    fn what_is_recorded_beside_a_collector_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let export = folder.path().join("nodes");
+        fs::create_dir(&export).unwrap();
+        let key = Key::of(&["a"]);
+        let recorded = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..300 {
+                    store
+                        .record_export(&export, std::slice::from_ref(&key))
+                        .unwrap();
+                }
+                recorded.store(true, std::sync::atomic::Ordering::SeqCst);
+            });
+            while !recorded.load(std::sync::atomic::Ordering::SeqCst) {
+                store.collect(Limits::default()).unwrap();
+            }
+        });
+        assert_eq!(store.kept_exports().unwrap(), [(export, vec![key])]);
+    }
 }

@@ -9,7 +9,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::outline::outline;
-use super::{Store, now, read_json, write_json};
+use super::{Store, now, read_json};
 use crate::plan::Key;
 
 /// What a layer was made from.
@@ -194,6 +194,6 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn set_state(&self, base: &Key, state: &ArchiveStates) -> io::Result<()> {
-        write_json(&self.folder("states"), base.as_str(), state)
+        self.write_json(&self.folder("states"), base.as_str(), state)
     }
 }

@@ -228,8 +228,26 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn remember(&self, key: &Key, output: &str) -> io::Result<()> {
-        let folder = self.root.join("captures");
-        write_atomically(&folder, key.as_str(), output.as_bytes())
+        let folder = self.folder("captures");
+        self.write(&folder, key.as_str(), output.as_bytes())
+    }
+
+    /// Writes a file that is there whole or not at all: a folder that others look through never
+    /// has a part of it, whatever its name.
+    fn write(&self, folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+        let work = self.work()?;
+        let draft = work.path().join("draft");
+        let mut file = fs::File::create_new(&draft)?;
+        io::Write::write_all(&mut file, content)?;
+        file.sync_data()?;
+        // A collector sees the old file or the new one, not one after the other.
+        let _guard = self.guard()?;
+        fs::rename(draft, folder.join(name))
+    }
+
+    /// Writes a value as JSON, likewise.
+    fn write_json(&self, folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+        self.write(folder, name, &serde_json::to_vec(value)?)
     }
 }
 
@@ -240,20 +258,6 @@ fn is_named(file: &fs::File, path: &Path) -> bool {
         (Ok(open), Ok(named)) => inode(open) == inode(named),
         _ => false,
     }
-}
-
-/// Writes a file that is there whole or not at all.
-fn write_atomically(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut file, content)?;
-    file.as_file().sync_data()?;
-    file.persist(folder.join(name))?;
-    Ok(())
-}
-
-/// Writes a value as JSON, likewise.
-fn write_json(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
-    write_atomically(folder, name, &serde_json::to_vec(value)?)
 }
 
 /// The value in a file of JSON; `None` where it is not there or another one.

@@ -210,7 +210,7 @@ impl Downloaded {
 
     /// Copies a file, so that the pool's has no other name, owner, or attributes.
     fn take(&self, file: &Path, name: &str) -> io::Result<()> {
-        let copy = tempfile::NamedTempFile::with_prefix_in(".new-", &self.pool)?;
+        let copy = tempfile::NamedTempFile::new_in(self.folder.path())?;
         fs::copy(file, copy.path())?;
         fs::set_permissions(copy.path(), PermissionsExt::from_mode(0o644))?;
         let digest = sha256(copy.path())?;
